@@ -1,0 +1,394 @@
+"""The exact engine: density matrix in the cone's charge blocks, adjoint gradients, derivatives in the noise scale.
+
+Forward, the state of each noise slot is kept; backward, the readout is pulled through noise and blocks (Heisenberg
+picture), and each parameter's derivative 2 Im Tr[A G_k rho] is read off both on the way. Derivatives in s at s = 0 come
+from the same sweeps on truncated power series; the budget from one sweep with a tangent along the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from equinoise.engines import kernels
+from equinoise.engines.channel import Channel
+from equinoise.errors import MemoryLimitError, ParameterError
+from equinoise.reduction.program import LayerProgram, Program
+
+__all__ = ["Blocks", "Draw", "ExactEngine", "memory_limit", "parallel_draws"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+State = dict[int | None, Real]
+T = TypeVar("T")
+
+SERIES_ORDERS = 3
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A draw's block unitaries and generators, gauge fixed for the kernels.
+
+    Attributes:
+        unitary: Shape (m, 4, 4); PAIR blocks scaled so that entry (0, 0) is 1.
+        dagger: Their adjoints, last block first.
+        generator: Shape (slots, 4, 4); PAIR generators shifted so that entry (0, 0) is 0.
+    """
+
+    unitary: Complex
+    dagger: Complex
+    generator: Complex
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One parameter draw at one noise scale.
+
+    Attributes:
+        value: C(theta; s).
+        square: <O^2>, for the single-shot variance <O^2> - C^2.
+        gradient: dC/dtheta, shape (K,), all circuit parameters (zero outside the cone).
+    """
+
+    value: float
+    square: float
+    gradient: Real
+
+
+def memory_limit() -> int:
+    """Bytes that the engine may use: 80 % of what is available now, or EQUINOISE_MEMORY_GB."""
+    given = os.environ.get("EQUINOISE_MEMORY_GB")
+    if given:
+        try:
+            return int(float(given) * 1e9)
+        except ValueError:
+            raise MemoryLimitError(f"EQUINOISE_MEMORY_GB must be a number of gigabytes, got {given!r}.") from None
+    return int(0.8 * psutil.virtual_memory().available)
+
+
+class ExactEngine:
+    """Exact noisy values and gradients of a compiled problem.
+
+    Args:
+        program: The compiled problem.
+        workers: Draws run at once (threads; the kernels release the GIL). By default all processors, fewer when memory
+            is short.
+
+    Raises:
+        MemoryLimitError: Not even one draw fits in memory (with the numbers).
+    """
+
+    name = "exact"
+
+    def __init__(self, program: Program, workers: int | None = None) -> None:
+        self.program = program
+        self.depth = len(program.layers)
+        self._channels: dict[tuple[int, float | None], Channel] = {}
+        limit = memory_limit()
+        shared, least, full = self._bytes(1), self._bytes(1, kept=1), self._bytes(1, kept=self.depth)
+        state = 16 * program.numbers
+        self.shared_bytes = self._shared_bytes()
+        if self.shared_bytes + least > limit:
+            raise MemoryLimitError(
+                f"the light cone of {program.width} qubits holds {program.numbers:.3g} complex numbers "
+                f"({state / 1e9:.3g} GB a state); one gradient needs {(self.shared_bytes + least) / 1e9:.3g} GB and "
+                f"{limit / 1e9:.3g} GB are free. Use fewer layers, a more local readout, an input of lower charge, "
+                "or noise that conserves the charge; EQUINOISE_MEMORY_GB sets the limit."
+            )
+        del shared
+        # states kept per sweep; with fewer than the depth, sweeps repeat from the start
+        room = limit - self.shared_bytes - self._bytes(1, kept=0)
+        self.kept = int(max(1, min(self.depth, room // max(1, state))))
+        per_draw = full if self.kept == self.depth else self._bytes(1, kept=self.kept)
+        series = self._bytes(SERIES_ORDERS, kept=self.depth)
+        wanted = workers or os.cpu_count() or 1
+        self.workers = max(1, min(wanted, int((limit - self.shared_bytes) // max(1, max(per_draw, series)))))
+
+    # -- memory --------------------------------------------------------------------------------------------------
+
+    def _bytes(self, orders: int, kept: int = 0) -> int:
+        """A draw's states: those kept, one under way, readout, and scratch."""
+        return 16 * self.program.numbers * orders * (kept + 3)
+
+    def _shared_bytes(self) -> int:
+        distinct = len({slot for slot in self.program.slots if not slot.empty})
+        largest = 8 * self.program.numbers
+        return min(distinct, 1) * largest
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimated peak of one gradient, in bytes."""
+        return self.shared_bytes + self._bytes(1, kept=self.kept)
+
+    # -- preparation ---------------------------------------------------------------------------------------------
+
+    def blocks(self, theta: Real) -> Blocks:
+        """Block unitaries and generators at theta, shape (K,), radians."""
+        program = self.program
+        unitary = np.empty((program.num_blocks, 4, 4), dtype=np.complex128)
+        generator = np.empty((program.slot_parameter.size, 4, 4), dtype=np.complex128)
+        kernels.build_blocks(theta, *program.rotations, unitary, generator)
+        kind = self._kind
+        pair = kind == kernels.PAIR
+        unitary[pair] /= unitary[pair, 0, 0][:, None, None]
+        pair_slots = pair[program.slot_block]
+        generator[pair_slots] -= generator[pair_slots, 0, 0][:, None, None] * np.eye(4)
+        dagger = np.ascontiguousarray(unitary.conj().transpose(0, 2, 1)[::-1])
+        return Blocks(unitary, dagger, generator)
+
+    @property
+    def _kind(self) -> npt.NDArray[np.int64]:
+        layers = self.program.layers
+        return np.concatenate([layer.kind for layer in layers]) if layers else np.zeros(0, np.int64)
+
+    def channel(self, layer: int, scale: float | None) -> Channel:
+        """The noise of a slot at a scale (None: its power series at s = 0), built once."""
+        slot = self.program.slots[layer]
+        key = (self._slot_index[slot], scale)
+        if key not in self._channels:
+            self._channels[key] = Channel(self.program, slot, scale)
+        return self._channels[key]
+
+    @property
+    def _slot_index(self) -> dict[Any, int]:
+        if not hasattr(self, "_slot_numbers"):
+            self._slot_numbers = {slot: i for i, slot in enumerate(dict.fromkeys(self.program.slots))}
+        return self._slot_numbers
+
+    # -- sweeps --------------------------------------------------------------------------------------------------
+
+    def _empty(self, orders: int) -> State:
+        dims = zip(self.program.charges, self.program.dimensions, strict=True)
+        return {q: np.zeros((orders, 2, d, d)) for q, d in dims}
+
+    def _initial(self, orders: int) -> State:
+        state = self._empty(orders)
+        for q in state:
+            state[q][0] = self.program.initial_block(q)
+        return state
+
+    def _readout(self, orders: int) -> State:
+        state = self._empty(orders)
+        for q, operator in self.program.readout.items():
+            dense = operator.toarray()
+            state[q][0, 0] = dense.real
+            state[q][0, 1] = dense.imag
+        return state
+
+    def _first_order(self, charge: int | None, orders: int) -> int:
+        """The lowest power of s at which the state can be in a block: noise moves the charge step by step."""
+        if orders == 1 or charge is None:
+            return 0
+        step = 2 if any(len(q) == 2 for slot in self.program.slots for q, _ in slot.depolarizing) else 1
+        distance = min(abs(charge - q) for q in self.program.input_charges if q is not None)
+        return min(orders, -(-distance // step))
+
+    def _rotate(
+        self, state: State, scratch: State, layer: LayerProgram, blocks: Blocks, spans: dict[int | None, tuple[int, int]]
+    ) -> None:
+        u = blocks.unitary[layer.start : layer.stop]
+        for q, rho in state.items():
+            first, last = spans[q]
+            if first < last:
+                args = (first, last, layer.kind, layer.table, u, *self.program.tables[q].arguments)
+                kernels.conjugate_half(rho, scratch[q], *args)
+                kernels.conjugate_half(scratch[q], rho, *args)
+
+    def _spans(self, orders: int, noiseless: bool = False) -> dict[int | None, tuple[int, int]]:
+        """Per block, the orders in which the forward state can differ from zero."""
+        inputs = self.program.input_charges
+        if noiseless:
+            return {q: (0, orders if q in inputs else 0) for q in self.program.charges}
+        return {q: (self._first_order(q, orders), orders) for q in self.program.charges}
+
+    def _states(self, blocks: Blocks, scale: float | None, orders: int, keep: range) -> tuple[list[State], State]:
+        """The states after the unitaries of the layers in ``keep``, and the one after the last slot reached."""
+        spans = self._spans(orders, noiseless=scale == 0)
+        state, scratch = self._initial(orders), self._empty(orders)
+        kept: list[State] = []
+        for number in range(keep.stop):
+            layer = self.program.layers[number]
+            self._rotate(state, scratch, layer, blocks, spans)
+            if number in keep:
+                kept.append(state)
+                state = {q: rho.copy() for q, rho in state.items()}
+            if number + 1 < keep.stop or keep.stop == self.depth:
+                self.channel(number, scale).apply(state)
+        return kept, state
+
+    def _expectations(self, state: State, order: int = 0) -> tuple[float, float]:
+        """<O> and <O^2> in a state."""
+        totals = [0.0, 0.0]
+        for i, operators in enumerate((self.program.readout, self.program.readout_square)):
+            for q, operator in operators.items():
+                entries = operator.tocoo()
+                rho = state[q][order]
+                totals[i] += float(
+                    np.dot(entries.data.real, rho[0, entries.row, entries.col])
+                    + np.dot(entries.data.imag, rho[1, entries.row, entries.col])
+                )
+        return totals[0], totals[1]
+
+    def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[list[float], float, Real]:
+        """Values per order, <O^2>, and gradients per order, shape (orders, K)."""
+        program = self.program
+        blocks = self.blocks(theta)
+        noiseless = scale == 0
+        spans = self._spans(orders, noiseless)
+        moments = np.zeros((orders, program.num_blocks, 4, 4), dtype=np.complex128)
+        adjoint = self._readout(orders)
+        scratch = self._empty(orders)
+        values: list[float] = []
+        square = 0.0
+        stop = self.depth
+        while stop > 0:
+            start = max(0, stop - (self.kept if orders == 1 else self.depth))
+            kept, state = self._states(blocks, scale, orders, range(start, stop))
+            if stop == self.depth:
+                pairs = [self._expectations(state, k) for k in range(orders)]
+                values = [value for value, _ in pairs]
+                square = pairs[0][1]
+            del state
+            for number in range(stop - 1, start - 1, -1):
+                layer = program.layers[number]
+                self.channel(number, scale).apply_adjoint(adjoint)
+                rho = kept.pop()
+                first, last = self.depth_slice(layer)
+                u = blocks.dagger[first:last]
+                part = np.zeros((orders, layer.stop - layer.start, 4, 4), dtype=np.complex128)
+                for q in program.charges:
+                    low, high = spans[q]
+                    if low >= high:
+                        continue
+                    rows = program.tables[q].arguments
+                    reverse = (layer.kind_reversed, layer.table_reversed, u)
+                    needed = orders - low
+                    kernels.backward_half(rho[q], adjoint[q], scratch[q], low, needed, *reverse, *rows, part)
+                    if number > 0:
+                        kernels.conjugate_half(scratch[q], adjoint[q], 0, needed, *reverse, *rows)
+                moments[:, layer.start : layer.stop] = part[:, ::-1]
+            stop = start
+        return values, square, self._contract(blocks, moments)
+
+    def depth_slice(self, layer: LayerProgram) -> tuple[int, int]:
+        """Where a layer's blocks stand in the reversed list."""
+        return self.program.num_blocks - layer.stop, self.program.num_blocks - layer.start
+
+    def _contract(self, blocks: Blocks, moments: Complex) -> Real:
+        """dC/dtheta_k = sum over the blocks of 2 Im Tr[G_k M], shape (orders, K)."""
+        program = self.program
+        each = 2 * np.einsum("gac,ogca->og", blocks.generator, moments[:, program.slot_block]).imag
+        gradient = np.zeros((moments.shape[0], len(program.problem.parameters)))
+        for k in range(moments.shape[0]):
+            np.add.at(gradient[k], program.slot_parameter, each[k])
+        return gradient
+
+    # -- quantities of one draw ------------------------------------------------------------------------------------
+
+    def value(self, theta: Real, scale: float) -> tuple[float, float]:
+        """C(theta; s) and <O^2>."""
+        _, state = self._states(self.blocks(theta), scale, 1, range(self.depth, self.depth))
+        return self._expectations(state)
+
+    def draw(self, theta: Real, scale: float) -> Draw:
+        """Value, <O^2> and gradient at one scale (0 to infinity)."""
+        values, square, gradient = self._sweep(theta, scale, 1)
+        return Draw(values[0], square, gradient[0])
+
+    def series(self, theta: Real) -> Real:
+        """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
+        _, _, gradient = self._sweep(theta, None, SERIES_ORDERS)
+        return gradient
+
+    def final_states(self, theta: Real, scale: float) -> list[State]:
+        """The state after the unitaries of each layer (before its slot), order axis of length 1."""
+        kept, _ = self._states(self.blocks(theta), scale, 1, range(self.depth))
+        return kept
+
+    def budget(self, theta: Real, direction: Real) -> Real:
+        """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0.
+
+        With direction = gradient this is sum_k g_k g'_k split by noise term.
+        """
+        program = self.program
+        blocks = self.blocks(theta)
+        tangent = np.zeros_like(blocks.unitary)
+        weighted = direction[program.slot_parameter][:, None, None] * blocks.generator
+        np.add.at(tangent, program.slot_block, weighted)
+        tangent = -1j * tangent @ blocks.unitary
+        tangent_dagger = np.ascontiguousarray(tangent.conj().transpose(0, 2, 1)[::-1])
+        inputs = [q for q in program.charges if q in program.input_charges]
+        state, dstate = self._initial(1), self._empty(1)
+        scratch, dscratch = self._empty(1), self._empty(1)
+        kept: list[tuple[State, State]] = []
+        for layer in program.layers:
+            u, du = blocks.unitary[layer.start : layer.stop], tangent[layer.start : layer.stop]
+            for q in inputs:
+                args = (layer.kind, layer.table, u, du, *program.tables[q].arguments)
+                kernels.conjugate_half_tangent(state[q], dstate[q], scratch[q], dscratch[q], *args)
+                kernels.conjugate_half_tangent(scratch[q], dscratch[q], state[q], dstate[q], *args)
+            kept.append(({q: state[q].copy() for q in inputs}, {q: dstate[q].copy() for q in inputs}))
+        adjoint, dadjoint = self._readout(1), self._empty(1)
+        parts: list[Real] = []
+        for number in range(self.depth - 1, -1, -1):
+            rho, drho = kept.pop()
+            parts.append(self.channel(number, None).generator_overlaps(adjoint, dadjoint, rho, drho))
+            if number == 0:
+                break
+            layer = program.layers[number]
+            first, last = self.depth_slice(layer)
+            reverse = (layer.kind_reversed, layer.table_reversed, blocks.dagger[first:last], tangent_dagger[first:last])
+            for q in self._budget_charges:
+                rows = program.tables[q].arguments
+                kernels.conjugate_half_tangent(adjoint[q], dadjoint[q], scratch[q], dscratch[q], *reverse, *rows)
+                kernels.conjugate_half_tangent(scratch[q], dscratch[q], adjoint[q], dadjoint[q], *reverse, *rows)
+        return np.concatenate(parts[::-1]) if parts else np.zeros(0)
+
+    @property
+    def _budget_charges(self) -> list[int | None]:
+        return [q for q in self.program.charges if self._first_order(q, 2) <= 1]
+
+
+def parallel_draws(
+    function: Callable[[Any], T], items: Sequence[Any], workers: int, progress: Callable[[int], None] | None = None
+) -> list[T]:
+    """function(item) for each item in threads, results in order whatever the number of workers.
+
+    Args:
+        function: Releases the GIL for most of its time.
+        items: Draws.
+        workers: Threads.
+        progress: Called with 1 whenever an item is done.
+    """
+    done: list[T] = []
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        results: Iterable[T] = pool.map(function, items)
+        try:
+            for result in results:
+                done.append(result)
+                if progress is not None:
+                    progress(1)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return done
+
+
+def check_scale(scale: float) -> float:
+    """A noise scale as a float in [0, infinity].
+
+    Raises:
+        ParameterError: Negative or not a number.
+    """
+    value = float(scale)
+    if math.isnan(value) or value < 0:
+        raise ParameterError(f"the noise scale must be a number >= 0 or infinity, got {scale}.")
+    return value

@@ -1,0 +1,432 @@
+"""Compiled kernels of the exact engine: serial, GIL-free, working on tiles that stay in cache.
+
+A state is, per charge block of dimension D, a float64 array of shape (orders, 2, D, D): axis 0 the power of the noise
+scale (one order for plain simulation, three for derivatives at s = 0), axis 1 real and imaginary part. All matrices
+here are Hermitian. A two-sided product U X U^dag is two passes of "multiply a tile of columns from the left, store the
+result as its conjugate transpose": (U (U X)^dag)^dag for Hermitian X.
+
+Blocks come in two kinds: PAIR acts on row pairs (lo, hi) with a 2x2 matrix and on single rows with a phase (the form
+of every charge-conserving two-qubit block, up to a global phase, and of any one-qubit block in the full space); QUAD
+acts on four rows with a 4x4 matrix (any two-qubit block in the full space).
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+__all__ = [
+    "PAIR",
+    "QUAD",
+    "TILE",
+    "backward_half",
+    "build_blocks",
+    "conjugate_half",
+    "conjugate_half_tangent",
+    "crossed_population",
+    "damp_orders",
+    "mix_pair",
+    "mix_site",
+    "overlap_traced_pair",
+    "pauli_channel",
+]
+
+PAIR = 0
+QUAD = 1
+TILE = 16
+
+_jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+_inline = nb.njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy", inline="always")
+
+
+@_jit
+def build_blocks(theta, vectors, values, constant, term_ptr, term_index, term_value, term_slot, block_ptr, slot_ptr, unitary, generator):
+    """Block unitaries and effective generators G_k = i (dU/dtheta_k) U^dag at theta.
+
+    Rotation r of a block is V diag(exp(-i phi v)) V^dag with phi = constant + sum_t term_value * theta[term_index].
+    ``slot_ptr[b]:slot_ptr[b+1]`` are the block's rows of ``generator``; ``term_slot`` says which one a term feeds.
+    """
+    step = np.empty((4, 4), np.complex128)
+    here = np.empty((4, 4), np.complex128)
+    work = np.empty((4, 4), np.complex128)
+    for b in range(unitary.shape[0]):
+        u = unitary[b]
+        u[:] = 0.0
+        for i in range(4):
+            u[i, i] = 1.0
+        generator[slot_ptr[b] : slot_ptr[b + 1]] = 0.0
+        for r in range(block_ptr[b], block_ptr[b + 1]):
+            phi = constant[r]
+            for t in range(term_ptr[r], term_ptr[r + 1]):
+                phi += term_value[t] * theta[term_index[t]]
+            for i in range(4):
+                for j in range(4):
+                    total = 0.0j
+                    weight = 0.0j
+                    for k in range(4):
+                        outer = vectors[r, i, k] * np.conj(vectors[r, j, k])
+                        angle = -phi * values[r, k]
+                        total += outer * complex(np.cos(angle), np.sin(angle))
+                        weight += outer * values[r, k]
+                    step[i, j] = total
+                    here[i, j] = weight
+            _matmul(step, u, work)
+            u[:] = work
+            for g in range(slot_ptr[b], slot_ptr[b + 1]):
+                _matmul(step, generator[g], work)
+                _matmul_dagger(work, step, generator[g])
+            for t in range(term_ptr[r], term_ptr[r + 1]):
+                for i in range(4):
+                    for j in range(4):
+                        generator[term_slot[t], i, j] += term_value[t] * here[i, j]
+
+
+@_inline
+def _matmul(a, b, out):
+    for i in range(4):
+        for j in range(4):
+            total = 0.0j
+            for k in range(4):
+                total += a[i, k] * b[k, j]
+            out[i, j] = total
+
+
+@_inline
+def _matmul_dagger(a, b, out):
+    for i in range(4):
+        for j in range(4):
+            total = 0.0j
+            for k in range(4):
+                total += a[i, k] * np.conj(b[j, k])
+            out[i, j] = total
+
+
+@_inline
+def _load(src, order, start, stop, re, im):
+    for x in range(src.shape[2]):
+        for t in range(stop - start):
+            re[x, t] = src[order, 0, x, start + t]
+            im[x, t] = src[order, 1, x, start + t]
+
+
+@_inline
+def _store_dagger(re, im, start, stop, dst, order):
+    for t in range(stop - start):
+        for x in range(dst.shape[2]):
+            dst[order, 0, start + t, x] = re[x, t]
+            dst[order, 1, start + t, x] = -im[x, t]
+
+
+@_inline
+def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u):
+    """Multiplies the rows of one tile by block b (u: (4, 4), its entry (0, 0) scaled to 1 for PAIR)."""
+    if kind[b] == PAIR:
+        ar, ai, br, bi = u[1, 1].real, u[1, 1].imag, u[1, 2].real, u[1, 2].imag
+        cr, ci, dr, di = u[2, 1].real, u[2, 1].imag, u[2, 2].real, u[2, 2].imag
+        for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
+            x = lo[p]
+            y = hi[p]
+            for t in range(TILE):
+                xr, xi, yr, yi = re[x, t], im[x, t], re[y, t], im[y, t]
+                re[x, t] = ar * xr - ai * xi + br * yr - bi * yi
+                im[x, t] = ar * xi + ai * xr + br * yi + bi * yr
+                re[y, t] = cr * xr - ci * xi + dr * yr - di * yi
+                im[y, t] = cr * xi + ci * xr + dr * yi + di * yr
+        pr, pi = u[3, 3].real, u[3, 3].imag
+        for p in range(one_ptr[table[b]], one_ptr[table[b] + 1]):
+            x = one[p]
+            for t in range(TILE):
+                xr, xi = re[x, t], im[x, t]
+                re[x, t] = pr * xr - pi * xi
+                im[x, t] = pr * xi + pi * xr
+    else:
+        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+            for t in range(TILE):
+                z0 = complex(re[quad[0, p], t], im[quad[0, p], t])
+                z1 = complex(re[quad[1, p], t], im[quad[1, p], t])
+                z2 = complex(re[quad[2, p], t], im[quad[2, p], t])
+                z3 = complex(re[quad[3, p], t], im[quad[3, p], t])
+                for i in range(4):
+                    z = u[i, 0] * z0 + u[i, 1] * z1 + u[i, 2] * z2 + u[i, 3] * z3
+                    re[quad[i, p], t] = z.real
+                    im[quad[i, p], t] = z.imag
+
+
+@_jit
+def conjugate_half(src, dst, first, last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+    """dst = (B_nb ... B_1 src)^dag for the orders first..last-1; blocks in the order given."""
+    dim = src.shape[2]
+    re = np.zeros((dim, TILE))
+    im = np.zeros((dim, TILE))
+    for order in range(first, last):
+        for start in range(0, dim, TILE):
+            stop = min(start + TILE, dim)
+            _load(src, order, start, stop, re, im)
+            for b in range(kind.shape[0]):
+                _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+            _store_dagger(re, im, start, stop, dst, order)
+
+
+@_jit
+def conjugate_half_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+    """As conjugate_half on order 0, with its derivative: d(BX) = (dB) X + B (dX), the blocks' dB given as ``du``."""
+    dim = src.shape[2]
+    re = np.zeros((dim, TILE))
+    im = np.zeros((dim, TILE))
+    tre = np.zeros((dim, TILE))
+    tim = np.zeros((dim, TILE))
+    for start in range(0, dim, TILE):
+        stop = min(start + TILE, dim)
+        _load(src, 0, start, stop, re, im)
+        _load(dsrc, 0, start, stop, tre, tim)
+        for b in range(kind.shape[0]):
+            _apply(tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+            _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du[b])
+            _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+        _store_dagger(re, im, start, stop, dst, 0)
+        _store_dagger(tre, tim, start, stop, ddst, 0)
+
+
+@_inline
+def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du):
+    if kind[b] == PAIR:
+        for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
+            x = lo[p]
+            y = hi[p]
+            for t in range(TILE):
+                zx = complex(re[x, t], im[x, t])
+                zy = complex(re[y, t], im[y, t])
+                dx = du[1, 1] * zx + du[1, 2] * zy
+                dy = du[2, 1] * zx + du[2, 2] * zy
+                tre[x, t] += dx.real
+                tim[x, t] += dx.imag
+                tre[y, t] += dy.real
+                tim[y, t] += dy.imag
+        for p in range(one_ptr[table[b]], one_ptr[table[b] + 1]):
+            x = one[p]
+            for t in range(TILE):
+                dx = du[3, 3] * complex(re[x, t], im[x, t])
+                tre[x, t] += dx.real
+                tim[x, t] += dx.imag
+    else:
+        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+            for i in range(4):
+                for t in range(TILE):
+                    z = 0.0j
+                    for j in range(4):
+                        z += du[i, j] * complex(re[quad[j, p], t], im[quad[j, p], t])
+                    tre[quad[i, p], t] += z.real
+                    tim[quad[i, p], t] += z.imag
+
+
+@_jit
+def backward_half(rho, adj, dst, rho_first, adj_last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments):
+    """One layer backwards: adds each block's moments to ``moments`` and stores (B_1^dag ... B_nb^dag adj)^dag in ``dst``.
+
+    Blocks come last in time first, ``u`` their daggers. With M = rho adj taken after a block, ``moments[m, b]`` (shape
+    (orders, nb, 4, 4), complex) gains the elements M[a, c] traced over the other qubits that a gradient
+    2 Im Tr[G M] needs, summed over the orders i + j = m of rho and adj: for PAIR blocks the imaginary parts of the
+    diagonal and M[2, 1], M[1, 2]; for QUAD blocks all sixteen. rho is zero below order ``rho_first``; adj is not needed
+    from ``adj_last`` on.
+    """
+    orders = rho.shape[0]
+    dim = rho.shape[2]
+    xr = np.zeros((orders, dim, TILE))
+    xi = np.zeros((orders, dim, TILE))
+    ar = np.zeros((orders, dim, TILE))
+    ai = np.zeros((orders, dim, TILE))
+    for start in range(0, dim, TILE):
+        stop = min(start + TILE, dim)
+        if stop - start < TILE:
+            xr[:] = 0.0
+            xi[:] = 0.0
+        for k in range(rho_first, orders):
+            _load(rho, k, start, stop, xr[k], xi[k])
+        for k in range(adj_last):
+            _load(adj, k, start, stop, ar[k], ai[k])
+        for b in range(kind.shape[0]):
+            for i in range(rho_first, orders):
+                for j in range(min(adj_last, orders - i)):
+                    _moments(xr[i], xi[i], ar[j], ai[j], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments[i + j, b])
+            if b + 1 < kind.shape[0]:
+                for k in range(rho_first, orders):
+                    _apply(xr[k], xi[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+            for k in range(adj_last):
+                _apply(ar[k], ai[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+        for k in range(adj_last):
+            _store_dagger(ar[k], ai[k], start, stop, dst, k)
+
+
+@_inline
+def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, out):
+    if kind[b] == PAIR:
+        d1 = 0.0
+        d2 = 0.0
+        s = 0.0
+        r = 0.0
+        for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
+            x = lo[p]
+            y = hi[p]
+            for t in range(TILE):
+                # M[a, c] = sum_j rho[a, j] conj(adj[c, j]); only the combinations that G's Hermiticity leaves
+                d1 += xi[x, t] * ar[x, t] - xr[x, t] * ai[x, t]
+                d2 += xi[y, t] * ar[y, t] - xr[y, t] * ai[y, t]
+                s += xi[y, t] * ar[x, t] - xr[y, t] * ai[x, t] + xi[x, t] * ar[y, t] - xr[x, t] * ai[y, t]
+                r += xr[y, t] * ar[x, t] + xi[y, t] * ai[x, t] - xr[x, t] * ar[y, t] - xi[x, t] * ai[y, t]
+        d3 = 0.0
+        for p in range(one_ptr[table[b]], one_ptr[table[b] + 1]):
+            x = one[p]
+            for t in range(TILE):
+                d3 += xi[x, t] * ar[x, t] - xr[x, t] * ai[x, t]
+        out[1, 1] += complex(0.0, d1)
+        out[2, 2] += complex(0.0, d2)
+        out[3, 3] += complex(0.0, d3)
+        # any split of s and r over M21, M12 with Im(M21 + M12) = s and Re(M21 - M12) = r serves
+        out[2, 1] += complex(r, s)
+    else:
+        for i in range(4):
+            for j in range(4):
+                total = 0.0j
+                for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+                    x = quad[i, p]
+                    y = quad[j, p]
+                    for t in range(TILE):
+                        total += complex(xr[x, t], xi[x, t]) * complex(ar[y, t], -ai[y, t])
+                out[i, j] += total
+
+
+@_jit
+def damp_orders(state, rate):
+    """Multiplies order by order with exp(-s rate) at s = 0: new_k = sum_i (-rate)^i / i! old_(k-i)."""
+    orders = state.shape[0]
+    dim = state.shape[2]
+    for part in range(2):
+        for x in range(dim):
+            for y in range(dim):
+                g = -rate[x, y]
+                for k in range(orders - 1, 0, -1):
+                    weight = 1.0
+                    total = state[k, part, x, y]
+                    for i in range(1, k + 1):
+                        weight *= g / i
+                        total += weight * state[k - i, part, x, y]
+                    state[k, part, x, y] = total
+
+
+@_jit
+def mix_site(low, high, low_rows, high_rows, matrices):
+    """Mixes elements that agree on one qubit: (|0..><0..|, |1..><1..|) <- M (same), order by order.
+
+    ``low_rows`` index the states of block ``low`` with the qubit empty, ``high_rows`` the same states of block ``high``
+    with it filled (the same array in the full space). ``matrices`` has shape (orders, 2, 2): new_k = sum_i M_i old_(k-i).
+    """
+    orders = low.shape[0]
+    for part in range(2):
+        for a in range(low_rows.shape[0]):
+            x0 = low_rows[a]
+            x1 = high_rows[a]
+            for b in range(low_rows.shape[0]):
+                y0 = low_rows[b]
+                y1 = high_rows[b]
+                for k in range(orders - 1, -1, -1):
+                    p0 = 0.0
+                    p1 = 0.0
+                    for i in range(k + 1):
+                        q0 = low[k - i, part, x0, y0]
+                        q1 = high[k - i, part, x1, y1]
+                        p0 += matrices[i, 0, 0] * q0 + matrices[i, 0, 1] * q1
+                        p1 += matrices[i, 1, 0] * q0 + matrices[i, 1, 1] * q1
+                    low[k, part, x0, y0] = p0
+                    high[k, part, x1, y1] = p1
+
+
+@_jit
+def mix_pair(s0, s1, s2, rows, keep, spread):
+    """Depolarizes elements that agree on two qubits: v_a <- sum_i keep_i v_a + spread_i sum_b v_b, order by order.
+
+    ``rows`` (4, m): the states 00, 10, 01, 11 (first qubit first) of the same rest, in the blocks s0, s1, s1, s2.
+    """
+    orders = s0.shape[0]
+    for part in range(2):
+        for a in range(rows.shape[1]):
+            x0, x1, x2, x3 = rows[0, a], rows[1, a], rows[2, a], rows[3, a]
+            for b in range(rows.shape[1]):
+                y0, y1, y2, y3 = rows[0, b], rows[1, b], rows[2, b], rows[3, b]
+                for k in range(orders - 1, -1, -1):
+                    v0 = 0.0
+                    v1 = 0.0
+                    v2 = 0.0
+                    v3 = 0.0
+                    total = 0.0
+                    for i in range(k + 1):
+                        w0 = s0[k - i, part, x0, y0]
+                        w1 = s1[k - i, part, x1, y1]
+                        w2 = s1[k - i, part, x2, y2]
+                        w3 = s2[k - i, part, x3, y3]
+                        v0 += keep[i] * w0
+                        v1 += keep[i] * w1
+                        v2 += keep[i] * w2
+                        v3 += keep[i] * w3
+                        total += spread[i] * (w0 + w1 + w2 + w3)
+                    s0[k, part, x0, y0] = v0 + total
+                    s1[k, part, x1, y1] = v1 + total
+                    s1[k, part, x2, y2] = v2 + total
+                    s2[k, part, x3, y3] = v3 + total
+
+
+@_jit
+def pauli_channel(state, flip, sign, stay, move):
+    """Full space: r <- sum_i stay_i r + move_i P r P, order by order.
+
+    P|x> = phase(x) |x ^ flip> with phase(x) = sign[x] up to a constant that cancels in P r P^dag.
+    """
+    orders = state.shape[0]
+    dim = state.shape[2]
+    for part in range(2):
+        for x in range(dim):
+            for y in range(dim):
+                x2 = x ^ flip
+                y2 = y ^ flip
+                if x2 * dim + y2 < x * dim + y:
+                    continue
+                f = sign[x2] * sign[y2]
+                g = sign[x] * sign[y]
+                for k in range(orders - 1, -1, -1):
+                    a = 0.0
+                    b = 0.0
+                    for i in range(k + 1):
+                        v = state[k - i, part, x, y]
+                        w = state[k - i, part, x2, y2]
+                        a += stay[i] * v + move[i] * f * w
+                        b += stay[i] * w + move[i] * g * v
+                    state[k, part, x, y] = a
+                    state[k, part, x2, y2] = b
+
+
+@_jit
+def crossed_population(readout, state, readout_rows, state_rows):
+    """sum over rests of Re conj(readout[a.., a..]) state[b.., b..]: one qubit in state a on one side, b on the other."""
+    total = 0.0
+    for i in range(readout_rows.shape[0]):
+        x = readout_rows[i]
+        u = state_rows[i]
+        for j in range(readout_rows.shape[0]):
+            y = readout_rows[j]
+            v = state_rows[j]
+            total += readout[0, 0, x, y] * state[0, 0, u, v] + readout[0, 1, x, y] * state[0, 1, u, v]
+    return total
+
+
+@_jit
+def overlap_traced_pair(o0, o1, o2, r0, r1, r2, rows):
+    """sum over rests of Re conj(Tr_A readout) (Tr_A state) on two qubits A; ``rows`` as in mix_pair."""
+    total = 0.0
+    for part in range(2):
+        for a in range(rows.shape[1]):
+            x0, x1, x2, x3 = rows[0, a], rows[1, a], rows[2, a], rows[3, a]
+            for b in range(rows.shape[1]):
+                y0, y1, y2, y3 = rows[0, b], rows[1, b], rows[2, b], rows[3, b]
+                o = o0[0, part, x0, y0] + o1[0, part, x1, y1] + o1[0, part, x2, y2] + o2[0, part, x3, y3]
+                r = r0[0, part, x0, y0] + r1[0, part, x1, y1] + r1[0, part, x2, y2] + r2[0, part, x3, y3]
+                total += o * r
+    return total

@@ -1,0 +1,227 @@
+"""Consecutive gates on one qubit pair, consolidated into blocks that do or do not conserve the charge."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.problem.gates import Gate, Matrix, Rotation
+
+__all__ = ["Block", "breaking_gates", "conserves_charge", "consolidate", "embed", "unitary_and_generators"]
+
+# A generic point decides conservation: the entries are trigonometric polynomials, zero there with probability 0.
+_TOLERANCE = 1e-9
+_POINTS = 2
+
+
+@dataclass(frozen=True)
+class Block:
+    """A unitary on one qubit or one pair, made of consecutive rotations.
+
+    Attributes:
+        qubits: Circuit qubits, ascending; the first is the least significant bit of the block's matrix.
+        rotations: In time order.
+        gates: The instructions (or parts of them) that it consolidates.
+        conserving: Whether it commutes with the charge at every parameter value, checked on the matrices.
+    """
+
+    qubits: tuple[int, ...]
+    rotations: tuple[Rotation, ...]
+    gates: tuple[Gate, ...]
+    conserving: bool = True
+
+
+def embed(matrix: Matrix, wires: Sequence[int], qubits: Sequence[int]) -> Matrix:
+    """A one- or two-qubit matrix on ``wires`` as a matrix on ``qubits`` (first = least significant)."""
+    if len(qubits) == 1 or tuple(wires) == tuple(qubits):
+        return matrix
+    if len(wires) == 2:
+        swap = [0, 2, 1, 3]
+        return np.ascontiguousarray(matrix[np.ix_(swap, swap)])
+    eye = np.eye(2)
+    return np.asarray(np.kron(eye, matrix) if wires[0] == qubits[0] else np.kron(matrix, eye), dtype=np.complex128)
+
+
+def unitary_and_generators(
+    rotations: Sequence[Rotation], qubits: Sequence[int], theta: npt.NDArray[np.float64]
+) -> tuple[Matrix, dict[int, Matrix]]:
+    """A block's unitary U and effective generators G_k = i (dU/dtheta_k) U^dag (Hermitian) at theta.
+
+    Plain NumPy, used to check blocks; the engines have a compiled twin.
+
+    Returns:
+        U of shape (d, d) and {k: G_k} for each parameter the block depends on.
+    """
+    dim = 2 ** len(qubits)
+    unitary = np.eye(dim, dtype=np.complex128)
+    generators: dict[int, Matrix] = {}
+    for rotation in rotations:
+        step = embed(rotation.matrix(theta), rotation.qubits, qubits)
+        unitary = step @ unitary
+        generators = {k: step @ g @ step.conj().T for k, g in generators.items()}
+        here = embed(rotation.generator, rotation.qubits, qubits)
+        for k, coefficient in rotation.angle.coefficients:
+            generators[k] = generators.get(k, np.zeros((dim, dim), np.complex128)) + coefficient * here
+    return unitary, generators
+
+
+def _diagonal_in_charge(matrix: Matrix) -> bool:
+    charge = np.array([bin(x).count("1") for x in range(matrix.shape[0])])
+    return bool(np.abs(matrix[charge[:, None] != charge[None, :]]).max(initial=0.0) < _TOLERANCE)
+
+
+def conserves_charge(rotations: Sequence[Rotation], qubits: Sequence[int]) -> bool:
+    """Whether U(theta) and all its derivatives commute with Q = sum n_i, checked at generic parameter values."""
+    if all(_diagonal_in_charge(r.generator) for r in rotations):
+        return True
+    used = sorted({k for r in rotations for k, _ in r.angle.coefficients})
+    compact = {k: i for i, k in enumerate(used)}
+    local = [
+        replace(r, angle=replace(r.angle, coefficients=tuple((compact[k], c) for k, c in r.angle.coefficients)))
+        for r in rotations
+    ]
+    rng = np.random.default_rng(20260630)
+    for _ in range(_POINTS):
+        unitary, generators = unitary_and_generators(local, qubits, rng.uniform(-3, 3, max(1, len(used))))
+        if not all(_diagonal_in_charge(m) for m in (unitary, *generators.values())):
+            return False
+    return True
+
+
+def breaking_gates(block: Block) -> tuple[Gate, ...]:
+    """The gates of a block that break the charge by themselves (all of its gates when none does alone)."""
+    alone = [g for g in block.gates if not all(_diagonal_in_charge(r.generator) for r in g.rotations)]
+    return tuple(alone or block.gates)
+
+
+@dataclass
+class _Item:
+    """A rotation on its way into a block, with the gate it belongs to."""
+
+    rotation: Rotation
+    gate: Gate
+
+
+@dataclass
+class _Open:
+    """A block under construction: its core, and per wire the one-qubit rotations that follow it."""
+
+    qubits: tuple[int, ...]
+    core: list[_Item]
+    tail: dict[int, list[_Item]] = field(default_factory=dict)
+
+
+def consolidate(
+    gates: Sequence[Gate], preparable: Collection[int] = ()
+) -> tuple[tuple[Block, ...], dict[int, list[Rotation]]]:
+    """Merges consecutive gates on one pair into blocks; one-qubit gates join the block before them on their wire.
+
+    Where a block would conserve the charge only if some one-qubit gates went to its neighbour instead, they do (the
+    compiled form of XX+YY has such gates between blocks).
+
+    Args:
+        gates: Gates of at most two-qubit rotations, in time order.
+        preparable: Qubits whose leading parameter-free one-qubit rotations may be split off as a preparation.
+
+    Returns:
+        The blocks in a valid time order, and per qubit the rotations split off at the start (as many as possible).
+    """
+    opened: list[_Open] = []
+    last: dict[int, _Open] = {}
+    head: dict[int, list[_Item]] = {}
+    for gate in gates:
+        for rotation in gate.rotations:
+            item = _Item(rotation, gate)
+            wires = rotation.qubits
+            if len(wires) == 1:
+                (wire,) = wires
+                if wire in last:
+                    last[wire].tail[wire].append(item)
+                else:
+                    head.setdefault(wire, []).append(item)
+                continue
+            a, b = sorted(wires)
+            block = last.get(a)
+            if block is not None and block is last.get(b) and block.qubits == (a, b):
+                block.core += [*block.tail[a], *block.tail[b], item]
+                block.tail = {a: [], b: []}
+            else:
+                block = _Open((a, b), [item], {a: [], b: []})
+                opened.append(block)
+                last[a] = last[b] = block
+    return _settle(opened, head, preparable)
+
+
+def _settle(
+    opened: list[_Open], head: dict[int, list[_Item]], preparable: Collection[int]
+) -> tuple[tuple[Block, ...], dict[int, list[Rotation]]]:
+    # `leading[wire]` holds the one-qubit rotations waiting for the next block on the wire
+    leading = {wire: list(items) for wire, items in head.items()}
+    prepared: dict[int, list[Rotation]] = {}
+    first = set(head) & set(preparable)
+    touched = {q for block in opened for q in block.qubits}
+    blocks: list[Block] = []
+    for block in opened:
+        a, b = block.qubits
+        fronts = {w: leading.pop(w, []) for w in (a, b)}
+        cuts = {w: _fixed_prefix(fronts[w]) if w in first else 0 for w in (a, b)}
+        found = _split(block, fronts, cuts)
+        (start_a, start_b), (stop_a, stop_b) = found
+        items = [*fronts[a][start_a:], *fronts[b][start_b:], *block.core]
+        items += [*block.tail[a][:stop_a], *block.tail[b][:stop_b]]
+        for wire, start, stop in ((a, start_a, stop_a), (b, start_b, stop_b)):
+            if start:
+                prepared.setdefault(wire, []).extend(i.rotation for i in fronts[wire][:start])
+            if block.tail[wire][stop:]:
+                leading[wire] = block.tail[wire][stop:]
+            first.discard(wire)
+        blocks.append(_close(block.qubits, items))
+    for wire, items in sorted(leading.items()):
+        start = _fixed_prefix(items) if wire in first and wire not in touched else 0
+        if start:
+            prepared.setdefault(wire, []).extend(i.rotation for i in items[:start])
+        if items[start:]:
+            blocks.append(_close((wire,), items[start:]))
+    return tuple(blocks), prepared
+
+
+def _fixed_prefix(items: Sequence[_Item]) -> int:
+    count = 0
+    for item in items:
+        if item.rotation.angle.coefficients:
+            break
+        count += 1
+    return count
+
+
+def _split(
+    block: _Open, fronts: dict[int, list[_Item]], cuts: dict[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The largest preparation and then the largest tail with which the block conserves; all of it if none does."""
+    a, b = block.qubits
+
+    def good(starts: tuple[int, int], stops: tuple[int, int]) -> bool:
+        items = [*fronts[a][starts[0] :], *fronts[b][starts[1] :], *block.core]
+        items += [*block.tail[a][: stops[0]], *block.tail[b][: stops[1]]]
+        return conserves_charge([i.rotation for i in items], block.qubits)
+
+    whole = (len(block.tail[a]), len(block.tail[b]))
+    for starts in _descending(cuts[a], cuts[b]):
+        for stops in _descending(*whole):
+            if good(starts, stops):
+                return starts, stops
+    return (cuts[a], cuts[b]), whole
+
+
+def _descending(first: int, second: int) -> list[tuple[int, int]]:
+    pairs = ((i, j) for i in range(first + 1) for j in range(second + 1))
+    return sorted(pairs, key=lambda pair: (-sum(pair), -pair[0]))
+
+
+def _close(qubits: tuple[int, ...], items: Sequence[_Item]) -> Block:
+    rotations = tuple(i.rotation for i in items)
+    gates = tuple({i.gate.position: i.gate for i in items}.values())
+    return Block(qubits, rotations, gates, conserves_charge(rotations, qubits))

@@ -1,0 +1,121 @@
+"""Ensembles of parameter values over which gradients are averaged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.errors import ParameterError
+from equinoise.problem.problem import Problem
+
+__all__ = ["Ensemble", "periods"]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """How parameters are drawn: "uniform" over each one's period, "normal" of a given width, or "given".
+
+    Attributes:
+        kind: "uniform", "normal" or "given".
+        width: Standard deviation in radians of "normal".
+        thetas: The draws of "given", shape (S, K), radians.
+    """
+
+    kind: str = "uniform"
+    width: float | None = None
+    thetas: npt.NDArray[np.float64] | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> Ensemble:
+        """An ensemble from what the user gave: None or "uniform", "normal:0.1", or an array of parameter values.
+
+        Raises:
+            ParameterError: None of these, or a width that is not positive.
+        """
+        if isinstance(value, Ensemble):
+            return value
+        if value is None or (isinstance(value, str) and value == "uniform"):
+            return cls()
+        if isinstance(value, str):
+            kind, _, width = value.partition(":")
+            try:
+                sigma = float(width)
+            except ValueError:
+                sigma = math.nan
+            if kind == "normal" and math.isfinite(sigma) and sigma > 0:
+                return cls("normal", width=sigma)
+            raise ParameterError(
+                f"cannot read the ensemble {value!r}. Expected 'uniform', 'normal:WIDTH' with a width in radians > 0, "
+                "or an array of parameter values of shape (draws, parameters)."
+            )
+        thetas = np.atleast_2d(np.array(value, dtype=np.float64))
+        if thetas.ndim != 2 or not np.all(np.isfinite(thetas)):
+            raise ParameterError("given parameter values must be finite numbers of shape (draws, parameters).")
+        thetas.setflags(write=False)
+        return cls("given", thetas=thetas)
+
+    def draw(self, problem: Problem, samples: int, seed: int) -> npt.NDArray[np.float64]:
+        """Parameter values of shape (samples, K), radians; "given" returns its own rows whatever ``samples`` is.
+
+        Draw i depends on the seed and i alone, so that more samples continue the same sequence.
+
+        Raises:
+            ParameterError: Given values have the wrong number of columns, or samples < 1.
+        """
+        count = len(problem.parameters)
+        if self.thetas is not None:
+            if self.thetas.shape[1] != count:
+                raise ParameterError(
+                    f"given parameter values have {self.thetas.shape[1]} columns; the circuit has {count} parameters."
+                )
+            return self.thetas
+        if samples < 1:
+            raise ParameterError(f"samples must be at least 1, got {samples}.")
+        streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(samples)]
+        if self.kind == "normal":
+            return np.array([rng.normal(0.0, self.width or 1.0, count) for rng in streams])
+        scale = periods(problem)
+        return np.array([rng.uniform(0.0, 1.0, count) * scale for rng in streams])
+
+    def describe(self) -> str:
+        """In words."""
+        if self.kind == "normal":
+            return f"normal, width {self.width:g} rad"
+        return "uniform over each parameter's period" if self.kind == "uniform" else "given parameter values"
+
+
+def periods(problem: Problem) -> npt.NDArray[np.float64]:
+    """The period of each parameter, shape (K,), radians.
+
+    exp(-i c theta H) acts on operators with the frequencies c (h_i - h_j), h the eigenvalues of H; the period is 2 pi
+    over their greatest common divisor (4 pi for XX+YY, 2 pi for RZ and RZZ). Frequencies without a common divisor have
+    no period; 2 pi over the smallest is used then.
+    """
+    frequencies: list[set[float]] = [set() for _ in problem.parameters]
+    for layer in problem.layers:
+        for block in layer.blocks:
+            for rotation in block.rotations:
+                if rotation.angle.coefficients:
+                    values = np.linalg.eigvalsh(rotation.generator)
+                    gaps = np.abs(values[:, None] - values[None, :]).ravel()
+                    for k, c in rotation.angle.coefficients:
+                        frequencies[k] |= {round(float(abs(c) * g), 9) for g in gaps if g > 1e-9}
+    return np.array([2 * math.pi / _common(sorted(f)) if f else 2 * math.pi for f in frequencies])
+
+
+def _common(values: Sequence[float]) -> float:
+    def gcd(a: float, b: float) -> float:
+        while b > 1e-6:
+            a, b = b, a % b
+            if a - b < 1e-6:
+                b = 0.0
+        return a
+
+    divisor = reduce(gcd, values)
+    return divisor if divisor > values[0] / 100 else values[0]

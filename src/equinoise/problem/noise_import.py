@@ -1,0 +1,521 @@
+"""Noise taken over from other programs: Pauli-Lindblad generators and Qiskit Aer noise models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit.quantum_info import PTM, Pauli, PauliList, SparsePauliOp, SuperOp
+from scipy.linalg import logm
+from scipy.optimize import nnls
+
+from equinoise.errors import NoiseError
+from equinoise.problem.noise import Dephasing, Depolarizing, NoiseModel, NoiseTerm, PauliJump, Relaxation
+
+__all__ = ["from_aer", "from_pauli_lindblad"]
+
+Matrix = npt.NDArray[np.float64]
+String = tuple[tuple[int, str], ...]
+"""A Pauli string without its identities: ((qubit, letter), ...), sorted by qubit."""
+
+
+# -- Pauli-Lindblad ----------------------------------------------------------------------------------------------
+
+
+def from_pauli_lindblad(
+    source: Any,
+    rates: Sequence[float] | None = None,
+    *,
+    layers: Sequence[int] | None = None,
+    gate: str | None = None,
+    on: Sequence[int] | None = None,
+) -> NoiseModel:
+    """Noise with the generator r -> sum_P rate_P (P r P - r), exactly.
+
+    ``rate D[P]`` is one term of that sum. Z on one qubit becomes :class:`Dephasing`; the common part r of X and Y on
+    one qubit becomes ``Relaxation(down=2r, up=2r)``, for D[X] + D[Y] = 2 D[|0><1|] + 2 D[|1><0|]; the rest stays
+    :class:`PauliJump`. All these commute, so that their order in a slot does not matter.
+
+    Args:
+        source: A ``qiskit.quantum_info.PauliLindbladMap``, a ``SparsePauliOp`` with the rates as coefficients, a
+            ``PauliList`` or a list of labels with ``rates`` beside it, or a list or mapping of labels with rates.
+            Labels as in Qiskit: qubit 0 rightmost.
+        rates: Dimensionless rates per slot, one for each string; only with a source that holds none.
+        layers: Only in the slots of these layers; None: in every slot.
+        gate: Only in the slot of each gate of this name that touches all of a term's qubits.
+        on: With ``gate``: only gates on exactly these qubits.
+
+    Raises:
+        NoiseError: A rate is negative, not finite or not real, a label is malformed, or numbers do not match.
+
+    Example:
+        >>> model = from_pauli_lindblad(["IX", "IY", "ZZ"], [0.01, 0.01, 0.002])
+        >>> model.relaxation[0].down, model.pauli[0].label
+        (0.02, 'Z0Z1')
+    """
+    total: dict[String, float] = {}
+    for string, rate in _strings(source, rates):
+        total[string] = total.get(string, 0.0) + rate
+    identity = total.pop((), None)
+    total = {string: rate for string, rate in total.items() if rate > 0}
+    place: dict[str, Any] = {"layers": layers, "gate": gate, "on": on}
+
+    dephasing = [Dephasing(r, ((s[0][0], 1.0),), **place) for s, r in total.items() if len(s) == 1 and s[0][1] == "Z"]
+    relaxation = []
+    for qubit in sorted({string[0][0] for string in total if len(string) == 1 and string[0][1] != "Z"}):
+        x, y = (total.get(((qubit, letter),), 0.0) for letter in "XY")
+        if min(x, y) <= 0:
+            continue
+        equal = abs(x - y) <= 1e-12 * max(x, y)  # rounding must not leave a jump that breaks the charge
+        common = (x + y) / 2 if equal else min(x, y)
+        relaxation.append(Relaxation(qubit, down=2 * common, up=2 * common, **place))
+        for letter, rate in (("X", x), ("Y", y)):
+            total[((qubit, letter),)] = 0.0 if equal else rate - common
+    rest = [(s, r) for s, r in total.items() if r > 0 and not (len(s) == 1 and s[0][1] == "Z")]
+    breaking = sum(any(letter != "Z" for _, letter in string) for string, _ in rest)
+    counts = [f"{len(dephasing)} dephasing", f"{len(relaxation)} relaxation (down = up, from X with Y)"]
+    counts += [f"{len(rest) - breaking} Z-type jumps", f"{breaking} jumps with X or Y"]
+    notes = [f"Pauli-Lindblad map taken over exactly as {', '.join(counts)}"]
+    if breaking:
+        notes.append(
+            f"{breaking} jumps with unpaired X or Y break the charge: the full space of the light cone is needed"
+        )
+    if identity is not None:
+        notes.append("the identity string generates nothing and was left out")
+    pauli = [PauliJump(string, rate, **place) for string, rate in rest]
+    return NoiseModel(dephasing=dephasing, relaxation=relaxation, pauli=pauli, notes=notes, name="Pauli-Lindblad")
+
+
+def _strings(source: Any, rates: Sequence[float] | None) -> list[tuple[String, float]]:
+    if hasattr(source, "to_sparse_list") and hasattr(source, "rates"):  # PauliLindbladMap, from Qiskit 2.1 on
+        found = [
+            (tuple(sorted(zip(qubits, letters, strict=True))), rate)
+            for letters, qubits, rate in source.to_sparse_list()
+        ]
+        return _with_rates([s for s, _ in found], [r for _, r in found], rates)
+    if isinstance(source, SparsePauliOp):
+        return _with_rates([_string(p) for p in source.paulis], list(source.coeffs), rates)
+    if isinstance(source, PauliList):
+        return _with_rates([_string(p) for p in source], None, rates)
+    if isinstance(source, Mapping):
+        source = list(source.items())
+    if isinstance(source, str) or not isinstance(source, Iterable):
+        raise NoiseError(
+            "from_pauli_lindblad takes a PauliLindbladMap, a SparsePauliOp, a PauliList or labels such as "
+            f'["IZ", "ZZ"] with rates=[0.01, 0.002], got {source!r}.'
+        )
+    listed = list(source)
+    own: list[Any] | None = None
+    if listed and all(isinstance(entry, tuple | list) and len(entry) == 2 for entry in listed):
+        listed, own = [entry[0] for entry in listed], [entry[1] for entry in listed]
+    lengths = {len(label) for label in listed if isinstance(label, str | Pauli)}
+    if len(lengths) > 1:
+        raise NoiseError(f"Pauli labels must all have one letter per qubit, got lengths {sorted(lengths)}; pad with I.")
+    return _with_rates([_string(label) for label in listed], own, rates)
+
+
+def _string(label: Any) -> String:
+    if isinstance(label, Pauli):
+        label = label[:].to_label().lstrip("+-i")  # P r P does not depend on the phase
+    if not isinstance(label, str) or not label or set(label) - set("IXYZ"):
+        raise NoiseError(
+            f"a Pauli label must consist of I, X, Y, Z with qubit 0 rightmost, such as 'IZ', got {label!r}."
+        )
+    return tuple((qubit, letter) for qubit, letter in enumerate(reversed(label)) if letter != "I")
+
+
+def _with_rates(
+    strings: list[String], own: list[Any] | None, given: Sequence[float] | None
+) -> list[tuple[String, float]]:
+    if own is not None and given is not None:
+        raise NoiseError("the Pauli strings come with rates of their own; leave out the argument 'rates'.")
+    values = own if own is not None else given
+    if values is None:
+        raise NoiseError("the Pauli strings come without rates; give rates=[...], one per string.")
+    numbers = list(values)
+    if len(numbers) != len(strings):
+        raise NoiseError(f"there are {len(strings)} Pauli strings but {len(numbers)} rates; give one rate per string.")
+    return [(string, _real_rate(value, string)) for string, value in zip(strings, numbers, strict=True)]
+
+
+def _real_rate(value: Any, string: String) -> float:
+    name = "".join(f"{letter}{qubit}" for qubit, letter in string) or "identity"
+    try:
+        number = complex(value)
+    except (TypeError, ValueError):
+        raise NoiseError(f"the rate of {name} must be a number, got {value!r}.") from None
+    if not (math.isfinite(number.real) and math.isfinite(number.imag)):
+        raise NoiseError(f"the rate of {name} must be finite, got {value!r}. Remove the string or give its rate.")
+    if abs(number.imag) > 1e-12 * max(1.0, abs(number)):
+        raise NoiseError(f"the rate of {name} must be real, got {value!r}. A Lindblad generator needs real rates >= 0.")
+    if number.real < 0:
+        raise NoiseError(
+            f"the rate of {name} must not be negative, got {number.real}. A Lindblad generator needs rates >= 0; "
+            "set small negative fit results to 0, or pass the map itself and not its inverse."
+        )
+    return number.real
+
+
+# -- Aer ---------------------------------------------------------------------------------------------------------
+
+
+def from_aer(
+    noise_model: Any,
+    *,
+    pairs: Sequence[tuple[int, int]] | None = None,
+    num_qubits: int | None = None,
+    tolerance: float = 1e-8,
+) -> NoiseModel:
+    """The gate and readout errors of a Qiskit Aer noise model as terms tied to the gates.
+
+    For each error the Pauli transfer matrix of exp(pauli) exp(depolarizing) exp(relaxation) exp(dephasing), the order
+    within a slot, is fitted with rates >= 0 to that of the error channel: first to its matrix logarithm, then, where
+    the kinds do not commute, to the channel itself. The exact fit with the fewest kinds is taken, or with a
+    larger tolerance the closest.
+
+    Args:
+        noise_model: A ``qiskit_aer.noise.NoiseModel``.
+        pairs: The (ordered) qubit pairs on which an all-qubit error of a two-qubit gate can occur.
+        num_qubits: Number of circuit qubits; needed when an all-qubit error contains Pauli jumps or is overridden on
+            some qubits, and for an all-qubit readout error.
+        tolerance: Largest accepted Frobenius distance between the superoperators of an error and of its terms.
+
+    Raises:
+        NoiseError: An error is not representable (coherent, singular, on more than two qubits, on a measurement or
+            reset), depends on the order of a gate's qubits, or needs ``pairs`` or ``num_qubits``. Nothing is dropped.
+
+    Example:
+        >>> from qiskit_aer.noise import NoiseModel, depolarizing_error
+        >>> aer = NoiseModel()
+        >>> aer.add_quantum_error(depolarizing_error(0.01, 2), "rzz", [0, 1])
+        >>> round(from_aer(aer).depolarizing[0].rate, 6)
+        0.01005
+    """
+    try:
+        from qiskit_aer.noise import NoiseModel as AerNoiseModel
+    except ImportError:
+        raise NoiseError(
+            'from_aer needs the package qiskit-aer, which is missing. Run: pip install "equinoise[ibm]"'
+        ) from None
+    if not isinstance(noise_model, AerNoiseModel):
+        raise NoiseError(f"from_aer takes a qiskit_aer.noise.NoiseModel, got {type(noise_model).__name__}.")
+    if getattr(noise_model, "_custom_noise_passes", None):
+        raise NoiseError(
+            "the Aer model holds noise passes (a device's idling noise), which have no gate to be tied to. "
+            "For a device use NoiseModel.from_backend(backend), which turns its calibration into idling and gate noise."
+        )
+    local: dict[str, dict[tuple[int, ...], Any]] = noise_model._local_quantum_errors
+    default: dict[str, Any] = noise_model._default_quantum_errors
+    fits = _Fits(tolerance)
+    terms: list[NoiseTerm] = []
+    for name in sorted(set(local) | set(default)):
+        if name in ("measure", "reset", "initialize", "delay"):
+            raise NoiseError(
+                f"the Aer model has a quantum error on {name!r}; only gates can carry one here, and measurements a "
+                "readout error. Leave it out of the Aer model, or use NoiseModel.from_backend(backend) for a device."
+            )
+        own = local.get(name, {})
+        terms += _local_terms(name, own, fits)
+        if name in default:
+            terms += _default_terms(name, default[name], {frozenset(qubits) for qubits in own}, pairs, num_qubits, fits)
+    kinds = {Dephasing: "dephasing", Relaxation: "relaxation", Depolarizing: "depolarizing", PauliJump: "pauli"}
+    found: dict[str, list[NoiseTerm]] = {kind: [] for kind in kinds.values()}
+    for term in terms:
+        found[kinds[type(term)]].append(term)
+    notes = fits.notes()
+    if terms:
+        notes.append(
+            "Aer: noise tied to a gate acts in the slot after that gate's layer, for either order of its qubits"
+        )
+    return NoiseModel(**found, readout_error=_readout(noise_model, num_qubits), notes=notes, name="Aer noise model")
+
+
+def _local_terms(name: str, errors: Mapping[tuple[int, ...], Any], fits: _Fits) -> list[NoiseTerm]:
+    out: list[NoiseTerm] = []
+    for qubits, error in errors.items():
+        back = errors.get(qubits[::-1])
+        if len(qubits) == 2 and back is not None:
+            if np.linalg.norm(_transfer(back) - _swapped(_transfer(error))) > fits.tolerance:
+                raise NoiseError(
+                    f"the Aer error of gate {name!r} differs between qubits {list(qubits)} and {list(qubits[::-1])}; a "
+                    "noise term does not know the direction of a gate. Give both directions the same error."
+                )
+            if qubits[0] > qubits[1]:
+                continue
+        out += fits.terms(name, qubits, error)
+    return out
+
+
+def _default_terms(
+    name: str,
+    error: Any,
+    own: set[frozenset[int]],
+    pairs: Sequence[tuple[int, int]] | None,
+    num_qubits: int | None,
+    fits: _Fits,
+) -> list[NoiseTerm]:
+    if error.num_qubits == 2:
+        if pairs is None:
+            raise NoiseError(
+                f"the Aer model has an all-qubit error on the two-qubit gate {name!r}, and noise terms need explicit "
+                "pairs. Give from_aer(noise_model, pairs=[(0, 1), (1, 2), ...]), the pairs on which the circuit uses it."
+            )
+        chosen = {frozenset(pair): (int(pair[0]), int(pair[1])) for pair in pairs}
+        transfer = _transfer(error)
+        ordered = np.linalg.norm(transfer - _swapped(transfer)) > fits.tolerance
+        if ordered and len(chosen) < len(set(map(tuple, pairs))):
+            raise NoiseError(
+                f"the Aer error of gate {name!r} depends on the order of its qubits, and 'pairs' lists both orders of "
+                "a pair. List each pair once, in the order that the circuit uses."
+            )
+        return [t for key, pair in chosen.items() if key not in own for t in fits.terms(name, pair, error)]
+    if num_qubits is not None:
+        sites = [q for q in range(num_qubits) if frozenset((q,)) not in own]
+        return [term for q in sites for term in fits.terms(name, (q,), error)]
+    if own:
+        raise NoiseError(
+            f"the Aer model has an all-qubit error on {name!r} and other errors for it on some qubits. "
+            "Give from_aer(noise_model, num_qubits=n), so that the former can be put on the remaining qubits."
+        )
+    found = fits.terms(name, (0,), error)
+    jumps = [term.label[0] for term in found if isinstance(term, PauliJump)]
+    if jumps:
+        raise NoiseError(
+            f"the all-qubit Aer error on {name!r} contains the Pauli jump {jumps[0]}, which needs explicit qubits. "
+            "Give from_aer(noise_model, num_qubits=n)."
+        )
+    where = {Dephasing: "weights", Relaxation: "qubit", Depolarizing: "qubits"}
+    return [replace(term, on=None, **{where[type(term)]: "each"}) for term in found]
+
+
+def _readout(noise_model: Any, num_qubits: int | None) -> dict[int, tuple[float, float]]:
+    out: dict[int, tuple[float, float]] = {}
+    default = noise_model._default_readout_error
+    if default is not None:
+        if num_qubits is None:
+            raise NoiseError(
+                "the Aer model has an all-qubit readout error; say how many qubits with from_aer(..., num_qubits=n)."
+            )
+        out = dict.fromkeys(range(num_qubits), _assignment(default, "all-qubit"))
+    for qubits, error in noise_model._local_readout_errors.items():
+        out[qubits[0]] = _assignment(error, str(list(qubits)))
+    return out
+
+
+def _assignment(error: Any, where: str) -> tuple[float, float]:
+    if error.number_of_qubits != 1:
+        raise NoiseError(
+            f"the Aer readout error {where} is correlated over {error.number_of_qubits} qubits; only single-qubit "
+            "assignment errors (p01, p10) are supported. Replace it by one readout error per qubit."
+        )
+    table = error.probabilities  # table[prepared][read]
+    return float(table[0][1]), float(table[1][0])
+
+
+# -- fitting a channel -------------------------------------------------------------------------------------------
+
+
+def _transfer(error: Any) -> Matrix:
+    """Pauli transfer matrix R_ij = Tr(P_i E(P_j))/d; the error's first qubit is the fast index."""
+    return np.asarray(PTM(error).data.real, dtype=np.float64)
+
+
+def _swapped(transfer: Matrix) -> Matrix:
+    order = np.arange(16).reshape(4, 4).T.ravel()
+    return transfer[np.ix_(order, order)]
+
+
+@dataclass(frozen=True)
+class _Jump:
+    """One generator of the dictionary: its kind, the local qubits (for a Pauli the string) and its transfer matrix."""
+
+    kind: str
+    where: Any
+    generator: Matrix
+
+
+_LETTERS = "IXYZ"
+EXACT = 1e-8
+"""A fit this close (Frobenius distance of superoperators) counts as exact."""
+
+
+def _dictionary(n: int) -> list[_Jump]:
+    """All generators on n = 1 or 2 qubits."""
+    down, up = np.diag([0.0, -0.5, -0.5, -1.0]), np.diag([0.0, -0.5, -0.5, -1.0])
+    down[3, 0], up[3, 0] = 1.0, -1.0
+    jumps = []
+    for q in range(n):
+        jumps.append(_Jump("dephasing", q, _on(np.diag([0.0, -2.0, -2.0, 0.0]), q, n)))
+        jumps.append(_Jump("down", q, _on(down, q, n)))
+        jumps.append(_Jump("up", q, _on(up, q, n)))
+        jumps.append(_Jump("depolarizing", (q,), _on(np.diag([0.0, -1.0, -1.0, -1.0]), q, n)))
+    if n == 2:
+        jumps.append(_Jump("depolarizing", (0, 1), np.diag([0.0] + [-1.0] * 15)))
+    for index in range(1, 4**n):
+        letters = tuple((q, _LETTERS[index // 4**q % 4]) for q in range(n))
+        string = tuple(pair for pair in letters if pair[1] != "I")
+        if len(string) > 1 or string[0][1] != "Z":
+            jumps.append(_Jump("pauli", string, np.diag([-2.0 * _anticommute(index, other) for other in range(4**n)])))
+    return jumps
+
+
+def _on(single: Matrix, q: int, n: int) -> Matrix:
+    if n == 1:
+        return single
+    return np.kron(single, np.eye(4)) if q == 1 else np.kron(np.eye(4), single)
+
+
+def _anticommute(a: int, b: int) -> int:
+    digits = [(a // 4**q % 4, b // 4**q % 4) for q in range(2)]
+    return sum(one > 0 and two > 0 and one != two for one, two in digits) % 2
+
+
+def _ladder(n: int) -> list[list[_Jump]]:
+    """Sub-dictionaries from simple to full: charge-respecting kinds first, so that no jump breaks it without need."""
+    jumps = _dictionary(n)
+    widest = [j for j in jumps if j.kind == "depolarizing" and len(j.where) == n]
+    narrow = [j for j in jumps if j.kind == "depolarizing"]
+    diagonal = [j for j in jumps if j.kind == "dephasing" or (j.kind == "pauli" and all(p == "Z" for _, p in j.where))]
+    relaxation = [j for j in jumps if j.kind in ("down", "up")]
+    strings = [j for j in jumps if j.kind in ("dephasing", "pauli")]
+    thermal = diagonal + relaxation
+    return [widest, diagonal, widest + diagonal, thermal, widest + thermal, narrow + thermal, strings, jumps]
+
+
+def _composed(jumps: Sequence[_Jump], rates: Matrix) -> Matrix:
+    """The transfer matrix of one slot: all kinds but relaxation are diagonal, dephasing commutes with relaxation."""
+    size = jumps[0].generator.shape[0]
+    n = 1 if size == 4 else 2
+    log = np.zeros(size)
+    flow = np.zeros((n, 2))
+    for jump, rate in zip(jumps, rates, strict=True):
+        if jump.kind in ("down", "up"):
+            flow[jump.where, int(jump.kind == "up")] += rate
+        else:
+            log += rate * np.diag(jump.generator)
+    relaxed = np.eye(1)
+    for q in range(n):
+        total, drift = flow[q].sum(), flow[q, 0] - flow[q, 1]
+        one = np.diag([1.0, math.exp(-total / 2), math.exp(-total / 2), math.exp(-total)])
+        one[3, 0] = drift * (-math.expm1(-total) / total if total else 1.0)
+        relaxed = np.kron(one, relaxed)
+    return np.asarray(np.exp(log)[:, None] * relaxed)
+
+
+def _fit(channel: Matrix, log: Matrix, jumps: Sequence[_Jump]) -> tuple[Matrix, float]:
+    """Rates >= 0 and the Frobenius distance of their slot from the channel."""
+
+    def cleaned(rates: Matrix) -> tuple[Matrix, float]:
+        kept = np.where(rates > 1e-13, rates, 0.0)  # rounding of nnls; part of the distance
+        return kept, float(np.linalg.norm(_composed(jumps, kept) - channel))
+
+    basis = np.stack([jump.generator.ravel() for jump in jumps], axis=1)
+    best = cleaned(nnls(basis, log.ravel())[0])
+    kinds = {jump.kind for jump in jumps}
+    if best[1] < EXACT or not (kinds & {"down", "up"} and kinds & {"depolarizing", "pauli"}):
+        return best
+    step = 1e-6 * np.eye(len(jumps))
+    for _ in range(12):  # Gauss-Newton with rates >= 0: the kinds do not commute, so the logarithm is not their sum
+        rates = best[0]
+        here = _composed(jumps, rates)
+        slopes = np.stack([(_composed(jumps, rates + s) - here).ravel() / 1e-6 for s in step], axis=1)
+        new = cleaned(nnls(slopes, slopes @ rates + (channel - here).ravel())[0])
+        if new[1] >= best[1]:
+            break
+        best = new
+    return best
+
+
+class _Fits:
+    """Aer errors turned into terms, with the largest distance met."""
+
+    def __init__(self, tolerance: float) -> None:
+        if not (math.isfinite(tolerance) and tolerance > 0):
+            raise NoiseError(f"'tolerance' must be a positive number such as 1e-8, got {tolerance!r}.")
+        self.tolerance = tolerance
+        self.count = 0
+        self.worst = 0.0
+        self._ladders: dict[int, list[list[_Jump]]] = {}
+
+    def terms(self, gate: str, qubits: tuple[int, ...], error: Any) -> list[NoiseTerm]:
+        """The terms of one error of ``gate`` on circuit qubits."""
+        n = len(qubits)
+        what = f"the Aer error of gate {gate!r} on qubits {list(qubits)}"
+        if n not in (1, 2) or error.num_qubits != n:
+            raise NoiseError(f"{what} acts on {error.num_qubits} qubits; errors on one or two qubits are supported.")
+        channel = _transfer(error)
+        eigenvalues = np.linalg.eigvals(channel)
+        if np.any((np.abs(eigenvalues.imag) < 1e-9) & (eigenvalues.real < 1e-9)):
+            raise NoiseError(
+                f"{what} has no finite rates: it erases or flips part of the state (a transfer eigenvalue <= 0). "
+                "Use a weaker error. Nothing was dropped."
+            )
+        log = np.asarray(logm(channel)).real
+        tried: list[tuple[Sequence[_Jump], Matrix, float]] = []
+        for jumps in self._ladders.setdefault(n, _ladder(n)):
+            rates, missed = _fit(channel, log, jumps)
+            tried.append((jumps, rates, missed))
+            if missed < min(EXACT, self.tolerance):
+                break
+        best = min(missed for _, _, missed in tried)
+        if best < self.tolerance:
+            # Of equally good fits the simplest: a tiny gain is not worth a jump that breaks the charge.
+            jumps, rates, missed = next(one for one in tried if one[2] <= max(1.5 * best, min(EXACT, self.tolerance)))
+            if missed < self.tolerance:
+                self.count += 1
+                self.worst = max(self.worst, missed)
+                return _terms(jumps, rates, gate, qubits)
+        raise NoiseError(f"{what} {_why(log)}; the closest fit misses it by {best:.2g}. {_REMEDY}")
+
+    def notes(self) -> list[str]:
+        """How many errors were fitted, and how well."""
+        if not self.count:
+            return []
+        return [f"Aer: {self.count} gate errors as noise terms, superoperators off by at most {self.worst:.1g}"]
+
+
+_REMEDY = (
+    "Supported are dephasing, ZZ dephasing, relaxation, depolarizing and Pauli jumps, applied in this order (compose "
+    "thermal relaxation first, then depolarizing). A larger 'tolerance' accepts that distance. Nothing was dropped."
+)
+
+
+def _why(log: Matrix) -> str:
+    """Names the Pauli strings P whose rotations -i h [P, .] the channel's logarithm contains, if any."""
+    n = 1 if len(log) == 4 else 2
+    eye = np.eye(2**n)
+    turning = []
+    for label in ("".join(reversed(letters)) for letters in product("IXYZ", repeat=n)):
+        matrix = Pauli(label).to_matrix()
+        rotation = PTM(SuperOp(-1j * (np.kron(eye, matrix) - np.kron(matrix.T, eye)))).data.real
+        size = float(np.sum(rotation**2))
+        if size > 0 and abs(np.sum(rotation * log)) / size > 1e-6:
+            turning.append(label)
+    if turning:
+        return f"is coherent: it rotates about {', '.join(turning)} (Qiskit label order), which no noise term does"
+    return "is no sequence of the supported terms"
+
+
+def _terms(jumps: Sequence[_Jump], rates: Matrix, gate: str, qubits: tuple[int, ...]) -> list[NoiseTerm]:
+    place: dict[str, Any] = {"gate": gate, "on": qubits}
+    flow: dict[int, dict[str, float]] = {}
+    out: list[NoiseTerm] = []
+    for jump, value in zip(jumps, rates, strict=True):
+        rate = float(value)
+        if rate == 0:
+            continue
+        if jump.kind == "dephasing":
+            out.append(Dephasing(rate, ((qubits[jump.where], 1.0),), **place))
+        elif jump.kind in ("down", "up"):
+            flow.setdefault(qubits[jump.where], {})[jump.kind] = rate
+        elif jump.kind == "depolarizing":
+            out.append(Depolarizing(tuple(qubits[q] for q in jump.where), rate, **place))
+        else:
+            out.append(PauliJump(tuple((qubits[q], letter) for q, letter in jump.where), rate, **place))
+    out += [Relaxation(qubit, **both, **place) for qubit, both in flow.items()]
+    return out

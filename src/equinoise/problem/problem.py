@@ -1,0 +1,244 @@
+"""The problem a user states: circuit, readout, initial state and noise, checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import SparsePauliOp
+
+from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
+from equinoise.problem.blocks import breaking_gates
+from equinoise.problem.initial import InitialState, parse_initial, prepared_product
+from equinoise.problem.layers import Layer, layered
+from equinoise.problem.noise import NoiseModel, Slot
+from equinoise.problem.readout import commutes_with_charge, parse_readout, support
+
+__all__ = ["Problem", "place_noise"]
+
+
+class Problem:
+    """A charge-conserving circuit with its readout, initial state and noise.
+
+    C(theta; s) = Tr[O exp(s E_L) U_L ... exp(s E_1) U_1(rho_0)], with the charge Q = sum_i (1 - Z_i)/2.
+
+    Args:
+        circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
+            between full-width barriers, or as-soon-as-possible layers of two-qubit blocks.
+        readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit.
+        initial: "neel", a bitstring (qubit 0 rightmost), n one-qubit states, or a ``Statevector`` of up to 20 qubits.
+            By default the circuit's own leading one-qubit gates, and "neel" if it has none.
+        noise: A :class:`NoiseModel`, or what :meth:`NoiseModel.from_string` reads.
+        projected: Whether the readout is P_q O P_q, P_q the projector on the active sector of all n qubits.
+        charge: The active sector q; by default the charge of the initial state.
+        allow_broken: Compute in the full space where gates or readout break the charge, instead of refusing.
+
+    Attributes:
+        layers: The circuit's layers.
+        slots: The noise after each layer.
+        parameters: ``circuit.parameters`` as a tuple; theta follows it.
+        warnings: What was assumed, dropped, clipped or chosen.
+
+    Raises:
+        SymmetryError: A gate breaks the charge (named, with its position).
+        ReadoutError: The readout is malformed or does not conserve the charge.
+        ParameterError: A parameter in no gate or a nonlinear angle.
+        StateError: A malformed initial state, or a charge outside 0..n.
+        NoiseError: A noise term that does not fit the circuit.
+        CircuitError: An instruction that is not a unitary gate.
+
+    Example:
+        >>> import equinoise as eq
+        >>> problem = eq.Problem(eq.circuits.brickwork(6, depth=3), readout="Z3", initial="neel", noise="dephasing:0.01")
+        >>> problem.num_qubits, len(problem.layers), problem.charge
+        (6, 3, 3)
+    """
+
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        readout: str | SparsePauliOp,
+        initial: Any = None,
+        noise: NoiseModel | str | Mapping[str, Any] | None = None,
+        projected: bool = False,
+        charge: int | None = None,
+        allow_broken: bool = False,
+    ) -> None:
+        if not isinstance(circuit, QuantumCircuit):
+            raise CircuitError(
+                f"circuit must be a qiskit.QuantumCircuit, got {type(circuit).__name__}. "
+                "Load files with equinoise.load_circuit, build with equinoise.circuits."
+            )
+        if circuit.num_qubits == 0:
+            raise CircuitError("the circuit has no qubits.")
+        self.circuit = circuit
+        self.num_qubits: int = circuit.num_qubits
+        self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
+        self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)
+        self.readout_label = readout if isinstance(readout, str) else _label(self.readout)
+        self.projected = bool(projected)
+        self.allow_broken = bool(allow_broken)
+        split = layered(circuit, find_preparation=initial is None)
+        self.layers: tuple[Layer, ...] = split.layers
+        if not self.layers:
+            raise CircuitError("the circuit has no gates between preparation and readout.")
+        warnings = list(split.notes)
+        self._check_parameters()
+        self.breaking = self._breaking()
+        if self.breaking and not allow_broken:
+            raise SymmetryError(
+                f"{self.breaking[0]} breaks the charge sum_i (1 - Z_i)/2"
+                + (f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else "")
+                + ". Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or pass "
+                "allow_broken=True (--allow-broken) to compute in the full space of the light cone."
+            )
+        self.readout_conserves = commutes_with_charge(self.readout)
+        if not self.readout_conserves and not allow_broken:
+            raise ReadoutError(
+                f"the readout {self.readout_label!r} does not conserve the charge: it must commute with "
+                "sum_i (1 - Z_i)/2, as Z5, Z1Z2 or X2X3+Y2Y3 do. Or pass allow_broken=True (--allow-broken)."
+            )
+        self.initial: InitialState = self._initial(initial, split.prepared, warnings)
+        self.charge: int | None = self._charge(charge)
+        model = _noise_model(noise)
+        self.noise: NoiseModel = place_noise(model, circuit, self.layers)
+        self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
+        self.warnings: tuple[str, ...] = (*warnings, *self.noise.notes)
+
+    def _check_parameters(self) -> None:
+        used = {
+            k
+            for layer in self.layers
+            for block in layer.blocks
+            for rotation in block.rotations
+            for k, _ in rotation.angle.coefficients
+        }
+        unused = [p.name for k, p in enumerate(self.parameters) if k not in used]
+        if unused:
+            raise ParameterError(
+                f"parameter {unused[0]!r} enters no gate"
+                + (f" (nor do {len(unused) - 1} others)" if len(unused) > 1 else "")
+                + ". Remove it or use it in a gate."
+            )
+
+    def _breaking(self) -> tuple[str, ...]:
+        out: dict[int, str] = {}
+        for number, layer in enumerate(self.layers):
+            for block in layer.blocks:
+                if not block.conserving:
+                    for gate in breaking_gates(block):
+                        out[gate.position] = (
+                            f"gate {gate.name!r} at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
+                        )
+        return tuple(out[p] for p in sorted(out))
+
+    def _initial(
+        self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
+    ) -> InitialState:
+        if initial is not None:
+            state = parse_initial(initial, self.num_qubits)
+            if state.num_qubits != self.num_qubits:
+                raise StateError(f"the initial state has {state.num_qubits} qubits, the circuit {self.num_qubits}.")
+            return state
+        if prepared:
+            states = np.tile(np.array([1.0, 0.0], dtype=np.complex128), (self.num_qubits, 1))
+            for qubit, amplitudes in prepared.items():
+                states[qubit] = amplitudes
+            return prepared_product(states)
+        warnings.append("the circuit prepares no state of its own and none was given: Néel input assumed")
+        return parse_initial("neel", self.num_qubits)
+
+    def _charge(self, charge: int | None) -> int | None:
+        if charge is not None and (isinstance(charge, bool) or not isinstance(charge, int)):
+            raise StateError(f"charge must be an integer in 0..{self.num_qubits}, got {charge!r}.")
+        if charge is not None and not 0 <= charge <= self.num_qubits:
+            raise StateError(f"charge must lie in 0..{self.num_qubits}, got {charge}.")
+        weights = self.initial.charges()
+        present = np.flatnonzero(weights > 1e-12)
+        if charge is None:
+            if present.size == 1:
+                return int(present[0])
+            if self.projected:
+                raise StateError(
+                    f"the initial state holds the charges {present.tolist()}; say which sector the projected readout "
+                    "selects with charge=q (--charge q)."
+                )
+            return None
+        if weights[charge] <= 1e-12:
+            raise StateError(f"the initial state has no part of charge {charge}; its charges are {present.tolist()}.")
+        return charge
+
+    def theta(self, values: Any) -> npt.NDArray[np.float64]:
+        """Parameter values as an array in the order of :attr:`parameters`.
+
+        Args:
+            values: Shape (K,), radians, or a mapping from Parameter or name to value.
+
+        Raises:
+            ParameterError: Wrong number, a missing name, or a value that is not finite.
+        """
+        if isinstance(values, Mapping):
+            named = {(k.name if isinstance(k, Parameter) else k): v for k, v in values.items()}
+            missing = [p.name for p in self.parameters if p.name not in named]
+            unknown = sorted(set(named) - {p.name for p in self.parameters})
+            if missing or unknown:
+                raise ParameterError(f"parameter values do not fit: missing {missing[:5]}, unknown {unknown[:5]}.")
+            values = [named[p.name] for p in self.parameters]
+        try:
+            theta = np.array(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ParameterError("parameter values must be real numbers in radians.") from None
+        if theta.shape != (len(self.parameters),):
+            raise ParameterError(
+                f"theta must have shape ({len(self.parameters)},), one angle for each of circuit.parameters; "
+                f"got {theta.shape}."
+            )
+        if not np.all(np.isfinite(theta)):
+            raise ParameterError(f"theta has a value that is not finite at index {int(np.argmin(np.isfinite(theta)))}.")
+        return theta
+
+    def __repr__(self) -> str:
+        return (
+            f"Problem({self.num_qubits} qubits, {len(self.layers)} layers, {len(self.parameters)} parameters, "
+            f"readout {self.readout_label!r}, initial {self.initial.name!r}, noise {self.noise.name!r})"
+        )
+
+
+def _label(operator: SparsePauliOp) -> str:
+    parts = []
+    for letters, qubits, coefficient in operator.to_sparse_list():
+        value = complex(coefficient).real
+        factor = "" if value == 1 else f"{value:g}*"
+        parts.append(factor + "".join(f"{p}{q}" for p, q in zip(letters, qubits, strict=True)))
+    text = "+".join(parts[:6])
+    return text + ("+..." if len(parts) > 6 else "")
+
+
+def _noise_model(noise: Any) -> NoiseModel:
+    if noise is None:
+        return NoiseModel(name="none")
+    if isinstance(noise, NoiseModel):
+        return noise
+    if isinstance(noise, str):
+        return NoiseModel.from_string(noise)
+    if isinstance(noise, Mapping):
+        return NoiseModel.from_dict(noise)
+    raise NoiseError(f"noise must be a NoiseModel, a specification string or a mapping, got {type(noise).__name__}.")
+
+
+def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer]) -> NoiseModel:
+    """The model with a device's calibration turned into terms for these layers (unchanged without a calibration)."""
+    if model.calibration is None:
+        return model
+    from equinoise.problem.devices import place
+
+    return place(model, circuit, layers)
+
+
+def readout_support(problem: Problem) -> tuple[int, ...]:
+    """The qubits that the readout acts on."""
+    return support(problem.readout)

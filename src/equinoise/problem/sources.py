@@ -1,0 +1,154 @@
+"""Circuits from files and short descriptions: OpenQASM 2 and 3, QPY, ``brickwork:n=12,depth=6``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from qiskit import QuantumCircuit, qasm2, qasm3, qpy
+from qiskit.circuit import ParameterExpression, ParameterVector
+from qiskit.exceptions import QiskitError
+
+from equinoise.errors import ParameterError, SourceError
+from equinoise.problem.circuits import brickwork
+
+__all__ = ["free_angles", "load_circuit"]
+
+_INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
+
+
+def load_circuit(source: str | Path) -> QuantumCircuit:
+    """A circuit from an OpenQASM 2 or 3 file, a QPY file, or a builder such as "brickwork:n=12,depth=6".
+
+    Args:
+        source: A path (.qasm, .qasm3, .qpy), or ``brickwork:`` with the options n, depth, periodic, interaction, phase,
+            shared of :func:`equinoise.circuits.brickwork`.
+
+    Raises:
+        SourceError: A missing or malformed file, an unknown builder or option.
+        ParameterError: An OpenQASM 3 ``input`` that no gate uses.
+
+    Example:
+        >>> import equinoise as eq
+        >>> eq.load_circuit("brickwork:n=4,depth=2").num_qubits
+        4
+    """
+    text = str(source)
+    if text.startswith("brickwork:"):
+        return _built(text)
+    path = Path(source)
+    if not path.is_file():
+        raise SourceError(
+            f"no such circuit file: {text!r}. Expected the path of an OpenQASM 2/3 (.qasm) or QPY (.qpy) file, "
+            "or a builder such as 'brickwork:n=12,depth=6'."
+        )
+    if path.suffix.lower() == ".qpy":
+        return _from_qpy(path)
+    return _from_qasm(path)
+
+
+def _from_qpy(path: Path) -> QuantumCircuit:
+    try:
+        with path.open("rb") as file:
+            circuits = qpy.load(file)
+    except (QiskitError, OSError, ValueError, EOFError, KeyError, TypeError) as error:
+        raise SourceError(f"{path} is not a readable QPY file: {error}.") from None
+    except Exception as error:  # qpy unpacks raw structs and lets struct.error and others through
+        raise SourceError(f"{path} is not a readable QPY file: {type(error).__name__}: {error}.") from None
+    if len(circuits) != 1 or not isinstance(circuits[0], QuantumCircuit):
+        raise SourceError(f"{path} holds {len(circuits)} programs; expected exactly one circuit. Save one per file.")
+    return circuits[0]
+
+
+def _from_qasm(path: Path) -> QuantumCircuit:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"cannot read {path}: {error}.") from None
+    header = re.search(r"^\s*OPENQASM\s+(\d)", text, re.MULTILINE)
+    if header is None:
+        raise SourceError(f"{path} has no 'OPENQASM 2.0;' or 'OPENQASM 3.0;' header.")
+    try:
+        if header.group(1) == "2":
+            return qasm2.loads(
+                text, include_path=(path.parent,), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS
+            )
+        circuit: QuantumCircuit = qasm3.loads(text)
+    except Exception as error:  # the OpenQASM 3 importer raises parser exceptions of its own
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise SourceError(f"{path} is not valid OpenQASM {header.group(1)}: {first}") from None
+    names = {p.name for p in circuit.parameters}
+    unused = [name for name in _INPUT.findall(text) if name not in names]
+    if unused:
+        raise ParameterError(f"{path}: input parameter {unused[0]!r} enters no gate. Remove it or use it in a gate.")
+    return circuit
+
+
+def _built(text: str) -> QuantumCircuit:
+    options: dict[str, Any] = {}
+    names = {"n": "num_qubits", "depth": "depth", "periodic": "periodic", "interaction": "interaction"}
+    names |= {"phase": "phase", "shared": "shared"}
+    for item in text.partition(":")[2].split(","):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if not equals or key not in names:
+            raise SourceError(f"cannot read {item!r} in {text!r}; options: {', '.join(f'{k}=..' for k in names)}.")
+        if key in ("n", "depth"):
+            if not value.isdecimal():
+                raise SourceError(f"{key} must be a whole number in {text!r}, got {value!r}.")
+            options[names[key]] = int(value)
+        elif key == "interaction":
+            options[key] = value
+        elif value.lower() in ("true", "false", "1", "0"):
+            options[names[key]] = value.lower() in ("true", "1")
+        else:
+            raise SourceError(f"{key} must be true or false in {text!r}, got {value!r}.")
+    if not {"num_qubits", "depth"} <= set(options):
+        raise SourceError(f"{text!r} must say n and depth, e.g. brickwork:n=12,depth=6.")
+    return brickwork(**options)
+
+
+_PREPARING = frozenset({"rx", "ry", "r", "u", "u1", "u2", "u3", "p", "rz"})
+
+
+def free_angles(circuit: QuantumCircuit, name: str = "angle") -> QuantumCircuit:
+    """The circuit with each bound rotation angle as a parameter of its own.
+
+    Angles of leading one-qubit gates stay bound (they prepare the state), and so do angles that are exactly 0 in gates
+    with several angles (the beta of a plain XX+YY).
+
+    Args:
+        circuit: With bound angles; parameters it already has are kept.
+        name: Name of the new ``ParameterVector``.
+    """
+    started: set[int] = set()
+    slots: list[tuple[int, int]] = []
+    for position, item in enumerate(circuit.data):
+        qubits = [circuit.find_bit(bit).index for bit in item.qubits]
+        operation = item.operation
+        if operation.name in ("barrier", "measure", "delay"):
+            continue
+        leading = len(qubits) == 1 and qubits[0] not in started and not _is_free(operation.params)
+        if not (leading and (operation.name in _PREPARING or not operation.params)):
+            started |= set(qubits)
+            for i, value in enumerate(operation.params):
+                bound = isinstance(value, int | float) or (
+                    isinstance(value, ParameterExpression) and not value.parameters
+                )
+                if bound and not (len(operation.params) > 1 and float(value) == 0.0):
+                    slots.append((position, i))
+    fresh = ParameterVector(name, len(slots))
+    chosen = dict(zip(slots, fresh, strict=True))
+    out = circuit.copy_empty_like()
+    for position, item in enumerate(circuit.data):
+        params = [chosen.get((position, i), p) for i, p in enumerate(item.operation.params)]
+        if any((position, i) in chosen for i in range(len(params))):
+            operation = item.operation.base_class(*params)
+            out.append(operation, item.qubits, item.clbits)
+        else:
+            out.append(item.operation, item.qubits, item.clbits)
+    return out
+
+
+def _is_free(params: list[Any]) -> bool:
+    return any(isinstance(p, ParameterExpression) and p.parameters for p in params)

@@ -1,0 +1,100 @@
+"""The readout's backward light cone, noise included: which qubits, blocks and noise it sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from equinoise.problem.noise import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot
+from equinoise.problem.problem import Problem
+from equinoise.problem.readout import support
+
+__all__ = ["LightCone", "light_cone", "restrict"]
+
+
+@dataclass(frozen=True)
+class LightCone:
+    """What the readout sees.
+
+    Attributes:
+        qubits: Circuit qubits of the whole cone, ascending.
+        seen: Per layer, the qubits that the evolved readout acts on in the layer's noise slot.
+        blocks: Per layer, the indices of the blocks inside the cone.
+        slots: Per layer, the noise restricted to the seen qubits.
+        parameters: Indices of the parameters of those blocks, ascending.
+    """
+
+    qubits: tuple[int, ...]
+    seen: tuple[frozenset[int], ...]
+    blocks: tuple[tuple[int, ...], ...]
+    slots: tuple[Slot, ...]
+    parameters: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Number of qubits w."""
+        return len(self.qubits)
+
+
+def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
+    """Follows the readout backwards through blocks and noise.
+
+    Noise does not widen the cone: a trace-preserving generator acts on an operator through its own qubits only, so a
+    dephasing jump K = K_in + K_out gives -[K, [K, O]]/2 = -[K_in, [K_in, O]]/2, and a depolarizing or Pauli term is
+    restricted to the seen qubits at the same rate.
+
+    Args:
+        problem: The problem.
+        everything: Take all qubits, blocks and noise, whatever the readout sees. A projected readout needs this when
+            the noise changes the charge, since the projector then sees every qubit.
+    """
+    now = set(range(problem.num_qubits)) if everything else set(support(problem.readout))
+    seen: list[frozenset[int]] = []
+    kept: list[tuple[int, ...]] = []
+    for layer in reversed(problem.layers):
+        seen.append(frozenset(now))
+        inside: list[int] = []
+        for i in range(len(layer.blocks) - 1, -1, -1):
+            qubits = layer.blocks[i].qubits
+            if not now.isdisjoint(qubits):
+                inside.append(i)
+                now |= set(qubits)
+        kept.append(tuple(reversed(inside)))
+    seen.reverse()
+    kept.reverse()
+    slots = tuple(restrict(slot, qubits) for slot, qubits in zip(problem.slots, seen, strict=True))
+    parameters = {
+        k
+        for layer, indices in zip(problem.layers, kept, strict=True)
+        for i in indices
+        for rotation in layer.blocks[i].rotations
+        for k, _ in rotation.angle.coefficients
+    }
+    return LightCone(tuple(sorted(now)), tuple(seen), tuple(kept), slots, tuple(sorted(parameters)))
+
+
+def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:
+    """A slot's noise as an operator on ``qubits`` feels it; terms of zero rate and terms outside are dropped."""
+    dephasing = [_restricted(t, qubits) for t in slot.dephasing if t.rate > 0]
+    relaxation = [t for t in slot.relaxation if t.qubit in qubits and t.down + t.up > 0]
+    depolarizing = [_restricted(t, qubits) for t in slot.depolarizing if t.rate > 0]
+    pauli = [_restricted(t, qubits) for t in slot.pauli if t.rate > 0]
+    return Slot(
+        tuple(t for t in dephasing if isinstance(t, Dephasing)),
+        tuple(relaxation),
+        tuple(t for t in depolarizing if isinstance(t, Depolarizing)),
+        tuple(t for t in pauli if isinstance(t, PauliJump)),
+    )
+
+
+def _restricted(term: NoiseTerm, qubits: frozenset[int]) -> NoiseTerm | None:
+    if isinstance(term, Dephasing):
+        weights = tuple((q, w) for q, w in term.weights if q in qubits and w != 0) if term.qubits else ()
+        return replace(term, weights=weights) if weights else None
+    if isinstance(term, Depolarizing):
+        inside = tuple(q for q in term.qubits if q in qubits)
+        return replace(term, qubits=inside) if inside else None
+    if isinstance(term, PauliJump):
+        pauli = tuple((q, p) for q, p in term.pauli if q in qubits)
+        return replace(term, pauli=pauli) if pauli else None
+    if isinstance(term, Relaxation):
+        return term if term.qubit in qubits else None

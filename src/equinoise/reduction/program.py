@@ -1,0 +1,600 @@
+"""The compiled problem: what every engine accepts.
+
+Built once per problem: cone, charge sectors, row tables of each qubit pair, rotations of each block, noise per slot.
+Parameters stream through it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix, csr_matrix
+
+from equinoise.errors import MemoryLimitError
+from equinoise.problem.blocks import Block, embed
+from equinoise.problem.initial import InitialState, charge_distribution
+from equinoise.problem.noise import Dephasing, Slot
+from equinoise.problem.problem import Problem
+from equinoise.reduction.light_cone import LightCone, light_cone
+from equinoise.reduction.sector import Occupations, Sector, sector
+from equinoise.reduction.symmetry import NoiseClass, noise_class
+
+__all__ = ["BudgetTerm", "LayerProgram", "PairTables", "Program", "SlotProgram", "compile_problem"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+Index = npt.NDArray[np.int64]
+
+PAIR, QUAD = 0, 1
+
+
+@dataclass(frozen=True)
+class LayerProgram:
+    """One layer's blocks, forwards and (reversed) backwards.
+
+    Attributes:
+        start: First block of the layer in the program's list.
+        stop: One past the last.
+        kind: PAIR or QUAD per block, shape (m,).
+        table: Which row table a block uses, shape (m,).
+    """
+
+    start: int
+    stop: int
+    kind: Index
+    table: Index
+
+    @cached_property
+    def kind_reversed(self) -> Index:
+        """Kinds, last block first."""
+        return np.ascontiguousarray(self.kind[::-1])
+
+    @cached_property
+    def table_reversed(self) -> Index:
+        """Tables, last block first."""
+        return np.ascontiguousarray(self.table[::-1])
+
+
+@dataclass(frozen=True)
+class BudgetTerm:
+    """One additive part of kappa.
+
+    Attributes:
+        layer: Slot, counted from 0.
+        qubits: Circuit qubits (those inside the cone).
+        mechanism: "dephasing", "relaxation", "depolarizing" or "pauli".
+    """
+
+    layer: int
+    qubits: tuple[int, ...]
+    mechanism: str
+
+
+@dataclass(frozen=True)
+class SlotProgram:
+    """One slot's noise on cone qubits, equal terms merged.
+
+    Attributes:
+        jumps: ((rate, weights or parity mask, is_parity), ...) diagonal jumps; weights of shape (w,).
+        relaxation: {qubit: (down, up)}.
+        depolarizing: {qubits: rate} on one or two cone qubits.
+        flips: {qubit: rate} of X and Y jumps with equal rates, which together conserve the charge weakly.
+        paulis: ((((qubit, letter), ...), rate), ...) other jumps, full space only.
+    """
+
+    jumps: tuple[tuple[float, tuple[float, ...], bool], ...]
+    relaxation: tuple[tuple[int, tuple[float, float]], ...]
+    depolarizing: tuple[tuple[tuple[int, ...], float], ...]
+    flips: tuple[tuple[int, float], ...]
+    paulis: tuple[tuple[tuple[tuple[int, str], ...], float], ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing acts."""
+        return not (self.jumps or self.relaxation or self.depolarizing or self.flips or self.paulis)
+
+    @property
+    def changes_charge(self) -> tuple[bool, bool]:
+        """Whether it can lower, and raise, the charge."""
+        both = bool(self.depolarizing or self.flips or self.paulis)
+        return (
+            both or any(down > 0 for _, (down, _) in self.relaxation),
+            both or any(up > 0 for _, (_, up) in self.relaxation),
+        )
+
+
+@dataclass(frozen=True)
+class PairTables:
+    """Row tables of one sector for every block's qubits, concatenated; table t is ptr[t]:ptr[t+1].
+
+    Attributes:
+        lo: Rows with the first qubit filled and the second empty (full space, one qubit: empty).
+        hi: Their partners with the two exchanged (full space, one qubit: filled).
+        pair_ptr: Shape (tables + 1,).
+        one: Rows with both (or the single) qubits filled.
+        one_ptr: Shape (tables + 1,).
+        quad: Shape (4, m): the rows 00, 10, 01, 11 (first qubit first) of one rest, full space only.
+        quad_ptr: Shape (tables + 1,).
+    """
+
+    lo: Index
+    hi: Index
+    pair_ptr: Index
+    one: Index
+    one_ptr: Index
+    quad: Index
+    quad_ptr: Index
+
+    @cached_property
+    def arguments(self) -> tuple[Index, Index, Index, Index, Index, Index, Index]:
+        """In the order that the kernels take them."""
+        return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr, self.quad, self.quad_ptr)
+
+
+class Program:
+    """A problem compiled for the engines.
+
+    Attributes:
+        problem: What it was made from.
+        cone: The readout's light cone.
+        noise_class: Computed from the operators restricted to the cone.
+        full: Whether it works in the full space of the cone (broken or no symmetry) instead of charge blocks.
+        charges: The charge blocks it holds ((None,) in the full space).
+        sectors: Their tables.
+        slots: Noise per layer.
+        parameters: Circuit parameters inside the cone.
+    """
+
+    def __init__(self, problem: Problem, *, reduce: bool = True) -> None:
+        self.problem = problem
+        first = noise_class(problem.slots)
+        # the projector on a global sector sees every qubit unless all that acts conserves the charge strongly
+        strongly = first in ("none", "strong") and not problem.breaking and problem.readout_conserves
+        sees_all = problem.projected and not strongly
+        self.cone: LightCone = light_cone(problem, everything=sees_all or not reduce)
+        self.noise_class: NoiseClass = noise_class(self.cone.slots)
+        self.full = (
+            not reduce
+            or self.noise_class == "broken"
+            or not self.noise_class.blockwise
+            or bool(problem.breaking)
+            or not problem.readout_conserves
+        )
+        self.width = self.cone.width
+        self.parameters = self.cone.parameters
+        self._local = {q: i for i, q in enumerate(self.cone.qubits)}
+        self.slots = tuple(self._slot(slot) for slot in self.cone.slots)
+        self._weights = self._charge_weights()
+        self.charges: tuple[int | None, ...] = self._charges()
+        self._check_size()
+        self.sectors: dict[int | None, Sector] = {q: sector(self.width, q) for q in self.charges}
+        self._compile_blocks()
+
+    # -- sizes ---------------------------------------------------------------------------------------------------
+
+    def _charges(self) -> tuple[int | None, ...]:
+        if self.full:
+            return (None,)
+        low, high = min(self._weights), max(self._weights)
+        lowers = any(slot.changes_charge[0] for slot in self.slots)
+        raises = any(slot.changes_charge[1] for slot in self.slots)
+        if not lowers and not raises:
+            return tuple(sorted(self._weights))
+        return tuple(range(0 if lowers else low, (self.width if raises else high) + 1))
+
+    @property
+    def dimensions(self) -> tuple[int, ...]:
+        """Dimension of each charge block."""
+        return tuple(2**self.width if q is None else math.comb(self.width, q) for q in self.charges)
+
+    @property
+    def numbers(self) -> int:
+        """Complex numbers that one state holds: sum of D^2 over the blocks."""
+        return sum(d * d for d in self.dimensions)
+
+    def _check_size(self) -> None:
+        if max(self.dimensions) > 200_000:
+            raise MemoryLimitError(
+                f"the light cone of {self.width} qubits has sectors of dimension {max(self.dimensions):.3g}; a noisy "
+                f"state would take {16e-9 * self.numbers:.3g} GB. Use fewer layers, a more local readout, an input "
+                "of lower charge, or noise that conserves the charge."
+            )
+
+    # -- noise ---------------------------------------------------------------------------------------------------
+
+    def _slot(self, slot: Slot) -> SlotProgram:
+        place = self._local
+        width = self.width
+        jumps: dict[tuple[tuple[float, ...], bool], float] = {}
+        for term in slot.dephasing:
+            weights = [0.0] * width
+            for q, w in _pairs(term):
+                weights[place[q]] = w
+            key = (tuple(weights), False)
+            jumps[key] = jumps.get(key, 0.0) + term.rate
+        relaxation: dict[int, tuple[float, float]] = {}
+        for r in slot.relaxation:
+            down, up = relaxation.get(place[r.qubits[0]], (0.0, 0.0))
+            relaxation[place[r.qubits[0]]] = (down + r.down, up + r.up)
+        depolarizing: dict[tuple[int, ...], float] = {}
+        for d in slot.depolarizing:
+            qubits = tuple(sorted(place[int(q)] for q in d.qubits))
+            depolarizing[qubits] = depolarizing.get(qubits, 0.0) + d.rate
+        paulis: dict[tuple[tuple[int, str], ...], float] = {}
+        for p in slot.pauli:
+            letters = tuple((place[q], a) for q, a in p.pauli)
+            if all(a == "Z" for _, a in letters):
+                mask = [0.0] * width
+                for q, _ in letters:
+                    mask[q] = 1.0
+                jumps[tuple(mask), True] = jumps.get((tuple(mask), True), 0.0) + p.rate
+            else:
+                paulis[letters] = paulis.get(letters, 0.0) + p.rate
+        flips: dict[int, float] = {}
+        for q in range(width):
+            x, y = ((q, "X"),), ((q, "Y"),)
+            if x in paulis and math.isclose(paulis[x], paulis.get(y, -1.0), rel_tol=1e-12):
+                flips[q] = paulis.pop(x) + paulis.pop(y)
+        return SlotProgram(
+            tuple((rate, weights, parity) for (weights, parity), rate in jumps.items()),
+            tuple(sorted(relaxation.items())),
+            tuple(sorted(depolarizing.items())),
+            tuple(sorted(flips.items())),
+            tuple(paulis.items()),
+        )
+
+    @cached_property
+    def budget_terms(self) -> tuple[BudgetTerm, ...]:
+        """The additive parts of kappa, in slot order: jumps, relaxation, depolarizing, flips, Paulis."""
+        qubits = self.cone.qubits
+        out: list[BudgetTerm] = []
+        for layer, slot in enumerate(self.slots):
+            for _, weights, _ in slot.jumps:
+                where = tuple(qubits[i] for i, w in enumerate(weights) if w)
+                out.append(BudgetTerm(layer, where, "dephasing"))
+            out += [BudgetTerm(layer, (qubits[i],), "relaxation") for i, _ in slot.relaxation]
+            out += [BudgetTerm(layer, tuple(qubits[i] for i in pair), "depolarizing") for pair, _ in slot.depolarizing]
+            out += [BudgetTerm(layer, (qubits[i],), "pauli") for i, _ in slot.flips]
+            out += [BudgetTerm(layer, tuple(qubits[i] for i, _ in letters), "pauli") for letters, _ in slot.paulis]
+        return tuple(out)
+
+    def phases(self, slot: SlotProgram, charge: int | None) -> tuple[Real, Real]:
+        """Jump eigenvalues phi_j(x) = v_j . z_x (or a parity), shape (D, J), and rates, shape (J,)."""
+        signs = 1.0 - 2.0 * self.sectors[charge].occupations.astype(np.float64)
+        columns = [
+            np.prod(signs[:, np.array(weights) > 0], axis=1) if parity else signs @ np.array(weights)
+            for _, weights, parity in slot.jumps
+        ]
+        phi = np.stack(columns, axis=1) if columns else np.zeros((signs.shape[0], 0))
+        return phi, np.array([rate for rate, _, _ in slot.jumps])
+
+    def coherence_rates(self, slot: SlotProgram, charge: int | None, rows: slice = slice(None)) -> Real:
+        """Decay rate of each element |x><y| of a charge block, exclusive of population mixing: shape (rows, D).
+
+        Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum_i c_i [x_i != y_i] + sum_ab r_ab [x_ab != y_ab], with
+        c_i = (down + up)/2 + depolarizing + flips. Rates below 1e-13 of the largest are zero by cancellation and set so.
+        """
+        filled = self.sectors[charge].occupations.astype(np.float64)
+        phi, rates = self.phases(slot, charge)
+        site = np.zeros(self.width)
+        for i, (down, up) in slot.relaxation:
+            site[i] += (down + up) / 2
+        for qubits, rate in slot.depolarizing:
+            if len(qubits) == 1:
+                site[qubits[0]] += rate
+        for i, rate in slot.flips:
+            site[i] += rate
+        alone = (phi**2) @ rates / 2 + filled @ site
+        gamma = alone[rows, None] + alone[None, :] - (phi[rows] * rates) @ phi.T - 2 * (filled[rows] * site) @ filled.T
+        largest = 2 * float(alone.max(initial=0.0))
+        for qubits, rate in slot.depolarizing:
+            if len(qubits) == 2:
+                local = filled[:, qubits[0]] + 2 * filled[:, qubits[1]]
+                gamma += rate * (local[rows, None] != local[None, :])
+                largest += rate
+        gamma[np.abs(gamma) < 1e-13 * largest] = 0.0
+        return gamma
+
+    # -- states and readout --------------------------------------------------------------------------------------
+
+    def _charge_weights(self) -> dict[int, float]:
+        """Charges of the cone's qubits in the input, with the weight of each block (1 where the block says itself)."""
+        problem, qubits = self.problem, list(self.cone.qubits)
+        state = problem.initial
+        if self.full:
+            return {0: 1.0}
+        if state.product is None:
+            present = np.flatnonzero(np.abs(self._reduced_vectors()).sum(axis=1) > 1e-12)
+            return dict.fromkeys({int(x).bit_count() for x in present}, 1.0)
+        inside = charge_distribution(state.product[qubits])
+        weights = {q: 1.0 for q in range(self.width + 1) if inside[q] > 1e-14}
+        if problem.projected and problem.charge is not None and self.width < problem.num_qubits:
+            rest = [q for q in range(problem.num_qubits) if q not in self._local]
+            outside = charge_distribution(state.product[rest])
+            weights = {
+                q: float(outside[problem.charge - q])
+                for q in weights
+                if 0 <= problem.charge - q < outside.size and outside[problem.charge - q] > 1e-14
+            }
+        elif problem.projected and self.noise_class in ("none", "strong"):
+            weights = {q: 1.0 for q in weights if q == problem.charge}
+        return weights
+
+    def _reduced_vectors(self) -> Complex:
+        """Shape (2^w, 2^(n-w)): the state vector with cone qubits as rows, projected on the sector if asked."""
+        problem = self.problem
+        n = problem.num_qubits
+        vector = problem.initial.statevector()
+        if problem.projected and problem.charge is not None and self.noise_class in ("none", "strong") and not self.full:
+            weight = np.bitwise_count(np.arange(2**n, dtype=np.uint64))
+            vector = np.where(weight == problem.charge, vector, 0.0)
+        rest = [q for q in range(n) if q not in self._local]
+        # axis a of the tensor is qubit n - 1 - a
+        order = [n - 1 - q for q in reversed(self.cone.qubits)] + [n - 1 - q for q in reversed(rest)]
+        tensor = vector.reshape((2,) * n).transpose(order)
+        return np.ascontiguousarray(tensor.reshape(2**self.width, -1))
+
+    def initial_block(self, charge: int | None) -> Real:
+        """The input's density matrix in one charge block, shape (2, D, D): real and imaginary part."""
+        table = self.sectors[charge]
+        out = np.zeros((2, table.dimension, table.dimension))
+        if charge is not None and charge not in self._weights:
+            return out
+        state: InitialState = self.problem.initial
+        if state.product is None:
+            rows = table.occupations.astype(np.int64) @ (1 << np.arange(self.width, dtype=np.int64))
+            vectors = self._reduced_vectors()[rows]
+            rho = vectors @ vectors.conj().T
+            out[0], out[1] = rho.real, rho.imag
+            return out
+        product = state.product[list(self.cone.qubits)]
+        weight = 1.0 if charge is None else self._weights[charge]
+        if state.bits is not None:
+            bits = np.array([state.bits[q] for q in self.cone.qubits], dtype=np.uint8)
+            row = int(table.rank(bits[None, :])[0])
+            out[0, row, row] = weight
+            return out
+        amplitudes = np.ones(table.dimension, dtype=np.complex128)
+        for i in range(self.width):
+            amplitudes *= product[i][table.occupations[:, i]]
+        out[0] = weight * np.outer(amplitudes, amplitudes.conj()).real
+        out[1] = weight * np.outer(amplitudes, amplitudes.conj()).imag
+        return out
+
+    @cached_property
+    def input_charges(self) -> frozenset[int | None]:
+        """The blocks in which the input, and so the noiseless state, lives."""
+        return frozenset((None,)) if self.full else frozenset(self._weights)
+
+    @cached_property
+    def readout(self) -> dict[int | None, csr_matrix]:
+        """The readout in each charge block, sparse Hermitian (D, D); projected where asked."""
+        return {q: self._readout_block(q) for q in self.charges}
+
+    def _readout_block(self, charge: int | None) -> csr_matrix:
+        table = self.sectors[charge]
+        problem = self.problem
+        dim = table.dimension
+        projects = problem.projected and (self.full or self.noise_class not in ("none", "strong"))
+        if projects and charge is not None and charge != problem.charge:
+            return csr_matrix((dim, dim), dtype=np.complex128)
+        rows, columns, values = [], [], []
+        everything = np.arange(dim)
+        signs = 1.0 - 2.0 * table.occupations.astype(np.float64)
+        for letters, qubits, coefficient in problem.readout.to_sparse_list():
+            value = np.full(dim, complex(coefficient))
+            flipped: Occupations = table.occupations.copy()
+            for letter, qubit in zip(letters, qubits, strict=True):
+                i = self._local[qubit]
+                if letter == "X":
+                    flipped[:, i] ^= 1
+                elif letter == "Y":
+                    flipped[:, i] ^= 1
+                    value = value * 1j * signs[:, i]
+                elif letter == "Z":
+                    value = value * signs[:, i]
+            kept = everything if charge is None else np.flatnonzero(flipped.sum(axis=1) == charge)
+            # P |x> = value(x) |flipped x>
+            rows.append(table.rank(flipped[kept]))
+            columns.append(kept)
+            values.append(value[kept])
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        out = coo_matrix(entries, shape=(dim, dim)).tocsr()
+        if projects and charge is None:
+            inside = (table.occupations.sum(axis=1) == problem.charge).astype(np.float64)
+            out = out.multiply(inside[:, None]).multiply(inside[None, :]).tocsr()
+        out.eliminate_zeros()
+        return out
+
+    @cached_property
+    def readout_square(self) -> dict[int | None, csr_matrix]:
+        """O^2 in each block (for the single-shot variance)."""
+        return {q: (o @ o).tocsr() for q, o in self.readout.items()}
+
+    # -- blocks --------------------------------------------------------------------------------------------------
+
+    def _compile_blocks(self) -> None:
+        tables: dict[tuple[int, ...], int] = {}
+        layers: list[LayerProgram] = []
+        compiled: list[tuple[Block, tuple[int, ...]]] = []
+        for layer, kept in zip(self.problem.layers, self.cone.blocks, strict=True):
+            start = len(compiled)
+            kinds, ids = [], []
+            for i in kept:
+                block = layer.blocks[i]
+                local = tuple(self._local[q] for q in block.qubits)
+                ids.append(tables.setdefault(local, len(tables)))
+                kinds.append(QUAD if self.full and len(local) == 2 else PAIR)
+                compiled.append((block, local))
+            layers.append(
+                LayerProgram(start, len(compiled), np.array(kinds, dtype=np.int64), np.array(ids, dtype=np.int64))
+            )
+        self.layers: tuple[LayerProgram, ...] = tuple(layers)
+        self.tables: dict[int | None, PairTables] = {q: self._pair_tables(q, list(tables)) for q in self.charges}
+        self._compile_rotations([block for block, _ in compiled])
+
+    def _compile_rotations(self, blocks: list[Block]) -> None:
+        vectors, values, constants = [], [], []
+        term_ptr, term_index, term_value, term_slot = [0], [], [], []
+        block_ptr, slot_ptr = [0], [0]
+        slot_parameter: list[int] = []
+        decomposed: dict[tuple[int, tuple[int, ...]], tuple[Real, Complex]] = {}
+        for block in blocks:
+            used = sorted({k for r in block.rotations for k, _ in r.angle.coefficients})
+            slot_of = {k: slot_ptr[-1] + i for i, k in enumerate(used)}
+            for rotation in block.rotations:
+                place = tuple(block.qubits.index(q) for q in rotation.qubits)
+                key = (id(rotation.generator), (len(block.qubits), *place))
+                if key not in decomposed:
+                    matrix = embed(rotation.generator, place, tuple(range(len(block.qubits))))
+                    decomposed[key] = np.linalg.eigh(self._padded(matrix))
+                eigenvalues, eigenvectors = decomposed[key]
+                vectors.append(eigenvectors)
+                values.append(eigenvalues)
+                constants.append(rotation.angle.constant)
+                for k, coefficient in rotation.angle.coefficients:
+                    term_index.append(k)
+                    term_value.append(coefficient)
+                    term_slot.append(slot_of[k])
+                term_ptr.append(len(term_index))
+            slot_parameter += used
+            slot_ptr.append(len(slot_parameter))
+            block_ptr.append(len(constants))
+        self.num_blocks = len(blocks)
+        self.rotations = (
+            np.array(vectors, dtype=np.complex128).reshape(-1, 4, 4),
+            np.array(values, dtype=np.float64).reshape(-1, 4),
+            np.array(constants, dtype=np.float64),
+            np.array(term_ptr, dtype=np.int64),
+            np.array(term_index, dtype=np.int64),
+            np.array(term_value, dtype=np.float64),
+            np.array(term_slot, dtype=np.int64),
+            np.array(block_ptr, dtype=np.int64),
+            np.array(slot_ptr, dtype=np.int64),
+        )
+        self.slot_parameter = np.array(slot_parameter, dtype=np.int64)
+        self.slot_block = np.repeat(np.arange(len(blocks)), np.diff(slot_ptr))
+
+    def _padded(self, matrix: Complex) -> Complex:
+        """A block's generator in the 4x4 form of the kernels.
+
+        One-qubit blocks sit on the entries that the kernel applies them to: 0 and 3 (a phase on filled rows) in a
+        charge sector, 1 and 2 (row pairs) in the full space.
+        """
+        if matrix.shape[0] == 4:
+            return matrix
+        out = np.zeros((4, 4), dtype=np.complex128)
+        where = [1, 2] if self.full else [0, 3]
+        out[np.ix_(where, where)] = matrix
+        return out
+
+    def _pair_tables(self, charge: int | None, keys: list[tuple[int, ...]]) -> PairTables:
+        table = self.sectors[charge]
+        filled = table.occupations
+        lo, hi, one, quad = [], [], [], []
+        nothing = np.zeros(0, dtype=np.int64)
+        for key in keys:
+            if charge is None and len(key) == 2:
+                rows = np.flatnonzero((filled[:, key[0]] == 0) & (filled[:, key[1]] == 0))
+                a, b = 1 << key[0], 1 << key[1]
+                quad.append(np.stack([rows, rows + a, rows + b, rows + a + b]))
+                lo.append(nothing)
+                hi.append(nothing)
+                one.append(nothing)
+                continue
+            quad.append(np.zeros((4, 0), dtype=np.int64))
+            if charge is None:
+                rows = np.flatnonzero(filled[:, key[0]] == 0)
+                lo.append(rows)
+                hi.append(rows + (1 << key[0]))
+                one.append(nothing)
+            elif len(key) == 2:
+                rows = np.flatnonzero((filled[:, key[0]] == 1) & (filled[:, key[1]] == 0))
+                swapped = filled[rows].copy()
+                swapped[:, key[0]] = 0
+                swapped[:, key[1]] = 1
+                lo.append(rows)
+                hi.append(table.rank(swapped))
+                one.append(np.flatnonzero((filled[:, key[0]] == 1) & (filled[:, key[1]] == 1)))
+            else:
+                lo.append(nothing)
+                hi.append(nothing)
+                one.append(np.flatnonzero(filled[:, key[0]] == 1))
+        return PairTables(
+            *(_flat(lo), _flat(hi), _pointers(lo)),
+            *(_flat(one), _pointers(one)),
+            *(_flat(quad), _pointers(quad)),
+        )
+
+    # -- row tables of the noise -----------------------------------------------------------------------------------
+
+    def site_rows(self, qubit: int, charge: int | None) -> tuple[Index, Index]:
+        """Rows of block charge - 1 with a qubit empty, and the same states of block ``charge`` with it filled."""
+        key = (qubit, charge)
+        if key not in self._site_cache:
+            filled = self.sectors[charge].occupations
+            high = np.flatnonzero(filled[:, qubit] == 1)
+            lowered = filled[high].copy()
+            lowered[:, qubit] = 0
+            below = None if charge is None else charge - 1
+            self._site_cache[key] = (self.sectors[below].rank(lowered), high)
+        return self._site_cache[key]
+
+    def pair_rows(self, qubits: tuple[int, int], charge: int | None) -> Index:
+        """Shape (4, m): the states 00, 10, 01, 11 (first qubit first) of each rest of charge ``charge`` (None: any)."""
+        key = (qubits, charge)
+        if key not in self._pair_cache:
+            a, b = qubits
+            filled = self.sectors[charge].occupations
+            empty = np.flatnonzero((filled[:, a] == 0) & (filled[:, b] == 0))
+            columns = [empty]
+            for x, y in ((1, 0), (0, 1), (1, 1)):
+                raised = filled[empty].copy()
+                raised[:, a] = x
+                raised[:, b] = y
+                target = None if charge is None else charge + x + y
+                columns.append(self.sectors[target].rank(raised))
+            self._pair_cache[key] = np.stack(columns)
+        return self._pair_cache[key]
+
+    @cached_property
+    def _site_cache(self) -> dict[tuple[int, int | None], tuple[Index, Index]]:
+        return {}
+
+    @cached_property
+    def _pair_cache(self) -> dict[tuple[tuple[int, int], int | None], Index]:
+        return {}
+
+
+def _pairs(term: Dephasing) -> tuple[tuple[int, float], ...]:
+    return () if isinstance(term.weights, str) else term.weights
+
+
+def _flat(parts: list[Index]) -> Index:
+    if not parts:
+        return np.zeros(0, dtype=np.int64)
+    return np.ascontiguousarray(np.concatenate(parts, axis=-1))
+
+
+def _pointers(parts: list[Index]) -> Index:
+    return np.cumsum([0, *(part.shape[-1] for part in parts)], dtype=np.int64)
+
+
+def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
+    """The problem's program, built on first use and kept with the problem.
+
+    Args:
+        problem: The problem.
+        reduce: Whether to use light cone and sectors; without, the full space of all qubits (for checks).
+
+    Raises:
+        MemoryLimitError: The cone is too wide.
+    """
+    known: dict[bool, Program] = vars(problem).setdefault("_compiled", {})
+    if reduce not in known:
+        known[reduce] = Program(problem, reduce=reduce)
+    return known[reduce]
