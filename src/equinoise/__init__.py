@@ -1,1 +1,28 @@
-"""equinoise: whether the gradients of a charge-conserving quantum circuit survive the noise of a real device."""
+"""equinoise: whether the gradients of a charge-conserving quantum circuit survive the noise of a real device, and why."""
+
+from equinoise.engines.evaluate import expectation, gradient, gradient_variance
+from equinoise.errors import EquinoiseError
+from equinoise.law.law import law
+from equinoise.law.rates import aligned_rates
+from equinoise.problem import circuits
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.noise import NoiseModel
+from equinoise.problem.problem import Problem
+from equinoise.problem.sources import free_angles, load_circuit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EquinoiseError",
+    "Ensemble",
+    "NoiseModel",
+    "Problem",
+    "aligned_rates",
+    "circuits",
+    "expectation",
+    "free_angles",
+    "gradient",
+    "gradient_variance",
+    "law",
+    "load_circuit",
+]

@@ -1,0 +1,1 @@
+"""Noisy values and gradients of a compiled problem."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -27,7 +28,9 @@ __all__ = ["Blocks", "Draw", "ExactEngine", "memory_limit", "parallel_draws"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
+Index = npt.NDArray[np.int64]
 State = dict[int | None, Real]
+Spans = dict[int | None, tuple[int, int]]
 T = TypeVar("T")
 
 SERIES_ORDERS = 3
@@ -92,6 +95,9 @@ class ExactEngine:
         self.program = program
         self.depth = len(program.layers)
         self._channels: dict[tuple[int, float | None], Channel] = {}
+        self._slot_index = {slot: i for i, slot in enumerate(dict.fromkeys(program.slots))}
+        self._threads = threading.local()
+        self._kind = np.concatenate([layer.kind for layer in program.layers])
         limit = memory_limit()
         shared, least, full = self._bytes(1), self._bytes(1, kept=1), self._bytes(1, kept=self.depth)
         state = 16 * program.numbers
@@ -144,11 +150,6 @@ class ExactEngine:
         dagger = np.ascontiguousarray(unitary.conj().transpose(0, 2, 1)[::-1])
         return Blocks(unitary, dagger, generator)
 
-    @property
-    def _kind(self) -> npt.NDArray[np.int64]:
-        layers = self.program.layers
-        return np.concatenate([layer.kind for layer in layers]) if layers else np.zeros(0, np.int64)
-
     def channel(self, layer: int, scale: float | None) -> Channel:
         """The noise of a slot at a scale (None: its power series at s = 0), built once."""
         slot = self.program.slots[layer]
@@ -157,30 +158,35 @@ class ExactEngine:
             self._channels[key] = Channel(self.program, slot, scale)
         return self._channels[key]
 
-    @property
-    def _slot_index(self) -> dict[Any, int]:
-        if not hasattr(self, "_slot_numbers"):
-            self._slot_numbers = {slot: i for i, slot in enumerate(dict.fromkeys(self.program.slots))}
-        return self._slot_numbers
-
     # -- sweeps --------------------------------------------------------------------------------------------------
 
-    def _empty(self, orders: int) -> State:
-        dims = zip(self.program.charges, self.program.dimensions, strict=True)
-        return {q: np.zeros((orders, 2, d, d)) for q, d in dims}
+    def _room(self, name: str, orders: int) -> State:
+        """This thread's arrays of that name: allocated once, their content whatever was left there."""
+        rooms: dict[tuple[str, int], State] = vars(self._threads).setdefault("rooms", {})
+        if (name, orders) not in rooms:
+            dims = zip(self.program.charges, self.program.dimensions, strict=True)
+            rooms[name, orders] = {q: np.empty((orders, 2, d, d)) for q, d in dims}
+        return rooms[name, orders]
+
+    def _zero(self, name: str, orders: int) -> State:
+        state = self._room(name, orders)
+        for array in state.values():
+            array[:] = 0.0
+        return state
 
     def _initial(self, orders: int) -> State:
-        state = self._empty(orders)
-        for q in state:
-            state[q][0] = self.program.initial_block(q)
+        state = self._zero("state", orders)
+        for q in self.program.input_charges:
+            rows, columns, values = self.program.initial_entries(q)
+            state[q][0, 0, rows, columns] = values.real
+            state[q][0, 1, rows, columns] = values.imag
         return state
 
     def _readout(self, orders: int) -> State:
-        state = self._empty(orders)
-        for q, operator in self.program.readout.items():
-            dense = operator.toarray()
-            state[q][0, 0] = dense.real
-            state[q][0, 1] = dense.imag
+        state = self._zero("readout", orders)
+        for q, (rows, columns, values) in self.program.readout_entries.items():
+            state[q][0, 0, rows, columns] = values.real
+            state[q][0, 1, rows, columns] = values.imag
         return state
 
     def _first_order(self, charge: int | None, orders: int) -> int:
@@ -191,18 +197,18 @@ class ExactEngine:
         distance = min(abs(charge - q) for q in self.program.input_charges if q is not None)
         return min(orders, -(-distance // step))
 
-    def _rotate(
-        self, state: State, scratch: State, layer: LayerProgram, blocks: Blocks, spans: dict[int | None, tuple[int, int]]
-    ) -> None:
+    def _rotate(self, state: State, result: State, layer: LayerProgram, blocks: Blocks, spans: Spans) -> None:
+        """result = U state U^dag (may be the same arrays); outside the spans both are left alone."""
+        scratch = self._room("scratch", next(iter(state.values())).shape[0])
         u = blocks.unitary[layer.start : layer.stop]
         for q, rho in state.items():
             first, last = spans[q]
             if first < last:
                 args = (first, last, layer.kind, layer.table, u, *self.program.tables[q].arguments)
                 kernels.conjugate_half(rho, scratch[q], *args)
-                kernels.conjugate_half(scratch[q], rho, *args)
+                kernels.conjugate_half(scratch[q], result[q], *args)
 
-    def _spans(self, orders: int, noiseless: bool = False) -> dict[int | None, tuple[int, int]]:
+    def _spans(self, orders: int, noiseless: bool = False) -> Spans:
         """Per block, the orders in which the forward state can differ from zero."""
         inputs = self.program.input_charges
         if noiseless:
@@ -212,14 +218,20 @@ class ExactEngine:
     def _states(self, blocks: Blocks, scale: float | None, orders: int, keep: range) -> tuple[list[State], State]:
         """The states after the unitaries of the layers in ``keep``, and the one after the last slot reached."""
         spans = self._spans(orders, noiseless=scale == 0)
-        state, scratch = self._initial(orders), self._empty(orders)
+        state = self._initial(orders)
         kept: list[State] = []
         for number in range(keep.stop):
             layer = self.program.layers[number]
-            self._rotate(state, scratch, layer, blocks, spans)
             if number in keep:
-                kept.append(state)
-                state = {q: rho.copy() for q, rho in state.items()}
+                room = self._room(f"kept {number - keep.start}", orders)
+                self._rotate(state, room, layer, blocks, spans)
+                for q, (first, last) in spans.items():
+                    room[q][:first] = 0.0
+                    room[q][last:] = 0.0
+                    state[q][:] = room[q]
+                kept.append(room)
+            else:
+                self._rotate(state, state, layer, blocks, spans)
             if number + 1 < keep.stop or keep.stop == self.depth:
                 self.channel(number, scale).apply(state)
         return kept, state
@@ -227,14 +239,10 @@ class ExactEngine:
     def _expectations(self, state: State, order: int = 0) -> tuple[float, float]:
         """<O> and <O^2> in a state."""
         totals = [0.0, 0.0]
-        for i, operators in enumerate((self.program.readout, self.program.readout_square)):
-            for q, operator in operators.items():
-                entries = operator.tocoo()
+        for i, operators in enumerate((self.program.readout_entries, self.program.square_entries)):
+            for q, (rows, columns, values) in operators.items():
                 rho = state[q][order]
-                totals[i] += float(
-                    np.dot(entries.data.real, rho[0, entries.row, entries.col])
-                    + np.dot(entries.data.imag, rho[1, entries.row, entries.col])
-                )
+                totals[i] += float(values.real @ rho[0, rows, columns] + values.imag @ rho[1, rows, columns])
         return totals[0], totals[1]
 
     def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[list[float], float, Real]:
@@ -245,7 +253,7 @@ class ExactEngine:
         spans = self._spans(orders, noiseless)
         moments = np.zeros((orders, program.num_blocks, 4, 4), dtype=np.complex128)
         adjoint = self._readout(orders)
-        scratch = self._empty(orders)
+        scratch = self._room("scratch", orders)
         values: list[float] = []
         square = 0.0
         stop = self.depth
@@ -261,7 +269,7 @@ class ExactEngine:
                 layer = program.layers[number]
                 self.channel(number, scale).apply_adjoint(adjoint)
                 rho = kept.pop()
-                first, last = self.depth_slice(layer)
+                first, last = self._reversed_slice(layer)
                 u = blocks.dagger[first:last]
                 part = np.zeros((orders, layer.stop - layer.start, 4, 4), dtype=np.complex128)
                 for q in program.charges:
@@ -278,7 +286,7 @@ class ExactEngine:
             stop = start
         return values, square, self._contract(blocks, moments)
 
-    def depth_slice(self, layer: LayerProgram) -> tuple[int, int]:
+    def _reversed_slice(self, layer: LayerProgram) -> tuple[int, int]:
         """Where a layer's blocks stand in the reversed list."""
         return self.program.num_blocks - layer.stop, self.program.num_blocks - layer.start
 
@@ -311,46 +319,98 @@ class ExactEngine:
     def final_states(self, theta: Real, scale: float) -> list[State]:
         """The state after the unitaries of each layer (before its slot), order axis of length 1."""
         kept, _ = self._states(self.blocks(theta), scale, 1, range(self.depth))
-        return kept
+        return [{q: rho.copy() for q, rho in state.items()} for state in kept]
 
     def budget(self, theta: Real, direction: Real) -> Real:
         """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0.
 
         With direction = gradient this is sum_k g_k g'_k split by noise term.
         """
+        parts = [
+            self.channel(number, None).generator_overlaps(*states)
+            for number, states in self._tangents(theta, direction)
+        ]
+        return np.concatenate(parts[::-1])
+
+    def mode_weights(self, theta: Real, direction: Real, modes: Sequence[Mapping[int | None, Index]]) -> list[Complex]:
+        """Per slot, the amplitudes a_m = sum over elements (x, y) of mode m of dO*_xy rho_xy + O*_xy drho_xy.
+
+        Args:
+            theta: Shape (K,), radians.
+            direction: Along which d is taken, shape (K,).
+            modes: Per slot and block, the mode number of each element, shape (D, D).
+        """
+        out: list[Complex] = []
+        for number, (o, do, rho, drho) in self._tangents(theta, direction):
+            count = 1 + max(int(index.max()) for index in modes[number].values())
+            total = np.zeros(count, dtype=np.complex128)
+            for q, r in rho.items():
+                index = modes[number][q].ravel()
+                overlap = [
+                    (a[0, 0] - 1j * a[0, 1]) * (b[0, 0] + 1j * b[0, 1]) for a, b in ((do[q], r), (o[q], drho[q]))
+                ]
+                amplitude = (overlap[0] + overlap[1]).ravel()
+                total += np.bincount(index, weights=amplitude.real, minlength=count)
+                total += 1j * np.bincount(index, weights=amplitude.imag, minlength=count)
+            out.append(total)
+        return out[::-1]
+
+    def _tangents(self, theta: Real, direction: Real) -> Iterator[tuple[int, tuple[State, State, State, State]]]:
+        """Noiseless readout and state at each slot with their derivatives along ``direction``, last slot first."""
         program = self.program
         blocks = self.blocks(theta)
         tangent = np.zeros_like(blocks.unitary)
-        weighted = direction[program.slot_parameter][:, None, None] * blocks.generator
-        np.add.at(tangent, program.slot_block, weighted)
+        np.add.at(tangent, program.slot_block, direction[program.slot_parameter][:, None, None] * blocks.generator)
         tangent = -1j * tangent @ blocks.unitary
         tangent_dagger = np.ascontiguousarray(tangent.conj().transpose(0, 2, 1)[::-1])
         inputs = [q for q in program.charges if q in program.input_charges]
-        state, dstate = self._initial(1), self._empty(1)
-        scratch, dscratch = self._empty(1), self._empty(1)
+        state, dstate = self._initial(1), self._zero("tangent", 1)
+        scratch, dscratch = self._room("scratch", 1), self._room("tangent scratch", 1)
         kept: list[tuple[State, State]] = []
-        for layer in program.layers:
+        for number, layer in enumerate(program.layers):
             u, du = blocks.unitary[layer.start : layer.stop], tangent[layer.start : layer.stop]
+            rho, drho = self._room(f"kept {number}", 1), self._room(f"tangent {number}", 1)
             for q in inputs:
                 args = (layer.kind, layer.table, u, du, *program.tables[q].arguments)
                 kernels.conjugate_half_tangent(state[q], dstate[q], scratch[q], dscratch[q], *args)
-                kernels.conjugate_half_tangent(scratch[q], dscratch[q], state[q], dstate[q], *args)
-            kept.append(({q: state[q].copy() for q in inputs}, {q: dstate[q].copy() for q in inputs}))
-        adjoint, dadjoint = self._readout(1), self._empty(1)
-        parts: list[Real] = []
+                kernels.conjugate_half_tangent(scratch[q], dscratch[q], rho[q], drho[q], *args)
+            state, dstate = rho, drho
+            kept.append(({q: rho[q] for q in inputs}, {q: drho[q] for q in inputs}))
+        adjoint, dadjoint = self._readout(1), self._zero("tangent", 1)
         for number in range(self.depth - 1, -1, -1):
             rho, drho = kept.pop()
-            parts.append(self.channel(number, None).generator_overlaps(adjoint, dadjoint, rho, drho))
+            yield number, (adjoint, dadjoint, rho, drho)
             if number == 0:
                 break
             layer = program.layers[number]
-            first, last = self.depth_slice(layer)
+            first, last = self._reversed_slice(layer)
             reverse = (layer.kind_reversed, layer.table_reversed, blocks.dagger[first:last], tangent_dagger[first:last])
             for q in self._budget_charges:
                 rows = program.tables[q].arguments
                 kernels.conjugate_half_tangent(adjoint[q], dadjoint[q], scratch[q], dscratch[q], *reverse, *rows)
                 kernels.conjugate_half_tangent(scratch[q], dscratch[q], adjoint[q], dadjoint[q], *reverse, *rows)
-        return np.concatenate(parts[::-1]) if parts else np.zeros(0)
+
+    def commutator_norms(self, theta: Real, state: State) -> Real:
+        """Frobenius norms of [G_k, state] for each block generator, shape (slots,)."""
+        program = self.program
+        blocks = self.blocks(theta)
+        empty, scratch = self._zero("tangent", 1), self._room("scratch", 1)
+        dscratch = self._room("tangent scratch", 1)
+        one = np.eye(4, dtype=np.complex128)[None]
+        norms = np.zeros(program.slot_parameter.size)
+        layer_of = {b: layer for layer in program.layers for b in range(layer.start, layer.stop)}
+        for i, b in enumerate(program.slot_block):
+            layer = layer_of[int(b)]
+            place = slice(int(b) - layer.start, int(b) - layer.start + 1)
+            step = -1j * blocks.generator[i : i + 1]
+            for q, rho in state.items():
+                # the tangent of one half is (-i G rho)^dag = i rho G; with its adjoint that is the commutator
+                args = (layer.kind[place], layer.table[place], one, step, *program.tables[q].arguments)
+                kernels.conjugate_half_tangent(rho, empty[q], scratch[q], dscratch[q], *args)
+                half = dscratch[q][0]
+                real, imaginary = half[0] + half[0].T, half[1] - half[1].T
+                norms[i] += float(np.sum(real**2) + np.sum(imaginary**2))
+        return np.sqrt(norms)
 
     @property
     def _budget_charges(self) -> list[int | None]:

@@ -36,7 +36,6 @@ QUAD = 1
 TILE = 16
 
 _jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
-_inline = nb.njit(nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy", inline="always")
 
 
 @_jit
@@ -81,7 +80,7 @@ def build_blocks(theta, vectors, values, constant, term_ptr, term_index, term_va
                         generator[term_slot[t], i, j] += term_value[t] * here[i, j]
 
 
-@_inline
+@_jit
 def _matmul(a, b, out):
     for i in range(4):
         for j in range(4):
@@ -91,7 +90,7 @@ def _matmul(a, b, out):
             out[i, j] = total
 
 
-@_inline
+@_jit
 def _matmul_dagger(a, b, out):
     for i in range(4):
         for j in range(4):
@@ -101,7 +100,7 @@ def _matmul_dagger(a, b, out):
             out[i, j] = total
 
 
-@_inline
+@_jit
 def _load(src, order, start, stop, re, im):
     for x in range(src.shape[2]):
         for t in range(stop - start):
@@ -109,7 +108,7 @@ def _load(src, order, start, stop, re, im):
             im[x, t] = src[order, 1, x, start + t]
 
 
-@_inline
+@_jit
 def _store_dagger(re, im, start, stop, dst, order):
     for t in range(stop - start):
         for x in range(dst.shape[2]):
@@ -117,7 +116,7 @@ def _store_dagger(re, im, start, stop, dst, order):
             dst[order, 1, start + t, x] = -im[x, t]
 
 
-@_inline
+@_jit
 def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u):
     """Multiplies the rows of one tile by block b (u: (4, 4), its entry (0, 0) scaled to 1 for PAIR)."""
     if kind[b] == PAIR:
@@ -187,7 +186,7 @@ def conjugate_half_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pai
         _store_dagger(tre, tim, start, stop, ddst, 0)
 
 
-@_inline
+@_jit
 def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du):
     if kind[b] == PAIR:
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
@@ -257,7 +256,7 @@ def backward_half(rho, adj, dst, rho_first, adj_last, kind, table, u, lo, hi, pa
             _store_dagger(ar[k], ai[k], start, stop, dst, k)
 
 
-@_inline
+@_jit
 def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, out):
     if kind[b] == PAIR:
         d1 = 0.0
@@ -297,20 +296,16 @@ def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, qua
 
 @_jit
 def damp_orders(state, rate):
-    """Multiplies order by order with exp(-s rate) at s = 0: new_k = sum_i (-rate)^i / i! old_(k-i)."""
-    orders = state.shape[0]
+    """Multiplies a power series of three orders with exp(-s rate) = 1 - s rate + s^2 rate^2 / 2."""
     dim = state.shape[2]
     for part in range(2):
         for x in range(dim):
             for y in range(dim):
-                g = -rate[x, y]
-                for k in range(orders - 1, 0, -1):
-                    weight = 1.0
-                    total = state[k, part, x, y]
-                    for i in range(1, k + 1):
-                        weight *= g / i
-                        total += weight * state[k - i, part, x, y]
-                    state[k, part, x, y] = total
+                g = rate[x, y]
+                r0 = state[0, part, x, y]
+                r1 = state[1, part, x, y]
+                state[1, part, x, y] = r1 - g * r0
+                state[2, part, x, y] += g * (0.5 * g * r0 - r1)
 
 
 @_jit

@@ -1,0 +1,1 @@
+"""The coherence law: rates, fixed points, resummation, bounds."""

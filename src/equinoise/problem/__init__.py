@@ -1,0 +1,1 @@
+"""What the user states: circuit, readout, initial state, noise, ensemble."""

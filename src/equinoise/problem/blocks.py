@@ -133,23 +133,25 @@ def consolidate(
     last: dict[int, _Open] = {}
     head: dict[int, list[_Item]] = {}
     for gate in gates:
-        for rotation in gate.rotations:
-            item = _Item(rotation, gate)
-            wires = rotation.qubits
+        if len(gate.qubits) > 2:  # a larger gate has no block of its own: its rotations find theirs
+            parts = [(tuple(sorted(r.qubits)), [_Item(r, gate)]) for r in gate.rotations]
+        else:
+            parts = [(tuple(sorted(gate.qubits)), [_Item(r, gate) for r in gate.rotations])]
+        for wires, items in parts:
+            if not items:
+                continue
             if len(wires) == 1:
                 (wire,) = wires
-                if wire in last:
-                    last[wire].tail[wire].append(item)
-                else:
-                    head.setdefault(wire, []).append(item)
+                waiting = last[wire].tail[wire] if wire in last else head.setdefault(wire, [])
+                waiting += items
                 continue
-            a, b = sorted(wires)
+            a, b = wires
             block = last.get(a)
             if block is not None and block is last.get(b) and block.qubits == (a, b):
-                block.core += [*block.tail[a], *block.tail[b], item]
+                block.core += [*block.tail[a], *block.tail[b], *items]
                 block.tail = {a: [], b: []}
             else:
-                block = _Open((a, b), [item], {a: [], b: []})
+                block = _Open((a, b), items, {a: [], b: []})
                 opened.append(block)
                 last[a] = last[b] = block
     return _settle(opened, head, preparable)

@@ -223,16 +223,20 @@ def from_aer(
         terms += _local_terms(name, own, fits)
         if name in default:
             terms += _default_terms(name, default[name], {frozenset(qubits) for qubits in own}, pairs, num_qubits, fits)
-    kinds = {Dephasing: "dephasing", Relaxation: "relaxation", Depolarizing: "depolarizing", PauliJump: "pauli"}
-    found: dict[str, list[NoiseTerm]] = {kind: [] for kind in kinds.values()}
-    for term in terms:
-        found[kinds[type(term)]].append(term)
     notes = fits.notes()
     if terms:
         notes.append(
             "Aer: noise tied to a gate acts in the slot after that gate's layer, for either order of its qubits"
         )
-    return NoiseModel(**found, readout_error=_readout(noise_model, num_qubits), notes=notes, name="Aer noise model")
+    return NoiseModel(
+        dephasing=[term for term in terms if isinstance(term, Dephasing)],
+        relaxation=[term for term in terms if isinstance(term, Relaxation)],
+        depolarizing=[term for term in terms if isinstance(term, Depolarizing)],
+        pauli=[term for term in terms if isinstance(term, PauliJump)],
+        readout_error=_readout(noise_model, num_qubits),
+        notes=notes,
+        name="Aer noise model",
+    )
 
 
 def _local_terms(name: str, errors: Mapping[tuple[int, ...], Any], fits: _Fits) -> list[NoiseTerm]:
@@ -263,7 +267,7 @@ def _default_terms(
         if pairs is None:
             raise NoiseError(
                 f"the Aer model has an all-qubit error on the two-qubit gate {name!r}, and noise terms need explicit "
-                "pairs. Give from_aer(noise_model, pairs=[(0, 1), (1, 2), ...]), the pairs on which the circuit uses it."
+                "pairs. Give from_aer(noise_model, pairs=[(0, 1), (1, 2), ...]), those on which the circuit uses it."
             )
         chosen = {frozenset(pair): (int(pair[0]), int(pair[1])) for pair in pairs}
         transfer = _transfer(error)
@@ -289,8 +293,9 @@ def _default_terms(
             f"the all-qubit Aer error on {name!r} contains the Pauli jump {jumps[0]}, which needs explicit qubits. "
             "Give from_aer(noise_model, num_qubits=n)."
         )
-    where = {Dephasing: "weights", Relaxation: "qubit", Depolarizing: "qubits"}
-    return [replace(term, on=None, **{where[type(term)]: "each"}) for term in found]
+    field = {Dephasing: "weights", Relaxation: "qubit", Depolarizing: "qubits"}
+    each: list[dict[str, Any]] = [{field[type(term)]: "each"} for term in found]
+    return [replace(term, on=None, **change) for term, change in zip(found, each, strict=True)]
 
 
 def _readout(noise_model: Any, num_qubits: int | None) -> dict[int, tuple[float, float]]:
@@ -367,12 +372,13 @@ def _dictionary(n: int) -> list[_Jump]:
 def _on(single: Matrix, q: int, n: int) -> Matrix:
     if n == 1:
         return single
-    return np.kron(single, np.eye(4)) if q == 1 else np.kron(np.eye(4), single)
+    both = np.kron(single, np.eye(4)) if q == 1 else np.kron(np.eye(4), single)
+    return np.asarray(both, dtype=np.float64)
 
 
 def _anticommute(a: int, b: int) -> int:
     digits = [(a // 4**q % 4, b // 4**q % 4) for q in range(2)]
-    return sum(one > 0 and two > 0 and one != two for one, two in digits) % 2
+    return sum(int(one > 0 and two > 0 and one != two) for one, two in digits) % 2
 
 
 def _ladder(n: int) -> list[list[_Jump]]:
@@ -398,12 +404,12 @@ def _composed(jumps: Sequence[_Jump], rates: Matrix) -> Matrix:
             flow[jump.where, int(jump.kind == "up")] += rate
         else:
             log += rate * np.diag(jump.generator)
-    relaxed = np.eye(1)
+    relaxed: Matrix = np.eye(1)
     for q in range(n):
         total, drift = flow[q].sum(), flow[q, 0] - flow[q, 1]
         one = np.diag([1.0, math.exp(-total / 2), math.exp(-total / 2), math.exp(-total)])
         one[3, 0] = drift * (-math.expm1(-total) / total if total else 1.0)
-        relaxed = np.kron(one, relaxed)
+        relaxed = np.asarray(np.kron(one, relaxed), dtype=np.float64)
     return np.asarray(np.exp(log)[:, None] * relaxed)
 
 
@@ -456,7 +462,7 @@ class _Fits:
                 "Use a weaker error. Nothing was dropped."
             )
         log = np.asarray(logm(channel)).real
-        tried: list[tuple[Sequence[_Jump], Matrix, float]] = []
+        tried: list[tuple[list[_Jump], Matrix, float]] = []
         for jumps in self._ladders.setdefault(n, _ladder(n)):
             rates, missed = _fit(channel, log, jumps)
             tried.append((jumps, rates, missed))
@@ -465,11 +471,11 @@ class _Fits:
         best = min(missed for _, _, missed in tried)
         if best < self.tolerance:
             # Of equally good fits the simplest: a tiny gain is not worth a jump that breaks the charge.
-            jumps, rates, missed = next(one for one in tried if one[2] <= max(1.5 * best, min(EXACT, self.tolerance)))
-            if missed < self.tolerance:
-                self.count += 1
-                self.worst = max(self.worst, missed)
-                return _terms(jumps, rates, gate, qubits)
+            close = min(max(1.5 * best, EXACT), self.tolerance)
+            jumps, rates, missed = next(one for one in tried if one[2] <= close)
+            self.count += 1
+            self.worst = max(self.worst, missed)
+            return _terms(jumps, rates, gate, qubits)
         raise NoiseError(f"{what} {_why(log)}; the closest fit misses it by {best:.2g}. {_REMEDY}")
 
     def notes(self) -> list[str]:
@@ -503,7 +509,7 @@ def _why(log: Matrix) -> str:
 
 def _terms(jumps: Sequence[_Jump], rates: Matrix, gate: str, qubits: tuple[int, ...]) -> list[NoiseTerm]:
     place: dict[str, Any] = {"gate": gate, "on": qubits}
-    flow: dict[int, dict[str, float]] = {}
+    flow: dict[int, dict[str, Any]] = {}
     out: list[NoiseTerm] = []
     for jump, value in zip(jumps, rates, strict=True):
         rate = float(value)

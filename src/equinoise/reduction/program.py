@@ -19,7 +19,7 @@ from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.noise import Dephasing, Slot
 from equinoise.problem.problem import Problem
-from equinoise.reduction.light_cone import LightCone, light_cone
+from equinoise.reduction.light_cone import LightCone, light_cone, restrict
 from equinoise.reduction.sector import Occupations, Sector, sector
 from equinoise.reduction.symmetry import NoiseClass, noise_class
 
@@ -28,6 +28,7 @@ __all__ = ["BudgetTerm", "LayerProgram", "PairTables", "Program", "SlotProgram",
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
+Entries = tuple[Index, Index, Complex]
 
 PAIR, QUAD = 0, 1
 
@@ -247,6 +248,18 @@ class Program:
             tuple(paulis.items()),
         )
 
+    def unrestricted_slot(self, layer: int) -> SlotProgram:
+        """A slot's noise on all cone qubits, whether or not the readout sees them there.
+
+        Where it would lead to charges that the program does not hold, the seen part alone.
+        """
+        whole = self._slot(restrict(self.problem.slots[layer], frozenset(self.cone.qubits)))
+        lowers, raises = whole.changes_charge
+        held = [q for q in self.charges if q is not None]
+        if held and ((lowers and min(held) > 0) or (raises and max(held) < self.width)):
+            return self.slots[layer]
+        return whole
+
     @cached_property
     def budget_terms(self) -> tuple[BudgetTerm, ...]:
         """The additive parts of kappa, in slot order: jumps, relaxation, depolarizing, flips, Paulis."""
@@ -338,32 +351,33 @@ class Program:
         tensor = vector.reshape((2,) * n).transpose(order)
         return np.ascontiguousarray(tensor.reshape(2**self.width, -1))
 
-    def initial_block(self, charge: int | None) -> Real:
-        """The input's density matrix in one charge block, shape (2, D, D): real and imaginary part."""
+    def initial_entries(self, charge: int | None) -> Entries:
+        """The input's density matrix in one of the input's charge blocks: rows, columns and values of its entries."""
+        if charge not in self._initial_cache:
+            self._initial_cache[charge] = self._initial_block(charge)
+        return self._initial_cache[charge]
+
+    @cached_property
+    def _initial_cache(self) -> dict[int | None, Entries]:
+        return {}
+
+    def _initial_block(self, charge: int | None) -> Entries:
         table = self.sectors[charge]
-        out = np.zeros((2, table.dimension, table.dimension))
-        if charge is not None and charge not in self._weights:
-            return out
         state: InitialState = self.problem.initial
         if state.product is None:
             rows = table.occupations.astype(np.int64) @ (1 << np.arange(self.width, dtype=np.int64))
             vectors = self._reduced_vectors()[rows]
-            rho = vectors @ vectors.conj().T
-            out[0], out[1] = rho.real, rho.imag
-            return out
-        product = state.product[list(self.cone.qubits)]
+            return _entries(vectors @ vectors.conj().T)
         weight = 1.0 if charge is None else self._weights[charge]
         if state.bits is not None:
             bits = np.array([state.bits[q] for q in self.cone.qubits], dtype=np.uint8)
-            row = int(table.rank(bits[None, :])[0])
-            out[0, row, row] = weight
-            return out
+            row = table.rank(bits[None, :])
+            return row, row, np.array([weight], dtype=np.complex128)
+        product = state.product[list(self.cone.qubits)]
         amplitudes = np.ones(table.dimension, dtype=np.complex128)
         for i in range(self.width):
             amplitudes *= product[i][table.occupations[:, i]]
-        out[0] = weight * np.outer(amplitudes, amplitudes.conj()).real
-        out[1] = weight * np.outer(amplitudes, amplitudes.conj()).imag
-        return out
+        return _entries(weight * np.outer(amplitudes, amplitudes.conj()))
 
     @cached_property
     def input_charges(self) -> frozenset[int | None]:
@@ -411,9 +425,14 @@ class Program:
         return out
 
     @cached_property
-    def readout_square(self) -> dict[int | None, csr_matrix]:
-        """O^2 in each block (for the single-shot variance)."""
-        return {q: (o @ o).tocsr() for q, o in self.readout.items()}
+    def readout_entries(self) -> dict[int | None, Entries]:
+        """The readout in each block as rows, columns and values."""
+        return {q: _entries(o) for q, o in self.readout.items()}
+
+    @cached_property
+    def square_entries(self) -> dict[int | None, Entries]:
+        """O^2 likewise (for the single-shot variance)."""
+        return {q: _entries(o @ o) for q, o in self.readout.items()}
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -572,6 +591,11 @@ class Program:
 
 def _pairs(term: Dephasing) -> tuple[tuple[int, float], ...]:
     return () if isinstance(term.weights, str) else term.weights
+
+
+def _entries(matrix: Complex | csr_matrix) -> Entries:
+    sparse = coo_matrix(matrix)
+    return sparse.row.astype(np.int64), sparse.col.astype(np.int64), sparse.data.astype(np.complex128)
 
 
 def _flat(parts: list[Index]) -> Index:

@@ -1,0 +1,230 @@
+"""Values, gradients and their variance over an ensemble, by whichever engine serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.exact import check_scale, parallel_draws
+from equinoise.engines.select import select_engine
+from equinoise.errors import ParameterError
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.problem import Problem
+
+__all__ = ["Expectation", "Gradient", "GradientVariance", "expectation", "gradient", "gradient_variance"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """C(theta; s) with how it was obtained.
+
+    Attributes:
+        value: C(theta; s), in the readout's units.
+        shot_variance: <O^2> - C^2, the variance of one ideal measurement of the readout.
+        standard_error: 0 for an exact engine.
+        scale: Noise scale s.
+        engine: Engine used.
+    """
+
+    value: float
+    shot_variance: float
+    standard_error: float
+    scale: float
+    engine: str
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """dC/dtheta at one noise scale with how it was obtained.
+
+    Attributes:
+        value: C(theta; s).
+        gradient: Shape (K,), per radian, in the order of ``circuit.parameters``; exactly 0 outside the light cone.
+        standard_error: Shape (K,); zeros for an exact engine.
+        scale: Noise scale s.
+        engine: Engine used.
+        reduction: Cone width, charges held, and complex numbers per state.
+    """
+
+    value: float
+    gradient: Real
+    standard_error: Real
+    scale: float
+    engine: str
+    reduction: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GradientVariance:
+    """V(s) = mean over the ensemble of sum_k (dC/dtheta_k)^2.
+
+    Attributes:
+        scales: Shape (S,).
+        variance: V at each scale, shape (S,).
+        standard_error: Of each V over the draws, shape (S,).
+        per_parameter: mean g_k^2, shape (S, K).
+        survival: R = sqrt(V(s)/V(0)), shape (S,).
+        survival_error: Standard error of R from the paired draws, shape (S,).
+        samples: Number of draws.
+        seed: Of the draws (None for given parameter values).
+        engine: Engine used.
+        ensemble: In words.
+    """
+
+    scales: Real
+    variance: Real
+    standard_error: Real
+    per_parameter: Real
+    survival: Real
+    survival_error: Real
+    samples: int
+    seed: int | None
+    engine: str
+    ensemble: str
+
+
+def expectation(
+    problem: Problem, theta: Any, scale: float = 1.0, engine: str = "auto", *, reduce: bool = True
+) -> Expectation:
+    """The readout's expectation value C(theta; s) = Tr[O exp(s E_L) U_L ... exp(s E_1) U_1(rho_0)].
+
+    Args:
+        problem: The problem.
+        theta: Shape (K,), radians, in the order of ``circuit.parameters`` (or a mapping).
+        scale: Noise scale s in [0, infinity]; 1 is the stated noise.
+        engine: "auto" or an engine's name.
+        reduce: Whether to use light cone and sectors (off only for checks).
+
+    Raises:
+        ParameterError: theta or scale does not fit.
+        MemoryLimitError: The cone is too large.
+
+    Source:
+        arXiv:2606.30688.
+
+    Example:
+        >>> import equinoise as eq
+        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z2", initial="neel", noise="dephasing:0.05")
+        >>> round(eq.expectation(problem, [0.3] * 14).value, 6)
+        -0.949442
+    """
+    s = check_scale(scale)
+    chosen = select_engine(problem, engine, reduce=reduce)
+    value, square = chosen.value(problem.theta(theta), s)
+    return Expectation(value, square - value**2, 0.0, s, chosen.name)
+
+
+def gradient(
+    problem: Problem, theta: Any, scale: float = 1.0, engine: str = "auto", *, reduce: bool = True
+) -> Gradient:
+    """The gradient of C(theta; s) with respect to all parameters at once, by one noisy adjoint sweep.
+
+    Args:
+        problem: The problem.
+        theta: Shape (K,), radians, in the order of ``circuit.parameters`` (or a mapping).
+        scale: Noise scale s in [0, infinity].
+        engine: "auto" or an engine's name.
+        reduce: Whether to use light cone and sectors (off only for checks).
+
+    Raises:
+        ParameterError: theta or scale does not fit.
+        MemoryLimitError: The cone is too large.
+
+    Source:
+        arXiv:2606.30688; the derivative is 2 Im Tr[A G_k rho] with the block's generator G_k = i (dU/dtheta_k) U^dag.
+
+    Example:
+        >>> import equinoise as eq
+        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z2", initial="neel", noise="dephasing:0.05")
+        >>> result = eq.gradient(problem, [0.3] * 14)
+        >>> result.engine, result.gradient.shape
+        ('exact', (14,))
+    """
+    s = check_scale(scale)
+    chosen = select_engine(problem, engine, reduce=reduce)
+    draw = chosen.draw(problem.theta(theta), s)
+    program = chosen.program
+    reduction = {
+        "qubits": program.cone.qubits,
+        "charges": tuple(q for q in program.charges if q is not None) or None,
+        "numbers": program.numbers,
+    }
+    return Gradient(draw.value, draw.gradient, np.zeros_like(draw.gradient), s, chosen.name, reduction)
+
+
+def gradient_variance(
+    problem: Problem,
+    scales: Sequence[float] = (0.0, 1.0),
+    samples: int = 128,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> GradientVariance:
+    """V(s) and the survival R(s) over an ensemble of parameters.
+
+    Args:
+        problem: The problem.
+        scales: Noise scales in [0, infinity].
+        samples: Number of draws.
+        seed: Seed of the draws; the same numbers whatever the number of workers.
+        ensemble: "uniform" (default), "normal:WIDTH", or given parameter values of shape (S, K).
+        engine: "auto" or an engine's name.
+        workers: Draws run at once; all processors by default.
+        progress: Called with 1 after each draw.
+
+    Raises:
+        ParameterError: A scale, the ensemble or samples does not fit.
+        MemoryLimitError: The cone is too large.
+
+    Example:
+        >>> import equinoise as eq
+        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z2", initial="neel", noise="collective:0.5")
+        >>> result = eq.gradient_variance(problem, scales=[0, 1], samples=4)
+        >>> bool(abs(result.survival[1] - 1) < 1e-12)
+        True
+    """
+    wanted = [check_scale(s) for s in scales]
+    if not wanted:
+        raise ParameterError("scales must hold at least one noise scale.")
+    law = Ensemble.of(ensemble)
+    chosen = select_engine(problem, engine, workers=workers)
+    thetas = law.draw(problem, samples, seed)
+    all_scales = wanted if 0.0 in wanted else [0.0, *wanted]
+
+    def one(theta: Real) -> Real:
+        return np.stack([chosen.draw(theta, s).gradient ** 2 for s in all_scales])
+
+    squares = np.stack(parallel_draws(one, thetas, chosen.workers, progress))
+    totals = squares.sum(axis=2)
+    mean = totals.mean(axis=0)
+    base = all_scales.index(0.0)
+    pick = [all_scales.index(s) for s in wanted]
+    count = len(thetas)
+    spread = totals.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(all_scales), np.nan)
+    ratio = mean / mean[base] if mean[base] > 0 else np.full(mean.shape, np.nan)
+    residual = (totals - ratio * totals[:, [base]]) / max(mean[base], np.finfo(float).tiny)
+    ratio_error = residual.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(mean.shape, np.nan)
+    survival = np.sqrt(ratio)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        survival_error = np.where(survival > 0, ratio_error / (2 * survival), 0.0)
+    return GradientVariance(
+        scales=np.array(wanted),
+        variance=mean[pick],
+        standard_error=spread[pick],
+        per_parameter=squares.mean(axis=0)[pick],
+        survival=survival[pick],
+        survival_error=survival_error[pick],
+        samples=count,
+        seed=None if law.kind == "given" else seed,
+        engine=chosen.name,
+        ensemble=law.describe(),
+    )

@@ -1,0 +1,141 @@
+"""The two-sided certificate on the survival, and the condition under which it is proved.
+
+In an ensemble in which each qubit carries an independent uniform Z rotation next to every noise slot, only equal histories
+of charge differences interfere, so for diagonal dephasing V(s)/V(0) is the integral of exp(-2 s Gamma) over a positive
+measure: completely monotone and log-convex.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.problem.blocks import Block
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.gates import Rotation
+from equinoise.problem.problem import Problem
+from equinoise.reduction.program import Program
+
+__all__ = ["Certificate", "certificate", "greatest_rate", "random_phases", "survival_bounds"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Whether the bounds are proved for a problem, and what they need.
+
+    Attributes:
+        proved: Whether the condition of the proof holds.
+        reason: Why, or why not.
+        greatest_rate: Gmax, the largest total decay rate of any history.
+    """
+
+    proved: bool
+    reason: str
+    greatest_rate: float
+
+    @property
+    def status(self) -> str:
+        """ "proved" or "not proved"."""
+        return "proved" if self.proved else "not proved"
+
+
+def survival_bounds(
+    scale: npt.ArrayLike, kappa: float, fixed_point_share: float, greatest: float
+) -> tuple[Real, Real]:
+    """max(exp(-2 s kappa), w0) <= V(s)/V(0) <= 1 - (kappa/Gmax)(1 - exp(-2 s Gmax)), as bounds on R = sqrt(V(s)/V(0)).
+
+    Args:
+        scale: Noise scale s, any shape.
+        kappa: Aligned coherence rate summed over slots.
+        fixed_point_share: w0.
+        greatest: Gmax, the largest total rate.
+
+    Returns:
+        Lower and upper bound on R.
+
+    Example:
+        >>> from equinoise.law.bounds import survival_bounds
+        >>> low, high = survival_bounds(1.0, 0.1, 0.0, 0.4)
+        >>> round(float(low), 4), round(float(high), 4)
+        (0.9048, 0.9286)
+    """
+    s = np.asarray(scale, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        lower = np.maximum(np.exp(-2 * np.where(s == 0, 0.0, s * kappa)), fixed_point_share)
+        if greatest > 0:
+            upper = 1 - (kappa / greatest) * -np.expm1(-2 * s * greatest)
+        else:
+            upper = np.ones_like(s)
+    return np.sqrt(np.clip(lower, 0, 1)), np.sqrt(np.clip(upper, 0, 1))
+
+
+def greatest_rate(program: Program) -> float:
+    """Gmax: the sum over slots of the largest decay rate of any element |x><y| that the cone can hold."""
+    slots = Counter(program.slots)
+    return float(
+        sum(
+            count * max(float(program.coherence_rates(slot, q).max(initial=0.0)) for q in program.charges)
+            for slot, count in slots.items()
+            if not slot.empty
+        )
+    )
+
+
+def certificate(program: Program, ensemble: Ensemble) -> Certificate:
+    """Whether the survival bounds are proved for this noise and ensemble."""
+    greatest = greatest_rate(program)
+    if program.noise_class not in ("none", "strong"):
+        return Certificate(
+            False, f"the noise is {program.noise_class}ly symmetric; the proof covers diagonal dephasing", greatest
+        )
+    if program.full:
+        return Certificate(False, "the circuit or readout does not conserve the charge", greatest)
+    if ensemble.kind != "uniform":
+        return Certificate(False, f"the ensemble is {ensemble.describe()}, not uniform", greatest)
+    missing = random_phases(program.problem, program)
+    if missing is not None:
+        return Certificate(False, missing, greatest)
+    return Certificate(
+        True, "diagonal dephasing, and an independent uniform Z rotation on each qubit at every noise slot", greatest
+    )
+
+
+def random_phases(problem: Problem, program: Program) -> str | None:
+    """Whether each qubit that the readout sees carries its own Z rotation next to every noisy slot; the gap, or None.
+
+    A rotation counts in the slot's own layer after the last gate that is not diagonal, or in the next layer before the
+    first one, if its parameter enters no other gate.
+    """
+    uses: Counter[int] = Counter()
+    for layer in problem.layers:
+        for block in layer.blocks:
+            uses.update(k for r in block.rotations for k, _ in r.angle.coefficients)
+    for number, slot in enumerate(program.slots):
+        if slot.empty:
+            continue
+        after = problem.layers[number + 1].blocks if number + 1 < len(problem.layers) else ()
+        for qubit in sorted(program.cone.seen[number]):
+            before = _wire(problem.layers[number].blocks, qubit)[::-1]
+            if not (_has_own_phase(before, uses) or _has_own_phase(_wire(after, qubit), uses)):
+                return f"qubit {qubit} has no Z rotation of its own next to the noise slot of layer {number}"
+    return None
+
+
+def _wire(blocks: tuple[Block, ...], qubit: int) -> list[Rotation]:
+    return [r for block in blocks for r in block.rotations if qubit in r.qubits]
+
+
+def _has_own_phase(rotations: list[Rotation], uses: Counter[int]) -> bool:
+    for rotation in rotations:
+        generator = rotation.generator
+        if np.abs(generator - np.diag(np.diag(generator))).max() > 1e-12:
+            return False
+        own = [k for k, _ in rotation.angle.coefficients]
+        if len(rotation.qubits) == 1 and len(own) == 1 and uses[own[0]] == 1:
+            return True
+    return False

@@ -1,0 +1,195 @@
+"""The coherence law of a problem: kappa, its budget, fixed-point share, second moment, survival and certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.exact import ExactEngine, check_scale, parallel_draws
+from equinoise.engines.select import select_engine
+from equinoise.law.bounds import Certificate, certificate, survival_bounds
+from equinoise.law.fixed_point import FixedPoint, fixed_point
+from equinoise.law.rates import BudgetEntry, FirstOrder, collect, first_order_draw
+from equinoise.law.resummed import leading_order_survival, rate_variance, resummed_survival
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.problem import Problem
+
+__all__ = ["Law", "bootstrap_interval", "law", "law_from_draws"]
+
+Real = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Law:
+    """The coherence law of one problem and ensemble.
+
+    Attributes:
+        variance: V(0), mean of sum_k g_k^2 without noise.
+        kappa: Aligned coherence rate summed over slots, -(1/2) d ln V/ds at s = 0.
+        kappa_interval: 95 % bootstrap interval over the draws.
+        kappa_per_parameter: -E g_k g'_k / E g_k^2, shape (K,); NaN where g_k = 0.
+        budget: kappa's additive parts.
+        fixed_point_share: w0 = V(inf)/V(0).
+        fixed_point_share_interval: 95 % bootstrap interval.
+        fixed_point: What the noise's fixed point is.
+        second_moment: m2 = V''(0)/(4 V(0)).
+        rate_variance: c2, relative variance of the decaying rates.
+        certificate: Whether the bounds are proved here, and Gmax.
+        samples: Number of draws.
+        seed: Of the draws (None for given parameter values).
+        ensemble: In words.
+        engine: Engine used.
+    """
+
+    variance: float
+    kappa: float
+    kappa_interval: Interval
+    kappa_per_parameter: Real
+    budget: tuple[BudgetEntry, ...]
+    fixed_point_share: float
+    fixed_point_share_interval: Interval
+    fixed_point: FixedPoint
+    second_moment: float
+    rate_variance: float
+    certificate: Certificate
+    samples: int
+    seed: int | None
+    ensemble: str
+    engine: str
+
+    def survival(self, scale: npt.ArrayLike) -> Real:
+        """R(s) by the resummed law, any shape of scales."""
+        return resummed_survival(scale, self.kappa, self.fixed_point_share, self.rate_variance)
+
+    def leading_order(self, scale: npt.ArrayLike) -> Real:
+        """R(s) = exp(-s kappa)."""
+        return leading_order_survival(scale, self.kappa)
+
+    def bounds(self, scale: npt.ArrayLike) -> tuple[Real, Real]:
+        """Lower and upper bound on R(s); a proof only where ``certificate.proved``."""
+        return survival_bounds(scale, self.kappa, self.fixed_point_share, self.certificate.greatest_rate)
+
+
+def bootstrap_interval(statistic: Callable[[Real], Real], columns: Real, seed: int = 0) -> Interval:
+    """95 % percentile interval of a statistic of column means, over resampled draws.
+
+    Args:
+        statistic: Maps means of shape (resamples, columns) to values of shape (resamples,).
+        columns: Per-draw values, shape (S, columns).
+        seed: Of the resampling.
+    """
+    count = columns.shape[0]
+    if count < 2:
+        return (float("-inf"), float("inf"))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 0xB007]))
+    weights = rng.multinomial(count, np.full(count, 1.0 / count), size=_RESAMPLES) / count
+    values = statistic(weights @ columns)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return (float("-inf"), float("inf"))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def law_from_draws(
+    engine: ExactEngine, ensemble: Ensemble, thetas: Real, first: FirstOrder, frozen: Real, seed: int
+) -> Law:
+    """The law from per-draw quantities.
+
+    Args:
+        engine: Which made them.
+        ensemble: The draws' ensemble.
+        thetas: The draws, shape (S, K).
+        first: First-order quantities.
+        frozen: sum_k g_k^2 at s = infinity, shape (S,).
+        seed: Of the draws.
+    """
+    program = engine.program
+    variance = float(first.square.mean())
+    if variance <= 1e-300:
+        kappa, share, moment = 0.0, 0.0, 0.0
+        kappa_interval = share_interval = (0.0, 0.0)
+    else:
+        kappa, moment = first.kappa, first.second_moment
+        share = float(frozen.mean()) / variance
+        columns = np.stack([first.square, first.slope, frozen], axis=1)
+        kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
+        share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)
+    squares, slopes = first.per_parameter
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
+    return Law(
+        variance=variance,
+        kappa=kappa,
+        kappa_interval=kappa_interval,
+        kappa_per_parameter=per_parameter,
+        budget=first.entries(program) if variance > 1e-300 else (),
+        fixed_point_share=share,
+        fixed_point_share_interval=share_interval,
+        fixed_point=fixed_point(engine, thetas[0]),
+        second_moment=moment,
+        rate_variance=rate_variance(kappa, moment, share),
+        certificate=certificate(program, ensemble),
+        samples=len(thetas),
+        seed=None if ensemble.kind == "given" else seed,
+        ensemble=ensemble.describe(),
+        engine=engine.name,
+    )
+
+
+def law(
+    problem: Problem,
+    samples: int = 128,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Law:
+    """The coherence law of a problem.
+
+    kappa = -(1/2) d ln V/ds at s = 0 and its budget, exactly per draw; w0 = V(inf)/V(0); m2 = V''(0)/(4 V(0));
+    R^2 = w0 + (1 - w0)(1 + 2 s kappa' c2)^(-1/c2).
+
+    Args:
+        problem: The problem.
+        samples: Number of draws.
+        seed: Of the draws; the same numbers whatever the number of workers.
+        ensemble: "uniform" (default), "normal:WIDTH" or given parameter values of shape (S, K).
+        engine: "auto" or an engine's name.
+        workers: Draws run at once; all processors by default.
+        progress: Called with 1 after each draw.
+
+    Raises:
+        ParameterError: The ensemble or samples does not fit.
+        MemoryLimitError: The cone is too large.
+
+    Source:
+        arXiv:2606.30688 (kappa, the leading-order law); w0, c2 and the certificate go beyond it.
+
+    Example:
+        >>> import equinoise as eq
+        >>> problem = eq.Problem(eq.circuits.brickwork(6, depth=3), readout="Z3", initial="neel", noise="collective:0.3")
+        >>> result = eq.law(problem, samples=8)
+        >>> abs(result.kappa) < 1e-12, result.fixed_point.kind
+        (True, 'untouched')
+    """
+    law_ensemble = Ensemble.of(ensemble)
+    chosen = select_engine(problem, engine, workers=workers)
+    thetas = law_ensemble.draw(problem, samples, seed)
+
+    def one(theta: Real) -> tuple[tuple[Real, Real], float]:
+        frozen = chosen.draw(theta, check_scale(np.inf)).gradient
+        return first_order_draw(chosen, theta), float(frozen @ frozen)
+
+    draws = parallel_draws(one, thetas, chosen.workers, progress)
+    first = collect([d for d, _ in draws])
+    return law_from_draws(chosen, law_ensemble, thetas, first, np.array([f for _, f in draws]), seed)

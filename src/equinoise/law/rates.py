@@ -1,0 +1,206 @@
+"""The first-order law: kappa with its additive budget, the second moment, and the Rayleigh quotient of dephasing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.exact import ExactEngine, parallel_draws
+from equinoise.engines.select import select_engine
+from equinoise.errors import UnsupportedError
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.problem import Problem
+from equinoise.reduction.program import Program
+
+__all__ = ["AlignedRates", "BudgetEntry", "FirstOrder", "aligned_rates", "first_order"]
+
+Real = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BudgetEntry:
+    """One additive part of kappa.
+
+    Attributes:
+        layer: Noise slot, counted from 0.
+        qubits: Circuit qubits (inside the cone).
+        mechanism: "dephasing", "relaxation", "depolarizing" or "pauli".
+        kappa: Its part, dimensionless; negative where that noise strengthens the gradient.
+        standard_error: Over the draws.
+    """
+
+    layer: int
+    qubits: tuple[int, ...]
+    mechanism: str
+    kappa: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """Per draw, what kappa, its budget and the second moment are made of.
+
+    Attributes:
+        square: sum_k g_k^2 at s = 0, shape (S,).
+        slope: sum_k g_k g'_k, shape (S,).
+        curvature: sum_k (g'_k^2 + g_k g''_k), shape (S,).
+        per_parameter: (mean g_k^2, mean g_k g'_k), shape (2, K).
+        budget: sum_k g_k g'_k by noise term, shape (S, terms).
+    """
+
+    square: Real
+    slope: Real
+    curvature: Real
+    per_parameter: Real
+    budget: Real
+
+    @property
+    def kappa(self) -> float:
+        """-(1/2) d ln V/ds at s = 0."""
+        return float(-self.slope.mean() / self.square.mean())
+
+    @property
+    def second_moment(self) -> float:
+        """m2 = V''(0) / (4 V(0)), V'' = 2 E sum (g'^2 + g g'')."""
+        return float(self.curvature.mean() / (2 * self.square.mean()))
+
+    def entries(self, program: Program) -> tuple[BudgetEntry, ...]:
+        """The budget, in slot order; equal places and mechanisms merged."""
+        merged: dict[tuple[int, tuple[int, ...], str], Real] = {}
+        for j, term in enumerate(program.budget_terms):
+            key = (term.layer, term.qubits, term.mechanism)
+            merged[key] = merged.get(key, 0.0) + self.budget[:, j]
+        total = self.square.mean()
+        out = []
+        for (layer, qubits, mechanism), parts in merged.items():
+            share = -parts.mean() / total
+            residual = (-parts - share * self.square) / total
+            error = residual.std(ddof=1) / np.sqrt(residual.size) if residual.size > 1 else float("nan")
+            out.append(BudgetEntry(layer, qubits, mechanism, float(share), float(error)))
+        return tuple(out)
+
+
+def first_order_draw(engine: ExactEngine, theta: Real) -> tuple[Real, Real]:
+    """(g, g', g''/2) of shape (3, K) and the budget of one draw, shape (terms,)."""
+    series = engine.series(theta)
+    return series, engine.budget(theta, series[0])
+
+
+def collect(draws: list[tuple[Real, Real]]) -> FirstOrder:
+    """First-order quantities from draws of :func:`first_order_draw`."""
+    series = np.stack([s for s, _ in draws])
+    g0, g1, g2 = series[:, 0], series[:, 1], series[:, 2]
+    return FirstOrder(
+        square=(g0**2).sum(axis=1),
+        slope=(g0 * g1).sum(axis=1),
+        curvature=(g1**2 + 2 * g0 * g2).sum(axis=1),
+        per_parameter=np.stack([(g0**2).mean(axis=0), (g0 * g1).mean(axis=0)]),
+        budget=np.stack([b for _, b in draws]),
+    )
+
+
+def first_order(
+    problem: Problem,
+    samples: int = 128,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    progress: Callable[[int], None] | None = None,
+) -> FirstOrder:
+    """kappa, its budget and the second moment over an ensemble; see :func:`equinoise.law`."""
+    chosen = select_engine(problem, engine)
+    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
+    return collect(parallel_draws(lambda t: first_order_draw(chosen, t), thetas, chosen.workers, progress))
+
+
+@dataclass(frozen=True)
+class AlignedRates:
+    """The Rayleigh form of the law for dephasing.
+
+    Attributes:
+        alpha: Aligned coherence rate of each slot, shape (L,): the Rayleigh quotient of the slot's rates along the
+            gradient-carrying mode, averaged over draws and parameters with the weights |a|^2.
+        total: Their sum, which equals kappa in a random-phase ensemble.
+        kappa: kappa of the same draws.
+        samples: Number of draws.
+        seed: Of the draws.
+    """
+
+    alpha: Real
+    total: float
+    kappa: float
+    samples: int
+    seed: int
+
+
+def aligned_rates(
+    problem: Problem, samples: int = 32, seed: int = 0, ensemble: Any = None, engine: str = "auto"
+) -> AlignedRates:
+    """alpha_l = sum_dz Gamma_dz |a_dz|^2 / sum_dz |a_dz|^2, from the amplitudes of the charge-difference modes.
+
+    At slot l the readout O_l sees of the modes |x><y| with z_x - z_y = dz the amplitude a_dz = <<O_l| Pi_dz |X_l>>, X_l
+    the operator that carries the derivative: -i[G_k, rho_k] moved to slot l, or the dual i[G_k, O_k] moved back to
+    meet rho_l for slots before the gate. Then g_k = sum_dz a_dz at every slot.
+
+    Args:
+        problem: With diagonal dephasing only.
+        samples: Number of draws; each costs one sweep per parameter.
+        seed: Of the draws.
+        ensemble: As in :func:`equinoise.gradient_variance`.
+        engine: "auto" or an engine's name.
+
+    Raises:
+        UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the charge.
+
+    Source:
+        arXiv:2606.30688, the readout-visible aligned coherence rate.
+    """
+    chosen = select_engine(problem, engine)
+    program = chosen.program
+    if program.noise_class not in ("none", "strong") or program.full:
+        raise UnsupportedError(
+            f"the Rayleigh form holds for diagonal dephasing of a conserving circuit; this noise is "
+            f"{program.noise_class}. Use equinoise.law, whose kappa holds for any noise."
+        )
+    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
+    modes = [_modes(program, number) for number in range(len(program.layers))]
+    parts = parallel_draws(lambda t: _rayleigh_draw(chosen, modes, t), thetas, chosen.workers)
+    numerator, denominator = np.sum(parts, axis=0)
+    draws = [chosen.series(theta) for theta in thetas]
+    slope = sum(float((s[0] * s[1]).sum()) for s in draws)
+    square = sum(float((s[0] ** 2).sum()) for s in draws)
+    alpha = numerator / np.where(denominator > 0, denominator, 1.0)
+    return AlignedRates(alpha, float(alpha.sum()), -slope / square, len(thetas), seed)
+
+
+def _modes(program: Program, number: int) -> tuple[dict[int | None, Index], Real]:
+    """Per block, the mode number of each element |x><y| by its charge differences; and the rate of each mode."""
+    keys: dict[int | None, Index] = {}
+    for q in program.charges:
+        filled = program.sectors[q].occupations.astype(np.int64)
+        code = filled @ 3 ** np.arange(program.width, dtype=np.int64)
+        keys[q] = code[:, None] - code[None, :]
+    unique = np.unique(np.concatenate([np.unique(k) for k in keys.values()]))
+    rates = np.zeros(unique.size)
+    index = {q: np.searchsorted(unique, key) for q, key in keys.items()}
+    for q, where in index.items():
+        rates[where] = program.coherence_rates(program.slots[number], q)
+    return index, rates
+
+
+def _rayleigh_draw(engine: ExactEngine, modes: list[tuple[dict[int | None, Index], Real]], theta: Real) -> Real:
+    """Per slot, sum over parameters of sum_dz Gamma |a|^2 and of sum_dz |a|^2: shape (2, L)."""
+    out = np.zeros((2, len(modes)))
+    numbers = [index for index, _ in modes]
+    for k in engine.program.parameters:
+        direction = np.zeros(theta.size)
+        direction[k] = 1.0
+        for slot, amplitudes in enumerate(engine.mode_weights(theta, direction, numbers)):
+            weight = np.abs(amplitudes) ** 2
+            out[:, slot] += modes[slot][1] @ weight, weight.sum()
+    return out

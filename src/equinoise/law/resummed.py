@@ -1,0 +1,93 @@
+"""The coherence law in closed form: survival of the gradient from kappa, w0 and c2."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["leading_order_survival", "rate_variance", "resummed_survival", "scale_at_survival"]
+
+Real = npt.NDArray[np.float64]
+
+
+def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
+    """R = exp(-s kappa), the leading-order law.
+
+    Args:
+        scale: Noise scale s, any shape.
+        kappa: Aligned coherence rate summed over slots, per unit of s.
+    """
+    return np.asarray(np.exp(-np.asarray(scale, dtype=np.float64) * kappa))
+
+
+def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) -> float:
+    """c2 = m2 / ((1 - w0) kappa'^2) - 1 with kappa' = kappa/(1 - w0), clipped at 0: relative variance of the decaying rates.
+
+    Args:
+        kappa: -(1/2) d ln V/ds at 0.
+        second_moment: m2 = V''(0) / (4 V(0)).
+        fixed_point_share: w0 = V(inf)/V(0).
+    """
+    decaying = 1.0 - fixed_point_share
+    if decaying <= 1e-12 or abs(kappa) <= 1e-300:
+        return 0.0
+    return max(0.0, second_moment * decaying / kappa**2 - 1.0)
+
+
+def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: float, c2: float) -> Real:
+    """R with R^2 = w0 + (1 - w0) (1 + 2 s kappa' c2)^(-1/c2), kappa' = kappa/(1 - w0); exp(-2 s kappa') as c2 -> 0.
+
+    Args:
+        scale: Noise scale s, any shape, infinity included.
+        kappa: Aligned coherence rate summed over slots.
+        fixed_point_share: w0, clipped to [0, 1].
+        c2: Relative variance of the decaying rates, >= 0.
+
+    Source:
+        Resummation of arXiv:2606.30688's leading-order law for a gamma distribution of rates.
+
+    Example:
+        >>> from equinoise.law.resummed import resummed_survival
+        >>> float(resummed_survival(float("inf"), 0.3, 0.25, 0.5))
+        0.5
+    """
+    s = np.asarray(scale, dtype=np.float64)
+    share = min(1.0, max(0.0, fixed_point_share))
+    if 1.0 - share <= 1e-12:
+        return np.ones_like(s)
+    rate = kappa / (1.0 - share)
+    with np.errstate(over="ignore", invalid="ignore"):
+        x = np.where(s == 0, 0.0, 2 * s * rate)
+        if c2 < 1e-9:
+            decay = np.exp(-x)
+        else:
+            decay = np.exp(-np.log1p(np.maximum(x * c2, -1 + 1e-12)) / c2)
+    return np.asarray(np.sqrt(share + (1.0 - share) * decay))
+
+
+def scale_at_survival(survival: float, kappa: float, fixed_point_share: float, c2: float) -> float:
+    """The noise scale at which the resummed law falls to a survival; infinity if it never does.
+
+    Args:
+        survival: R in (0, 1).
+        kappa: Aligned coherence rate.
+        fixed_point_share: w0.
+        c2: Relative variance of the decaying rates.
+
+    Example:
+        >>> from equinoise.law.resummed import scale_at_survival
+        >>> round(scale_at_survival(0.5, 0.2, 0.0, 0.0), 6)
+        3.465736
+    """
+    if survival >= 1.0:
+        return 0.0
+    share = min(1.0, max(0.0, fixed_point_share))
+    if survival**2 <= share or kappa <= 0 or 1.0 - share <= 1e-12:
+        return math.inf
+    rate = kappa / (1.0 - share)
+    left = (survival**2 - share) / (1.0 - share)
+    if c2 < 1e-9:
+        return -math.log(left) / (2 * rate)
+    return math.expm1(-c2 * math.log(left)) / (2 * rate * c2)
