@@ -1,5 +1,6 @@
 """equinoise: whether the gradients of a charge-conserving quantum circuit survive the noise of a real device, and why."""
 
+from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance
 from equinoise.errors import EquinoiseError
 from equinoise.law.law import law
@@ -13,12 +14,14 @@ from equinoise.problem.sources import free_angles, load_circuit
 __version__ = "0.1.0"
 
 __all__ = [
-    "EquinoiseError",
+    "Diagnosis",
     "Ensemble",
+    "EquinoiseError",
     "NoiseModel",
     "Problem",
     "aligned_rates",
     "circuits",
+    "diagnose",
     "expectation",
     "free_angles",
     "gradient",

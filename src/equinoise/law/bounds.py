@@ -17,7 +17,7 @@ from equinoise.problem.blocks import Block
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.gates import Rotation
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import Program
+from equinoise.reduction.program import Program, SlotProgram
 
 __all__ = ["Certificate", "certificate", "greatest_rate", "random_phases", "survival_bounds"]
 
@@ -75,15 +75,22 @@ def survival_bounds(
 
 
 def greatest_rate(program: Program) -> float:
-    """Gmax: the sum over slots of the largest decay rate of any element |x><y| that the cone can hold."""
-    slots = Counter(program.slots)
-    return float(
-        sum(
-            count * max(float(program.coherence_rates(slot, q).max(initial=0.0)) for q in program.charges)
-            for slot, count in slots.items()
-            if not slot.empty
-        )
-    )
+    """Gmax: the sum over slots of the largest decay rate of any element |x><y| that the readout can see there.
+
+    The readout is the identity on qubits that it does not see in a slot, so x and y agree on those.
+    """
+    largest: dict[tuple[SlotProgram, frozenset[int]], float] = {}
+    for slot, seen in zip(program.slots, program.cone.seen, strict=True):
+        if (slot, seen) not in largest and not slot.empty:
+            hidden = [i for i, q in enumerate(program.cone.qubits) if q not in seen]
+            largest[slot, seen] = max(_visible_rate(program, slot, hidden, q) for q in program.charges)
+    return float(sum(largest.get(key, 0.0) for key in zip(program.slots, program.cone.seen, strict=True)))
+
+
+def _visible_rate(program: Program, slot: SlotProgram, hidden: list[int], charge: int | None) -> float:
+    _, groups = np.unique(program.sectors[charge].occupations[:, hidden], axis=0, return_inverse=True)
+    rates = program.coherence_rates(slot, charge)
+    return float(rates[groups.ravel()[:, None] == groups.ravel()[None, :]].max(initial=0.0))
 
 
 def certificate(program: Program, ensemble: Ensemble) -> Certificate:

@@ -62,7 +62,7 @@ class FirstOrder:
     @property
     def kappa(self) -> float:
         """-(1/2) d ln V/ds at s = 0."""
-        return float(-self.slope.mean() / self.square.mean())
+        return float(-self.slope.mean() / self.square.mean()) + 0.0
 
     @property
     def second_moment(self) -> float:

@@ -1,0 +1,469 @@
+"""The diagnosis: does the gradient survive this noise, why, and what would help most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
+from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
+from equinoise.diagnosis.verdict import Verdict, decide
+from equinoise.engines.exact import ExactEngine, check_scale, parallel_draws
+from equinoise.engines.select import select_engine
+from equinoise.errors import ParameterError
+from equinoise.law.law import Law, bootstrap_interval, law_from_draws
+from equinoise.law.rates import collect, first_order_draw
+from equinoise.law.resummed import scale_at_survival
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.problem import Problem
+from equinoise.problem.readout import attenuated, support
+
+__all__ = ["Diagnosis", "Exact", "Resources", "SurvivalPoint", "diagnose"]
+
+Real = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+SCHEMA = "equinoise.diagnosis/1"
+# exact points of the survival curve, relative to the scale asked for; on at most so many draws
+_CURVE = (0.5, 2.0, 4.0, 8.0)
+_CURVE_SAMPLES = 32
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What the noisy simulation itself says at the scale asked for.
+
+    Attributes:
+        survival: R(s) = sqrt(V(s)/V(0)) over the draws.
+        interval: 95 % bootstrap interval of R.
+        rms_gradient: sqrt(V(s)/K), K parameters in the cone; per radian.
+        rms_interval: 95 % bootstrap interval of it.
+    """
+
+    survival: float
+    interval: Interval
+    rms_gradient: float
+    rms_interval: Interval
+
+
+@dataclass(frozen=True)
+class SurvivalPoint:
+    """One exact point of the survival curve.
+
+    Attributes:
+        scale: Noise scale s.
+        survival: Exact R(s) over ``samples`` draws.
+        law: Resummed law at s from all draws.
+        samples: Draws.
+    """
+
+    scale: float
+    survival: float
+    law: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the surviving gradient costs.
+
+    Attributes:
+        shots: Shots per expectation value that the verdict assumes.
+        shot_variance: Var(O) of one (noisy, imperfectly read) measurement, averaged over the draws.
+        resolved_rms: RMS gradient that the shots resolve, per radian.
+        readout_factor: RMS gradient of the measured over the ideal readout (assignment errors).
+        measured_rms: RMS gradient at the scale, assignment errors included.
+        shots_per_gradient: Shots per expectation value at which it has signal-to-noise 1.
+        greatest_scale: Noise scale at which the gradient is still resolved, by the resummed law; infinity if always.
+        greatest_depth: See :class:`GreatestDepth`; None where the layers do not repeat.
+    """
+
+    shots: int
+    shot_variance: float
+    resolved_rms: float
+    readout_factor: float
+    measured_rms: float
+    shots_per_gradient: float
+    greatest_scale: float
+    greatest_depth: GreatestDepth | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything equinoise says about a problem, in the order in which a reader asks.
+
+    Attributes:
+        problem: What was diagnosed.
+        scale: Noise scale s of the verdict.
+        equivariance: charge, sector, sector_dimension, noise_class, breaking.
+        light_cone: qubits, width, dimension, full_dimension, charges, parameters.
+        noiseless_rms: sqrt(V(0)/K), K parameters in the cone; per radian.
+        noiseless_interval: 95 % bootstrap interval of it.
+        noiseless_per_parameter: sqrt(E g_k^2), shape (K,), all circuit parameters.
+        law: The coherence law.
+        exact: The noisy simulation at the scale, or None with ``exact_reason``.
+        exact_reason: Why there is no exact value.
+        curve: Exact survival at a few more scales.
+        resources: Shots, scale and depth.
+        verdict: One word and its reason.
+        advice: What would help most, most effective first.
+        engine: Engine and why.
+        samples: Number of draws.
+        seed: Of the draws.
+        warnings: What was assumed, clipped, dropped or approximated.
+    """
+
+    problem: Problem = field(repr=False)
+    scale: float
+    equivariance: dict[str, Any]
+    light_cone: dict[str, Any]
+    noiseless_rms: float
+    noiseless_interval: Interval
+    noiseless_per_parameter: Real
+    law: Law
+    exact: Exact | None
+    exact_reason: str | None
+    curve: tuple[SurvivalPoint, ...]
+    resources: Resources
+    verdict: Verdict
+    advice: tuple[str, ...]
+    engine: str
+    samples: int
+    seed: int | None
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers as plain data for JSON; infinities become null with a word beside them where they can occur."""
+        low, high = (float(b) for b in self.law.bounds(self.scale))
+        law = self.law
+        depth = self.resources.greatest_depth
+        scale = self.resources.greatest_scale
+        return {
+            "schema": SCHEMA,
+            "scale": _finite(self.scale),
+            "equivariance": self.equivariance,
+            "light_cone": self.light_cone,
+            "noiseless": {
+                "rms_gradient": self.noiseless_rms,
+                "interval": list(self.noiseless_interval),
+                "variance": law.variance,
+                "per_parameter": {
+                    p.name: float(g)
+                    for p, g in zip(self.problem.parameters, self.noiseless_per_parameter, strict=True)
+                },
+            },
+            "law": {
+                "kappa": law.kappa,
+                "kappa_interval": list(law.kappa_interval),
+                "kappa_per_parameter": {
+                    p.name: (float(k) if math.isfinite(k) else None)
+                    for p, k in zip(self.problem.parameters, law.kappa_per_parameter, strict=True)
+                },
+                "fixed_point_share": law.fixed_point_share,
+                "fixed_point_share_interval": list(law.fixed_point_share_interval),
+                "fixed_point_class": law.fixed_point.kind,
+                "fixed_point_purity": _finite(law.fixed_point.purity),
+                "fixed_point_commutator": law.fixed_point.commutator,
+                "second_moment": law.second_moment,
+                "rate_variance": law.rate_variance,
+                "survival": float(law.survival(self.scale)),
+                "leading_order": float(law.leading_order(self.scale)),
+                "lower_bound": low,
+                "upper_bound": high,
+                "bound_status": law.certificate.status,
+                "bound_reason": law.certificate.reason,
+                "greatest_rate": law.certificate.greatest_rate,
+                "budget": [
+                    {
+                        "layer": entry.layer,
+                        "qubits": list(entry.qubits),
+                        "mechanism": entry.mechanism,
+                        "kappa": entry.kappa,
+                        "standard_error": _finite(entry.standard_error),
+                    }
+                    for entry in law.budget
+                ],
+            },
+            "exact": None
+            if self.exact is None
+            else {
+                "survival": self.exact.survival,
+                "interval": list(self.exact.interval),
+                "rms_gradient": self.exact.rms_gradient,
+                "rms_interval": list(self.exact.rms_interval),
+            },
+            "exact_reason": self.exact_reason,
+            "curve": [
+                {"scale": p.scale, "survival": p.survival, "law": p.law, "samples": p.samples} for p in self.curve
+            ],
+            "resources": {
+                "shots": self.resources.shots,
+                "shot_variance": self.resources.shot_variance,
+                "resolved_rms": self.resources.resolved_rms,
+                "readout_factor": self.resources.readout_factor,
+                "measured_rms": self.resources.measured_rms,
+                "shots_per_gradient": _finite(self.resources.shots_per_gradient),
+                "greatest_scale": _finite(scale),
+                "greatest_scale_unbounded": math.isinf(scale),
+                "greatest_depth": None if depth is None else depth.depth,
+                "greatest_depth_at_least": None if depth is None else depth.at_least,
+            },
+            "verdict": self.verdict.word,
+            "verdict_reason": self.verdict.reason,
+            "advice": list(self.advice),
+            "engine": self.engine,
+            "ensemble": law.ensemble,
+            "samples": self.samples,
+            "seed": self.seed,
+            "warnings": list(self.warnings),
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def diagnose(
+    problem: Problem,
+    samples: int = 128,
+    seed: int = 0,
+    scale: float = 1.0,
+    shots: int = 10_000,
+    ensemble: Any = None,
+    engine: str = "auto",
+    *,
+    curve: bool = True,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Diagnosis:
+    """Whether the gradients of a circuit survive its noise, why, and what would help most.
+
+    Args:
+        problem: The problem.
+        samples: Number of parameter draws.
+        seed: Of the draws; the same numbers whatever the number of workers.
+        scale: Noise scale s of the verdict (1 is the stated noise).
+        shots: Per expectation value; the verdict asks whether the RMS gradient is resolved with them.
+        ensemble: "uniform" (default), "normal:WIDTH" in radians, or given parameter values of shape (S, K).
+        engine: "auto" or an engine's name.
+        curve: Whether to compute exact survival at a few more scales.
+        workers: Draws run at once; all processors by default.
+        progress: Called with (stage, done, total).
+
+    Raises:
+        ParameterError: samples, shots, scale or the ensemble does not fit.
+        MemoryLimitError: The cone is too large for the exact engine.
+
+    Source:
+        arXiv:2606.30688.
+
+    Example:
+        >>> import equinoise as eq
+        >>> problem = eq.Problem(eq.circuits.brickwork(6, depth=3), readout="Z3", initial="neel", noise="dephasing:0.01")
+        >>> eq.diagnose(problem, samples=16).verdict.word
+        'trainable'
+    """
+    s = check_scale(scale)
+    if isinstance(shots, bool) or shots < 1:
+        raise ParameterError(f"shots must be at least 1, got {shots}.")
+    law_ensemble = Ensemble.of(ensemble)
+    chosen = select_engine(problem, engine, workers=workers)
+    program = chosen.program
+    thetas = law_ensemble.draw(problem, samples, seed)
+    count = max(1, len(program.parameters))
+    measured = _measured_problem(problem)
+    measured_engine = chosen if measured is problem else select_engine(measured, engine, workers=workers)
+    total = len(thetas)
+    done = [0]
+
+    def tick(_: int) -> None:
+        done[0] += 1
+        if progress is not None:
+            progress("draws", done[0], total)
+
+    def one(theta: Real) -> _Draw:
+        series, budget = first_order_draw(chosen, theta)
+        frozen = chosen.draw(theta, math.inf).gradient
+        noisy = chosen.draw(theta, s)
+        read = noisy if measured_engine is chosen else measured_engine.draw(theta, s)
+        # each Pauli's outcome is +-1 whatever the assignment error, so <O^2> is the ideal readout's
+        variance = noisy.square - read.value**2
+        squares = [float(g @ g) for g in (frozen, noisy.gradient, read.gradient)]
+        return _Draw(series, budget, squares[0], squares[1], squares[2], variance)
+
+    draws = parallel_draws(one, thetas, chosen.workers, tick)
+    first = collect([(d.series, d.budget) for d in draws])
+    result = law_from_draws(chosen, law_ensemble, thetas, first, np.array([d.frozen for d in draws]), seed)
+    columns = np.stack(
+        [first.square, np.array([d.noisy for d in draws]), np.array([d.read for d in draws])]
+        + [np.array([d.frozen for d in draws])],
+        axis=1,
+    )
+    means = columns.mean(axis=0)
+    noiseless_rms = math.sqrt(means[0] / count)
+    noiseless_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 0] / count), columns, seed)
+    exact = Exact(
+        survival=math.sqrt(means[1] / means[0]) if means[0] > 0 else math.nan,
+        interval=bootstrap_interval(lambda m: np.sqrt(m[:, 1] / m[:, 0]), columns, seed),
+        rms_gradient=math.sqrt(means[1] / count),
+        rms_interval=bootstrap_interval(lambda m: np.sqrt(m[:, 1] / count), columns, seed),
+    )
+    measured_rms = math.sqrt(means[2] / count)
+    measured_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 2] / count), columns, seed)
+    classical = bootstrap_interval(lambda m: m[:, 3] / m[:, 1], columns, seed)
+    shot_variance = max(0.0, float(np.mean([d.variance for d in draws])))
+    threshold = resolved_rms(shot_variance, shots)
+    factor = measured_rms / exact.rms_gradient if exact.rms_gradient > 0 else 1.0
+    verdict = decide(noiseless_interval, measured_interval, threshold, classical, result.fixed_point.kind, shots)
+    if means[0] <= 1e-20:
+        verdict = Verdict("shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter")
+    points = _curve(chosen, thetas, result, s, progress) if curve and means[0] > 1e-20 else ()
+    if progress is not None:
+        progress("depth", 0, 1)
+    needed = threshold / (noiseless_rms * factor) if noiseless_rms * factor > 0 else math.inf
+    resources = Resources(
+        shots=shots,
+        shot_variance=shot_variance,
+        resolved_rms=threshold,
+        readout_factor=factor,
+        measured_rms=measured_rms,
+        shots_per_gradient=shots_per_gradient(shot_variance, measured_rms),
+        greatest_scale=scale_at_survival(needed, result.kappa, result.fixed_point_share, result.rate_variance),
+        greatest_depth=greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble),
+    )
+    if progress is not None:
+        progress("depth", 1, 1)
+    return Diagnosis(
+        problem=problem,
+        scale=s,
+        equivariance=_equivariance(chosen),
+        light_cone=_cone(chosen),
+        noiseless_rms=noiseless_rms,
+        noiseless_interval=noiseless_interval,
+        noiseless_per_parameter=np.sqrt(first.per_parameter[0]),
+        law=result,
+        exact=exact,
+        exact_reason=None,
+        curve=points,
+        resources=resources,
+        verdict=verdict,
+        advice=_advice(result, resources),
+        engine=f"{chosen.name}: {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
+        samples=total,
+        seed=result.seed,
+        warnings=problem.warnings,
+    )
+
+
+@dataclass(frozen=True)
+class _Draw:
+    series: Real
+    budget: Real
+    frozen: float
+    noisy: float
+    read: float
+    variance: float
+
+
+def _measured_problem(problem: Problem) -> Problem:
+    """The same problem with the readout that imperfect assignment really measures."""
+    seen = set(support(problem.readout))
+    errors = {q: p for q, p in problem.noise.readout_error if q in seen and any(p)}
+    if not errors:
+        return problem
+    return Problem(
+        problem.circuit,
+        attenuated(problem.readout, errors),
+        initial=problem.initial,
+        noise=problem.noise,
+        projected=problem.projected,
+        charge=problem.charge,
+        allow_broken=problem.allow_broken,
+    )
+
+
+def _curve(
+    engine: ExactEngine, thetas: Real, law: Law, scale: float, progress: Callable[[str, int, int], None] | None
+) -> tuple[SurvivalPoint, ...]:
+    chosen = thetas[:_CURVE_SAMPLES]
+    scales = [f * scale for f in _CURVE if 0 < f * scale < math.inf]
+    done = [0]
+
+    def tick(_: int) -> None:
+        done[0] += 1
+        if progress is not None:
+            progress("curve", done[0], len(chosen))
+
+    def one(theta: Real) -> Real:
+        return np.array([float(np.sum(engine.draw(theta, s).gradient ** 2)) for s in (0.0, *scales)])
+
+    squares = np.stack(parallel_draws(one, chosen, engine.workers, tick)).mean(axis=0)
+    if squares[0] <= 0:
+        return ()
+    return tuple(
+        SurvivalPoint(s, math.sqrt(v / squares[0]), float(law.survival(s)), len(chosen))
+        for s, v in zip(scales, squares[1:], strict=True)
+    )
+
+
+def _equivariance(engine: ExactEngine) -> dict[str, Any]:
+    program, problem = engine.program, engine.program.problem
+    breaking = [*problem.breaking, *program.noise_class.breaking]
+    if not problem.readout_conserves:
+        breaking.append(f"readout {problem.readout_label}")
+    n = problem.num_qubits
+    return {
+        "charge": "sum_i (1 - Z_i)/2",
+        "sector": problem.charge,
+        "sector_dimension": None if problem.charge is None else math.comb(n, problem.charge),
+        "noise_class": str(program.noise_class),
+        "conserving": not problem.breaking and problem.readout_conserves,
+        "breaking": breaking,
+    }
+
+
+def _cone(engine: ExactEngine) -> dict[str, Any]:
+    program = engine.program
+    return {
+        "qubits": list(program.cone.qubits),
+        "width": program.width,
+        "charges": [q for q in program.charges if q is not None] or None,
+        "dimension": program.numbers,
+        "full_dimension": 4**program.problem.num_qubits,
+        "parameters": len(program.parameters),
+    }
+
+
+def _advice(law: Law, resources: Resources) -> tuple[str, ...]:
+    """The costliest mechanism, qubit and layer by the law's budget, and what their removal would leave."""
+    positive = [e for e in law.budget if e.kappa > 0]
+    total = sum(e.kappa for e in positive)
+    if law.kappa <= 1e-9 or total <= 0:
+        return ("nothing to gain from less noise: the gradient does not feel it to first order",)
+    out = []
+    for name, key in (
+        ("mechanism", lambda e: e.mechanism),
+        ("qubit", lambda e: e.qubits[0] if len(e.qubits) == 1 else None),
+        ("layer", lambda e: e.layer),
+    ):
+        sums: dict[Any, float] = {}
+        for entry in positive:
+            where = key(entry)
+            if where is not None:
+                sums[where] = sums.get(where, 0.0) + entry.kappa
+        if sums:
+            worst = max(sums, key=lambda k: sums[k])
+            share = sums[worst] / total
+            gain = math.exp(min(50.0, sums[worst]))
+            out.append(
+                (share, f"{name} {worst} costs {100 * share:.0f} % of kappa; without it the gradient would be {gain:.3g} times larger")
+            )
+    if resources.readout_factor < 0.98:
+        out.append((1 - resources.readout_factor, f"readout errors scale the measured gradient by {resources.readout_factor:.3f}"))
+    return tuple(text for _, text in sorted(out, key=lambda item: -item[0]))
+
