@@ -180,6 +180,18 @@ def test_swap_costs_native_gates_and_is_not_absorbed_into_the_layout():
     assert model.depolarizing[0].rate == pytest.approx(-3 * math.log((1 - 0.01 * 5 / 4 - 1 / 16) * 16 / 15), rel=1e-2)
 
 
+def test_blocks_of_different_gates_on_one_pair_are_compiled_apart():
+    circuit = QuantumCircuit(2)
+    circuit.cx(0, 1)
+    circuit.barrier()
+    circuit.swap(0, 1)
+    circuit.barrier()
+    circuit.cx(1, 0)
+    model = placed(circuit, Bench([math.inf] * 2, [math.inf] * 2, sx_error=1e-3), [0, 1])
+    forward, swap, backward = (term.rate for term in model.depolarizing)
+    assert forward < backward < swap  # the reversed gate needs single-qubit gates around it
+
+
 def test_thermal_noise_worse_than_the_calibrated_error_leaves_no_depolarizing_and_says_so():
     circuit = QuantumCircuit(2)
     circuit.cx(0, 1)
@@ -352,8 +364,8 @@ def test_layout_that_does_not_fit_is_refused_with_the_reason(layout, text):
 def test_coupler_calibrated_as_unusable_is_refused():
     circuit = QuantumCircuit(2)
     circuit.cx(0, 1)
-    with pytest.raises(DeviceError, match=r"bench lists error 1 for a gate on physical qubits \[0, 1\]"):
-        placed(circuit, Bench([50e-6] * 2, [60e-6] * 2, cx_error=1.0), [0, 1])
+    with pytest.raises(DeviceError, match=r"bench lists error 1 for a gate on physical qubits \[1, 2\]"):
+        placed(circuit, Bench([50e-6] * 3, [60e-6] * 3, cx_error=1.0), [1, 2])
 
 
 def test_three_qubit_gate_and_too_wide_circuit_are_refused():

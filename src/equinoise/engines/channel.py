@@ -262,10 +262,11 @@ class Channel:
             if not all(block in readout for block in blocks) or not any(block in rho for block in blocks):
                 continue
             rows = self.program.pair_rows(qubits, q)
-            zero = {b: np.zeros_like(readout[b]) for b in blocks if b not in rho}
+            present = np.array([block in rho for block in blocks])
             for o, r in ((dreadout, rho), (readout, drho)):
-                states = [r[b] if b in r else zero[b] for b in blocks]
-                total += kernels.overlap_traced_pair(*(o[b] for b in blocks), *states, rows)
+                targets = [o[b] for b in blocks]
+                states = [r.get(b, o[b]) for b in blocks]
+                total += kernels.overlap_traced_pair(*targets, *states, present, rows)
         return total
 
     def _conjugated(self, readout: State, dreadout: State, rho: State, drho: State, pauli: _Pauli) -> float:

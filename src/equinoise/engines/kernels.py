@@ -313,26 +313,35 @@ def mix_site(low, high, low_rows, high_rows, matrices):
     """Mixes elements that agree on one qubit: (|0..><0..|, |1..><1..|) <- M (same), order by order.
 
     ``low_rows`` index the states of block ``low`` with the qubit empty, ``high_rows`` the same states of block ``high``
-    with it filled (the same array in the full space). ``matrices`` has shape (orders, 2, 2): new_k = sum_i M_i old_(k-i).
+    with it filled (the same array in the full space). ``matrices`` has shape (orders, 2, 2): new_k = sum_i M_i old_(k-i),
+    with M_0 = 1 for a series of three orders.
     """
     orders = low.shape[0]
+    a00, a01, a10, a11 = matrices[0, 0, 0], matrices[0, 0, 1], matrices[0, 1, 0], matrices[0, 1, 1]
     for part in range(2):
         for a in range(low_rows.shape[0]):
             x0 = low_rows[a]
             x1 = high_rows[a]
-            for b in range(low_rows.shape[0]):
-                y0 = low_rows[b]
-                y1 = high_rows[b]
-                for k in range(orders - 1, -1, -1):
-                    p0 = 0.0
-                    p1 = 0.0
-                    for i in range(k + 1):
-                        q0 = low[k - i, part, x0, y0]
-                        q1 = high[k - i, part, x1, y1]
-                        p0 += matrices[i, 0, 0] * q0 + matrices[i, 0, 1] * q1
-                        p1 += matrices[i, 1, 0] * q0 + matrices[i, 1, 1] * q1
-                    low[k, part, x0, y0] = p0
-                    high[k, part, x1, y1] = p1
+            if orders == 1:
+                for b in range(low_rows.shape[0]):
+                    p0 = low[0, part, x0, low_rows[b]]
+                    p1 = high[0, part, x1, high_rows[b]]
+                    low[0, part, x0, low_rows[b]] = a00 * p0 + a01 * p1
+                    high[0, part, x1, high_rows[b]] = a10 * p0 + a11 * p1
+            else:
+                b00, b01, b10, b11 = matrices[1, 0, 0], matrices[1, 0, 1], matrices[1, 1, 0], matrices[1, 1, 1]
+                c00, c01, c10, c11 = matrices[2, 0, 0], matrices[2, 0, 1], matrices[2, 1, 0], matrices[2, 1, 1]
+                for b in range(low_rows.shape[0]):
+                    y0 = low_rows[b]
+                    y1 = high_rows[b]
+                    p0 = low[0, part, x0, y0]
+                    p1 = high[0, part, x1, y1]
+                    q0 = low[1, part, x0, y0]
+                    q1 = high[1, part, x1, y1]
+                    low[1, part, x0, y0] = q0 + b00 * p0 + b01 * p1
+                    high[1, part, x1, y1] = q1 + b10 * p0 + b11 * p1
+                    low[2, part, x0, y0] += b00 * q0 + b01 * q1 + c00 * p0 + c01 * p1
+                    high[2, part, x1, y1] += b10 * q0 + b11 * q1 + c10 * p0 + c11 * p1
 
 
 @_jit
@@ -340,6 +349,7 @@ def mix_pair(s0, s1, s2, rows, keep, spread):
     """Depolarizes elements that agree on two qubits: v_a <- sum_i keep_i v_a + spread_i sum_b v_b, order by order.
 
     ``rows`` (4, m): the states 00, 10, 01, 11 (first qubit first) of the same rest, in the blocks s0, s1, s1, s2.
+    A series of three orders has keep_0 = 1 and spread_0 = 0.
     """
     orders = s0.shape[0]
     for part in range(2):
@@ -347,26 +357,28 @@ def mix_pair(s0, s1, s2, rows, keep, spread):
             x0, x1, x2, x3 = rows[0, a], rows[1, a], rows[2, a], rows[3, a]
             for b in range(rows.shape[1]):
                 y0, y1, y2, y3 = rows[0, b], rows[1, b], rows[2, b], rows[3, b]
-                for k in range(orders - 1, -1, -1):
-                    v0 = 0.0
-                    v1 = 0.0
-                    v2 = 0.0
-                    v3 = 0.0
-                    total = 0.0
-                    for i in range(k + 1):
-                        w0 = s0[k - i, part, x0, y0]
-                        w1 = s1[k - i, part, x1, y1]
-                        w2 = s1[k - i, part, x2, y2]
-                        w3 = s2[k - i, part, x3, y3]
-                        v0 += keep[i] * w0
-                        v1 += keep[i] * w1
-                        v2 += keep[i] * w2
-                        v3 += keep[i] * w3
-                        total += spread[i] * (w0 + w1 + w2 + w3)
-                    s0[k, part, x0, y0] = v0 + total
-                    s1[k, part, x1, y1] = v1 + total
-                    s1[k, part, x2, y2] = v2 + total
-                    s2[k, part, x3, y3] = v3 + total
+                v0, v1 = s0[0, part, x0, y0], s1[0, part, x1, y1]
+                v2, v3 = s1[0, part, x2, y2], s2[0, part, x3, y3]
+                total = v0 + v1 + v2 + v3
+                if orders == 1:
+                    extra = spread[0] * total
+                    s0[0, part, x0, y0] = keep[0] * v0 + extra
+                    s1[0, part, x1, y1] = keep[0] * v1 + extra
+                    s1[0, part, x2, y2] = keep[0] * v2 + extra
+                    s2[0, part, x3, y3] = keep[0] * v3 + extra
+                else:
+                    w0, w1 = s0[1, part, x0, y0], s1[1, part, x1, y1]
+                    w2, w3 = s1[1, part, x2, y2], s2[1, part, x3, y3]
+                    extra = spread[1] * total
+                    s0[1, part, x0, y0] = w0 + keep[1] * v0 + extra
+                    s1[1, part, x1, y1] = w1 + keep[1] * v1 + extra
+                    s1[1, part, x2, y2] = w2 + keep[1] * v2 + extra
+                    s2[1, part, x3, y3] = w3 + keep[1] * v3 + extra
+                    extra = spread[1] * (w0 + w1 + w2 + w3) + spread[2] * total
+                    s0[2, part, x0, y0] += keep[1] * w0 + keep[2] * v0 + extra
+                    s1[2, part, x1, y1] += keep[1] * w1 + keep[2] * v1 + extra
+                    s1[2, part, x2, y2] += keep[1] * w2 + keep[2] * v2 + extra
+                    s2[2, part, x3, y3] += keep[1] * w3 + keep[2] * v3 + extra
 
 
 @_jit
@@ -413,15 +425,24 @@ def crossed_population(readout, state, readout_rows, state_rows):
 
 
 @_jit
-def overlap_traced_pair(o0, o1, o2, r0, r1, r2, rows):
-    """sum over rests of Re conj(Tr_A readout) (Tr_A state) on two qubits A; ``rows`` as in mix_pair."""
+def overlap_traced_pair(o0, o1, o2, r0, r1, r2, present, rows):
+    """sum over rests of Re conj(Tr_A readout) (Tr_A state) on two qubits A; ``rows`` as in mix_pair.
+
+    ``present`` (3,) is 1 for blocks in which the state is not zero, else 0 (their arrays are then not looked at).
+    """
     total = 0.0
     for part in range(2):
         for a in range(rows.shape[1]):
             x0, x1, x2, x3 = rows[0, a], rows[1, a], rows[2, a], rows[3, a]
             for b in range(rows.shape[1]):
                 y0, y1, y2, y3 = rows[0, b], rows[1, b], rows[2, b], rows[3, b]
+                r = 0.0
+                if present[0]:
+                    r += r0[0, part, x0, y0]
+                if present[1]:
+                    r += r1[0, part, x1, y1] + r1[0, part, x2, y2]
+                if present[2]:
+                    r += r2[0, part, x3, y3]
                 o = o0[0, part, x0, y0] + o1[0, part, x1, y1] + o1[0, part, x2, y2] + o2[0, part, x3, y3]
-                r = r0[0, part, x0, y0] + r1[0, part, x1, y1] + r1[0, part, x2, y2] + r2[0, part, x3, y3]
                 total += o * r
     return total
