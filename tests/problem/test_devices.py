@@ -14,7 +14,7 @@ from qiskit.circuit import Delay, Parameter
 from qiskit.circuit.library import CXGate, Measure, RZGate, SXGate, XXPlusYYGate
 from qiskit.providers import BackendV2, Options
 from qiskit.providers.fake_provider import GenericBackendV2
-from qiskit.quantum_info import Kraus, Operator, SuperOp, average_gate_fidelity
+from qiskit.quantum_info import Kraus, SuperOp, average_gate_fidelity
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 from equinoise.errors import DeviceError
@@ -421,7 +421,3 @@ def test_every_snapshot_is_listed_with_medians_in_physical_range():
     armonk = next(device for device in listed if device.name == "armonk")
     assert armonk.error_2q is None
     assert armonk.two_qubit_gate is None
-
-
-def test_identity_channel_of_the_reference_has_fidelity_one():
-    assert average_gate_fidelity(pair_channel(NoiseModel()), Operator(np.eye(4))) == pytest.approx(1.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter, ParameterExpression
+from qiskit.circuit import Parameter
 
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.errors import MemoryLimitError
@@ -56,15 +56,13 @@ def _key(layer: Layer, slot: Slot) -> tuple[Any, ...]:
 def repeated(problem: Problem, depth: int, period: int) -> Problem:
     """The same circuit continued (or cut) to a number of layers, with fresh parameters in each layer."""
     circuit = QuantumCircuit(problem.num_qubits)
+    sources = [_layer_circuit(problem, number) for number in range(period)]
     terms: dict[str, list[Any]] = {"dephasing": [], "relaxation": [], "depolarizing": [], "pauli": []}
     for number in range(depth):
         source = number % period
-        fresh: dict[Parameter, Parameter] = {}
-        for gate in problem.layers[source].gates:
-            item = problem.circuit.data[gate.position]
-            operation = item.operation.copy()
-            operation.params = [_renamed(p, number, fresh) for p in operation.params]
-            circuit.append(operation, list(gate.qubits))
+        layer = sources[source]
+        fresh = {p: Parameter(f"layer{number}_{p.name}") for p in layer.parameters}
+        circuit.compose(layer.assign_parameters(fresh), inplace=True)
         circuit.barrier()
         for kind, chosen in terms.items():
             chosen += [
@@ -81,12 +79,11 @@ def repeated(problem: Problem, depth: int, period: int) -> Problem:
     )
 
 
-def _renamed(value: Any, number: int, fresh: dict[Parameter, Parameter]) -> Any:
-    if not isinstance(value, ParameterExpression):
-        return value
-    for parameter in value.parameters:
-        fresh.setdefault(parameter, Parameter(f"layer{number}_{parameter.name}"))
-    return value.subs({p: fresh[p] for p in value.parameters}) if value.parameters else value
+def _layer_circuit(problem: Problem, number: int) -> QuantumCircuit:
+    circuit = QuantumCircuit(problem.num_qubits)
+    for gate in problem.layers[number].gates:
+        circuit.append(problem.circuit.data[gate.position].operation, list(gate.qubits))
+    return circuit
 
 
 def greatest_depth(
@@ -94,8 +91,9 @@ def greatest_depth(
 ) -> GreatestDepth | None:
     """The greatest depth at which the RMS gradient per parameter is above a threshold at a noise scale.
 
-    Depths in steps of the repetition are evaluated exactly on a few draws, upwards while the gradient is resolved and
-    the engine can afford it, downwards otherwise.
+    Depths in steps of the repetition are evaluated exactly on a few draws: upwards in doubling strides while the
+    gradient is resolved and the engine can afford it, then halving between the last two; downwards step by step if it
+    is not resolved to begin with.
 
     Args:
         problem: The problem; its layers and noise must repeat.
@@ -123,22 +121,29 @@ def greatest_depth(
         rms = np.sqrt(result.variance[0] / max(1, len(program.parameters)))
         return bool(rms >= threshold)
 
-    depth = len(problem.layers)
-    best = 0
-    if resolved(depth):
-        best = depth
-        while depth < _DEEPEST:
-            depth += period
-            answer = resolved(depth)
-            if not answer:
-                return GreatestDepth(best, answer is None, _SAMPLES)
+    start = len(problem.layers)
+    answer = resolved(start)
+    if not answer:
+        for depth in range(start - period, 0, -period):
+            deeper, answer = answer, resolved(depth)
+            if answer:
+                return GreatestDepth(depth, deeper is None, _SAMPLES)
+        return GreatestDepth(0, False, _SAMPLES)
+    # strides double while the gradient is resolved; then the gap to the depth where it is not is halved
+    deepest = start + max(0, (_DEEPEST - start) // period) * period
+    above: int | None = None
+    best, stride, lost = start, period, False
+    while best < deepest and (above is None or best + period < above):
+        if above is None:
+            depth, stride = min(best + stride, deepest), 2 * stride
+        else:
+            depth = best + (above - best) // (2 * period) * period
+        answer = resolved(depth)
+        if answer:
             best = depth
-        return GreatestDepth(best, True, _SAMPLES)
-    while depth > period:
-        depth -= period
-        if resolved(depth):
-            return GreatestDepth(depth, False, _SAMPLES)
-    return GreatestDepth(0, False, _SAMPLES)
+        else:
+            above, lost = depth, answer is False
+    return GreatestDepth(best, not lost, _SAMPLES)
 
 
 def _updates(program: Program) -> float:

@@ -29,9 +29,8 @@ Real = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
 SCHEMA = "equinoise.diagnosis/1"
-# exact points of the survival curve, relative to the scale asked for; on at most so many draws
+# further exact points of the survival curve, relative to the scale asked for
 _CURVE = (0.5, 2.0, 4.0, 8.0)
-_CURVE_SAMPLES = 32
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,13 @@ class SurvivalPoint:
 
     Attributes:
         scale: Noise scale s.
-        survival: Exact R(s) over ``samples`` draws.
-        law: Resummed law at s from all draws.
-        samples: Draws.
+        survival: Exact R(s) over the draws.
+        law: Resummed law at s.
     """
 
     scale: float
     survival: float
     law: float
-    samples: int
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class Diagnosis:
             "light_cone": self.light_cone,
             "noiseless": {
                 "rms_gradient": self.noiseless_rms,
-                "interval": list(self.noiseless_interval),
+                "interval": _bounds(self.noiseless_interval),
                 "variance": law.variance,
                 "per_parameter": {
                     p.name: float(g)
@@ -159,13 +156,13 @@ class Diagnosis:
             },
             "law": {
                 "kappa": law.kappa,
-                "kappa_interval": list(law.kappa_interval),
+                "kappa_interval": _bounds(law.kappa_interval),
                 "kappa_per_parameter": {
                     p.name: (float(k) if math.isfinite(k) else None)
                     for p, k in zip(self.problem.parameters, law.kappa_per_parameter, strict=True)
                 },
                 "fixed_point_share": law.fixed_point_share,
-                "fixed_point_share_interval": list(law.fixed_point_share_interval),
+                "fixed_point_share_interval": _bounds(law.fixed_point_share_interval),
                 "fixed_point_class": law.fixed_point.kind,
                 "fixed_point_purity": _finite(law.fixed_point.purity),
                 "fixed_point_commutator": law.fixed_point.commutator,
@@ -192,14 +189,14 @@ class Diagnosis:
             "exact": None
             if self.exact is None
             else {
-                "survival": self.exact.survival,
-                "interval": list(self.exact.interval),
+                "survival": _finite(self.exact.survival),
+                "interval": _bounds(self.exact.interval),
                 "rms_gradient": self.exact.rms_gradient,
-                "rms_interval": list(self.exact.rms_interval),
+                "rms_interval": _bounds(self.exact.rms_interval),
             },
             "exact_reason": self.exact_reason,
             "curve": [
-                {"scale": p.scale, "survival": p.survival, "law": p.law, "samples": p.samples} for p in self.curve
+                {"scale": p.scale, "survival": p.survival, "law": p.law} for p in self.curve
             ],
             "resources": {
                 "shots": self.resources.shots,
@@ -226,6 +223,11 @@ class Diagnosis:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def _bounds(interval: Interval) -> list[float | None]:
+    """Null where a single draw, or no gradient at all, leaves a bound open."""
+    return [_finite(bound) for bound in interval]
 
 
 def diagnose(
@@ -271,11 +273,14 @@ def diagnose(
     s = check_scale(scale)
     if isinstance(shots, bool) or shots < 1:
         raise ParameterError(f"shots must be at least 1, got {shots}.")
+    if isinstance(seed, bool) or seed < 0:
+        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
     law_ensemble = Ensemble.of(ensemble)
     chosen = select_engine(problem, engine, workers=workers)
     program = chosen.program
     thetas = law_ensemble.draw(problem, samples, seed)
     count = max(1, len(program.parameters))
+    scales = [f * s for f in _CURVE if curve and 0 < s < math.inf]
     measured = _measured_problem(problem)
     measured_engine = chosen if measured is problem else select_engine(measured, engine, workers=workers)
     total = len(thetas)
@@ -293,17 +298,14 @@ def diagnose(
         read = noisy if measured_engine is chosen else measured_engine.draw(theta, s)
         # each Pauli's outcome is +-1 whatever the assignment error, so <O^2> is the ideal readout's
         variance = noisy.square - read.value**2
-        squares = [float(g @ g) for g in (frozen, noisy.gradient, read.gradient)]
-        return _Draw(series, budget, squares[0], squares[1], squares[2], variance)
+        further = [float(np.sum(chosen.draw(theta, x).gradient ** 2)) for x in scales]
+        squares = [float(g @ g) for g in (noisy.gradient, read.gradient, frozen)]
+        return _Draw(series, budget, np.array(squares + further), variance)
 
     draws = parallel_draws(one, thetas, chosen.workers, tick)
     first = collect([(d.series, d.budget) for d in draws])
-    result = law_from_draws(chosen, law_ensemble, thetas, first, np.array([d.frozen for d in draws]), seed)
-    columns = np.stack(
-        [first.square, np.array([d.noisy for d in draws]), np.array([d.read for d in draws])]
-        + [np.array([d.frozen for d in draws])],
-        axis=1,
-    )
+    columns = np.column_stack([first.square, np.stack([d.squares for d in draws])])
+    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed)
     means = columns.mean(axis=0)
     noiseless_rms = math.sqrt(means[0] / count)
     noiseless_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 0] / count), columns, seed)
@@ -322,7 +324,11 @@ def diagnose(
     verdict = decide(noiseless_interval, measured_interval, threshold, classical, result.fixed_point.kind, shots)
     if means[0] <= 1e-20:
         verdict = Verdict("shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter")
-    points = _curve(chosen, thetas, result, s, progress) if curve and means[0] > 1e-20 else ()
+    points = tuple(
+        SurvivalPoint(x, math.sqrt(v / means[0]), float(result.survival(x)))
+        for x, v in zip(scales, means[4:], strict=True)
+        if means[0] > 0
+    )
     if progress is not None:
         progress("depth", 0, 1)
     needed = threshold / (noiseless_rms * factor) if noiseless_rms * factor > 0 else math.inf
@@ -362,11 +368,11 @@ def diagnose(
 
 @dataclass(frozen=True)
 class _Draw:
+    """One draw's share: power series, budget, sum g^2 at (s, s as read, infinity, further scales), Var(O)."""
+
     series: Real
     budget: Real
-    frozen: float
-    noisy: float
-    read: float
+    squares: Real
     variance: float
 
 
@@ -376,39 +382,7 @@ def _measured_problem(problem: Problem) -> Problem:
     errors = {q: p for q, p in problem.noise.readout_error if q in seen and any(p)}
     if not errors:
         return problem
-    return Problem(
-        problem.circuit,
-        attenuated(problem.readout, errors),
-        initial=problem.initial,
-        noise=problem.noise,
-        projected=problem.projected,
-        charge=problem.charge,
-        allow_broken=problem.allow_broken,
-    )
-
-
-def _curve(
-    engine: ExactEngine, thetas: Real, law: Law, scale: float, progress: Callable[[str, int, int], None] | None
-) -> tuple[SurvivalPoint, ...]:
-    chosen = thetas[:_CURVE_SAMPLES]
-    scales = [f * scale for f in _CURVE if 0 < f * scale < math.inf]
-    done = [0]
-
-    def tick(_: int) -> None:
-        done[0] += 1
-        if progress is not None:
-            progress("curve", done[0], len(chosen))
-
-    def one(theta: Real) -> Real:
-        return np.array([float(np.sum(engine.draw(theta, s).gradient ** 2)) for s in (0.0, *scales)])
-
-    squares = np.stack(parallel_draws(one, chosen, engine.workers, tick)).mean(axis=0)
-    if squares[0] <= 0:
-        return ()
-    return tuple(
-        SurvivalPoint(s, math.sqrt(v / squares[0]), float(law.survival(s)), len(chosen))
-        for s, v in zip(scales, squares[1:], strict=True)
-    )
+    return problem.with_readout(attenuated(problem.readout, errors))
 
 
 def _equivariance(engine: ExactEngine) -> dict[str, Any]:

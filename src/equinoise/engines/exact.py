@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 import psutil
+from threadpoolctl import threadpool_limits
 
 from equinoise.engines import kernels
 from equinoise.engines.channel import Channel
@@ -429,7 +430,8 @@ def parallel_draws(
         progress: Called with 1 whenever an item is done.
     """
     done: list[T] = []
-    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+    # BLAS with threads of its own would fight the draws for processors, and round differently
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         results: Iterable[T] = pool.map(function, items)
         try:
             for result in results:

@@ -146,4 +146,5 @@ def prepared_product(states: npt.NDArray[np.complex128]) -> InitialState:
     state = InitialState(states.shape[0], product, None, "product state")
     if state.bits is None:
         return state
-    return InitialState(states.shape[0], product, None, "".join(str(b) for b in reversed(state.bits)))
+    bits = list(state.bits)  # phases of the amplitudes are global
+    return _basis(bits, "".join(str(b) for b in reversed(bits)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,10 +79,9 @@ class Problem:
         self.circuit = circuit
         self.num_qubits: int = circuit.num_qubits
         self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
-        self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)
-        self.readout_label = readout if isinstance(readout, str) else _label(self.readout)
         self.projected = bool(projected)
         self.allow_broken = bool(allow_broken)
+        self._set_readout(readout)
         split = layered(circuit, find_preparation=initial is None)
         self.layers: tuple[Layer, ...] = split.layers
         if not self.layers:
@@ -95,12 +95,6 @@ class Problem:
                 + (f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else "")
                 + ". Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or pass "
                 "allow_broken=True (--allow-broken) to compute in the full space of the light cone."
-            )
-        self.readout_conserves = commutes_with_charge(self.readout)
-        if not self.readout_conserves and not allow_broken:
-            raise ReadoutError(
-                f"the readout {self.readout_label!r} does not conserve the charge: it must commute with "
-                "sum_i (1 - Z_i)/2, as Z5, Z1Z2 or X2X3+Y2Y3 do. Or pass allow_broken=True (--allow-broken)."
             )
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
         self.charge: int | None = self._charge(charge)
@@ -171,6 +165,28 @@ class Problem:
         if weights[charge] <= 1e-12:
             raise StateError(f"the initial state has no part of charge {charge}; its charges are {present.tolist()}.")
         return charge
+
+    def with_readout(self, readout: str | SparsePauliOp) -> Problem:
+        """The same problem with another readout (same layers, state and placed noise).
+
+        Raises:
+            ReadoutError: The readout is malformed or does not conserve the charge.
+        """
+        other = copy.copy(self)
+        for cache in ("_compiled", "_engines"):
+            vars(other).pop(cache, None)
+        other._set_readout(readout)
+        return other
+
+    def _set_readout(self, readout: str | SparsePauliOp) -> None:
+        self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)
+        self.readout_label: str = readout if isinstance(readout, str) else _label(self.readout)
+        self.readout_conserves: bool = commutes_with_charge(self.readout)
+        if not self.readout_conserves and not self.allow_broken:
+            raise ReadoutError(
+                f"the readout {self.readout_label!r} does not conserve the charge: it must commute with "
+                "sum_i (1 - Z_i)/2, as Z5, Z1Z2 or X2X3+Y2Y3 do. Or pass allow_broken=True (--allow-broken)."
+            )
 
     def theta(self, values: Any) -> npt.NDArray[np.float64]:
         """Parameter values as an array in the order of :attr:`parameters`.

@@ -1,0 +1,290 @@
+"""The figure of a diagnosis, and the two tables it is drawn from: survival against noise scale, and kappa's budget."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.diagnosis.diagnose import Diagnosis
+from equinoise.report.files import OutputError, write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "FORMATS",
+    "BudgetGrid",
+    "SurvivalTable",
+    "budget_grid",
+    "check_figure",
+    "plot_diagnosis",
+    "survival_table",
+]
+
+Real = npt.NDArray[np.float64]
+
+FORMATS = (".pdf", ".png", ".svg")
+
+# Okabe and Ito's palette, told apart by colour-blind readers
+_BLUE, _VERMILION, _SKY, _GREY = "#0072B2", "#D55E00", "#56B4E9", "#666666"
+_MOST_TICKS = 16
+
+
+@dataclass(frozen=True)
+class SurvivalTable:
+    """Survival R against noise scale s: the law on a grid, and what the noisy simulation gave.
+
+    Attributes:
+        scale: Noise scales of the law, ascending, shape (m,).
+        law: Resummed law, shape (m,).
+        leading_order: exp(-s kappa), shape (m,).
+        lower: Lower bound, shape (m,).
+        upper: Upper bound, shape (m,).
+        bounds_proved: Whether the bounds are proved for this problem.
+        exact_scale: Scales of the exact points, ascending, shape (p,).
+        exact: Exact survival, shape (p,).
+        exact_low: Lower end of the 95 % interval, shape (p,); NaN where none was computed.
+        exact_high: Upper end, shape (p,).
+        exact_samples: Draws behind each point, shape (p,).
+    """
+
+    scale: Real
+    law: Real
+    leading_order: Real
+    lower: Real
+    upper: Real
+    bounds_proved: bool
+    exact_scale: Real
+    exact: Real
+    exact_low: Real
+    exact_high: Real
+    exact_samples: npt.NDArray[np.int64]
+
+
+def survival_table(diagnosis: Diagnosis, points: int = 161, decades: tuple[float, float] = (-1.5, 1.5)) -> SurvivalTable:
+    """Survival against noise scale, as drawn.
+
+    Args:
+        diagnosis: The diagnosis.
+        points: Scales on the law's grid, evenly spaced in their logarithm.
+        decades: Where the grid begins and ends, in decades from the diagnosed scale (from 1 if that is 0 or infinite).
+    """
+    centre = diagnosis.scale if 0 < diagnosis.scale < math.inf else 1.0
+    scale = centre * np.logspace(decades[0], decades[1], points)
+    lower, upper = diagnosis.law.bounds(scale)
+    nan = math.nan
+    exact = [(p.scale, p.survival, nan, nan, p.samples) for p in diagnosis.curve]
+    if diagnosis.exact is not None and 0 < diagnosis.scale < math.inf:
+        low, high = diagnosis.exact.interval
+        exact.append((diagnosis.scale, diagnosis.exact.survival, low, high, diagnosis.samples))
+    kept = [row for row in sorted(exact) if math.isfinite(row[1])]
+    columns = np.array(kept, dtype=np.float64).reshape(-1, 5).T
+    columns[2:4] = np.where(np.isfinite(columns[2:4]), columns[2:4], nan)
+    return SurvivalTable(
+        scale=scale,
+        law=diagnosis.law.survival(scale),
+        leading_order=diagnosis.law.leading_order(scale),
+        lower=lower,
+        upper=upper,
+        bounds_proved=diagnosis.law.certificate.proved,
+        exact_scale=columns[0],
+        exact=columns[1],
+        exact_low=columns[2],
+        exact_high=columns[3],
+        exact_samples=columns[4].astype(np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class BudgetGrid:
+    """kappa by qubit and layer; a term on several qubits is split evenly over them.
+
+    Attributes:
+        qubits: Circuit qubits of the rows (the light cone), shape (w,).
+        layers: Layers of the columns, shape (L,).
+        kappa: Parts of kappa, shape (w, L); they sum to kappa.
+    """
+
+    qubits: tuple[int, ...]
+    layers: tuple[int, ...]
+    kappa: Real
+
+
+def budget_grid(diagnosis: Diagnosis) -> BudgetGrid:
+    """kappa by qubit and layer, as drawn."""
+    qubits = tuple(diagnosis.light_cone["qubits"])
+    layers = tuple(range(len(diagnosis.problem.layers)))
+    row = {qubit: i for i, qubit in enumerate(qubits)}
+    grid = np.zeros((len(qubits), len(layers)))
+    for entry in diagnosis.law.budget:
+        for qubit in entry.qubits:
+            grid[row[qubit], entry.layer] += entry.kappa / len(entry.qubits)
+    return BudgetGrid(qubits, layers, grid)
+
+
+def check_figure(path: str | Path) -> str:
+    """The format that a file name's suffix asks for.
+
+    Raises:
+        OutputError: No suffix, or one of a format that is not drawn.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise OutputError(
+            f"no figure format {suffix!r} for {str(path)!r}; end the name in one of: {', '.join(FORMATS)}."
+        )
+    return suffix[1:]
+
+
+def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
+    """Draw a diagnosis: survival against noise scale, and where kappa comes from, qubit against layer.
+
+    Args:
+        diagnosis: The diagnosis.
+        path: A .png, .pdf or .svg file; it is replaced whole.
+
+    Raises:
+        OutputError: An unknown suffix, or the file cannot be written.
+    """
+    kind = check_figure(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.0, 5.4))
+    axes = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.12, 1.0)})
+    _draw_survival(axes[0], diagnosis, survival_table(diagnosis))
+    _draw_budget(figure, axes[1], diagnosis, budget_grid(diagnosis))
+    problem = diagnosis.problem
+    figure.suptitle(
+        f"readout {_shorten(problem.readout_label, 36)},  noise {_shorten(problem.noise.name, 60)}:  "
+        f"{diagnosis.verdict.word}",
+        fontsize=13,
+        fontweight="bold",
+    )
+    figure.subplots_adjust(left=0.065, right=0.975, top=0.84, bottom=0.19, wspace=0.19)
+    figure.text(
+        0.065,
+        0.03,
+        "Law and budget are exact to first order in the noise, averaged over "
+        f"{diagnosis.samples} draws ({diagnosis.law.ensemble}).\n"
+        "In the budget, two-qubit terms are split evenly over their two qubits and correlated ones over all of theirs.",
+        fontsize=8.5,
+        color=_GREY,
+        va="bottom",
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, dpi=160)
+    write_whole(path, buffer.getvalue())
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> None:
+    law = diagnosis.law
+    axes.fill_between(
+        table.scale,
+        table.lower,
+        table.upper,
+        color=_SKY,
+        alpha=0.28,
+        linewidth=0,
+        label="proved bounds" if table.bounds_proved else "bounds (not proved here)",
+    )
+    axes.plot(table.scale, table.law, color=_BLUE, linewidth=2.2, label="law (resummed)")
+    axes.plot(
+        table.scale,
+        table.leading_order,
+        color=_VERMILION,
+        linewidth=1.6,
+        linestyle=(0, (5, 2)),
+        label=r"leading order $e^{-s\kappa}$",
+    )
+    if table.exact.size:
+        low = np.nan_to_num(np.clip(table.exact - table.exact_low, 0, None))
+        high = np.nan_to_num(np.clip(table.exact_high - table.exact, 0, None))
+        axes.errorbar(
+            table.exact_scale,
+            table.exact,
+            yerr=np.stack([low, high]),
+            fmt="o",
+            color="black",
+            markersize=5.5,
+            capsize=3,
+            linewidth=1.2,
+            zorder=5,
+            label=_exact_label(table),
+        )
+    if 0 < diagnosis.scale < math.inf:
+        axes.axvline(diagnosis.scale, color=_GREY, linewidth=0.9, linestyle=":", zorder=0)
+    axes.set_xscale("log")
+    axes.set_xlim(table.scale[0], table.scale[-1])
+    highest = max([1.0, float(np.nanmax(table.law)), *(table.exact.tolist())])
+    axes.set_ylim(0, 1.06 * min(highest, 4.0))
+    axes.set_xlabel("noise scale s  (1 = the stated noise)")
+    axes.set_ylabel(r"survival  $R(s)=\sqrt{V(s)/V(0)}$")
+    axes.set_title(
+        rf"$\kappa$ = {law.kappa:.3g},   $w_0$ = {_small(law.fixed_point_share)} ({law.fixed_point.kind}),   "
+        rf"$c_2$ = {_small(law.rate_variance)}",
+        fontsize=10.5,
+    )
+    axes.grid(True, color="0.92", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=9, loc="lower left")
+
+
+def _exact_label(table: SurvivalTable) -> str:
+    counts = sorted(set(table.exact_samples.tolist()))
+    return f"exact ({' and '.join(map(str, counts))} draws)"
+
+
+def _small(value: float) -> str:
+    return "0" if abs(value) < 1e-6 else f"{value:.3g}"
+
+
+def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetGrid) -> None:
+    values = grid.kappa
+    low, high = min(0.0, float(values.min(initial=0.0))), float(values.max(initial=0.0))
+    if low > -1e-3 * high:
+        low = 0.0
+    mesh = axes.pcolormesh(
+        np.arange(len(grid.layers) + 1) - 0.5,
+        np.arange(len(grid.qubits) + 1) - 0.5,
+        values,
+        cmap="viridis",
+        vmin=low,
+        vmax=high if high > low else low + 1.0,
+        edgecolors="white",
+        linewidth=0.8 if values.size <= 600 else 0.0,
+        rasterized=values.size > 2000,
+    )
+    bar = figure.colorbar(mesh, ax=axes, pad=0.02)
+    bar.set_label("kappa")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    _ticks(axes, "x", grid.layers)
+    _ticks(axes, "y", grid.qubits)
+    axes.set_xlabel("layer")
+    axes.set_ylabel("circuit qubit")
+    axes.set_title(rf"where $\kappa$ = {diagnosis.law.kappa:.3g} comes from", fontsize=10.5)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if not np.any(np.abs(values) > 1e-12):
+        axes.text(
+            0.5, 0.5, "no noise costs any gradient", color="white", ha="center", va="center", transform=axes.transAxes
+        )
+
+
+def _ticks(axes: Axes, which: str, labels: tuple[int, ...]) -> None:
+    step = max(1, math.ceil(len(labels) / _MOST_TICKS))
+    places = range(0, len(labels), step)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_ticks(list(places), [str(labels[i]) for i in places])
