@@ -1,4 +1,4 @@
-"""equinoise: whether the gradients of a charge-conserving quantum circuit survive the noise of a real device, and why."""
+"""equinoise: whether the gradients of a charge-conserving quantum circuit survive a real device's noise, and why."""
 
 from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance

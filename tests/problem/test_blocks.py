@@ -159,13 +159,13 @@ def test_compiled_brickwork_is_recognised_with_the_same_gradient_under_noise(lev
 @pytest.mark.parametrize(("n", "periodic"), [(5, False), (6, False), (6, True)])
 def test_layers_as_soon_as_possible_are_the_barrier_layers_of_a_brickwork(n, periodic):
     circuit = eq.circuits.brickwork(n, depth=4, periodic=periodic)
-    with_barriers, without = (
-        split_layers(c, find_preparation=False) for c in (circuit, without_barriers(circuit))
-    )
+    with_barriers, without = (split_layers(c, find_preparation=False) for c in (circuit, without_barriers(circuit)))
     assert len(with_barriers) == len(without) == 4
     for left, right in zip(with_barriers, without, strict=True):
         # Z rotations of qubits that idle in a layer join the last block on their wire
-        assert [g.qubits for g in left.gates if len(g.qubits) == 2] == [g.qubits for g in right.gates if len(g.qubits) == 2]
+        assert [g.qubits for g in left.gates if len(g.qubits) == 2] == [
+            g.qubits for g in right.gates if len(g.qubits) == 2
+        ]
         two = [[b.qubits for b in layer.blocks if len(b.qubits) == 2] for layer in (left, right)]
         assert two[0] == two[1]
 
@@ -244,7 +244,9 @@ def test_lone_x_rotation_is_named():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from(["rz", "rzz", "xy", "swap", "rx", "rxx"]), st.floats(-3, 3)), min_size=1, max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from(["rz", "rzz", "xy", "swap", "rx", "rxx"]), st.floats(-3, 3)), min_size=1, max_size=5
+    ),
 )
 def test_conservation_is_decided_as_by_the_unitary_of_fixed_gates(gates):
     """For gates without parameters conserving means that the product commutes with the charge."""

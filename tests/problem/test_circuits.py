@@ -73,7 +73,12 @@ def test_shared_parameters_are_one_per_layer_and_kind_of_gate(interaction, phase
     kinds = 2 + phase + (interaction != "none")
     assert circuit.num_parameters == 3 * kinds
     by_layer = [
-        {(name, i): {p.name for g, _, ps in layer if g == name for p in ps[i : i + 1]} for name, _, ps in layer for i in range(len(ps)) if ps[i] != 0.0}
+        {
+            (name, i): {p.name for g, _, ps in layer if g == name for p in ps[i : i + 1]}
+            for name, _, ps in layer
+            for i in range(len(ps))
+            if ps[i] != 0.0
+        }
         for layer in split_at_barriers(circuit)
     ]
     assert all(len(names) == 1 for kinds_of in by_layer for names in kinds_of.values())

@@ -19,7 +19,8 @@ from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
 from equinoise.errors import DeviceError
 from equinoise.problem.devices import available, from_backend, place, snapshot
-from equinoise.problem.noise import Dephasing, NoiseModel
+from equinoise.problem.noise import NoiseModel
+from equinoise.problem.noise_terms import Dephasing
 
 pytest.importorskip("qiskit_ibm_runtime")
 

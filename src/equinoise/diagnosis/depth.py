@@ -12,7 +12,8 @@ from qiskit.circuit import Parameter
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.errors import MemoryLimitError
 from equinoise.problem.layers import Layer
-from equinoise.problem.noise import NoiseModel, Slot
+from equinoise.problem.noise import NoiseModel
+from equinoise.problem.noise_terms import Slot
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import Program, compile_problem
 
@@ -65,14 +66,12 @@ def repeated(problem: Problem, depth: int, period: int) -> Problem:
         circuit.compose(layer.assign_parameters(fresh), inplace=True)
         circuit.barrier()
         for kind, chosen in terms.items():
-            chosen += [
-                replace(t, layers=(number,), gate=None, on=None) for t in getattr(problem.slots[source], kind)
-            ]
+            chosen += [replace(t, layers=(number,), gate=None, on=None) for t in getattr(problem.slots[source], kind)]
     return Problem(
         circuit,
         problem.readout,
         initial=problem.initial,
-        noise=NoiseModel(**terms, name=problem.noise.name),
+        noise=NoiseModel.from_dict(terms, name=problem.noise.name),
         projected=problem.projected,
         charge=problem.charge,
         allow_broken=problem.allow_broken,
@@ -148,4 +147,3 @@ def greatest_depth(
 
 def _updates(program: Program) -> float:
     return 6.0 * program.numbers * max(1, program.num_blocks)
-

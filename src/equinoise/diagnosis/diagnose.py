@@ -17,7 +17,7 @@ from equinoise.engines.exact import ExactEngine, check_scale, parallel_draws
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.law import Law, bootstrap_interval, law_from_draws
-from equinoise.law.rates import collect, first_order_draw
+from equinoise.law.rates import budget_sums, collect, first_order_draw
 from equinoise.law.resummed import scale_at_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
@@ -150,8 +150,7 @@ class Diagnosis:
                 "interval": _bounds(self.noiseless_interval),
                 "variance": law.variance,
                 "per_parameter": {
-                    p.name: float(g)
-                    for p, g in zip(self.problem.parameters, self.noiseless_per_parameter, strict=True)
+                    p.name: float(g) for p, g in zip(self.problem.parameters, self.noiseless_per_parameter, strict=True)
                 },
             },
             "law": {
@@ -195,9 +194,7 @@ class Diagnosis:
                 "rms_interval": _bounds(self.exact.rms_interval),
             },
             "exact_reason": self.exact_reason,
-            "curve": [
-                {"scale": p.scale, "survival": p.survival, "law": p.law} for p in self.curve
-            ],
+            "curve": [{"scale": p.scale, "survival": p.survival, "law": p.law} for p in self.curve],
             "resources": {
                 "shots": self.resources.shots,
                 "shot_variance": self.resources.shot_variance,
@@ -266,7 +263,8 @@ def diagnose(
 
     Example:
         >>> import equinoise as eq
-        >>> problem = eq.Problem(eq.circuits.brickwork(6, depth=3), readout="Z3", initial="neel", noise="dephasing:0.01")
+        >>> circuit = eq.circuits.brickwork(6, depth=3)
+        >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="dephasing:0.01")
         >>> eq.diagnose(problem, samples=16).verdict.word
         'trainable'
     """
@@ -323,7 +321,9 @@ def diagnose(
     factor = measured_rms / exact.rms_gradient if exact.rms_gradient > 0 else 1.0
     verdict = decide(noiseless_interval, measured_interval, threshold, classical, result.fixed_point.kind, shots)
     if means[0] <= 1e-20:
-        verdict = Verdict("shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter")
+        verdict = Verdict(
+            "shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter"
+        )
     points = tuple(
         SurvivalPoint(x, math.sqrt(v / means[0]), float(result.survival(x)))
         for x, v in zip(scales, means[4:], strict=True)
@@ -358,7 +358,7 @@ def diagnose(
         curve=points,
         resources=resources,
         verdict=verdict,
-        advice=_advice(result, resources),
+        advice=_advice(result, resources, s),
         engine=f"{chosen.name}: {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=total,
         seed=result.seed,
@@ -413,31 +413,20 @@ def _cone(engine: ExactEngine) -> dict[str, Any]:
     }
 
 
-def _advice(law: Law, resources: Resources) -> tuple[str, ...]:
-    """The costliest mechanism, qubit and layer by the law's budget, and what their removal would leave."""
-    positive = [e for e in law.budget if e.kappa > 0]
-    total = sum(e.kappa for e in positive)
+def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
+    """The costliest mechanism, qubit and layer by the law's budget, and what their removal would give back."""
+    total = sum(e.kappa for e in law.budget if e.kappa > 0)
     if law.kappa <= 1e-9 or total <= 0:
         return ("nothing to gain from less noise: the gradient does not feel it to first order",)
-    out = []
-    for name, key in (
-        ("mechanism", lambda e: e.mechanism),
-        ("qubit", lambda e: e.qubits[0] if len(e.qubits) == 1 else None),
-        ("layer", lambda e: e.layer),
-    ):
-        sums: dict[Any, float] = {}
-        for entry in positive:
-            where = key(entry)
-            if where is not None:
-                sums[where] = sums.get(where, 0.0) + entry.kappa
-        if sums:
-            worst = max(sums, key=lambda k: sums[k])
-            share = sums[worst] / total
-            gain = math.exp(min(50.0, sums[worst]))
-            out.append(
-                (share, f"{name} {worst} costs {100 * share:.0f} % of kappa; without it the gradient would be {gain:.3g} times larger")
-            )
-    if resources.readout_factor < 0.98:
-        out.append((1 - resources.readout_factor, f"readout errors scale the measured gradient by {resources.readout_factor:.3f}"))
-    return tuple(text for _, text in sorted(out, key=lambda item: -item[0]))
-
+    found: list[tuple[float, str]] = []
+    for name in ("mechanism", "qubit", "layer"):
+        sums = budget_sums(law.budget, name)
+        worst = max(sums, key=lambda k: sums[k])
+        share, gain = sums[worst] / total, math.exp(min(50.0, sums[worst] * scale))
+        cost = f"{name} {worst} costs {100 * share:.0f} % of kappa"
+        text = f"{cost}; without it the gradient would be {gain:.3g} times larger"
+        found.append((share, text))
+    factor = resources.readout_factor
+    if factor < 0.98:
+        found.append((1 - factor, f"readout errors scale the measured gradient by {factor:.3f}"))
+    return tuple(text for _, text in sorted(found, key=lambda item: -item[0]))

@@ -52,8 +52,8 @@ def decide(
         if classical_share[0] >= CLASSICAL_SHARE:
             return Verdict(
                 "classical",
-                f"{100 * classical_share[0]:.0f} % or more of the surviving squared gradient sits in modes that the noise "
-                "leaves alone for ever: it is resolved, but a classical stochastic process has it too",
+                f"{100 * classical_share[0]:.0f} % or more of the surviving squared gradient sits in modes that the "
+                "noise leaves alone for ever: it is resolved, but a classical stochastic process has it too",
             )
         if classical_share[1] >= CLASSICAL_SHARE:
             return Verdict(

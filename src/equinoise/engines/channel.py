@@ -158,8 +158,8 @@ class Channel:
 
     def _factor(self, rates: Real) -> Real:
         if self.scale is not None and math.isinf(self.scale):
-            return (rates == 0).astype(np.float64)
-        return np.exp(-float(self.scale or 0.0) * rates)
+            return np.asarray(rates == 0, dtype=np.float64)
+        return np.asarray(np.exp(-float(self.scale or 0.0) * rates))
 
     def _mix_site(self, state: State, qubit: int, matrices: Real) -> None:
         for q in state:
@@ -188,7 +188,7 @@ class Channel:
     # -- generator -----------------------------------------------------------------------------------------------
 
     def generator_overlaps(self, readout: State, dreadout: State, rho: State, drho: State) -> Real:
-        """d <<O| E_j |rho>> = <<dO| E_j |rho>> + <<O| E_j |drho>> for each term of the slot, in budget order.
+        """D <<O| E_j |rho>> = <<dO| E_j |rho>> + <<O| E_j |drho>> for each term of the slot, in budget order.
 
         Everything but population moving between charges is a weighted sum of W_xy = Re(dO* rho + O* drho).
         """
@@ -253,9 +253,7 @@ class Channel:
             total += kernels.crossed_population(readout[target], drho[q], rows, source)
         return total
 
-    def _traced(
-        self, readout: State, dreadout: State, rho: State, drho: State, qubits: tuple[int, int]
-    ) -> float:
+    def _traced(self, readout: State, dreadout: State, rho: State, drho: State, qubits: tuple[int, int]) -> float:
         total = 0.0
         for q in readout:
             blocks = [q, None if q is None else q + 1, None if q is None else q + 2]
@@ -266,7 +264,8 @@ class Channel:
             for o, r in ((dreadout, rho), (readout, drho)):
                 targets = [o[b] for b in blocks]
                 states = [r.get(b, o[b]) for b in blocks]
-                total += kernels.overlap_traced_pair(*targets, *states, present, rows)
+                arguments = (*targets, *states, present, rows)
+                total += kernels.overlap_traced_pair(*arguments)
         return total
 
     def _conjugated(self, readout: State, dreadout: State, rho: State, drho: State, pauli: _Pauli) -> float:
@@ -278,4 +277,3 @@ class Channel:
             moved = sign * r[0][:, order][:, :, order]
             total += float(np.sum(o[0] * moved))
         return total
-

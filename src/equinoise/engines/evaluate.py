@@ -110,7 +110,8 @@ def expectation(
 
     Example:
         >>> import equinoise as eq
-        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z2", initial="neel", noise="dephasing:0.05")
+        >>> circuit = eq.circuits.brickwork(4, depth=2)
+        >>> problem = eq.Problem(circuit, readout="Z2", initial="neel", noise="dephasing:0.05")
         >>> round(eq.expectation(problem, [0.3] * 14).value, 6)
         -0.949442
     """
@@ -141,7 +142,8 @@ def gradient(
 
     Example:
         >>> import equinoise as eq
-        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z2", initial="neel", noise="dephasing:0.05")
+        >>> circuit = eq.circuits.brickwork(4, depth=2)
+        >>> problem = eq.Problem(circuit, readout="Z2", initial="neel", noise="dephasing:0.05")
         >>> result = eq.gradient(problem, [0.3] * 14)
         >>> result.engine, result.gradient.shape
         ('exact', (14,))
@@ -187,7 +189,8 @@ def gradient_variance(
 
     Example:
         >>> import equinoise as eq
-        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z2", initial="neel", noise="collective:0.5")
+        >>> circuit = eq.circuits.brickwork(4, depth=2)
+        >>> problem = eq.Problem(circuit, readout="Z2", initial="neel", noise="collective:0.5")
         >>> result = eq.gradient_variance(problem, scales=[0, 1], samples=4)
         >>> bool(abs(result.survival[1] - 1) < 1e-12)
         True

@@ -117,7 +117,7 @@ class ExactEngine:
         per_draw = full if self.kept == self.depth else self._bytes(1, kept=self.kept)
         series = self._bytes(SERIES_ORDERS, kept=self.depth)
         wanted = workers or os.cpu_count() or 1
-        self.workers = max(1, min(wanted, int((limit - self.shared_bytes) // max(1, max(per_draw, series)))))
+        self.workers = max(1, min(wanted, int((limit - self.shared_bytes) // max(1, per_draw, series))))
 
     # -- memory --------------------------------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class ExactEngine:
         return min(orders, -(-distance // step))
 
     def _rotate(self, state: State, result: State, layer: LayerProgram, blocks: Blocks, spans: Spans) -> None:
-        """result = U state U^dag (may be the same arrays); outside the spans both are left alone."""
+        """Result = U state U^dag (may be the same arrays); outside the spans both are left alone."""
         scratch = self._room("scratch", next(iter(state.values())).shape[0])
         u = blocks.unitary[layer.start : layer.stop]
         for q, rho in state.items():
@@ -419,7 +419,7 @@ class ExactEngine:
 
 
 def parallel_draws(
-    function: Callable[[Any], T], items: Sequence[Any], workers: int, progress: Callable[[int], None] | None = None
+    function: Callable[[Any], T], items: Iterable[Any], workers: int, progress: Callable[[int], None] | None = None
 ) -> list[T]:
     """function(item) for each item in threads, results in order whatever the number of workers.
 

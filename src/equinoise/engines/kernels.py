@@ -39,7 +39,20 @@ _jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "
 
 
 @_jit
-def build_blocks(theta, vectors, values, constant, term_ptr, term_index, term_value, term_slot, block_ptr, slot_ptr, unitary, generator):
+def build_blocks(
+    theta,
+    vectors,
+    values,
+    constant,
+    term_ptr,
+    term_index,
+    term_value,
+    term_slot,
+    block_ptr,
+    slot_ptr,
+    unitary,
+    generator,
+):
     """Block unitaries and effective generators G_k = i (dU/dtheta_k) U^dag at theta.
 
     Rotation r of a block is V diag(exp(-i phi v)) V^dag with phi = constant + sum_t term_value * theta[term_index].
@@ -153,7 +166,7 @@ def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_pt
 
 @_jit
 def conjugate_half(src, dst, first, last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
-    """dst = (B_nb ... B_1 src)^dag for the orders first..last-1; blocks in the order given."""
+    """Dst = (B_nb ... B_1 src)^dag for the orders first..last-1; blocks in the order given."""
     dim = src.shape[2]
     re = np.zeros((dim, TILE))
     im = np.zeros((dim, TILE))
@@ -219,8 +232,10 @@ def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_pt
 
 
 @_jit
-def backward_half(rho, adj, dst, rho_first, adj_last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments):
-    """One layer backwards: adds each block's moments to ``moments`` and stores (B_1^dag ... B_nb^dag adj)^dag in ``dst``.
+def backward_half(
+    rho, adj, dst, rho_first, adj_last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments
+):
+    """One layer backwards: adds each block's moments to ``moments``; ``dst`` becomes (B_1^dag .. B_nb^dag adj)^dag.
 
     Blocks come last in time first, ``u`` their daggers. With M = rho adj taken after a block, ``moments[m, b]`` (shape
     (orders, nb, 4, 4), complex) gains the elements M[a, c] traced over the other qubits that a gradient
@@ -246,7 +261,23 @@ def backward_half(rho, adj, dst, rho_first, adj_last, kind, table, u, lo, hi, pa
         for b in range(kind.shape[0]):
             for i in range(rho_first, orders):
                 for j in range(min(adj_last, orders - i)):
-                    _moments(xr[i], xi[i], ar[j], ai[j], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments[i + j, b])
+                    _moments(
+                        xr[i],
+                        xi[i],
+                        ar[j],
+                        ai[j],
+                        b,
+                        kind,
+                        table,
+                        lo,
+                        hi,
+                        pair_ptr,
+                        one,
+                        one_ptr,
+                        quad,
+                        quad_ptr,
+                        moments[i + j, b],
+                    )
             if b + 1 < kind.shape[0]:
                 for k in range(rho_first, orders):
                     _apply(xr[k], xi[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
@@ -313,7 +344,7 @@ def mix_site(low, high, low_rows, high_rows, matrices):
     """Mixes elements that agree on one qubit: (|0..><0..|, |1..><1..|) <- M (same), order by order.
 
     ``low_rows`` index the states of block ``low`` with the qubit empty, ``high_rows`` the same states of block ``high``
-    with it filled (the same array in the full space). ``matrices`` has shape (orders, 2, 2): new_k = sum_i M_i old_(k-i),
+    with it filled (the same array in the full space). ``matrices`` (orders, 2, 2): new_k = sum_i M_i old_(k-i),
     with M_0 = 1 for a series of three orders.
     """
     orders = low.shape[0]
@@ -412,7 +443,7 @@ def pauli_channel(state, flip, sign, stay, move):
 
 @_jit
 def crossed_population(readout, state, readout_rows, state_rows):
-    """sum over rests of Re conj(readout[a.., a..]) state[b.., b..]: one qubit in state a on one side, b on the other."""
+    """Sum over rests of Re conj(readout[a.., a..]) state[b.., b..]: one qubit in a on one side, in b on the other."""
     total = 0.0
     for i in range(readout_rows.shape[0]):
         x = readout_rows[i]
@@ -426,7 +457,7 @@ def crossed_population(readout, state, readout_rows, state_rows):
 
 @_jit
 def overlap_traced_pair(o0, o1, o2, r0, r1, r2, present, rows):
-    """sum over rests of Re conj(Tr_A readout) (Tr_A state) on two qubits A; ``rows`` as in mix_pair.
+    """Sum over rests of Re conj(Tr_A readout) (Tr_A state) on two qubits A; ``rows`` as in mix_pair.
 
     ``present`` (3,) is 1 for blocks in which the state is not zero, else 0 (their arrays are then not looked at).
     """

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit.exceptions import QiskitError
 
 from equinoise.errors import ParameterError, UnsupportedError
-from equinoise.problem.noise import Slot
+from equinoise.problem.noise_terms import Slot
 
 if TYPE_CHECKING:
     from equinoise.problem.problem import Problem

@@ -1,8 +1,8 @@
 """The two-sided certificate on the survival, and the condition under which it is proved.
 
-In an ensemble in which each qubit carries an independent uniform Z rotation next to every noise slot, only equal histories
-of charge differences interfere, so for diagonal dephasing V(s)/V(0) is the integral of exp(-2 s Gamma) over a positive
-measure: completely monotone and log-convex.
+In an ensemble in which each qubit carries an independent uniform Z rotation next to every noise slot, only equal
+histories of charge differences interfere, so for diagonal dephasing V(s)/V(0) is the integral of exp(-2 s Gamma) over a
+positive measure: completely monotone and log-convex.
 """
 
 from __future__ import annotations
@@ -40,13 +40,11 @@ class Certificate:
 
     @property
     def status(self) -> str:
-        """ "proved" or "not proved"."""
+        """The words "proved" or "not proved"."""
         return "proved" if self.proved else "not proved"
 
 
-def survival_bounds(
-    scale: npt.ArrayLike, kappa: float, fixed_point_share: float, greatest: float
-) -> tuple[Real, Real]:
+def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float, greatest: float) -> tuple[Real, Real]:
     """max(exp(-2 s kappa), w0) <= V(s)/V(0) <= 1 - (kappa/Gmax)(1 - exp(-2 s Gmax)), as bounds on R = sqrt(V(s)/V(0)).
 
     Args:

@@ -1,8 +1,8 @@
 """The noise's fixed point: what it leaves of the state, read off before any gradient is computed.
 
-*untouched*: it leaves the sector alone; *classical*: it leaves the diagonal, a classical stochastic process; *too mixed*:
-a maximally mixed state, and *too symmetric*: a pure one, both commuting with every generator; *partly protected*: some
-coherences stay.
+*untouched*: it leaves the sector alone; *classical*: it leaves the diagonal, a classical stochastic process;
+*too mixed*: a maximally mixed state, and *too symmetric*: a pure one, both commuting with every generator;
+*partly protected*: some coherences stay.
 """
 
 from __future__ import annotations

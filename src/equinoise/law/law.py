@@ -177,7 +177,8 @@ def law(
 
     Example:
         >>> import equinoise as eq
-        >>> problem = eq.Problem(eq.circuits.brickwork(6, depth=3), readout="Z3", initial="neel", noise="collective:0.3")
+        >>> circuit = eq.circuits.brickwork(6, depth=3)
+        >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="collective:0.3")
         >>> result = eq.law(problem, samples=8)
         >>> abs(result.kappa) < 1e-12, result.fixed_point.kind
         (True, 'untouched')

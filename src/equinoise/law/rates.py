@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import Program
 
-__all__ = ["AlignedRates", "BudgetEntry", "FirstOrder", "aligned_rates", "first_order"]
+__all__ = ["AlignedRates", "BudgetEntry", "FirstOrder", "aligned_rates", "budget_sums", "first_order"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -83,6 +83,20 @@ class FirstOrder:
             error = residual.std(ddof=1) / np.sqrt(residual.size) if residual.size > 1 else float("nan")
             out.append(BudgetEntry(layer, qubits, mechanism, float(share), float(error)))
         return tuple(out)
+
+
+def budget_sums(budget: Iterable[BudgetEntry], by: str) -> dict[Any, float]:
+    """Sums of kappa by "mechanism", "layer" or "qubit"; a term on several qubits is split evenly over them."""
+    out: dict[Any, float] = {}
+    for entry in budget:
+        places: tuple[Any, ...] = {
+            "mechanism": (entry.mechanism,),
+            "layer": (entry.layer,),
+            "qubit": entry.qubits,
+        }[by]
+        for place in places:
+            out[place] = out.get(place, 0.0) + entry.kappa / len(places)
+    return out
 
 
 def first_order_draw(engine: ExactEngine, theta: Real) -> tuple[Real, Real]:

@@ -23,7 +23,7 @@ def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
 
 
 def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) -> float:
-    """c2 = m2 / ((1 - w0) kappa'^2) - 1 with kappa' = kappa/(1 - w0), clipped at 0: relative variance of the decaying rates.
+    """Relative variance of the decaying rates: c2 = m2 / ((1 - w0) kappa'^2) - 1, at least 0; kappa' = kappa/(1 - w0).
 
     Args:
         kappa: -(1/2) d ln V/ds at 0.

@@ -24,7 +24,8 @@ from qiskit.transpiler.passes import VF2Layout
 from qiskit.utils import apply_prefix
 
 from equinoise.errors import DeviceError
-from equinoise.problem.noise import Dephasing, Depolarizing, NoiseModel, Relaxation
+from equinoise.problem.noise import NoiseModel
+from equinoise.problem.noise_terms import Dephasing, Depolarizing, Relaxation
 
 if TYPE_CHECKING:
     from equinoise.problem.devices import Calibration

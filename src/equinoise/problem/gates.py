@@ -84,12 +84,13 @@ _Z = np.diag([1.0, -1.0]).astype(np.complex128)
 _N = np.diag([0.0, 1.0]).astype(np.complex128)
 
 
-def _read_only(matrix: Matrix) -> Matrix:
-    matrix.setflags(write=False)
-    return matrix
+def _read_only(matrix: npt.ArrayLike) -> Matrix:
+    out = np.array(matrix, dtype=np.complex128)
+    out.setflags(write=False)
+    return out
 
 
-# name -> (generator H, qubit order of H first = least significant) for gates exp(-i angle H) of one angle, up to a phase
+# generators H of gates exp(-i angle H) of one angle, up to a phase; first qubit least significant
 _ONE_ANGLE: dict[str, Matrix] = {
     "rx": _read_only(_X / 2),
     "ry": _read_only(_Y / 2),
@@ -106,8 +107,8 @@ _ONE_ANGLE: dict[str, Matrix] = {
     "cry": _read_only(np.kron(_Y, _N) / 2),
     "crz": _read_only(np.kron(_Z, _N) / 2),
 }
-_XX_PLUS_YY = _read_only((np.kron(_X, _X) + np.kron(_Y, _Y)).real.astype(np.complex128) / 4)
-_XX_MINUS_YY = _read_only((np.kron(_X, _X) - np.kron(_Y, _Y)).real.astype(np.complex128) / 4)
+_XX_PLUS_YY = _read_only((np.kron(_X, _X) + np.kron(_Y, _Y)) / 4)
+_XX_MINUS_YY = _read_only((np.kron(_X, _X) - np.kron(_Y, _Y)) / 4)
 _IDLE = frozenset({"id", "delay", "global_phase"})
 
 
@@ -149,7 +150,7 @@ def _fixed(matrix: Matrix, qubits: tuple[int, ...]) -> Rotation:
     triangle, vectors = schur(matrix, output="complex")
     phases = -np.angle(np.diag(triangle))
     generator = (vectors * phases) @ vectors.conj().T
-    return Rotation(qubits, _read_only(np.asarray((generator + generator.conj().T) / 2)), Angle(1.0))
+    return Rotation(qubits, _read_only((generator + generator.conj().T) / 2), Angle(1.0))
 
 
 def rotations_of(

@@ -59,7 +59,7 @@ class InitialState:
             return charge_distribution(self.product)
         vector = self.statevector()
         weight = np.bitwise_count(np.arange(vector.size, dtype=np.uint64))
-        return np.bincount(weight, weights=np.abs(vector) ** 2, minlength=self.num_qubits + 1)
+        return np.asarray(np.bincount(weight, np.abs(vector) ** 2, self.num_qubits + 1), dtype=np.float64)
 
 
 def charge_distribution(product: npt.NDArray[np.complex128]) -> npt.NDArray[np.float64]:
@@ -106,7 +106,9 @@ def parse_initial(initial: Any, num_qubits: int) -> InitialState:
                 "qubit 0 rightmost, a list of one-qubit states, or a Statevector."
             )
         if len(initial) != num_qubits:
-            raise StateError(f"the bitstring {initial!r} has {len(initial)} digits, the circuit has {num_qubits} qubits.")
+            raise StateError(
+                f"the bitstring {initial!r} has {len(initial)} digits, the circuit has {num_qubits} qubits."
+            )
         return _basis([int(b) for b in reversed(initial)], initial)
     if isinstance(initial, Statevector):
         if initial.num_qubits is None:

@@ -100,7 +100,9 @@ def _segments(circuit: QuantumCircuit) -> tuple[list[list[Gate]], bool, list[str
             measured |= set(qubits)
             continue
         if measured & set(qubits):
-            raise CircuitError(f"{where} follows a measurement. Only final measurements are allowed; remove the others.")
+            raise CircuitError(
+                f"{where} follows a measurement. Only final measurements are allowed; remove the others."
+            )
         segments[-1].append(Gate(position, name, qubits, rotations_of(item.operation, qubits, index, where)))
     if measured:
         notes.append(f"final measurements of {len(measured)} qubits ignored: the readout says what is measured")

@@ -16,7 +16,8 @@ from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutEr
 from equinoise.problem.blocks import breaking_gates
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, layered
-from equinoise.problem.noise import NoiseModel, Slot
+from equinoise.problem.noise import NoiseModel
+from equinoise.problem.noise_terms import Slot
 from equinoise.problem.readout import commutes_with_charge, parse_readout, support
 
 __all__ = ["Problem", "place_noise"]
@@ -54,7 +55,8 @@ class Problem:
 
     Example:
         >>> import equinoise as eq
-        >>> problem = eq.Problem(eq.circuits.brickwork(6, depth=3), readout="Z3", initial="neel", noise="dephasing:0.01")
+        >>> circuit = eq.circuits.brickwork(6, depth=3)
+        >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="dephasing:0.01")
         >>> problem.num_qubits, len(problem.layers), problem.charge
         (6, 3, 3)
     """
@@ -101,6 +103,9 @@ class Problem:
         model = _noise_model(noise)
         self.noise: NoiseModel = place_noise(model, circuit, self.layers)
         self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
+        idle = self.noise.idle_terms(self.slots, self.num_qubits)
+        if idle:
+            warnings.append(f"{len(idle)} noise terms are tied to gates that the circuit does not have: {idle[0]}, ...")
         self.warnings: tuple[str, ...] = (*warnings, *self.noise.notes)
 
     def _check_parameters(self) -> None:
@@ -125,9 +130,8 @@ class Problem:
             for block in layer.blocks:
                 if not block.conserving:
                     for gate in breaking_gates(block):
-                        out[gate.position] = (
-                            f"gate {gate.name!r} at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
-                        )
+                        where = f"at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
+                        out[gate.position] = f"gate {gate.name!r} {where}"
         return tuple(out[p] for p in sorted(out))
 
     def _initial(

@@ -36,7 +36,9 @@ def parse_readout(readout: str | SparsePauliOp, num_qubits: int) -> SparsePauliO
     elif isinstance(readout, SparsePauliOp):
         operator = readout
     else:
-        raise ReadoutError(f"the readout must be a label such as 'Z5' or a SparsePauliOp, got {type(readout).__name__}.")
+        raise ReadoutError(
+            f"the readout must be a label such as 'Z5' or a SparsePauliOp, got {type(readout).__name__}."
+        )
     if operator.num_qubits != num_qubits:
         raise ReadoutError(f"the readout acts on {operator.num_qubits} qubits, the circuit has {num_qubits}.")
     if len(operator.parameters):

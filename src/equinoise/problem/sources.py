@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
-from qiskit.circuit import ParameterExpression, ParameterVector
+from qiskit.circuit import ControlledGate, Instruction, ParameterExpression, ParameterVector
+from qiskit.circuit.library import get_standard_gate_name_mapping
 from qiskit.exceptions import QiskitError
+from qiskit.quantum_info import Operator
 
 from equinoise.errors import ParameterError, SourceError
 from equinoise.problem.circuits import brickwork
@@ -16,6 +18,7 @@ from equinoise.problem.circuits import brickwork
 __all__ = ["free_angles", "load_circuit"]
 
 _INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
+_OWN_GATE = re.compile(r"^\s*gate\s+(\w+)", re.MULTILINE)
 
 
 def load_circuit(source: str | Path) -> QuantumCircuit:
@@ -71,9 +74,10 @@ def _from_qasm(path: Path) -> QuantumCircuit:
         raise SourceError(f"{path} has no 'OPENQASM 2.0;' or 'OPENQASM 3.0;' header.")
     try:
         if header.group(1) == "2":
-            return qasm2.loads(
-                text, include_path=(path.parent,), custom_instructions=qasm2.LEGACY_CUSTOM_INSTRUCTIONS
-            )
+            # Qiskit's gates beyond qelib1.inc, except where the file gives their names a meaning of its own
+            own = set(_OWN_GATE.findall(text))
+            known = [gate for gate in qasm2.LEGACY_CUSTOM_INSTRUCTIONS if gate.name not in own]
+            return qasm2.loads(text, include_path=(path.parent,), custom_instructions=known)
         circuit: QuantumCircuit = qasm3.loads(text)
     except Exception as error:  # the OpenQASM 3 importer raises parser exceptions of its own
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -120,13 +124,16 @@ def free_angles(circuit: QuantumCircuit, name: str = "angle") -> QuantumCircuit:
     Args:
         circuit: With bound angles; parameters it already has are kept.
         name: Name of the new ``ParameterVector``.
+
+    Raises:
+        SourceError: A gate of the circuit's own making has bound angles: what else they would do is not known.
     """
     started: set[int] = set()
     slots: list[tuple[int, int]] = []
     for position, item in enumerate(circuit.data):
         qubits = [circuit.find_bit(bit).index for bit in item.qubits]
         operation = item.operation
-        if operation.name in ("barrier", "measure", "delay"):
+        if operation.name in ("barrier", "measure", "delay", "global_phase"):
             continue
         leading = len(qubits) == 1 and qubits[0] not in started and not _is_free(operation.params)
         if not (leading and (operation.name in _PREPARING or not operation.params)):
@@ -143,10 +150,29 @@ def free_angles(circuit: QuantumCircuit, name: str = "angle") -> QuantumCircuit:
     for position, item in enumerate(circuit.data):
         params = [chosen.get((position, i), p) for i, p in enumerate(item.operation.params)]
         if any((position, i) in chosen for i in range(len(params))):
-            operation = item.operation.base_class(*params)
-            out.append(operation, item.qubits, item.clbits)
+            out.append(_with_angles(item.operation, params, position), item.qubits, item.clbits)
         else:
             out.append(item.operation, item.qubits, item.clbits)
+    return out
+
+
+def _with_angles(operation: Instruction, params: list[Any], position: int) -> Instruction:
+    """The same gate with other angles."""
+    known = operation.base_class
+    try:
+        if not known.__module__.startswith("qiskit.circuit.library.standard_gates"):
+            # files define even standard gates anew: their name is believed if the matrix agrees with it
+            known = get_standard_gate_name_mapping()[operation.name].base_class
+            if not Operator(known(*operation.params)).equiv(Operator(operation)):
+                raise KeyError(operation.name)
+        out: Instruction = known(*params)
+    except (KeyError, TypeError, QiskitError):
+        raise SourceError(
+            f"gate {operation.name!r} at position {position} is not a standard Qiskit gate: its bound angles cannot be "
+            "made parameters. Write them as 'input float' parameters (OpenQASM 3), or use standard gates."
+        ) from None
+    if isinstance(operation, ControlledGate):
+        out.ctrl_state = operation.ctrl_state
     return out
 
 

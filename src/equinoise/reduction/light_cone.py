@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from equinoise.problem.noise import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot
+from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import support
 
@@ -88,7 +88,7 @@ def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:
 
 def _restricted(term: NoiseTerm, qubits: frozenset[int]) -> NoiseTerm | None:
     if isinstance(term, Dephasing):
-        weights = tuple((q, w) for q, w in term.weights if q in qubits and w != 0) if term.qubits else ()
+        weights = tuple((q, w) for q, w in term.pairs if q in qubits and w != 0)
         return replace(term, weights=weights) if weights else None
     if isinstance(term, Depolarizing):
         inside = tuple(q for q in term.qubits if q in qubits)

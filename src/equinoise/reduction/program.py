@@ -17,7 +17,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from equinoise.errors import MemoryLimitError
 from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
-from equinoise.problem.noise import Dephasing, Slot
+from equinoise.problem.noise_terms import Slot
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
 from equinoise.reduction.sector import Occupations, Sector, sector
@@ -213,7 +213,7 @@ class Program:
         jumps: dict[tuple[tuple[float, ...], bool], float] = {}
         for term in slot.dephasing:
             weights = [0.0] * width
-            for q, w in _pairs(term):
+            for q, w in term.pairs:
                 weights[place[q]] = w
             key = (tuple(weights), False)
             jumps[key] = jumps.get(key, 0.0) + term.rate
@@ -289,7 +289,7 @@ class Program:
         """Decay rate of each element |x><y| of a charge block, exclusive of population mixing: shape (rows, D).
 
         Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum_i c_i [x_i != y_i] + sum_ab r_ab [x_ab != y_ab], with
-        c_i = (down + up)/2 + depolarizing + flips. Rates below 1e-13 of the largest are zero by cancellation and set so.
+        c_i = (down + up)/2 + depolarizing + flips. Rates below 1e-13 of the largest are cancellation and set to 0.
         """
         filled = self.sectors[charge].occupations.astype(np.float64)
         phi, rates = self.phases(slot, charge)
@@ -342,7 +342,12 @@ class Program:
         problem = self.problem
         n = problem.num_qubits
         vector = problem.initial.statevector()
-        if problem.projected and problem.charge is not None and self.noise_class in ("none", "strong") and not self.full:
+        if (
+            problem.projected
+            and problem.charge is not None
+            and self.noise_class in ("none", "strong")
+            and not self.full
+        ):
             weight = np.bitwise_count(np.arange(2**n, dtype=np.uint64))
             vector = np.where(weight == problem.charge, vector, 0.0)
         rest = [q for q in range(n) if q not in self._local]
@@ -587,10 +592,6 @@ class Program:
     @cached_property
     def _pair_cache(self) -> dict[tuple[tuple[int, int], int | None], Index]:
         return {}
-
-
-def _pairs(term: Dephasing) -> tuple[tuple[int, float], ...]:
-    return () if isinstance(term.weights, str) else term.weights
 
 
 def _entries(matrix: Complex | csr_matrix) -> Entries:

@@ -81,8 +81,8 @@ def sector(width: int, charge: int | None) -> Sector:
     dimension = 2**width if charge is None else math.comb(width, charge)
     if dimension > _LARGEST:
         raise MemoryLimitError(
-            f"the sector of charge {charge} on {width} qubits has {dimension:.3g} states; tables stop at {_LARGEST:.3g}. "
-            "Use a readout with a smaller light cone or fewer layers."
+            f"the sector of charge {charge} on {width} qubits has {dimension:.3g} states; tables stop at "
+            f"{_LARGEST:.3g}. Use a readout with a smaller light cone or fewer layers."
         )
     if charge is None:
         states = np.arange(dimension, dtype=np.int64)

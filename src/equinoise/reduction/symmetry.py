@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.problem.noise import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot, describe_term
+from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot, describe_term
 from equinoise.problem.readout import commutes_with_charge
 
 __all__ = ["NoiseClass", "noise_class"]
@@ -55,7 +55,7 @@ def noise_class(slots: Iterable[Slot]) -> NoiseClass:
     commuting with the adjoint action of Q (weak).
 
     Example:
-        >>> from equinoise.problem.noise import PauliJump, Slot
+        >>> from equinoise.problem.noise_terms import PauliJump, Slot
         >>> noise_class([Slot(pauli=(PauliJump("X0", 0.1), PauliJump("Y0", 0.1)))])
         'weak'
         >>> noise_class([Slot(pauli=(PauliJump("X0", 0.1),))])
@@ -97,7 +97,7 @@ def _commutes(term: NoiseTerm) -> bool:
     place = {q: i for i, q in enumerate(qubits)}
     n = len(qubits)
     if isinstance(term, Dephasing):
-        jumps = [SparsePauliOp.from_sparse_list([("Z", [place[q]], w) for q, w in _weights(term)], num_qubits=n)]
+        jumps = [SparsePauliOp.from_sparse_list([("Z", [place[q]], w) for q, w in term.pairs], num_qubits=n)]
     elif isinstance(term, PauliJump):
         letters = "".join(p for _, p in term.pauli)
         jumps = [SparsePauliOp.from_sparse_list([(letters, [place[q] for q, _ in term.pauli], 1.0)], num_qubits=n)]
@@ -109,10 +109,6 @@ def _commutes(term: NoiseTerm) -> bool:
         jumps = [lower] if term.down else []
         jumps += [lower.adjoint()] if term.up else []
     return all(commutes_with_charge(jump) for jump in jumps)
-
-
-def _weights(term: Dephasing) -> tuple[tuple[int, float], ...]:
-    return () if isinstance(term.weights, str) else term.weights
 
 
 def _generator_commutes(group: list[NoiseTerm]) -> bool:
@@ -129,18 +125,19 @@ def _generator_commutes(group: list[NoiseTerm]) -> bool:
 
 
 def _superoperator(term: NoiseTerm, dim: int) -> Matrix:
-    """The generator of a relaxation, Pauli or depolarizing term on row-major vectorised matrices; qubits in ascending order, the first least significant."""
+    """A relaxation, Pauli or depolarizing generator on row-major vectorised matrices; first qubit least significant."""
     eye = np.eye(dim)
 
     def dissipator(jump: Matrix) -> Matrix:
         square = jump.conj().T @ jump
-        return np.kron(jump, jump.conj()) - (np.kron(square, eye) + np.kron(eye, square.T)) / 2
+        out = np.kron(jump, jump.conj()) - (np.kron(square, eye) + np.kron(eye, square.T)) / 2
+        return np.asarray(out, dtype=np.complex128)
 
     if isinstance(term, PauliJump):
         jump = np.ones((1, 1), dtype=np.complex128)
         for _, letter in term.pauli:
-            jump = np.kron(_PAULI[letter], jump)
-        return term.rate * dissipator(jump)
+            jump = np.asarray(np.kron(_PAULI[letter], jump), dtype=np.complex128)
+        return np.asarray(term.rate * dissipator(jump), dtype=np.complex128)
     if isinstance(term, Relaxation):
         return term.down * dissipator(_LOWER) + term.up * dissipator(_LOWER.T)
     identity = eye.ravel()

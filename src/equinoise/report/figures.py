@@ -33,7 +33,7 @@ Real = npt.NDArray[np.float64]
 FORMATS = (".pdf", ".png", ".svg")
 
 # Okabe and Ito's palette, told apart by colour-blind readers
-_BLUE, _VERMILION, _SKY, _GREY = "#0072B2", "#D55E00", "#56B4E9", "#666666"
+_BLUE, _VERMILION, _SKY, _GREY, _PALE = "#0072B2", "#D55E00", "#56B4E9", "#666666", "#E4E4E4"
 _MOST_TICKS = 16
 
 
@@ -52,7 +52,7 @@ class SurvivalTable:
         exact: Exact survival, shape (p,).
         exact_low: Lower end of the 95 % interval, shape (p,); NaN where none was computed.
         exact_high: Upper end, shape (p,).
-        exact_samples: Draws behind each point, shape (p,).
+        samples: Draws behind the exact points.
     """
 
     scale: Real
@@ -65,27 +65,33 @@ class SurvivalTable:
     exact: Real
     exact_low: Real
     exact_high: Real
-    exact_samples: npt.NDArray[np.int64]
+    samples: int
 
 
-def survival_table(diagnosis: Diagnosis, points: int = 161, decades: tuple[float, float] = (-1.5, 1.5)) -> SurvivalTable:
+def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
     """Survival against noise scale, as drawn.
+
+    The law's grid spans 1.5 decades to both sides of the diagnosed scale (of 1 if that is 0 or infinite), and more
+    where the gradient dies elsewhere: up to s kappa = 3, down to s kappa = 0.1.
 
     Args:
         diagnosis: The diagnosis.
         points: Scales on the law's grid, evenly spaced in their logarithm.
-        decades: Where the grid begins and ends, in decades from the diagnosed scale (from 1 if that is 0 or infinite).
     """
     centre = diagnosis.scale if 0 < diagnosis.scale < math.inf else 1.0
-    scale = centre * np.logspace(decades[0], decades[1], points)
+    low, high = -1.5, 1.5
+    if diagnosis.law.kappa > 1e-9:
+        lost = -math.log10(diagnosis.law.kappa * centre)
+        low, high = max(-4.0, min(low, lost - 1.0)), min(4.0, max(high, lost + math.log10(3.0)))
+    scale = centre * np.logspace(low, high, points)
     lower, upper = diagnosis.law.bounds(scale)
     nan = math.nan
-    exact = [(p.scale, p.survival, nan, nan, p.samples) for p in diagnosis.curve]
+    exact = [(p.scale, p.survival, nan, nan) for p in diagnosis.curve]
     if diagnosis.exact is not None and 0 < diagnosis.scale < math.inf:
         low, high = diagnosis.exact.interval
-        exact.append((diagnosis.scale, diagnosis.exact.survival, low, high, diagnosis.samples))
+        exact.append((diagnosis.scale, diagnosis.exact.survival, low, high))
     kept = [row for row in sorted(exact) if math.isfinite(row[1])]
-    columns = np.array(kept, dtype=np.float64).reshape(-1, 5).T
+    columns = np.array(kept, dtype=np.float64).reshape(-1, 4).T
     columns[2:4] = np.where(np.isfinite(columns[2:4]), columns[2:4], nan)
     return SurvivalTable(
         scale=scale,
@@ -98,7 +104,7 @@ def survival_table(diagnosis: Diagnosis, points: int = 161, decades: tuple[float
         exact=columns[1],
         exact_low=columns[2],
         exact_high=columns[3],
-        exact_samples=columns[4].astype(np.int64),
+        samples=diagnosis.samples,
     )
 
 
@@ -110,23 +116,27 @@ class BudgetGrid:
         qubits: Circuit qubits of the rows (the light cone), shape (w,).
         layers: Layers of the columns, shape (L,).
         kappa: Parts of kappa, shape (w, L); they sum to kappa.
+        seen: Whether the readout sees any noise there, shape (w, L).
     """
 
     qubits: tuple[int, ...]
     layers: tuple[int, ...]
     kappa: Real
+    seen: npt.NDArray[np.bool_]
 
 
 def budget_grid(diagnosis: Diagnosis) -> BudgetGrid:
-    """kappa by qubit and layer, as drawn."""
+    """Kappa by qubit and layer, as drawn."""
     qubits = tuple(diagnosis.light_cone["qubits"])
     layers = tuple(range(len(diagnosis.problem.layers)))
     row = {qubit: i for i, qubit in enumerate(qubits)}
     grid = np.zeros((len(qubits), len(layers)))
+    seen = np.zeros(grid.shape, dtype=np.bool_)
     for entry in diagnosis.law.budget:
         for qubit in entry.qubits:
             grid[row[qubit], entry.layer] += entry.kappa / len(entry.qubits)
-    return BudgetGrid(qubits, layers, grid)
+            seen[row[qubit], entry.layer] = True
+    return BudgetGrid(qubits, layers, grid, seen)
 
 
 def check_figure(path: str | Path) -> str:
@@ -167,13 +177,13 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
         fontsize=13,
         fontweight="bold",
     )
-    figure.subplots_adjust(left=0.065, right=0.975, top=0.84, bottom=0.19, wspace=0.19)
+    figure.subplots_adjust(left=0.065, right=0.975, top=0.86, bottom=0.19, wspace=0.19)
     figure.text(
         0.065,
         0.03,
-        "Law and budget are exact to first order in the noise, averaged over "
-        f"{diagnosis.samples} draws ({diagnosis.law.ensemble}).\n"
-        "In the budget, two-qubit terms are split evenly over their two qubits and correlated ones over all of theirs.",
+        f"Averages over {diagnosis.samples} draws of the parameters: {diagnosis.law.ensemble}.\n"
+        "Right: two-qubit terms are split evenly over their two qubits, correlated ones over all of theirs; "
+        "grey: no noise there that the readout sees.",
         fontsize=8.5,
         color=_GREY,
         va="bottom",
@@ -220,11 +230,12 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> No
             capsize=3,
             linewidth=1.2,
             zorder=5,
-            label=_exact_label(table),
+            label=f"exact simulation ({table.samples} draws)",
         )
     if 0 < diagnosis.scale < math.inf:
         axes.axvline(diagnosis.scale, color=_GREY, linewidth=0.9, linestyle=":", zorder=0)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(table.scale[0], table.scale[-1])
     highest = max([1.0, float(np.nanmax(table.law)), *(table.exact.tolist())])
     axes.set_ylim(0, 1.06 * min(highest, 4.0))
@@ -241,11 +252,6 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> No
     axes.legend(frameon=False, fontsize=9, loc="lower left")
 
 
-def _exact_label(table: SurvivalTable) -> str:
-    counts = sorted(set(table.exact_samples.tolist()))
-    return f"exact ({' and '.join(map(str, counts))} draws)"
-
-
 def _small(value: float) -> str:
     return "0" if abs(value) < 1e-6 else f"{value:.3g}"
 
@@ -258,7 +264,7 @@ def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetG
     mesh = axes.pcolormesh(
         np.arange(len(grid.layers) + 1) - 0.5,
         np.arange(len(grid.qubits) + 1) - 0.5,
-        values,
+        np.where(grid.seen, values, np.nan),
         cmap="viridis",
         vmin=low,
         vmax=high if high > low else low + 1.0,
@@ -266,6 +272,7 @@ def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetG
         linewidth=0.8 if values.size <= 600 else 0.0,
         rasterized=values.size > 2000,
     )
+    axes.set_facecolor(_PALE)
     bar = figure.colorbar(mesh, ax=axes, pad=0.02)
     bar.set_label("kappa")
     bar.outline.set_visible(False)  # type: ignore[operator]
@@ -279,7 +286,7 @@ def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetG
         spine.set_visible(False)
     if not np.any(np.abs(values) > 1e-12):
         axes.text(
-            0.5, 0.5, "no noise costs any gradient", color="white", ha="center", va="center", transform=axes.transAxes
+            0.5, 0.5, "no noise costs any gradient", color="black", ha="center", va="center", transform=axes.transAxes
         )
 
 

@@ -1,0 +1,1 @@
+"""Speed and memory against other programs; run with ``make bench`` or ``python -m benchmarks``."""

@@ -1,0 +1,247 @@
+"""The rows of the table: what is measured, against what, and which target it has to meet."""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+import equinoise as eq
+from benchmarks.circuit import interacting_circuit, interacting_problem, random_angles
+from benchmarks.measure import Paired, in_turn, run_command, run_task, seconds_of
+
+__all__ = ["ROWS", "Row"]
+
+TOLERANCE = 1e-8
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement.
+
+    Attributes:
+        name: As ``--only`` knows it.
+        task: What was computed.
+        ours: By equinoise, in words.
+        peer: By the other program, in words.
+        figure: The number that the target is about: a ratio, bytes or seconds; None if it was not measured.
+        shown: The same in words.
+        target: In words; empty if there is none.
+        met: Whether the target is met and the results agree; None where there is nothing to meet.
+        difference: Largest difference from the other program, or from a closed form.
+        note: What else to know, or why it was not run.
+        times: Seconds per call of each program and repeat.
+    """
+
+    name: str
+    task: str
+    ours: str = ""
+    peer: str = ""
+    figure: float | None = None
+    shown: str = ""
+    target: str = ""
+    met: bool | None = None
+    difference: float | None = None
+    note: str = ""
+    times: dict[str, tuple[float, ...]] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1e3:.2f} ms" if value < 0.1 else f"{value:.2f} s"
+
+
+def _gigabytes(value: float) -> str:
+    return f"{value / GIB:.2f} GiB"
+
+
+def _against(
+    name: str,
+    peer: str,
+    build: Callable[..., Callable[[np.ndarray], tuple[float, np.ndarray]]],
+    num_qubits: int,
+    least: float,
+    repeats: int,
+    calls: int,
+) -> Row:
+    """A full noisy gradient against another program's, at angles that differ from repeat to repeat."""
+    problem = interacting_problem(num_qubits, 4)
+    angles = random_angles(len(problem.parameters), repeats + 1, seed=num_qubits)
+    prepare = seconds_of(lambda: eq.gradient(problem, angles[-1]))
+    theirs = build(interacting_circuit(num_qubits, 4))
+    first = seconds_of(lambda: theirs(angles[-1]))
+    found: dict[int, tuple[float, np.ndarray]] = {}
+
+    def run_theirs(repeat: int) -> None:
+        found[repeat] = theirs(angles[repeat])
+
+    timed = in_turn(lambda k: eq.gradient(problem, angles[k]), run_theirs, repeats, (calls, 1))
+    difference = 0.0
+    for k, (value, gradient) in found.items():
+        ours = eq.gradient(problem, angles[k])
+        difference = max(difference, abs(ours.value - value), float(np.abs(ours.gradient - gradient).max()))
+    return Row(
+        name=name,
+        task=f"full noisy gradient, n = {num_qubits}, L = 4, {len(problem.parameters)} parameters",
+        ours=_seconds(statistics.median(timed.first)),
+        peer=f"{peer} {_seconds(statistics.median(timed.second))}",
+        figure=timed.ratio,
+        shown=_ratio(timed),
+        target=f">= {least:g} times",
+        met=timed.ratio >= least and difference < TOLERANCE,
+        difference=difference,
+        note=f"median of {repeats} ratios; first call {_seconds(prepare)}, {peer} {_seconds(first)}",
+        times={"equinoise": timed.first, peer: timed.second},
+    )
+
+
+def _ratio(timed: Paired) -> str:
+    return f"{timed.ratio:.3g} x ({timed.ratios[0]:.3g} to {timed.ratios[-1]:.3g})"
+
+
+def tensorcircuit() -> Row:
+    """Against TensorCircuit-NG's density matrix on JAX, compiled and warm."""
+    from benchmarks.tensorcircuit_peer import tensorcircuit_gradient
+
+    return _against("tensorcircuit", "TensorCircuit-NG", tensorcircuit_gradient, 10, least=50, repeats=7, calls=20)
+
+
+def aer() -> Row:
+    """Against Qiskit Aer with exact shift rules."""
+    from benchmarks.aer_peer import aer_gradient
+
+    return _against("aer", "Qiskit Aer", aer_gradient, 8, least=1000, repeats=3, calls=200)
+
+
+def memory() -> Row:
+    """Peak memory of a deep circuit."""
+    most = 3 * GIB
+    task = "one noisy gradient, n = 12, L = 8, fresh process"
+    found = run_task("deep", num_qubits=12, double_layers=8)
+    if "refused" in found:
+        return Row("memory", task, target=f"< {_gigabytes(most)}", met=False, note=found["refused"])
+    return Row(
+        name="memory",
+        task=task,
+        ours=f"{_gigabytes(found['peak_bytes'])}, {_seconds(found['seconds'])}",
+        figure=found["peak_bytes"],
+        shown=_gigabytes(found["peak_bytes"]),
+        target=f"< {_gigabytes(most)}",
+        met=found["peak_bytes"] < most,
+        note=f"of which {_gigabytes(found['before_bytes'])} before the problem is built; time includes building it",
+    )
+
+
+_DIAGNOSE = """
+import equinoise as eq
+circuit = eq.circuits.brickwork(8, depth=4)
+problem = eq.Problem(circuit, readout="Z4", initial="neel", noise="dephasing:0.01")
+print(eq.diagnose(problem, samples=8).verdict)
+"""
+
+
+def cold() -> Row:
+    """The first diagnosis after installing, with nothing compiled, and the second."""
+    most = 20.0
+    options = ["brickwork:n=8,depth=4", "--readout", "Z4", "--noise", "dephasing:0.01", "--samples", "8"]
+    command = [str(Path(sys.executable).with_name("equinoise")), "diagnose", *options]
+    task = f"equinoise diagnose {' '.join(options)}"
+    if importlib.util.find_spec("equinoise.cli") is None or not Path(command[0]).exists():
+        command = [sys.executable, "-c", _DIAGNOSE]
+        task = "the same as eq.diagnose: no command line is installed"
+    with tempfile.TemporaryDirectory() as folder:
+        caches = {"NUMBA_CACHE_DIR": f"{folder}/numba", "MPLCONFIGDIR": f"{folder}/matplotlib"}
+        first, _ = run_command(command, caches)
+        again, _ = run_command(command, caches)
+    return Row(
+        name="cold",
+        task=task,
+        ours=f"{_seconds(first)}, again {_seconds(again)}",
+        figure=first,
+        shown=_seconds(first),
+        target=f"< {most:g} s",
+        met=first < most,
+        note="from an empty folder for compiled kernels, start of the interpreter included",
+    )
+
+
+def _wide(excitations: int) -> Row:
+    name = f"wide-{excitations}"
+    task = f"one noisy gradient, 200 qubits all in the cone, charge {excitations}, fresh process"
+    available = psutil.virtual_memory().available
+    # the engine leaves a fifth free for others; a benchmark need not, and refuses by its own estimate
+    found = run_task(
+        "wide", {"EQUINOISE_MEMORY_GB": f"{0.95 * available / 1e9:.2f}"}, num_qubits=200, excitations=excitations
+    )
+    if "refused" in found:
+        return Row(name, task, shown="not run", note=found["refused"])
+    return Row(
+        name=name,
+        task=task,
+        ours=f"{_seconds(found['seconds'])}, {_gigabytes(found['peak_bytes'])}",
+        figure=found["seconds"],
+        shown=_gigabytes(found["peak_bytes"]),
+        met=None if found["difference"] < TOLERANCE else False,
+        difference=found["difference"],
+        note=f"{found['numbers']:,} complex numbers a state; compared with the closed form; time includes building it",
+    )
+
+
+def wide_one() -> Row:
+    """One excitation on 200 qubits."""
+    return _wide(1)
+
+
+def wide_two() -> Row:
+    """Two excitations on 200 qubits."""
+    return _wide(2)
+
+
+def draws() -> Row:
+    """Draws in two threads against one after the other."""
+    repeats, samples = 5, 32
+    problem = interacting_problem(10, 4)
+    found = {}
+
+    def run(workers: int) -> None:
+        found[workers] = eq.gradient_variance(problem, samples=samples, workers=workers)
+
+    run(1)
+    run(2)
+    timed = in_turn(lambda _: run(2), lambda _: run(1), repeats)
+    difference = float(np.abs(found[1].per_parameter - found[2].per_parameter).max())
+    return Row(
+        name="draws",
+        task=f"gradient_variance, {samples} draws at 2 scales, n = 10, L = 4",
+        ours=f"2 workers {_seconds(statistics.median(timed.first))}",
+        peer=f"1 worker {_seconds(statistics.median(timed.second))}",
+        figure=timed.ratio,
+        shown=_ratio(timed),
+        met=None if difference == 0 else False,
+        difference=difference,
+        note=f"median of {repeats} ratios; the numbers must be the same to the last bit",
+        times={"2 workers": timed.first, "1 worker": timed.second},
+    )
+
+
+ROWS: dict[str, Callable[[], Row]] = {
+    "tensorcircuit": tensorcircuit,
+    "aer": aer,
+    "memory": memory,
+    "cold": cold,
+    "wide-1": wide_one,
+    "wide-2": wide_two,
+    "draws": draws,
+}
