@@ -158,7 +158,7 @@ def cold() -> Row:
     options = ["brickwork:n=8,depth=4", "--readout", "Z4", "--noise", "dephasing:0.01", "--samples", "8"]
     command = [str(Path(sys.executable).with_name("equinoise")), "diagnose", *options]
     task = f"equinoise diagnose {' '.join(options)}"
-    if importlib.util.find_spec("equinoise.cli") is None or not Path(command[0]).exists():
+    if importlib.util.find_spec("equinoise.cli") is None or importlib.util.find_spec("equinoise.cli.main") is None:
         command = [sys.executable, "-c", _DIAGNOSE]
         task = "the same as eq.diagnose: no command line is installed"
     with tempfile.TemporaryDirectory() as folder:

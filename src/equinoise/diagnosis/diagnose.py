@@ -264,7 +264,7 @@ def diagnose(
     Example:
         >>> import equinoise as eq
         >>> circuit = eq.circuits.brickwork(6, depth=3)
-        >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="dephasing:0.01")
+        >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="relaxation:0.01")
         >>> eq.diagnose(problem, samples=16).verdict.word
         'trainable'
     """

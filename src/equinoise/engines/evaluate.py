@@ -113,7 +113,7 @@ def expectation(
         >>> circuit = eq.circuits.brickwork(4, depth=2)
         >>> problem = eq.Problem(circuit, readout="Z2", initial="neel", noise="dephasing:0.05")
         >>> round(eq.expectation(problem, [0.3] * 14).value, 6)
-        -0.949442
+        -0.912668
     """
     s = check_scale(scale)
     chosen = select_engine(problem, engine, reduce=reduce)

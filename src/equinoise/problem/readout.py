@@ -106,8 +106,8 @@ def attenuated(operator: SparsePauliOp, errors: dict[int, tuple[float, float]]) 
 
     Example:
         >>> from qiskit.quantum_info import SparsePauliOp
-        >>> attenuated(SparsePauliOp("Z"), {0: (0.01, 0.03)}).simplify().to_list()
-        [('Z', (0.96+0j)), ('I', (0.02+0j))]
+        >>> attenuated(SparsePauliOp("Z"), {0: (0.0, 0.25)}).simplify().to_list()
+        [('Z', (0.75+0j)), ('I', (0.25+0j))]
     """
     n = operator.num_qubits
     terms: list[tuple[str, list[int], complex]] = []

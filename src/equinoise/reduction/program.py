@@ -519,7 +519,8 @@ class Program:
     def _pair_tables(self, charge: int | None, keys: list[tuple[int, ...]]) -> PairTables:
         table = self.sectors[charge]
         filled = table.occupations
-        lo, hi, one, quad = [], [], [], []
+        lo, hi, one = [], [], []
+        quad = [np.zeros((4, 0), dtype=np.int64)]
         nothing = np.zeros(0, dtype=np.int64)
         for key in keys:
             if charge is None and len(key) == 2:
@@ -551,7 +552,7 @@ class Program:
         return PairTables(
             *(_flat(lo), _flat(hi), _pointers(lo)),
             *(_flat(one), _pointers(one)),
-            *(_flat(quad), _pointers(quad)),
+            *(_flat(quad), _pointers(quad)[1:]),
         )
 
     # -- row tables of the noise -----------------------------------------------------------------------------------

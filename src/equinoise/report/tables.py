@@ -1,0 +1,549 @@
+"""What a diagnosis looks like on a terminal, and its budget as rows of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from equinoise.report.figures import survival_table
+from equinoise.report.sketch import POINT, sketch
+
+if TYPE_CHECKING:
+    from equinoise.diagnosis.diagnose import Diagnosis
+    from equinoise.law.rates import BudgetEntry
+    from equinoise.problem.devices import DeviceSummary
+
+__all__ = ["budget_rows", "budget_totals", "print_devices", "print_diagnosis"]
+
+_COSTLIEST = 8
+_NOTES = 4
+_NOTE_LENGTH = 300
+_LABEL = 16
+
+_VERDICT_STYLE = {
+    "trainable": "green",
+    "classical": "cyan",
+    "undecided": "yellow",
+    "noise-limited": "red",
+    "shot-limited": "magenta",
+}
+_NOISE_CLASS = {
+    "none": "there is none",
+    "strong": "strongly symmetric: every jump commutes with the charge, so one sector suffices",
+    "weak": "weakly symmetric: it moves the charge but makes no coherence between sectors",
+    "broken": "breaks the symmetry: it makes coherences between sectors",
+}
+_FIXED_POINT = {
+    "untouched": "untouched: the noise leaves the whole sector alone",
+    "classical": "classical: coherences die, populations live on as a classical stochastic process",
+    "too mixed": "too mixed: the noise ends in a maximally mixed state that no gate can move",
+    "too symmetric": "too symmetric: the noise ends in one pure state that no gate can move",
+    "partly protected": "partly protected: some coherences are beyond the noise's reach",
+    "no noise": "there is no noise that the readout sees",
+}
+
+
+# -- rows ----------------------------------------------------------------------------------------------------------
+
+
+def budget_rows(diagnosis: Diagnosis) -> list[dict[str, int | float | str]]:
+    """kappa's budget as rows for a CSV file, in slot order; the column kappa sums to kappa.
+
+    Returns:
+        Rows with the keys layer, qubits (separated by spaces), mechanism, kappa, standard_error (empty for a single
+        draw), share (of kappa, empty where kappa is 0).
+    """
+    total = diagnosis.law.kappa
+    return [
+        {
+            "layer": entry.layer,
+            "qubits": " ".join(map(str, entry.qubits)),
+            "mechanism": entry.mechanism,
+            "kappa": entry.kappa,
+            "standard_error": entry.standard_error if math.isfinite(entry.standard_error) else "",
+            "share": entry.kappa / total if abs(total) > 1e-12 else "",
+        }
+        for entry in diagnosis.law.budget
+    ]
+
+
+def budget_totals(diagnosis: Diagnosis, by: str) -> dict[Hashable, float]:
+    """kappa's budget summed, costliest first.
+
+    Args:
+        diagnosis: The diagnosis.
+        by: "mechanism", "qubit" (a term on several qubits is split evenly over them) or "layer".
+    """
+    places: dict[str, Callable[[BudgetEntry], tuple[Hashable, ...]]] = {
+        "mechanism": lambda entry: (entry.mechanism,),
+        "qubit": lambda entry: entry.qubits,
+        "layer": lambda entry: (entry.layer,),
+    }
+    sums: dict[Hashable, float] = {}
+    for entry in diagnosis.law.budget:
+        where = places[by](entry)
+        for place in where:
+            sums[place] = sums.get(place, 0.0) + entry.kappa / len(where)
+    return dict(sorted(sums.items(), key=lambda item: -item[1]))
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+
+
+def _number(value: float, digits: int = 3) -> str:
+    """Three significant digits, thousands grouped; what is below rounding is 0."""
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "infinite"
+    if abs(value) < 1e-12:
+        return "0"
+    if 1000 <= abs(value) < 1e7:
+        return f"{float(f'{value:.{digits}g}'):,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def _whole(value: float) -> str:
+    """A count of shots: rounded up, at most three digits said."""
+    if not math.isfinite(value):
+        return "infinitely many"
+    return _number(math.ceil(value)) if value < 1e7 else f"{value:.2g}"
+
+
+def _power(value: int) -> str:
+    """A whole number of any size; large ones as a power of ten."""
+    return f"{value:,}" if value < 10**7 else _ratio(value, 1)
+
+
+def _ratio(value: int, unit: int) -> str:
+    exponent = math.log10(value) - math.log10(unit)
+    if exponent < 6:
+        return _number(10**exponent)
+    mantissa = 10 ** (exponent - math.floor(exponent))
+    return f"{mantissa:.1f}e{math.floor(exponent)}"
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    if not all(map(math.isfinite, bounds)):
+        return "[interval unknown]"
+    return f"[{_number(bounds[0])}, {_number(bounds[1])}]"
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    """Whole numbers with runs drawn together: 0-3, 6, 8-9."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _bar(share: float, width: int) -> str:
+    """A bar of eighths of a character."""
+    eighths = round(8 * width * min(1.0, max(0.0, share)))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+# -- the report ----------------------------------------------------------------------------------------------------
+
+
+def print_diagnosis(diagnosis: Diagnosis, console: Console, source: str | None = None) -> None:
+    """Print a diagnosis in the order in which a reader asks.
+
+    Args:
+        diagnosis: The diagnosis.
+        console: Where to print.
+        source: What the circuit is called; by default the circuit's own name.
+    """
+    parts: list[RenderableType] = [
+        _title(diagnosis, source),
+        _section("1", "Is it equivariant?", _equivariance(diagnosis)),
+        _section("2", "Where does the gradient live?", _light_cone(diagnosis)),
+        _section("3", "How large is it without noise?", _noiseless(diagnosis)),
+        _section("4", "How fast does it die?", _law(diagnosis)),
+    ]
+    if diagnosis.law.budget:
+        parts.append(Padding(_costliest(diagnosis), (1, 0, 0, 3)))
+        parts.append(Padding(_totals(diagnosis), (1, 0, 0, 3)))
+    parts += [
+        Padding(_survival(diagnosis), (1, 0, 0, 3)),
+        Padding(_curve(diagnosis), (1, 0, 0, 3)),
+        _section("5", f"What is left at s = {_number(diagnosis.scale)}?", _resources(diagnosis)),
+        _section("6", "How sure is this?", _confidence(diagnosis)),
+        Text(),
+        _verdict(diagnosis),
+    ]
+    console.print(Group(*parts, *_advice(diagnosis), *_notes(diagnosis.warnings)), highlight=False)
+
+
+def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
+    problem = diagnosis.problem
+    counts = ", ".join(
+        _plural(count, noun)
+        for count, noun in (
+            (problem.num_qubits, "qubit"),
+            (len(problem.layers), "layer"),
+            (len(problem.parameters), "parameter"),
+        )
+    )
+    readout = problem.readout_label + (" projected on the sector" if problem.projected else "")
+    return Group(
+        Text.assemble((source or problem.circuit.name, "bold"), f"  {counts}"),
+        Text.assemble(
+            ("readout ", "dim"),
+            (readout, "bold"),
+            ("   input ", "dim"),
+            problem.initial.name,
+            ("   noise ", "dim"),
+            (problem.noise.name, "bold"),
+            ("   scale ", "dim"),
+            f"s = {_number(diagnosis.scale)}",
+        ),
+    )
+
+
+def _section(number: str, question: str, body: Sequence[tuple[str, RenderableType]]) -> RenderableType:
+    return Group(
+        Text(),
+        Text.assemble((f"{number}  ", "dim"), (question, "bold")),
+        Padding(_pairs(body), (0, 0, 0, 3)),
+    )
+
+
+def _pairs(body: Sequence[tuple[str, RenderableType]]) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=_LABEL, style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, value in body:
+        grid.add_row(label, value)
+    return grid
+
+
+def _equivariance(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+    facts: dict[str, Any] = diagnosis.equivariance
+    breaking: list[str] = list(facts["breaking"])
+    if facts["conserving"]:
+        answer = Text.assemble(("yes", "green"), ": every block and the readout conserve the charge sum_i (1 - Z_i)/2")
+    else:
+        answer = Text.assemble(("no", "red"), ": computed in the full space of the light cone")
+    rows: list[tuple[str, RenderableType]] = [("charge", answer)]
+    if facts["sector"] is None:
+        rows.append(("sector", "none: the input holds several charges"))
+    else:
+        states = _power(facts["sector_dimension"])
+        rows.append(
+            ("sector", f"q = {facts['sector']} of 0..{diagnosis.problem.num_qubits}, dimension {states}")
+        )
+    noise = str(facts["noise_class"])
+    rows.append(("noise", _NOISE_CLASS.get(noise, noise)))
+    rows += [("broken by" if i == 0 else "", Text(text)) for i, text in enumerate(breaking[:3])]
+    if len(breaking) > 3:
+        rows.append(("", f"and {len(breaking) - 3} more"))
+    return rows
+
+
+def _light_cone(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+    cone: dict[str, Any] = diagnosis.light_cone
+    total = diagnosis.problem.num_qubits
+    full, held = cone["full_dimension"], cone["dimension"]
+    rows: list[tuple[str, RenderableType]] = [
+        (
+            "light cone",
+            f"qubits {_ranges(cone['qubits'])}: width {cone['width']} of {total}; "
+            f"{cone['parameters']:,} of {len(diagnosis.problem.parameters):,} parameters",
+        )
+    ]
+    if cone["charges"]:
+        rows.append(("charges in it", _ranges(cone["charges"])))
+    rows.append(
+        (
+            "numbers held",
+            f"{_power(held)} a state instead of 4^{total} = {_power(full)}: {_ratio(full, held)} times fewer",
+        )
+    )
+    return rows
+
+
+def _noiseless(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+    return [
+        (
+            "RMS gradient",
+            Text.assemble(
+                (_number(diagnosis.noiseless_rms), "bold"),
+                f" per rad  {_interval(diagnosis.noiseless_interval)}  for each parameter in the cone",
+            ),
+        )
+    ]
+
+
+def _law(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+    law = diagnosis.law
+    slots = len({entry.layer for entry in law.budget})
+    per_slot = f"; {_number(law.kappa / slots, 2)} per slot" if slots > 1 else ""
+    return [
+        (
+            "kappa",
+            Text.assemble(
+                (_number(law.kappa), "bold"),
+                f"  {_interval(law.kappa_interval)}  rate of decay in s, summed over {_plural(slots, 'noise slot')}"
+                f"{per_slot}",
+            ),
+        ),
+        (
+            "w0",
+            Text.assemble(
+                (_number(law.fixed_point_share), "bold"),
+                f"  {_interval(law.fixed_point_share_interval)}  share that no noise kills",
+            ),
+        ),
+        ("", f"fixed point {_FIXED_POINT.get(law.fixed_point.kind, law.fixed_point.kind)}"),
+        (
+            "c2",
+            Text.assemble((_number(law.rate_variance), "bold"), "  relative variance of the decaying rates"),
+        ),
+    ]
+
+
+def _costliest(diagnosis: Diagnosis) -> RenderableType:
+    entries = sorted(diagnosis.law.budget, key=lambda entry: -entry.kappa)
+    shown = [entry for entry in entries[:_COSTLIEST] if entry.kappa > 1e-12]
+    if not shown:
+        return Text("budget: no noise term costs any of this gradient")
+    total = diagnosis.law.kappa
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
+    table.add_column("costliest", no_wrap=True)
+    table.add_column("layer", justify="right")
+    table.add_column("qubits", justify="right")
+    table.add_column("kappa", justify="right")
+    table.add_column("std. error", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("", no_wrap=True, style="blue")
+    for entry in shown:
+        table.add_row(
+            entry.mechanism,
+            str(entry.layer),
+            _ranges(entry.qubits),
+            _number(entry.kappa),
+            _number(entry.standard_error, 1),
+            f"{100 * entry.kappa / total:.0f} %" if total > 1e-12 else "",
+            _bar(entry.kappa / shown[0].kappa, 20),
+        )
+    rest = entries[len(shown) :]
+    if rest:
+        left = sum(entry.kappa for entry in rest)
+        table.add_row(
+            f"{_plural(len(rest), 'other')}",
+            "",
+            "",
+            _number(left) if abs(left) > 1e-9 * abs(total) else "0",
+            "",
+            f"{100 * left / total:.0f} %" if total > 1e-12 else "",
+            "",
+            style="dim",
+        )
+    return table
+
+
+def _totals(diagnosis: Diagnosis) -> RenderableType:
+    grid = Table.grid(padding=(0, 3))
+    cells: list[RenderableType] = []
+    for by in ("mechanism", "qubit", "layer"):
+        sums = budget_totals(diagnosis, by)
+        greatest = max(1e-300, *sums.values())
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True, justify="left" if by == "mechanism" else "right")
+        table.add_column(no_wrap=True, style="blue", width=8)
+        table.add_column(no_wrap=True, justify="right")
+        table.add_row(Text(by, style="dim"), "", Text("kappa", style="dim"))
+        for place, kappa in list(sums.items())[:_COSTLIEST]:
+            table.add_row(str(place), _bar(kappa / greatest, 8), _number(kappa) if abs(kappa) > 1e-9 else "0")
+        if len(sums) > _COSTLIEST:
+            table.add_row("…", "", Text(f"{len(sums) - _COSTLIEST} more", style="dim"))
+        cells.append(table)
+        grid.add_column()
+    grid.add_row(*cells)
+    return grid
+
+
+def _survival(diagnosis: Diagnosis) -> RenderableType:
+    law, s = diagnosis.law, diagnosis.scale
+    low, high = (float(bound) for bound in law.bounds(s))
+    rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {_number(s)}"))]
+    if diagnosis.exact is None:
+        rows.append(("  exact", Text(f"not computed: {diagnosis.exact_reason}")))
+    else:
+        exact = diagnosis.exact
+        rows.append(
+            ("  exact", Text.assemble((_number(exact.survival), "bold"), f"  {_interval(exact.interval)}  noisy simulation"))
+        )
+    certificate = law.certificate
+    status = "proved" if certificate.proved else "not proved here"
+    rows += [
+        ("  law", Text.assemble((_number(float(law.survival(s))), "bold"), "  resummed, from kappa, w0 and c2")),
+        ("  leading order", f"{_number(float(law.leading_order(s)))}  exp(-s kappa)"),
+        (
+            "  bounds",
+            Text.assemble(f"{_number(low)} to {_number(high)}  ", (status, "green" if certificate.proved else "yellow")),
+        ),
+        ("", Text(certificate.reason, style="dim")),
+    ]
+    return _pairs(rows)
+
+
+def _curve(diagnosis: Diagnosis) -> RenderableType:
+    lines: list[RenderableType] = [
+        Text.assemble(
+            ("survival against noise scale s   ", "dim"), ("⠒⠒", "blue"), (" law   ", "dim"), (POINT, "bold"), " exact"
+        )
+    ]
+    for line in sketch(survival_table(diagnosis)):
+        text = Text(line, no_wrap=True)
+        text.highlight_regex(r"[\u2801-\u28ff]+", "blue")
+        text.highlight_regex(POINT, "bold")
+        lines.append(text)
+    return Group(*lines)
+
+
+def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+    resources, exact = diagnosis.resources, diagnosis.exact
+    rows: list[tuple[str, RenderableType]] = []
+    if exact is not None:
+        rows.append(
+            (
+                "RMS gradient",
+                Text.assemble((_number(exact.rms_gradient), "bold"), f" per rad  {_interval(exact.rms_interval)}"),
+            )
+        )
+    if resources.readout_factor < 0.9995 or resources.readout_factor > 1.0005:
+        rows.append(
+            (
+                "as measured",
+                f"{_number(resources.measured_rms)} per rad: readout errors multiply it by "
+                f"{resources.readout_factor:.3f}",
+            )
+        )
+    greatest = resources.greatest_scale
+    if math.isinf(greatest):
+        scale = "resolved at any noise scale, by the law"
+    elif greatest <= 0:
+        scale = "not resolved at any noise scale"
+    else:
+        scale = f"resolved up to s = {_number(greatest)}, by the law"
+    depth = resources.greatest_depth
+    if depth is None:
+        deepest = "no answer: the layers do not repeat"
+    elif depth.depth == 0:
+        deepest = "not resolved at any depth"
+    else:
+        least = "at least " if depth.at_least else ""
+        deepest = (
+            f"resolved up to {least}{_plural(depth.depth, 'layer')} of this kind ({_plural(depth.samples, 'draw')} each)"
+        )
+    rows += [
+        (
+            "resolved",
+            f"from {_number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation value",
+        ),
+        (
+            "shots needed",
+            f"{_whole(resources.shots_per_gradient)} per expectation value for a signal-to-noise ratio of 1",
+        ),
+        ("greatest scale", scale),
+        ("greatest depth", deepest),
+    ]
+    return rows
+
+
+def _confidence(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+    seed = "" if diagnosis.seed is None else f", seed {diagnosis.seed}"
+    certificate = diagnosis.law.certificate
+    return [
+        ("engine", Text(diagnosis.engine)),
+        ("samples", f"{_plural(diagnosis.samples, 'draw')}, {diagnosis.law.ensemble}{seed}"),
+        ("intervals", "95 %, by bootstrap over the draws"),
+        ("bounds", "proved for this problem" if certificate.proved else "not proved for this problem"),
+    ]
+
+
+def _verdict(diagnosis: Diagnosis) -> RenderableType:
+    style = _VERDICT_STYLE.get(diagnosis.verdict.word, "white")
+    return Panel(
+        Text(diagnosis.verdict.reason),
+        title=Text(f" {diagnosis.verdict.word} ", style=f"bold {style}"),
+        title_align="left",
+        border_style=style,
+        padding=(0, 2),
+    )
+
+
+def _advice(diagnosis: Diagnosis) -> list[RenderableType]:
+    if not diagnosis.advice:
+        return []
+    return [Text("What would help most", style="bold"), *(_bullet(text) for text in diagnosis.advice), Text()]
+
+
+def _notes(warnings: Sequence[str]) -> list[RenderableType]:
+    if not warnings:
+        return []
+    out: list[RenderableType] = [Text("Notes", style="bold")]
+    for note in warnings[:_NOTES]:
+        out.append(_bullet(note if len(note) <= _NOTE_LENGTH else note[: _NOTE_LENGTH - 1] + "…", "dim"))
+    if len(warnings) > _NOTES:
+        out.append(_bullet(f"and {len(warnings) - _NOTES} more; --json holds them all", "dim"))
+    return out
+
+
+def _bullet(text: str, style: str = "") -> RenderableType:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    grid.add_column(overflow="fold")
+    grid.add_row("•", Text(text, style=style))
+    return grid
+
+
+# -- devices -------------------------------------------------------------------------------------------------------
+
+
+def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
+    """Print the device snapshots with their medians; times in microseconds, gate durations in nanoseconds."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
+    for name in ("device", "qubits", "T1 (µs)", "T2 (µs)", "1q error", "2q error", "2q gate", "(ns)", "readout"):
+        table.add_column(name, justify="left" if name in ("device", "2q gate") else "right", no_wrap=True)
+    for device in devices:
+        table.add_row(
+            device.name,
+            str(device.num_qubits),
+            _known(device.t1, 1e6),
+            _known(device.t2, 1e6),
+            _known(device.error_1q, digits=2),
+            _known(device.error_2q, digits=2),
+            device.two_qubit_gate or "-",
+            _known(device.duration_2q, 1e9),
+            _known(device.readout_error, digits=2),
+        )
+    console.print(table, highlight=False)
+    console.print(
+        Text(
+            f"{_plural(len(devices), 'device snapshot')}; medians over qubits or couplers, errors as average infidelities. "
+            "Use one as --noise ibm:NAME.",
+            style="dim",
+        )
+    )
+
+
+def _known(value: float | None, factor: float = 1.0, digits: int = 3) -> str:
+    return "-" if value is None else _number(value * factor, digits)
