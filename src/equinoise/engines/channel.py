@@ -15,14 +15,14 @@ import numpy.typing as npt
 from equinoise.engines import kernels
 from equinoise.reduction.program import Program, SlotProgram
 
-__all__ = ["Channel"]
+__all__ = ["KEEP_BYTES", "Channel"]
 
 Real = npt.NDArray[np.float64]
 State = dict[int | None, Real]
 
 _LETTER_FLIPS = {"X": 1, "Y": 1, "Z": 0}
 # a mask is kept with the problem unless it is larger than this
-_KEEP_BYTES = 2**31
+KEEP_BYTES = 2**31
 _BLOCK_ROWS = 512
 
 
@@ -142,7 +142,7 @@ class Channel:
                 kernels.damp_orders(rho, self._mask(q))
                 continue
             dim = rho.shape[2]
-            if 8 * dim * dim <= _KEEP_BYTES:
+            if 8 * dim * dim <= KEEP_BYTES:
                 rho[0] *= self._mask(q)
                 continue
             for start in range(0, dim, _BLOCK_ROWS):

@@ -21,9 +21,9 @@ import psutil
 from threadpoolctl import threadpool_limits
 
 from equinoise.engines import kernels
-from equinoise.engines.channel import Channel
+from equinoise.engines.channel import KEEP_BYTES, Channel
 from equinoise.errors import MemoryLimitError, ParameterError
-from equinoise.reduction.program import LayerProgram, Program
+from equinoise.reduction.program import Entries, LayerProgram, Program
 
 __all__ = ["Blocks", "Draw", "ExactEngine", "memory_limit", "parallel_draws"]
 
@@ -67,15 +67,24 @@ class Draw:
     gradient: Real
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """A sweep's memory: states kept, whether there is scratch beside them, bytes in all."""
+
+    kept: int
+    roomy: bool
+    bytes: int
+
+
 def memory_limit() -> int:
-    """Bytes that the engine may use: 80 % of what is available now, or EQUINOISE_MEMORY_GB."""
+    """Bytes that the engine may use: 85 % of what is available now, or EQUINOISE_MEMORY_GB."""
     given = os.environ.get("EQUINOISE_MEMORY_GB")
     if given:
         try:
             return int(float(given) * 1e9)
         except ValueError:
             raise MemoryLimitError(f"EQUINOISE_MEMORY_GB must be a number of gigabytes, got {given!r}.") from None
-    return int(0.8 * psutil.virtual_memory().available)
+    return int(0.85 * psutil.virtual_memory().available)
 
 
 class ExactEngine:
@@ -99,41 +108,48 @@ class ExactEngine:
         self._slot_index = {slot: i for i, slot in enumerate(dict.fromkeys(program.slots))}
         self._threads = threading.local()
         self._kind = np.concatenate([layer.kind for layer in program.layers])
-        limit = memory_limit()
-        shared, least, full = self._bytes(1), self._bytes(1, kept=1), self._bytes(1, kept=self.depth)
-        state = 16 * program.numbers
-        self.shared_bytes = self._shared_bytes()
-        if self.shared_bytes + least > limit:
-            raise MemoryLimitError(
-                f"the light cone of {program.width} qubits holds {program.numbers:.3g} complex numbers "
-                f"({state / 1e9:.3g} GB a state); one gradient needs {(self.shared_bytes + least) / 1e9:.3g} GB and "
-                f"{limit / 1e9:.3g} GB are free. Use fewer layers, a more local readout, an input of lower charge, "
-                "or noise that conserves the charge; EQUINOISE_MEMORY_GB sets the limit."
-            )
-        del shared
-        # states kept per sweep; with fewer than the depth, sweeps repeat from the start
-        room = limit - self.shared_bytes - self._bytes(1, kept=0)
-        self.kept = int(max(1, min(self.depth, room // max(1, state))))
-        per_draw = full if self.kept == self.depth else self._bytes(1, kept=self.kept)
-        series = self._bytes(SERIES_ORDERS, kept=self.depth)
+        # masks are shared by all draws; those too large to keep are made again row by row
+        self.shared_bytes = max(0 if 8 * d * d > KEEP_BYTES else 8 * d * d for d in program.dimensions)
+        room = memory_limit() - self.shared_bytes
+        needed = self._plan(1, room).bytes
+        if needed > room:
+            raise MemoryLimitError(self._refusal("one gradient", needed, room))
+        self._room_bytes = room
         wanted = workers or os.cpu_count() or 1
-        self.workers = max(1, min(wanted, int((limit - self.shared_bytes) // max(1, per_draw, series))))
+        self.workers = max(1, min(wanted, room // max(self._plan(SERIES_ORDERS, room).bytes, self._tangent_bytes())))
 
     # -- memory --------------------------------------------------------------------------------------------------
 
-    def _bytes(self, orders: int, kept: int = 0) -> int:
-        """A draw's states: those kept, one under way, readout, and scratch."""
-        return 16 * self.program.numbers * orders * (kept + 3)
+    def _plan(self, orders: int, room: int) -> _Plan:
+        """How many states a sweep keeps: all, or as many as fit, repeating the sweep from the start for the others."""
+        state = 16 * self.program.numbers * orders
+        if (self.depth + 3) * state <= room:
+            return _Plan(self.depth, True, (self.depth + 3) * state)
+        kept = int(min(self.depth, max(1, room // state - 1)))
+        return _Plan(kept, False, (kept + 1) * state)
 
-    def _shared_bytes(self) -> int:
-        distinct = len({slot for slot in self.program.slots if not slot.empty})
-        largest = 8 * self.program.numbers
-        return min(distinct, 1) * largest
+    def _tangent_bytes(self) -> int:
+        """The budget's sweep: state and tangent of each layer, readout and scratch with theirs."""
+        return 16 * self.program.numbers * (2 * self.depth + 6)
+
+    def _refusal(self, what: str, needed: int, room: int) -> str:
+        program = self.program
+        return (
+            f"the light cone of {program.width} qubits holds {program.numbers:.3g} complex numbers "
+            f"({16e-9 * program.numbers:.3g} GB a state); {what} needs {needed / 1e9:.3g} GB and "
+            f"{max(room, 0) / 1e9:.3g} GB are free. Use fewer layers, a more local readout, an input of lower charge, "
+            "or noise that conserves the charge; EQUINOISE_MEMORY_GB sets the limit."
+        )
 
     @property
     def memory_bytes(self) -> int:
         """Estimated peak of one gradient, in bytes."""
-        return self.shared_bytes + self._bytes(1, kept=self.kept)
+        return self.shared_bytes + self._plan(1, self._room_bytes).bytes
+
+    @property
+    def kept(self) -> int:
+        """States that one gradient keeps at once; fewer than the layers when memory is short."""
+        return self._plan(1, self._room_bytes).kept
 
     # -- preparation ---------------------------------------------------------------------------------------------
 
@@ -183,9 +199,14 @@ class ExactEngine:
             state[q][0, 1, rows, columns] = values.imag
         return state
 
-    def _readout(self, orders: int) -> State:
+    @property
+    def _roomy(self) -> bool:
+        """Whether this thread's sweep has scratch arrays, or works in place."""
+        return bool(vars(self._threads).get("roomy", True))
+
+    def _operator(self, entries: Mapping[int | None, Entries], orders: int) -> State:
         state = self._zero("readout", orders)
-        for q, (rows, columns, values) in self.program.readout_entries.items():
+        for q, (rows, columns, values) in entries.items():
             state[q][0, 0, rows, columns] = values.real
             state[q][0, 1, rows, columns] = values.imag
         return state
@@ -199,15 +220,24 @@ class ExactEngine:
         return min(orders, -(-distance // step))
 
     def _rotate(self, state: State, result: State, layer: LayerProgram, blocks: Blocks, spans: Spans) -> None:
-        """Result = U state U^dag (may be the same arrays); outside the spans both are left alone."""
-        scratch = self._room("scratch", next(iter(state.values())).shape[0])
+        """Makes ``result`` (which may be ``state``) U state U^dag; outside the spans both are left alone."""
         u = blocks.unitary[layer.start : layer.stop]
         for q, rho in state.items():
             first, last = spans[q]
             if first < last:
-                args = (first, last, layer.kind, layer.table, u, *self.program.tables[q].arguments)
-                kernels.conjugate_half(rho, scratch[q], *args)
-                kernels.conjugate_half(scratch[q], result[q], *args)
+                args = (layer.kind, layer.table, u, *self.program.tables[q].arguments)
+                self._conjugate(q, rho, result[q], first, last, args)
+
+    def _conjugate(self, q: int | None, source: Real, target: Real, first: int, last: int, args: Any) -> None:
+        """Makes ``target`` B source B^dag = (B (B source)^dag)^dag for a product B of blocks."""
+        if self._roomy:
+            scratch = self._room("scratch", source.shape[0])[q]
+            kernels.multiply_left(source, scratch, first, last, True, *args)
+            kernels.multiply_left(scratch, target, first, last, True, *args)
+            return
+        kernels.multiply_left(source, target, first, last, False, *args)
+        kernels.dagger(target, first, last)
+        kernels.multiply_left(target, target, first, last, False, *args)
 
     def _spans(self, orders: int, noiseless: bool = False) -> Spans:
         """Per block, the orders in which the forward state can differ from zero."""
@@ -216,14 +246,14 @@ class ExactEngine:
             return {q: (0, orders if q in inputs else 0) for q in self.program.charges}
         return {q: (self._first_order(q, orders), orders) for q in self.program.charges}
 
-    def _states(self, blocks: Blocks, scale: float | None, orders: int, keep: range) -> tuple[list[State], State]:
-        """The states after the unitaries of the layers in ``keep``, and the one after the last slot reached."""
+    def _states(self, blocks: Blocks, scale: float | None, orders: int, keep: range) -> list[State]:
+        """The states after the unitaries of the layers in ``keep``; the last of them is the running state itself."""
         spans = self._spans(orders, noiseless=scale == 0)
         state = self._initial(orders)
         kept: list[State] = []
         for number in range(keep.stop):
             layer = self.program.layers[number]
-            if number in keep:
+            if number in keep and number + 1 < keep.stop:
                 room = self._room(f"kept {number - keep.start}", orders)
                 self._rotate(state, room, layer, blocks, spans)
                 for q, (first, last) in spans.items():
@@ -233,59 +263,80 @@ class ExactEngine:
                 kept.append(room)
             else:
                 self._rotate(state, state, layer, blocks, spans)
-            if number + 1 < keep.stop or keep.stop == self.depth:
+            if number + 1 < keep.stop:
                 self.channel(number, scale).apply(state)
-        return kept, state
+        return [*kept, state]
 
-    def _expectations(self, state: State, order: int = 0) -> tuple[float, float]:
-        """<O> and <O^2> in a state."""
-        totals = [0.0, 0.0]
-        for i, operators in enumerate((self.program.readout_entries, self.program.square_entries)):
-            for q, (rows, columns, values) in operators.items():
-                rho = state[q][order]
-                totals[i] += float(values.real @ rho[0, rows, columns] + values.imag @ rho[1, rows, columns])
-        return totals[0], totals[1]
+    def _read(self, rho: State, scale: float | None, orders: int) -> tuple[float, float, State]:
+        """C = <<N^dag(O)| rho>>, <O^2> likewise, and N^dag(O), for the state before the last slot's noise N."""
+        channel = self.channel(self.depth - 1, scale)
+        square = self._operator(self.program.square_entries, orders)
+        channel.apply_adjoint(square)
+        second = self._overlap(square, rho)
+        adjoint = self._operator(self.program.readout_entries, orders)
+        channel.apply_adjoint(adjoint)
+        return self._overlap(adjoint, rho), second, adjoint
 
-    def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[list[float], float, Real]:
-        """Values per order, <O^2>, and gradients per order, shape (orders, K)."""
+    def _overlap(self, operator: State, state: State) -> float:
+        return float(sum(np.vdot(operator[q][0], rho[0]) for q, rho in state.items()))
+
+    def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[float, float, Real]:
+        """Value and <O^2>, and gradients per order, shape (orders, K)."""
         program = self.program
         blocks = self.blocks(theta)
-        noiseless = scale == 0
-        spans = self._spans(orders, noiseless)
+        spans = self._spans(orders, noiseless=scale == 0)
         moments = np.zeros((orders, program.num_blocks, 4, 4), dtype=np.complex128)
-        adjoint = self._readout(orders)
-        scratch = self._room("scratch", orders)
-        values: list[float] = []
-        square = 0.0
+        plan = self._plan(orders, self._room_bytes)
+        if plan.bytes > self._room_bytes:
+            raise MemoryLimitError(self._refusal("the law", plan.bytes, self._room_bytes))
+        self._threads.roomy = plan.roomy
+        value, square = 0.0, 0.0
+        adjoint: State = {}
         stop = self.depth
         while stop > 0:
-            start = max(0, stop - (self.kept if orders == 1 else self.depth))
-            kept, state = self._states(blocks, scale, orders, range(start, stop))
-            if stop == self.depth:
-                pairs = [self._expectations(state, k) for k in range(orders)]
-                values = [value for value, _ in pairs]
-                square = pairs[0][1]
-            del state
+            start = max(0, stop - plan.kept)
+            kept = self._states(blocks, scale, orders, range(start, stop))
             for number in range(stop - 1, start - 1, -1):
-                layer = program.layers[number]
-                self.channel(number, scale).apply_adjoint(adjoint)
                 rho = kept.pop()
-                first, last = self._reversed_slice(layer)
-                u = blocks.dagger[first:last]
+                if number == self.depth - 1:
+                    value, square, adjoint = self._read(rho, scale, orders)
+                else:
+                    self.channel(number, scale).apply_adjoint(adjoint)
+                layer = program.layers[number]
                 part = np.zeros((orders, layer.stop - layer.start, 4, 4), dtype=np.complex128)
-                for q in program.charges:
-                    low, high = spans[q]
-                    if low >= high:
-                        continue
-                    rows = program.tables[q].arguments
-                    reverse = (layer.kind_reversed, layer.table_reversed, u)
-                    needed = orders - low
-                    kernels.backward_half(rho[q], adjoint[q], scratch[q], low, needed, *reverse, *rows, part)
-                    if number > 0:
-                        kernels.conjugate_half(scratch[q], adjoint[q], 0, needed, *reverse, *rows)
+                for q, (low, high) in spans.items():
+                    if low < high:
+                        self._pull_back(q, rho, adjoint, layer, blocks, low, orders - low, number > 0, part)
                 moments[:, layer.start : layer.stop] = part[:, ::-1]
             stop = start
-        return values, square, self._contract(blocks, moments)
+        return value, square, self._contract(blocks, moments)
+
+    def _pull_back(
+        self,
+        q: int | None,
+        rho: State,
+        adjoint: State,
+        layer: LayerProgram,
+        blocks: Blocks,
+        low: int,
+        needed: int,
+        onward: bool,
+        moments: Complex,
+    ) -> None:
+        """One layer of one charge block backwards: its moments, and the readout before the layer if ``onward``."""
+        first, last = self._reversed_slice(layer)
+        reverse = (layer.kind_reversed, layer.table_reversed, blocks.dagger[first:last])
+        args = (*reverse, *self.program.tables[q].arguments)
+        if self._roomy:
+            half = self._room("scratch", adjoint[q].shape[0])[q]
+            kernels.backward_half(rho[q], adjoint[q], half, low, needed, True, *args, moments)
+            if onward:
+                kernels.multiply_left(half, adjoint[q], 0, needed, True, *args)
+            return
+        kernels.backward_half(rho[q], adjoint[q], adjoint[q], low, needed, False, *args, moments)
+        if onward:
+            kernels.dagger(adjoint[q], 0, needed)
+            kernels.multiply_left(adjoint[q], adjoint[q], 0, needed, False, *args)
 
     def _reversed_slice(self, layer: LayerProgram) -> tuple[int, int]:
         """Where a layer's blocks stand in the reversed list."""
@@ -304,13 +355,15 @@ class ExactEngine:
 
     def value(self, theta: Real, scale: float) -> tuple[float, float]:
         """C(theta; s) and <O^2>."""
-        _, state = self._states(self.blocks(theta), scale, 1, range(self.depth, self.depth))
-        return self._expectations(state)
+        self._threads.roomy = self._plan(1, self._room_bytes).roomy
+        (rho,) = self._states(self.blocks(theta), scale, 1, range(self.depth - 1, self.depth))
+        value, square, _ = self._read(rho, scale, 1)
+        return value, square
 
     def draw(self, theta: Real, scale: float) -> Draw:
         """Value, <O^2> and gradient at one scale (0 to infinity)."""
-        values, square, gradient = self._sweep(theta, scale, 1)
-        return Draw(values[0], square, gradient[0])
+        value, square, gradient = self._sweep(theta, scale, 1)
+        return Draw(value, square, gradient[0])
 
     def series(self, theta: Real) -> Real:
         """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
@@ -319,7 +372,8 @@ class ExactEngine:
 
     def final_states(self, theta: Real, scale: float) -> list[State]:
         """The state after the unitaries of each layer (before its slot), order axis of length 1."""
-        kept, _ = self._states(self.blocks(theta), scale, 1, range(self.depth))
+        self._threads.roomy = True
+        kept = self._states(self.blocks(theta), scale, 1, range(self.depth))
         return [{q: rho.copy() for q, rho in state.items()} for state in kept]
 
     def budget(self, theta: Real, direction: Real) -> Real:
@@ -359,6 +413,8 @@ class ExactEngine:
     def _tangents(self, theta: Real, direction: Real) -> Iterator[tuple[int, tuple[State, State, State, State]]]:
         """Noiseless readout and state at each slot with their derivatives along ``direction``, last slot first."""
         program = self.program
+        if self._tangent_bytes() > self._room_bytes:
+            raise MemoryLimitError(self._refusal("the law's budget", self._tangent_bytes(), self._room_bytes))
         blocks = self.blocks(theta)
         tangent = np.zeros_like(blocks.unitary)
         np.add.at(tangent, program.slot_block, direction[program.slot_parameter][:, None, None] * blocks.generator)
@@ -373,11 +429,11 @@ class ExactEngine:
             rho, drho = self._room(f"kept {number}", 1), self._room(f"tangent {number}", 1)
             for q in inputs:
                 args = (layer.kind, layer.table, u, du, *program.tables[q].arguments)
-                kernels.conjugate_half_tangent(state[q], dstate[q], scratch[q], dscratch[q], *args)
-                kernels.conjugate_half_tangent(scratch[q], dscratch[q], rho[q], drho[q], *args)
+                kernels.multiply_left_tangent(state[q], dstate[q], scratch[q], dscratch[q], *args)
+                kernels.multiply_left_tangent(scratch[q], dscratch[q], rho[q], drho[q], *args)
             state, dstate = rho, drho
             kept.append(({q: rho[q] for q in inputs}, {q: drho[q] for q in inputs}))
-        adjoint, dadjoint = self._readout(1), self._zero("tangent", 1)
+        adjoint, dadjoint = self._operator(program.readout_entries, 1), self._zero("tangent", 1)
         for number in range(self.depth - 1, -1, -1):
             rho, drho = kept.pop()
             yield number, (adjoint, dadjoint, rho, drho)
@@ -388,8 +444,8 @@ class ExactEngine:
             reverse = (layer.kind_reversed, layer.table_reversed, blocks.dagger[first:last], tangent_dagger[first:last])
             for q in self._budget_charges:
                 rows = program.tables[q].arguments
-                kernels.conjugate_half_tangent(adjoint[q], dadjoint[q], scratch[q], dscratch[q], *reverse, *rows)
-                kernels.conjugate_half_tangent(scratch[q], dscratch[q], adjoint[q], dadjoint[q], *reverse, *rows)
+                kernels.multiply_left_tangent(adjoint[q], dadjoint[q], scratch[q], dscratch[q], *reverse, *rows)
+                kernels.multiply_left_tangent(scratch[q], dscratch[q], adjoint[q], dadjoint[q], *reverse, *rows)
 
     def commutator_norms(self, theta: Real, state: State) -> Real:
         """Frobenius norms of [G_k, state] for each block generator, shape (slots,)."""
@@ -407,7 +463,7 @@ class ExactEngine:
             for q, rho in state.items():
                 # the tangent of one half is (-i G rho)^dag = i rho G; with its adjoint that is the commutator
                 args = (layer.kind[place], layer.table[place], one, step, *program.tables[q].arguments)
-                kernels.conjugate_half_tangent(rho, empty[q], scratch[q], dscratch[q], *args)
+                kernels.multiply_left_tangent(rho, empty[q], scratch[q], dscratch[q], *args)
                 half = dscratch[q][0]
                 real, imaginary = half[0] + half[0].T, half[1] - half[1].T
                 norms[i] += float(np.sum(real**2) + np.sum(imaginary**2))

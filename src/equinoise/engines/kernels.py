@@ -21,12 +21,13 @@ __all__ = [
     "TILE",
     "backward_half",
     "build_blocks",
-    "conjugate_half",
-    "conjugate_half_tangent",
     "crossed_population",
+    "dagger",
     "damp_orders",
     "mix_pair",
     "mix_site",
+    "multiply_left",
+    "multiply_left_tangent",
     "overlap_traced_pair",
     "pauli_channel",
 ]
@@ -165,7 +166,32 @@ def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_pt
 
 
 @_jit
-def conjugate_half(src, dst, first, last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+def _store(re, im, start, stop, dst, order):
+    for x in range(dst.shape[2]):
+        for t in range(stop - start):
+            dst[order, 0, x, start + t] = re[x, t]
+            dst[order, 1, x, start + t] = im[x, t]
+
+
+@_jit
+def dagger(state, first, last):
+    """Each order's conjugate transpose, in place, tile by tile."""
+    dim = state.shape[2]
+    for order in range(first, last):
+        for part in range(2):
+            sign = 1.0 - 2.0 * part
+            matrix = state[order, part]
+            for i0 in range(0, dim, TILE):
+                for j0 in range(i0, dim, TILE):
+                    for i in range(i0, min(i0 + TILE, dim)):
+                        for j in range(max(j0, i), min(j0 + TILE, dim)):
+                            above = matrix[i, j]
+                            matrix[i, j] = sign * matrix[j, i]
+                            matrix[j, i] = sign * above
+
+
+@_jit
+def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
     """Dst = (B_nb ... B_1 src)^dag for the orders first..last-1; blocks in the order given."""
     dim = src.shape[2]
     re = np.zeros((dim, TILE))
@@ -176,12 +202,15 @@ def conjugate_half(src, dst, first, last, kind, table, u, lo, hi, pair_ptr, one,
             _load(src, order, start, stop, re, im)
             for b in range(kind.shape[0]):
                 _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
-            _store_dagger(re, im, start, stop, dst, order)
+            if flip:
+                _store_dagger(re, im, start, stop, dst, order)
+            else:
+                _store(re, im, start, stop, dst, order)
 
 
 @_jit
-def conjugate_half_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
-    """As conjugate_half on order 0, with its derivative: d(BX) = (dB) X + B (dX), the blocks' dB given as ``du``."""
+def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+    """As multiply_left with ``flip`` on order 0, with its derivative: d(BX) = (dB) X + B (dX), the blocks' dB given as ``du``."""
     dim = src.shape[2]
     re = np.zeros((dim, TILE))
     im = np.zeros((dim, TILE))
@@ -233,9 +262,9 @@ def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_pt
 
 @_jit
 def backward_half(
-    rho, adj, dst, rho_first, adj_last, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments
+    rho, adj, dst, rho_first, adj_last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments
 ):
-    """One layer backwards: adds each block's moments to ``moments``; ``dst`` becomes (B_1^dag .. B_nb^dag adj)^dag.
+    """One layer backwards: adds each block's moments to ``moments``; ``dst`` becomes B_1^dag .. B_nb^dag adj (flipped).
 
     Blocks come last in time first, ``u`` their daggers. With M = rho adj taken after a block, ``moments[m, b]`` (shape
     (orders, nb, 4, 4), complex) gains the elements M[a, c] traced over the other qubits that a gradient
@@ -284,7 +313,10 @@ def backward_half(
             for k in range(adj_last):
                 _apply(ar[k], ai[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
         for k in range(adj_last):
-            _store_dagger(ar[k], ai[k], start, stop, dst, k)
+            if flip:
+                _store_dagger(ar[k], ai[k], start, stop, dst, k)
+            else:
+                _store(ar[k], ai[k], start, stop, dst, k)
 
 
 @_jit

@@ -275,7 +275,7 @@ def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetG
     axes.set_facecolor(_PALE)
     bar = figure.colorbar(mesh, ax=axes, pad=0.02)
     bar.set_label("kappa")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     _ticks(axes, "x", grid.layers)
     _ticks(axes, "y", grid.qubits)
     axes.set_xlabel("layer")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from equinoise.report.figures import survival_table
+from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.sketch import POINT, sketch
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _FIXED_POINT = {
 
 
 def budget_rows(diagnosis: Diagnosis) -> list[dict[str, int | float | str]]:
-    """kappa's budget as rows for a CSV file, in slot order; the column kappa sums to kappa.
+    """The budget of kappa as rows for a CSV file, in slot order; the column kappa sums to kappa.
 
     Returns:
         Rows with the keys layer, qubits (separated by spaces), mechanism, kappa, standard_error (empty for a single
@@ -76,7 +77,7 @@ def budget_rows(diagnosis: Diagnosis) -> list[dict[str, int | float | str]]:
 
 
 def budget_totals(diagnosis: Diagnosis, by: str) -> dict[Hashable, float]:
-    """kappa's budget summed, costliest first.
+    """The budget of kappa summed, costliest first.
 
     Args:
         diagnosis: The diagnosis.
@@ -93,69 +94,6 @@ def budget_totals(diagnosis: Diagnosis, by: str) -> dict[Hashable, float]:
         for place in where:
             sums[place] = sums.get(place, 0.0) + entry.kappa / len(where)
     return dict(sorted(sums.items(), key=lambda item: -item[1]))
-
-
-# -- numbers -------------------------------------------------------------------------------------------------------
-
-
-def _number(value: float, digits: int = 3) -> str:
-    """Three significant digits, thousands grouped; what is below rounding is 0."""
-    if math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "infinite"
-    if abs(value) < 1e-12:
-        return "0"
-    if 1000 <= abs(value) < 1e7:
-        return f"{float(f'{value:.{digits}g}'):,.0f}"
-    return f"{value:.{digits}g}"
-
-
-def _whole(value: float) -> str:
-    """A count of shots: rounded up, at most three digits said."""
-    if not math.isfinite(value):
-        return "infinitely many"
-    return _number(math.ceil(value)) if value < 1e7 else f"{value:.2g}"
-
-
-def _power(value: int) -> str:
-    """A whole number of any size; large ones as a power of ten."""
-    return f"{value:,}" if value < 10**7 else _ratio(value, 1)
-
-
-def _ratio(value: int, unit: int) -> str:
-    exponent = math.log10(value) - math.log10(unit)
-    if exponent < 6:
-        return _number(10**exponent)
-    mantissa = 10 ** (exponent - math.floor(exponent))
-    return f"{mantissa:.1f}e{math.floor(exponent)}"
-
-
-def _interval(bounds: tuple[float, float]) -> str:
-    if not all(map(math.isfinite, bounds)):
-        return "[interval unknown]"
-    return f"[{_number(bounds[0])}, {_number(bounds[1])}]"
-
-
-def _ranges(numbers: Iterable[int]) -> str:
-    """Whole numbers with runs drawn together: 0-3, 6, 8-9."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
-
-
-def _bar(share: float, width: int) -> str:
-    """A bar of eighths of a character."""
-    eighths = round(8 * width * min(1.0, max(0.0, share)))
-    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 # -- the report ----------------------------------------------------------------------------------------------------
@@ -182,7 +120,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, source: str | None =
     parts += [
         Padding(_survival(diagnosis), (1, 0, 0, 3)),
         Padding(_curve(diagnosis), (1, 0, 0, 3)),
-        _section("5", f"What is left at s = {_number(diagnosis.scale)}?", _resources(diagnosis)),
+        _section("5", f"What is left at s = {number(diagnosis.scale)}?", _resources(diagnosis)),
         _section("6", "How sure is this?", _confidence(diagnosis)),
         Text(),
         _verdict(diagnosis),
@@ -193,7 +131,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, source: str | None =
 def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
     problem = diagnosis.problem
     counts = ", ".join(
-        _plural(count, noun)
+        plural(count, noun)
         for count, noun in (
             (problem.num_qubits, "qubit"),
             (len(problem.layers), "layer"),
@@ -211,15 +149,15 @@ def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
             ("   noise ", "dim"),
             (problem.noise.name, "bold"),
             ("   scale ", "dim"),
-            f"s = {_number(diagnosis.scale)}",
+            f"s = {number(diagnosis.scale)}",
         ),
     )
 
 
-def _section(number: str, question: str, body: Sequence[tuple[str, RenderableType]]) -> RenderableType:
+def _section(place: str, question: str, body: Sequence[tuple[str, RenderableType]]) -> RenderableType:
     return Group(
         Text(),
-        Text.assemble((f"{number}  ", "dim"), (question, "bold")),
+        Text.assemble((f"{place}  ", "dim"), (question, "bold")),
         Padding(_pairs(body), (0, 0, 0, 3)),
     )
 
@@ -244,10 +182,8 @@ def _equivariance(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     if facts["sector"] is None:
         rows.append(("sector", "none: the input holds several charges"))
     else:
-        states = _power(facts["sector_dimension"])
-        rows.append(
-            ("sector", f"q = {facts['sector']} of 0..{diagnosis.problem.num_qubits}, dimension {states}")
-        )
+        states = power(facts["sector_dimension"])
+        rows.append(("sector", f"q = {facts['sector']} of 0..{diagnosis.problem.num_qubits}, dimension {states}"))
     noise = str(facts["noise_class"])
     rows.append(("noise", _NOISE_CLASS.get(noise, noise)))
     rows += [("broken by" if i == 0 else "", Text(text)) for i, text in enumerate(breaking[:3])]
@@ -263,16 +199,16 @@ def _light_cone(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     rows: list[tuple[str, RenderableType]] = [
         (
             "light cone",
-            f"qubits {_ranges(cone['qubits'])}: width {cone['width']} of {total}; "
+            f"qubits {ranges(cone['qubits'])}: width {cone['width']} of {total}; "
             f"{cone['parameters']:,} of {len(diagnosis.problem.parameters):,} parameters",
         )
     ]
     if cone["charges"]:
-        rows.append(("charges in it", _ranges(cone["charges"])))
+        rows.append(("charges in it", ranges(cone["charges"])))
     rows.append(
         (
             "numbers held",
-            f"{_power(held)} a state instead of 4^{total} = {_power(full)}: {_ratio(full, held)} times fewer",
+            f"{power(held)} a state instead of 4^{total} = {power(full)}: {ratio(full, held)} times fewer",
         )
     )
     return rows
@@ -283,8 +219,8 @@ def _noiseless(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         (
             "RMS gradient",
             Text.assemble(
-                (_number(diagnosis.noiseless_rms), "bold"),
-                f" per rad  {_interval(diagnosis.noiseless_interval)}  for each parameter in the cone",
+                (number(diagnosis.noiseless_rms), "bold"),
+                f" per rad  {interval(diagnosis.noiseless_interval)}  for each parameter in the cone",
             ),
         )
     ]
@@ -293,27 +229,27 @@ def _noiseless(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
 def _law(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     law = diagnosis.law
     slots = len({entry.layer for entry in law.budget})
-    per_slot = f"; {_number(law.kappa / slots, 2)} per slot" if slots > 1 else ""
+    per_slot = f"; {number(law.kappa / slots, 2)} per slot" if slots > 1 else ""
     return [
         (
             "kappa",
             Text.assemble(
-                (_number(law.kappa), "bold"),
-                f"  {_interval(law.kappa_interval)}  rate of decay in s, summed over {_plural(slots, 'noise slot')}"
+                (number(law.kappa), "bold"),
+                f"  {interval(law.kappa_interval)}  rate of decay in s, summed over {plural(slots, 'noise slot')}"
                 f"{per_slot}",
             ),
         ),
         (
             "w0",
             Text.assemble(
-                (_number(law.fixed_point_share), "bold"),
-                f"  {_interval(law.fixed_point_share_interval)}  share that no noise kills",
+                (number(law.fixed_point_share), "bold"),
+                f"  {interval(law.fixed_point_share_interval)}  share that no noise kills",
             ),
         ),
         ("", f"fixed point {_FIXED_POINT.get(law.fixed_point.kind, law.fixed_point.kind)}"),
         (
             "c2",
-            Text.assemble((_number(law.rate_variance), "bold"), "  relative variance of the decaying rates"),
+            Text.assemble((number(law.rate_variance), "bold"), "  relative variance of the decaying rates"),
         ),
     ]
 
@@ -336,20 +272,20 @@ def _costliest(diagnosis: Diagnosis) -> RenderableType:
         table.add_row(
             entry.mechanism,
             str(entry.layer),
-            _ranges(entry.qubits),
-            _number(entry.kappa),
-            _number(entry.standard_error, 1),
+            ranges(entry.qubits),
+            number(entry.kappa),
+            number(entry.standard_error, 1),
             f"{100 * entry.kappa / total:.0f} %" if total > 1e-12 else "",
-            _bar(entry.kappa / shown[0].kappa, 20),
+            bar(entry.kappa / shown[0].kappa, 20),
         )
     rest = entries[len(shown) :]
     if rest:
         left = sum(entry.kappa for entry in rest)
         table.add_row(
-            f"{_plural(len(rest), 'other')}",
+            f"{plural(len(rest), 'other')}",
             "",
             "",
-            _number(left) if abs(left) > 1e-9 * abs(total) else "0",
+            number(left) if abs(left) > 1e-9 * abs(total) else "0",
             "",
             f"{100 * left / total:.0f} %" if total > 1e-12 else "",
             "",
@@ -370,7 +306,7 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
         table.add_column(no_wrap=True, justify="right")
         table.add_row(Text(by, style="dim"), "", Text("kappa", style="dim"))
         for place, kappa in list(sums.items())[:_COSTLIEST]:
-            table.add_row(str(place), _bar(kappa / greatest, 8), _number(kappa) if abs(kappa) > 1e-9 else "0")
+            table.add_row(str(place), bar(kappa / greatest, 8), number(kappa) if abs(kappa) > 1e-9 else "0")
         if len(sums) > _COSTLIEST:
             table.add_row("…", "", Text(f"{len(sums) - _COSTLIEST} more", style="dim"))
         cells.append(table)
@@ -382,22 +318,25 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
 def _survival(diagnosis: Diagnosis) -> RenderableType:
     law, s = diagnosis.law, diagnosis.scale
     low, high = (float(bound) for bound in law.bounds(s))
-    rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {_number(s)}"))]
+    rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {number(s)}"))]
     if diagnosis.exact is None:
         rows.append(("  exact", Text(f"not computed: {diagnosis.exact_reason}")))
     else:
         exact = diagnosis.exact
         rows.append(
-            ("  exact", Text.assemble((_number(exact.survival), "bold"), f"  {_interval(exact.interval)}  noisy simulation"))
+            (
+                "  exact",
+                Text.assemble((number(exact.survival), "bold"), f"  {interval(exact.interval)}  noisy simulation"),
+            )
         )
     certificate = law.certificate
     status = "proved" if certificate.proved else "not proved here"
     rows += [
-        ("  law", Text.assemble((_number(float(law.survival(s))), "bold"), "  resummed, from kappa, w0 and c2")),
-        ("  leading order", f"{_number(float(law.leading_order(s)))}  exp(-s kappa)"),
+        ("  law", Text.assemble((number(float(law.survival(s))), "bold"), "  resummed, from kappa, w0 and c2")),
+        ("  leading order", f"{number(float(law.leading_order(s)))}  exp(-s kappa)"),
         (
             "  bounds",
-            Text.assemble(f"{_number(low)} to {_number(high)}  ", (status, "green" if certificate.proved else "yellow")),
+            Text.assemble(f"{number(low)} to {number(high)}  ", (status, "green" if certificate.proved else "yellow")),
         ),
         ("", Text(certificate.reason, style="dim")),
     ]
@@ -425,14 +364,14 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         rows.append(
             (
                 "RMS gradient",
-                Text.assemble((_number(exact.rms_gradient), "bold"), f" per rad  {_interval(exact.rms_interval)}"),
+                Text.assemble((number(exact.rms_gradient), "bold"), f" per rad  {interval(exact.rms_interval)}"),
             )
         )
     if resources.readout_factor < 0.9995 or resources.readout_factor > 1.0005:
         rows.append(
             (
                 "as measured",
-                f"{_number(resources.measured_rms)} per rad: readout errors multiply it by "
+                f"{number(resources.measured_rms)} per rad: readout errors multiply it by "
                 f"{resources.readout_factor:.3f}",
             )
         )
@@ -442,7 +381,7 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     elif greatest <= 0:
         scale = "not resolved at any noise scale"
     else:
-        scale = f"resolved up to s = {_number(greatest)}, by the law"
+        scale = f"resolved up to s = {number(greatest)}, by the law"
     depth = resources.greatest_depth
     if depth is None:
         deepest = "no answer: the layers do not repeat"
@@ -451,16 +390,16 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     else:
         least = "at least " if depth.at_least else ""
         deepest = (
-            f"resolved up to {least}{_plural(depth.depth, 'layer')} of this kind ({_plural(depth.samples, 'draw')} each)"
+            f"resolved up to {least}{plural(depth.depth, 'layer')} of this kind ({plural(depth.samples, 'draw')} each)"
         )
     rows += [
         (
             "resolved",
-            f"from {_number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation value",
+            f"from {number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation value",
         ),
         (
             "shots needed",
-            f"{_whole(resources.shots_per_gradient)} per expectation value for a signal-to-noise ratio of 1",
+            f"{whole(resources.shots_per_gradient)} per expectation value for a signal-to-noise ratio of 1",
         ),
         ("greatest scale", scale),
         ("greatest depth", deepest),
@@ -473,7 +412,7 @@ def _confidence(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     certificate = diagnosis.law.certificate
     return [
         ("engine", Text(diagnosis.engine)),
-        ("samples", f"{_plural(diagnosis.samples, 'draw')}, {diagnosis.law.ensemble}{seed}"),
+        ("samples", f"{plural(diagnosis.samples, 'draw')}, {diagnosis.law.ensemble}{seed}"),
         ("intervals", "95 %, by bootstrap over the draws"),
         ("bounds", "proved for this problem" if certificate.proved else "not proved for this problem"),
     ]
@@ -521,7 +460,7 @@ def _bullet(text: str, style: str = "") -> RenderableType:
 def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
     """Print the device snapshots with their medians; times in microseconds, gate durations in nanoseconds."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
-    for name in ("device", "qubits", "T1 (µs)", "T2 (µs)", "1q error", "2q error", "2q gate", "(ns)", "readout"):
+    for name in ("device", "qubits", "T1 (µs)", "T2 (µs)", "1q error", "2q error", "2q gate", "2q ns", "readout"):
         table.add_column(name, justify="left" if name in ("device", "2q gate") else "right", no_wrap=True)
     for device in devices:
         table.add_row(
@@ -538,7 +477,7 @@ def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
     console.print(table, highlight=False)
     console.print(
         Text(
-            f"{_plural(len(devices), 'device snapshot')}; medians over qubits or couplers, errors as average infidelities. "
+            f"{plural(len(devices), 'device snapshot')}; medians over qubits or couplers, errors are average infidelities. "
             "Use one as --noise ibm:NAME.",
             style="dim",
         )
@@ -546,4 +485,4 @@ def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
 
 
 def _known(value: float | None, factor: float = 1.0, digits: int = 3) -> str:
-    return "-" if value is None else _number(value * factor, digits)
+    return "-" if value is None else number(value * factor, digits)
