@@ -239,8 +239,8 @@ def draws() -> Row:
         shown=_ratio(timed),
         met=None if difference == 0 else False,
         difference=difference,
-        note=f"median of {repeats} ratios; two workers kept {statistics.median(busy):.2f} processors busy (less than 2 where "
-        "others compete for them); the numbers must be the same to the last bit",
+        note=f"median of {repeats} ratios; two workers kept {statistics.median(busy):.2f} processors busy "
+        "(less than 2 where others compete for them); the numbers must be the same to the last bit",
         times={"2 workers": timed.first, "1 worker": timed.second},
     )
 

@@ -14,7 +14,8 @@ from qiskit.circuit.library import XXPlusYYGate
 import equinoise as eq
 from equinoise.errors import DeviceError, EquinoiseError, NoiseError
 from equinoise.problem.layers import split_layers
-from equinoise.problem.noise import Dephasing, Depolarizing, NoiseModel, PauliJump, Relaxation
+from equinoise.problem.noise import NoiseModel
+from equinoise.problem.noise_terms import Dephasing, Depolarizing, PauliJump, Relaxation
 
 CIRCUIT = eq.circuits.brickwork(4, depth=3)
 

@@ -55,8 +55,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Whether the gradients of a charge-conserving quantum circuit survive the noise of a real device, why, and what to "
-    "change.",
+    help="Whether the gradients of a charge-conserving quantum circuit survive the noise of a real device, why, and "
+    "what to change.",
 )
 app.command()(diagnose)
 app.command()(devices)

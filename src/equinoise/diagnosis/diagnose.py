@@ -422,7 +422,9 @@ def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
     for name in ("mechanism", "qubit", "layer"):
         sums = budget_sums(law.budget, name)
         worst = max(sums, key=lambda k: sums[k])
-        share, gain = sums[worst] / total, math.exp(min(50.0, sums[worst] * scale))
+        # by the leading order, but never more than all noise takes
+        most = 1 / max(float(law.survival(scale)), 1e-12)
+        share, gain = sums[worst] / total, min(most, math.exp(min(50.0, sums[worst] * scale)))
         cost = f"{name} {worst} costs {100 * share:.0f} % of kappa"
         text = f"{cost}; without it the gradient would be {gain:.3g} times larger"
         found.append((share, text))

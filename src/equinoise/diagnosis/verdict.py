@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 __all__ = ["Verdict", "decide"]
@@ -41,6 +42,8 @@ def decide(
         fixed_point: The fixed point's class.
         shots: Per expectation value.
     """
+    if not all(map(math.isfinite, (*noiseless, *noisy))):
+        return Verdict("undecided", "too few draws for an interval of the RMS gradient; take more samples")
     line = f"{threshold:.2g} is what {shots:,} shots per expectation value resolve"
     if noiseless[1] < threshold:
         return Verdict("shot-limited", f"even without noise the RMS gradient is at most {noiseless[1]:.2g}; {line}")

@@ -210,7 +210,7 @@ def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr,
 
 @_jit
 def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
-    """As multiply_left with ``flip`` on order 0, with its derivative: d(BX) = (dB) X + B (dX), the blocks' dB given as ``du``."""
+    """As multiply_left with ``flip`` on order 0, with its derivative d(BX) = (dB) X + B (dX); ``du`` holds the dB."""
     dim = src.shape[2]
     re = np.zeros((dim, TILE))
     im = np.zeros((dim, TILE))

@@ -13,12 +13,11 @@ def number(value: float, digits: int = 3) -> str:
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):
-        return "infinite"
+        return "infinity"
     if abs(value) < 1e-12:
         return "0"
-    if 1000 <= abs(value) < 1e7:
-        return f"{float(f'{value:.{digits}g}'):,.0f}"
-    return f"{value:.{digits}g}"
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e7 else f"{value:.{digits}g}"
 
 
 def whole(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -13,16 +13,16 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from equinoise.law.rates import budget_sums
 from equinoise.report.figures import survival_table
 from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.sketch import POINT, sketch
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
-    from equinoise.law.rates import BudgetEntry
     from equinoise.problem.devices import DeviceSummary
 
-__all__ = ["budget_rows", "budget_totals", "print_devices", "print_diagnosis"]
+__all__ = ["budget_rows", "print_devices", "print_diagnosis"]
 
 _COSTLIEST = 8
 _NOTES = 4
@@ -48,7 +48,7 @@ _FIXED_POINT = {
     "too mixed": "too mixed: the noise ends in a maximally mixed state that no gate can move",
     "too symmetric": "too symmetric: the noise ends in one pure state that no gate can move",
     "partly protected": "partly protected: some coherences are beyond the noise's reach",
-    "no noise": "there is no noise that the readout sees",
+    "no noise": "none: there is no noise that the readout sees",
 }
 
 
@@ -74,26 +74,6 @@ def budget_rows(diagnosis: Diagnosis) -> list[dict[str, int | float | str]]:
         }
         for entry in diagnosis.law.budget
     ]
-
-
-def budget_totals(diagnosis: Diagnosis, by: str) -> dict[Hashable, float]:
-    """The budget of kappa summed, costliest first.
-
-    Args:
-        diagnosis: The diagnosis.
-        by: "mechanism", "qubit" (a term on several qubits is split evenly over them) or "layer".
-    """
-    places: dict[str, Callable[[BudgetEntry], tuple[Hashable, ...]]] = {
-        "mechanism": lambda entry: (entry.mechanism,),
-        "qubit": lambda entry: entry.qubits,
-        "layer": lambda entry: (entry.layer,),
-    }
-    sums: dict[Hashable, float] = {}
-    for entry in diagnosis.law.budget:
-        where = places[by](entry)
-        for place in where:
-            sums[place] = sums.get(place, 0.0) + entry.kappa / len(where)
-    return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
 
 # -- the report ----------------------------------------------------------------------------------------------------
@@ -139,19 +119,12 @@ def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
         )
     )
     readout = problem.readout_label + (" projected on the sector" if problem.projected else "")
-    return Group(
-        Text.assemble((source or problem.circuit.name, "bold"), f"  {counts}"),
-        Text.assemble(
-            ("readout ", "dim"),
-            (readout, "bold"),
-            ("   input ", "dim"),
-            problem.initial.name,
-            ("   noise ", "dim"),
-            (problem.noise.name, "bold"),
-            ("   scale ", "dim"),
-            f"s = {number(diagnosis.scale)}",
-        ),
-    )
+    rows: list[tuple[str, RenderableType]] = [
+        ("circuit", Text.assemble((source or problem.circuit.name, "bold"), f"   {counts}")),
+        ("readout", Text.assemble((readout, "bold"), f"   on the input {problem.initial.name}")),
+        ("noise", Text.assemble((problem.noise.name, "bold"), f"   at scale s = {number(diagnosis.scale)}")),
+    ]
+    return Padding(_pairs(rows), (0, 0, 0, 3))
 
 
 def _section(place: str, question: str, body: Sequence[tuple[str, RenderableType]]) -> RenderableType:
@@ -229,24 +202,25 @@ def _noiseless(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
 def _law(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     law = diagnosis.law
     slots = len({entry.layer for entry in law.budget})
-    per_slot = f"; {number(law.kappa / slots, 2)} per slot" if slots > 1 else ""
+    per_slot = f": {number(law.kappa / slots, 2)} per slot in {slots} slots" if slots > 1 else ""
+    kept = law.fixed_point_share
+    kept_interval = f"  {interval(law.fixed_point_share_interval)}" if kept > 1e-12 else ""
     return [
         (
             "kappa",
             Text.assemble(
                 (number(law.kappa), "bold"),
-                f"  {interval(law.kappa_interval)}  rate of decay in s, summed over {plural(slots, 'noise slot')}"
-                f"{per_slot}",
+                f"  {interval(law.kappa_interval)}  rate of decay in s{per_slot}",
             ),
         ),
         (
             "w0",
             Text.assemble(
-                (number(law.fixed_point_share), "bold"),
-                f"  {interval(law.fixed_point_share_interval)}  share that no noise kills",
+                (number(kept), "bold"),
+                f"{kept_interval}  share of the squared gradient that noise never kills",
             ),
         ),
-        ("", f"fixed point {_FIXED_POINT.get(law.fixed_point.kind, law.fixed_point.kind)}"),
+        ("fixed point", _FIXED_POINT.get(law.fixed_point.kind, law.fixed_point.kind)),
         (
             "c2",
             Text.assemble((number(law.rate_variance), "bold"), "  relative variance of the decaying rates"),
@@ -264,9 +238,9 @@ def _costliest(diagnosis: Diagnosis) -> RenderableType:
     table.add_column("costliest", no_wrap=True)
     table.add_column("layer", justify="right")
     table.add_column("qubits", justify="right")
-    table.add_column("kappa", justify="right")
-    table.add_column("std. error", justify="right")
-    table.add_column("share", justify="right")
+    table.add_column("kappa", justify="right", no_wrap=True)
+    table.add_column("± error", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, style="blue")
     for entry in shown:
         table.add_row(
@@ -276,7 +250,7 @@ def _costliest(diagnosis: Diagnosis) -> RenderableType:
             number(entry.kappa),
             number(entry.standard_error, 1),
             f"{100 * entry.kappa / total:.0f} %" if total > 1e-12 else "",
-            bar(entry.kappa / shown[0].kappa, 20),
+            bar(entry.kappa / shown[0].kappa, 12),
         )
     rest = entries[len(shown) :]
     if rest:
@@ -298,14 +272,16 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
     grid = Table.grid(padding=(0, 3))
     cells: list[RenderableType] = []
     for by in ("mechanism", "qubit", "layer"):
-        sums = budget_totals(diagnosis, by)
+        sums = budget_sums(diagnosis.law.budget, by)
+        places = sorted(sums, key=lambda place: -sums[place])
         greatest = max(1e-300, *sums.values())
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True, justify="left" if by == "mechanism" else "right")
         table.add_column(no_wrap=True, style="blue", width=8)
         table.add_column(no_wrap=True, justify="right")
         table.add_row(Text(by, style="dim"), "", Text("kappa", style="dim"))
-        for place, kappa in list(sums.items())[:_COSTLIEST]:
+        for place in places[:_COSTLIEST]:
+            kappa = sums[place]
             table.add_row(str(place), bar(kappa / greatest, 8), number(kappa) if abs(kappa) > 1e-9 else "0")
         if len(sums) > _COSTLIEST:
             table.add_row("…", "", Text(f"{len(sums) - _COSTLIEST} more", style="dim"))
@@ -459,7 +435,7 @@ def _bullet(text: str, style: str = "") -> RenderableType:
 
 def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
     """Print the device snapshots with their medians; times in microseconds, gate durations in nanoseconds."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim")
     for name in ("device", "qubits", "T1 (µs)", "T2 (µs)", "1q error", "2q error", "2q gate", "2q ns", "readout"):
         table.add_column(name, justify="left" if name in ("device", "2q gate") else "right", no_wrap=True)
     for device in devices:
@@ -477,8 +453,8 @@ def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
     console.print(table, highlight=False)
     console.print(
         Text(
-            f"{plural(len(devices), 'device snapshot')}; medians over qubits or couplers, errors are average infidelities. "
-            "Use one as --noise ibm:NAME.",
+            f"{plural(len(devices), 'device snapshot')}; medians over qubits or couplers, errors are average "
+            "infidelities. Use one as --noise ibm:NAME.",
             style="dim",
         )
     )
