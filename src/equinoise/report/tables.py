@@ -29,6 +29,8 @@ _NOTES = 4
 _NOTE_LENGTH = 300
 _LABEL = 16
 
+_DEVICE_COLUMNS = ("device", "qubits", "T1 µs", "T2 µs", "1q error", "2q error", "gate", "ns", "readout")
+
 _VERDICT_STYLE = {
     "trainable": "green",
     "classical": "cyan",
@@ -202,7 +204,7 @@ def _noiseless(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
 def _law(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     law = diagnosis.law
     slots = len({entry.layer for entry in law.budget})
-    per_slot = f": {number(law.kappa / slots, 2)} per slot in {slots} slots" if slots > 1 else ""
+    per_slot = f": {number(law.kappa / slots, 2)} per slot in {slots} slots" if slots > 1 and law.kappa > 1e-12 else ""
     kept = law.fixed_point_share
     kept_interval = f"  {interval(law.fixed_point_share_interval)}" if kept > 1e-12 else ""
     return [
@@ -436,8 +438,8 @@ def _bullet(text: str, style: str = "") -> RenderableType:
 def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
     """Print the device snapshots with their medians; times in microseconds, gate durations in nanoseconds."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim")
-    for name in ("device", "qubits", "T1 (µs)", "T2 (µs)", "1q error", "2q error", "2q gate", "2q ns", "readout"):
-        table.add_column(name, justify="left" if name in ("device", "2q gate") else "right", no_wrap=True)
+    for name in _DEVICE_COLUMNS:
+        table.add_column(name, justify="left" if name in ("device", "gate") else "right", no_wrap=True)
     for device in devices:
         table.add_row(
             device.name,

@@ -1,0 +1,1 @@
+"""Studies: many problems, one question, a table, a figure and a criterion each."""
