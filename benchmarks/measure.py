@@ -80,10 +80,10 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def run_task(name: str, environment: Mapping[str, str] | None = None, **arguments: Any) -> dict[str, Any]:
+def run_task(name: str, **arguments: Any) -> dict[str, Any]:
     """What benchmarks.task prints for a task, in a fresh process."""
     command = [sys.executable, "-m", "benchmarks.task", name, json.dumps(arguments)]
-    _, out = run_command(command, environment)
+    _, out = run_command(command)
     return json.loads(out.splitlines()[-1])
 
 

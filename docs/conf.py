@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version as _version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ release = version = _version("equinoise")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 source_suffix = {".md": "markdown"}
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
@@ -58,6 +59,25 @@ def _keep_kets(_app: Sphinx, _what: str, _name: str, _obj: Any, _options: Any, l
     lines[:] = kept
 
 
+def _command_reference(_app: Sphinx) -> None:
+    """Write ``cli.md`` from what the commands say of themselves."""
+    from typer.testing import CliRunner
+
+    from equinoise.cli.main import app as command
+
+    runner = CliRunner(env={"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"})
+    lines = ["# Command line", "", "Generated from the commands' own help.", ""]
+    names = sorted(str(c.name or c.callback.__name__) for c in command.registered_commands if c.callback)
+    for words in [[], *([name] for name in names)]:
+        shown = runner.invoke(command, [*words, "--help"]).output.rstrip()
+        lines += [f"## equinoise {' '.join(words)}".rstrip(), "", "```text", shown, "```", ""]
+    text = "\n".join(lines)
+    page = Path(__file__).with_name("cli.md")
+    if not page.is_file() or page.read_text(encoding="utf-8") != text:
+        page.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
-    """Escape after napoleon has turned the Google sections into fields."""
+    """Escape after napoleon has turned the Google sections into fields; write the command reference first."""
     app.connect("autodoc-process-docstring", _keep_kets, priority=900)
+    app.connect("builder-inited", _command_reference, priority=100)

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from equinoise.cli.devices import devices
 from equinoise.cli.diagnose import diagnose
+from equinoise.cli.reproduce import reproduce
 from equinoise.errors import EquinoiseError
 
 __all__ = ["app", "main"]
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 app.command()(diagnose)
 app.command()(devices)
+app.command()(reproduce)
 
 
 def _version(wanted: bool) -> None:

@@ -53,9 +53,10 @@ def decide(
         return Verdict("undecided", f"the RMS gradient lies between {noisy[0]:.2g} and {noisy[1]:.2g}; {line}")
     if fixed_point not in ("untouched", "no noise"):
         if classical_share[0] >= CLASSICAL_SHARE:
+            share = "all" if classical_share[0] > 0.9995 else f"at least {100 * classical_share[0]:.1f} %"
             return Verdict(
                 "classical",
-                f"{100 * classical_share[0]:.0f} % or more of the surviving squared gradient sits in modes that the "
+                f"{share} of the surviving squared gradient sits in modes that the "
                 "noise leaves alone for ever: it is resolved, but a classical stochastic process has it too",
             )
         if classical_share[1] >= CLASSICAL_SHARE:

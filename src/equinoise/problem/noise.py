@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -220,7 +220,7 @@ class NoiseModel:
         for part in text.split("+"):
             one = cls._from_part(part.strip())
             model = model.combined(one)
-        return replace_name(model, text)
+        return replace(model, name=text)
 
     @classmethod
     def _from_part(cls, part: str) -> NoiseModel:
@@ -371,12 +371,6 @@ class NoiseModel:
         lines += [f"readout of qubit {q}: p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in self.readout_error]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
-
-
-def replace_name(model: NoiseModel, name: str) -> NoiseModel:
-    """The same model under another name."""
-    values = {f.name: getattr(model, f.name) for f in fields(model)}
-    return NoiseModel(**{**values, "name": name})
 
 
 def _slots_of(model: NoiseModel, circuit: Any) -> tuple[Slot, ...]:

@@ -17,6 +17,7 @@ from equinoise.problem.circuits import brickwork
 
 __all__ = ["free_angles", "load_circuit"]
 
+_ESCAPE = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 _INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
 _OWN_GATE = re.compile(r"^\s*gate\s+(\w+)", re.MULTILINE)
 
@@ -55,10 +56,8 @@ def _from_qpy(path: Path) -> QuantumCircuit:
     try:
         with path.open("rb") as file:
             circuits = qpy.load(file)
-    except (QiskitError, OSError, ValueError, EOFError, KeyError, TypeError) as error:
-        raise SourceError(f"{path} is not a readable QPY file: {error}.") from None
     except Exception as error:  # qpy unpacks raw structs and lets struct.error and others through
-        raise SourceError(f"{path} is not a readable QPY file: {type(error).__name__}: {error}.") from None
+        raise SourceError(f"{path} is not a readable QPY file: {_reason(error)}") from None
     if len(circuits) != 1 or not isinstance(circuits[0], QuantumCircuit):
         raise SourceError(f"{path} holds {len(circuits)} programs; expected exactly one circuit. Save one per file.")
     return circuits[0]
@@ -80,13 +79,25 @@ def _from_qasm(path: Path) -> QuantumCircuit:
             return qasm2.loads(text, include_path=(path.parent,), custom_instructions=known)
         circuit: QuantumCircuit = qasm3.loads(text)
     except Exception as error:  # the OpenQASM 3 importer raises parser exceptions of its own
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise SourceError(f"{path} is not valid OpenQASM {header.group(1)}: {first}") from None
+        raise SourceError(f"{path} is not valid OpenQASM {header.group(1)}: {_reason(error)}") from None
     names = {p.name for p in circuit.parameters}
     unused = [name for name in _INPUT.findall(text) if name not in names]
     if unused:
         raise ParameterError(f"{path}: input parameter {unused[0]!r} enters no gate. Remove it or use it in a gate.")
     return circuit
+
+
+def _reason(error: Exception) -> str:
+    """The first telling line of a reader's message, or where its parser stopped."""
+    lines = [line.strip(" \"'") for line in _ESCAPE.sub("", str(error)).replace("\\n", "\n").splitlines()]
+    telling = [line.partition("Error: ")[2] for line in lines if "Error: " in line] or [line for line in lines if line]
+    if telling:
+        return telling[0]
+    # the OpenQASM 3 parser says nothing, but keeps the token that it could not take
+    stopped = getattr(next(iter(getattr(error.__cause__, "args", ())), None), "offendingToken", None)
+    if stopped is None:
+        return type(error).__name__
+    return f"syntax error at line {stopped.line}, column {stopped.column}, near {stopped.text!r}"
 
 
 def _built(text: str) -> QuantumCircuit:

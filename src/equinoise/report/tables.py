@@ -40,7 +40,7 @@ _VERDICT_STYLE = {
 }
 _NOISE_CLASS = {
     "none": "there is none",
-    "strong": "strongly symmetric: every jump commutes with the charge, so one sector suffices",
+    "strong": "strongly symmetric: every jump commutes with the charge",
     "weak": "weakly symmetric: it moves the charge but makes no coherence between sectors",
     "broken": "breaks the symmetry: it makes coherences between sectors",
 }
@@ -183,7 +183,9 @@ def _light_cone(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     rows.append(
         (
             "numbers held",
-            f"{power(held)} a state instead of 4^{total} = {power(full)}: {ratio(full, held)} times fewer",
+            f"{power(held)} a state, all of 4^{total}"
+            if held == full
+            else f"{power(held)} a state instead of 4^{total} = {power(full)}: {ratio(full, held)} times fewer",
         )
     )
     return rows

@@ -1,0 +1,297 @@
+"""One and two charges on cones of tens to hundreds of qubits, and sweeps that do not fit in memory at once.
+
+The reference works on one w x w matrix: the density matrix of one excitation, or for free fermions the correlation
+matrix C_ij = <c_j^dag c_i>, which evolves in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+
+import equinoise as eq
+from equinoise.engines.exact import ExactEngine, memory_limit
+from equinoise.engines.select import select_engine
+from equinoise.errors import MemoryLimitError
+from equinoise.reduction.program import compile_problem
+
+# some hundred gates, each rounding at 1e-16, on quantities of order the readout's weights (about 1 to 10)
+TOLERANCE = 1e-10
+
+
+class OneBody:
+    """w x w matrices under hopping, phases and dephasing (and loss of one excitation), with forward derivatives."""
+
+    def __init__(self, circuit, filled, dephasing, loss=None):
+        """``dephasing``: [(rate, weights of shape (w,)), ...]; ``loss``: rates down of shape (w,)."""
+        self.circuit = circuit
+        self.width = circuit.num_qubits
+        self.start = np.diag([1.0 + 0j if q in filled else 0j for q in range(self.width)])
+        rates = np.zeros((self.width, self.width))
+        for rate, weights in dephasing:
+            # the excitation at i or j: v.z_i - v.z_j = -2 (v_i - v_j)
+            rates += rate * (2 * (weights[:, None] - weights[None, :])) ** 2 / 2
+        if loss is not None:
+            rates += (loss[:, None] + loss[None, :]) / 2
+        self.rates = rates
+
+    def gate(self, matrix, name, wires, angles, slopes):
+        """Applies a gate to a matrix and its derivative; returns both."""
+        rho, drho = matrix
+        unitary, tangent = np.eye(self.width, dtype=complex), np.zeros((self.width, self.width), dtype=complex)
+        (t, *_), (dt, *_) = angles, slopes
+        if name == "xx_plus_yy":
+            (a, b), beta, dbeta = wires, angles[1], slopes[1]
+            c, s = math.cos(t / 2), math.sin(t / 2)
+            phase = np.exp(1j * beta)
+            unitary[a, a] = unitary[b, b] = c
+            unitary[a, b], unitary[b, a] = -1j * s / phase, -1j * s * phase
+            tangent[a, a] = tangent[b, b] = -s / 2 * dt
+            tangent[a, b] = -1j * c / 2 / phase * dt - s / phase * dbeta
+            tangent[b, a] = -1j * c / 2 * phase * dt + s * phase * dbeta
+        else:
+            # an excitation on the gate's qubits gets exp(i t) relative to one elsewhere (RZ: same)
+            for q in wires:
+                unitary[q, q] = np.exp(1j * t)
+                tangent[q, q] = 1j * np.exp(1j * t) * dt
+        left = tangent @ rho @ unitary.conj().T
+        return unitary @ rho @ unitary.conj().T, unitary @ drho @ unitary.conj().T + left + left.conj().T
+
+    def final(self, values, direction, scale):
+        """The final matrix and its derivative along ``direction``, both by parameter."""
+        rho, drho = self.start, np.zeros_like(self.start)
+        decay = np.exp(-scale * self.rates)
+        for item in self.circuit.data:
+            wires = [self.circuit.find_bit(q).index for q in item.qubits]
+            name = item.operation.name
+            if name == "barrier":
+                rho, drho = decay * rho, decay * drho
+                continue
+            angles = [values[p] if p in values else float(p) for p in item.operation.params]
+            slopes = [direction.get(p, 0.0) for p in item.operation.params]
+            rho, drho = self.gate((rho, drho), name, wires, angles, slopes)
+        return rho, drho
+
+
+def weighted_readout(n, seed):
+    """sum c_q Z_q + sum h_q (X X + Y Y)/2 on neighbours, with its w x w matrix; the constant is sum c_q."""
+    rng = np.random.default_rng(seed)
+    onsite, hop = rng.normal(size=n), rng.normal(size=n - 1)
+    terms = [("Z", [q], c) for q, c in enumerate(onsite)]
+    terms += [(p, [q, q + 1], h / 2) for q, h in enumerate(hop) for p in ("XX", "YY")]
+    matrix = np.diag(-2 * onsite) + np.diag(hop, 1) + np.diag(hop, -1)
+    return SparsePauliOp.from_sparse_list(terms, num_qubits=n), matrix, onsite.sum()
+
+
+def bits(n, filled):
+    return "".join("1" if q in filled else "0" for q in reversed(range(n)))
+
+
+def check(problem, body, matrix, constant, scale, seed, directions=3):
+    """Value and derivatives along random directions and single parameters against the w x w reference."""
+    rng = np.random.default_rng(seed)
+    parameters = problem.parameters
+    theta = rng.uniform(-3, 3, len(parameters))
+    values = dict(zip(parameters, theta, strict=True))
+    found = eq.gradient(problem, theta, scale=scale)
+    tried = [rng.normal(size=theta.size) / math.sqrt(theta.size) for _ in range(directions)]
+    tried += list(np.eye(theta.size)[rng.choice(theta.size, 3, replace=False)])
+    for direction in tried:
+        along = dict(zip(parameters, direction, strict=True))
+        rho, drho = body.final(values, along, scale)
+        assert found.value == pytest.approx(constant + np.trace(matrix @ rho).real, abs=TOLERANCE)
+        assert found.gradient @ direction == pytest.approx(np.trace(matrix @ drho).real, abs=TOLERANCE)
+    assert np.linalg.norm(found.gradient) > 0.1
+    return found
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+@pytest.mark.parametrize("noise", ["strong", "weak"])
+def test_one_excitation_on_two_hundred_qubits_is_a_matrix_of_two_hundred(noise, scale):
+    """Interaction, phases and correlated dephasing (or loss) on a readout that sees all qubits."""
+    n = 200
+    circuit = eq.circuits.brickwork(n, depth=3, phase=True)
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=n)
+    data = {"dephasing": [{"rate": 0.03, "weights": dict(enumerate(weights))}, {"rate": 0.05}]}
+    jumps = [(0.03, weights), *((0.05, np.eye(n)[q]) for q in range(n))]
+    loss = None
+    if noise == "weak":
+        loss = rng.uniform(0.05, 0.3, n)
+        data["relaxation"] = [{"qubit": q, "down": d} for q, d in enumerate(loss)]
+    readout, matrix, constant = weighted_readout(n, 2)
+    problem = eq.Problem(circuit, readout=readout, initial=bits(n, {100}), noise=data)
+    found = check(problem, OneBody(circuit, {100}, jumps, loss), matrix, constant, scale, seed=3, directions=1)
+    assert found.reduction["qubits"] == tuple(range(n))
+    assert found.reduction["charges"] == ((1,) if noise == "strong" else (0, 1))
+    assert found.reduction["numbers"] == n**2 + (noise == "weak")
+
+
+def test_deep_ring_with_one_excitation_sees_every_qubit():
+    """Z0 after 16 layers of a ring of 32: the cone closes on itself."""
+    n, depth = 32, 16
+    circuit = eq.circuits.brickwork(n, depth, periodic=True)
+    problem = eq.Problem(circuit, readout="Z0", initial=bits(n, {2}), noise="dephasing:0.01")
+    jumps = [(0.01, np.eye(n)[q]) for q in range(n)]
+    matrix = np.diag([-2.0] + [0.0] * (n - 1))
+    found = check(problem, OneBody(circuit, {2}, jumps), matrix, 1.0, 1.0, seed=4)
+    assert len(found.reduction["qubits"]) == n
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0])
+def test_two_charges_on_forty_qubits_are_free_fermions_without_interaction(scale):
+    """780 states: <Z> and neighbour hopping are quadratic, and the correlation matrix closes under dephasing."""
+    n = 40
+    circuit = eq.circuits.brickwork(n, depth=4, interaction="none", phase=True)
+    weights = np.random.default_rng(5).normal(size=n)
+    data = {"dephasing": [{"rate": 0.03, "weights": dict(enumerate(weights))}, {"rate": 0.05}]}
+    jumps = [(0.03, weights), *((0.05, np.eye(n)[q]) for q in range(n))]
+    readout, matrix, constant = weighted_readout(n, 6)
+    problem = eq.Problem(circuit, readout=readout, initial=bits(n, {18, 21}), noise=data)
+    found = check(problem, OneBody(circuit, {18, 21}, jumps), matrix, constant, scale, seed=7)
+    assert found.reduction["numbers"] == math.comb(n, 2) ** 2
+    assert found.reduction["charges"] == (2,)
+
+
+def test_interaction_leaves_free_fermions_with_two_charges_but_not_with_one():
+    """So the two tests above would not pass by ignoring RZZ."""
+    n = 8
+    circuit = eq.circuits.brickwork(n, depth=6)
+    readout, matrix, constant = weighted_readout(n, 6)
+    theta = np.random.default_rng(8).uniform(-3, 3, circuit.num_parameters)
+    values = dict(zip(circuit.parameters, theta, strict=True))
+    for filled, same in (({3}, True), ({3, 4}, False)):
+        problem = eq.Problem(circuit, readout=readout, initial=bits(n, filled))
+        rho, _ = OneBody(circuit, filled, []).final(values, {}, 0.0)
+        difference = eq.expectation(problem, theta).value - constant - np.trace(matrix @ rho).real
+        assert (abs(difference) < TOLERANCE) is same
+
+
+def test_law_of_one_excitation_on_two_hundred_qubits_is_the_derivative_of_its_variance():
+    n = 200
+    readout, _, _ = weighted_readout(n, 2)
+    circuit = eq.circuits.brickwork(n, depth=2)
+    problem = eq.Problem(circuit, readout=readout, initial=bits(n, {100}), noise="dephasing:0.05")
+    theta = np.random.default_rng(9).uniform(-3, 3, (1, circuit.num_parameters))
+    law = eq.law(problem, ensemble=theta)
+    # 5-point difference of ln V at s = 0 on one side: error about step^4 times a fifth derivative of order kappa
+    step = 0.05
+    variance = eq.gradient_variance(problem, scales=[0, step, 2 * step, 3 * step, 4 * step], ensemble=theta).variance
+    slope = np.array([-25, 48, -36, 16, -3]) @ np.log(variance) / (12 * step)
+    assert law.kappa == pytest.approx(-slope / 2, rel=1e-4)
+    assert sum(entry.kappa for entry in law.budget) == pytest.approx(law.kappa, rel=1e-10)
+
+
+# -- memory --------------------------------------------------------------------------------------------------------
+
+
+def small(depth=7, noise="dephasing:0.05"):
+    return eq.Problem(eq.circuits.brickwork(8, depth), readout="Z4", initial="neel", noise=noise)
+
+
+THETA = np.random.default_rng(10).uniform(-3, 3, len(small().parameters))
+
+
+@pytest.mark.parametrize("noise", ["dephasing:0.05", "relaxation:down=0.05,up=0.02", "depolarizing:0.03"])
+@pytest.mark.parametrize("states", [2, 3, 4, 6])
+def test_sweep_that_keeps_fewer_states_than_layers_gives_the_same_gradient(noise, states, monkeypatch):
+    plain = small(noise=noise)
+    expected = {s: eq.gradient(plain, THETA, scale=s) for s in (0.0, 1.0, math.inf)}
+    engine = select_engine(plain)
+    assert engine.kept == engine.depth == 7
+    state = 16 * compile_problem(plain).numbers
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(engine.shared_bytes + (states + 0.5) * state) / 1e9:.12f}")
+    tight = small(noise=noise)
+    cramped = select_engine(tight)
+    assert cramped.kept == states - 1 < cramped.depth
+    assert cramped.memory_bytes <= memory_limit()
+    for scale, found in expected.items():
+        again = eq.gradient(tight, THETA, scale=scale)
+        # the same operations in the same order, but for scratch arrays
+        assert again.value == pytest.approx(found.value, abs=1e-14)
+        np.testing.assert_allclose(again.gradient, found.gradient, atol=1e-14)
+        assert eq.expectation(tight, THETA, scale=scale).value == pytest.approx(found.value, abs=1e-14)
+
+
+def test_law_in_little_memory_is_the_same_or_refused_with_numbers(monkeypatch):
+    """The power series and the budget hold more than one gradient; they must fit, repeat, or refuse."""
+    plain = small()
+    expected = eq.law(plain, ensemble=THETA[None, :])
+    state = 16 * compile_problem(plain).numbers
+    answers = 0
+    for states in (3, 6, 9, 12, 20, 40):
+        monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(select_engine(plain).shared_bytes + states * state) / 1e9:.12f}")
+        try:
+            found = eq.law(small(), ensemble=THETA[None, :])
+        except MemoryLimitError as error:
+            assert not answers  # more memory never refuses what less could do
+            assert "GB are free" in str(error)
+        else:
+            answers += 1
+            assert found.kappa == pytest.approx(expected.kappa, rel=1e-12)
+            assert found.second_moment == pytest.approx(expected.second_moment, rel=1e-12)
+            assert [e.kappa for e in found.budget] == pytest.approx([e.kappa for e in expected.budget], abs=1e-13)
+    assert answers
+
+
+def test_state_too_large_for_the_memory_allowed_is_refused_with_numbers_and_remedies(monkeypatch):
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", "0.001")
+    circuit = eq.circuits.brickwork(40, depth=3, interaction="none")
+    readout, _, _ = weighted_readout(40, 1)
+    problem = eq.Problem(circuit, readout=readout, initial=bits(40, {3, 20}), noise="dephasing:0.1")
+    with pytest.raises(MemoryLimitError) as error:
+        eq.gradient(problem, np.zeros(circuit.num_parameters))
+    text = str(error.value)
+    # 780^2 complex numbers of 16 bytes
+    assert "the light cone of 40 qubits holds 6.08e+05 complex numbers (0.00973 GB a state)" in text
+    assert "one gradient needs" in text
+    assert "Use fewer layers, a more local readout, an input of lower charge" in text
+    assert "EQUINOISE_MEMORY_GB sets the limit" in text
+
+
+def test_memory_limit_that_is_no_number_is_refused(monkeypatch):
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", "lots")
+    with pytest.raises(MemoryLimitError, match="EQUINOISE_MEMORY_GB must be a number of gigabytes, got 'lots'"):
+        eq.gradient(small(), THETA)
+
+
+def test_memory_limit_is_the_stated_one_or_a_share_of_what_is_free(monkeypatch):
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", "1.5")
+    assert memory_limit() == 1_500_000_000
+    monkeypatch.delenv("EQUINOISE_MEMORY_GB")
+    assert memory_limit() > 10_000_000
+
+
+# -- workers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", ["dephasing:0.05", "relaxation:0.05"])
+def test_one_and_two_workers_give_the_same_numbers(noise):
+    results = [
+        eq.gradient_variance(small(noise=noise), scales=[0, 1, math.inf], samples=7, seed=3, workers=workers)
+        for workers in (1, 2)
+    ]
+    np.testing.assert_array_equal(results[0].variance, results[1].variance)
+    np.testing.assert_array_equal(results[0].per_parameter, results[1].per_parameter)
+    np.testing.assert_array_equal(results[0].survival_error, results[1].survival_error)
+    laws = [eq.law(small(noise=noise), samples=5, seed=3, workers=workers) for workers in (1, 2)]
+    assert laws[0].kappa == laws[1].kappa
+    assert laws[0].budget == laws[1].budget
+
+
+def test_workers_are_as_many_as_fit_in_memory(monkeypatch):
+    program = compile_problem(small())
+    assert ExactEngine(program, workers=64).workers == 64
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{ExactEngine(program).memory_bytes * 4 / 1e9:.12f}")
+    assert 1 <= ExactEngine(program, workers=64).workers < 4
+
+
+def test_engine_by_unknown_name_is_refused():
+    circuit = QuantumCircuit(2)
+    circuit.rzz(0.3, 0, 1)
+    with pytest.raises(eq.EquinoiseError, match="no engine 'fast'; choose auto or one of: exact"):
+        eq.expectation(eq.Problem(circuit, readout="Z0"), [], engine="fast")
