@@ -39,41 +39,44 @@ class OneBody:
             rates += (loss[:, None] + loss[None, :]) / 2
         self.rates = rates
 
-    def gate(self, matrix, name, wires, angles, slopes):
-        """Applies a gate to a matrix and its derivative; returns both."""
-        rho, drho = matrix
-        unitary, tangent = np.eye(self.width, dtype=complex), np.zeros((self.width, self.width), dtype=complex)
+    @staticmethod
+    def gate(rho, drho, name, wires, angles, slopes):
+        """Applies a gate to a matrix and its derivative, in place: only rows and columns of its qubits change."""
+        rows = list(wires)
         (t, *_), (dt, *_) = angles, slopes
         if name == "xx_plus_yy":
-            (a, b), beta, dbeta = wires, angles[1], slopes[1]
-            c, s = math.cos(t / 2), math.sin(t / 2)
-            phase = np.exp(1j * beta)
-            unitary[a, a] = unitary[b, b] = c
-            unitary[a, b], unitary[b, a] = -1j * s / phase, -1j * s * phase
-            tangent[a, a] = tangent[b, b] = -s / 2 * dt
-            tangent[a, b] = -1j * c / 2 / phase * dt - s / phase * dbeta
-            tangent[b, a] = -1j * c / 2 * phase * dt + s * phase * dbeta
+            beta, dbeta = angles[1], slopes[1]
+            c, s, phase = math.cos(t / 2), math.sin(t / 2), np.exp(1j * beta)
+            unitary = np.array([[c, -1j * s / phase], [-1j * s * phase, c]])
+            by_theta = np.array([[-s, -1j * c / phase], [-1j * c * phase, -s]]) / 2
+            by_beta = np.array([[0, -s / phase], [s * phase, 0]])
+            tangent = dt * by_theta + dbeta * by_beta
         else:
-            # an excitation on the gate's qubits gets exp(i t) relative to one elsewhere (RZ: same)
-            for q in wires:
-                unitary[q, q] = np.exp(1j * t)
-                tangent[q, q] = 1j * np.exp(1j * t) * dt
-        left = tangent @ rho @ unitary.conj().T
-        return unitary @ rho @ unitary.conj().T, unitary @ drho @ unitary.conj().T + left + left.conj().T
+            # an excitation on the gate's qubits gets exp(i t) relative to one elsewhere, for RZ as for RZZ
+            unitary = np.exp(1j * t) * np.eye(len(rows))
+            tangent = 1j * dt * unitary
+        for matrix in (rho, drho):
+            matrix[rows] = unitary @ matrix[rows]
+            matrix[:, rows] = matrix[:, rows] @ unitary.conj().T
+        # d(U r U^dag) = A (U r U^dag) + (U r U^dag) A^dag + U dr U^dag with A = dU U^dag
+        step = tangent @ unitary.conj().T
+        drho[rows] += step @ rho[rows]
+        drho[:, rows] += rho[:, rows] @ step.conj().T
 
     def final(self, values, direction, scale):
         """The final matrix and its derivative along ``direction``, both by parameter."""
-        rho, drho = self.start, np.zeros_like(self.start)
+        rho, drho = self.start.copy(), np.zeros_like(self.start)
         decay = np.exp(-scale * self.rates)
         for item in self.circuit.data:
             wires = [self.circuit.find_bit(q).index for q in item.qubits]
             name = item.operation.name
             if name == "barrier":
-                rho, drho = decay * rho, decay * drho
+                rho *= decay
+                drho *= decay
                 continue
             angles = [values[p] if p in values else float(p) for p in item.operation.params]
             slopes = [direction.get(p, 0.0) for p in item.operation.params]
-            rho, drho = self.gate((rho, drho), name, wires, angles, slopes)
+            self.gate(rho, drho, name, wires, angles, slopes)
         return rho, drho
 
 
@@ -168,14 +171,14 @@ def test_interaction_leaves_free_fermions_with_two_charges_but_not_with_one():
         problem = eq.Problem(circuit, readout=readout, initial=bits(n, filled))
         rho, _ = OneBody(circuit, filled, []).final(values, {}, 0.0)
         difference = eq.expectation(problem, theta).value - constant - np.trace(matrix @ rho).real
-        assert (abs(difference) < TOLERANCE) is same
+        assert bool(abs(difference) < TOLERANCE) is same
 
 
-def test_law_of_one_excitation_on_two_hundred_qubits_is_the_derivative_of_its_variance():
-    n = 200
+def test_law_of_one_excitation_on_eighty_qubits_is_the_derivative_of_its_variance():
+    n = 80
     readout, _, _ = weighted_readout(n, 2)
     circuit = eq.circuits.brickwork(n, depth=2)
-    problem = eq.Problem(circuit, readout=readout, initial=bits(n, {100}), noise="dephasing:0.05")
+    problem = eq.Problem(circuit, readout=readout, initial=bits(n, {40}), noise="dephasing:0.05")
     theta = np.random.default_rng(9).uniform(-3, 3, (1, circuit.num_parameters))
     law = eq.law(problem, ensemble=theta)
     # 5-point difference of ln V at s = 0 on one side: error about step^4 times a fifth derivative of order kappa

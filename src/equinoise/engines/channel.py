@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines import kernels
-from equinoise.reduction.program import Program, SlotProgram
+from equinoise.reduction.program import Program
+from equinoise.reduction.slot_program import SlotProgram
 
 __all__ = ["KEEP_BYTES", "Channel"]
 

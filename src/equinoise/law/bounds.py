@@ -17,7 +17,8 @@ from equinoise.problem.blocks import Block
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.gates import Rotation
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import Program, SlotProgram
+from equinoise.reduction.program import Program
+from equinoise.reduction.slot_program import SlotProgram
 
 __all__ = ["Certificate", "certificate", "greatest_rate", "random_phases", "survival_bounds"]
 

@@ -17,13 +17,21 @@ from scipy.sparse import coo_matrix, csr_matrix
 from equinoise.errors import MemoryLimitError
 from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
-from equinoise.problem.noise_terms import Slot
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
+from equinoise.reduction.row_tables import PairTables, pair_tables
 from equinoise.reduction.sector import Occupations, Sector, sector
+from equinoise.reduction.slot_program import (
+    BudgetTerm,
+    SlotProgram,
+    budget_terms,
+    coherence_rates,
+    compile_slot,
+    jump_phases,
+)
 from equinoise.reduction.symmetry import NoiseClass, noise_class
 
-__all__ = ["BudgetTerm", "LayerProgram", "PairTables", "Program", "SlotProgram", "compile_problem"]
+__all__ = ["LayerProgram", "Program", "compile_problem"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -60,82 +68,6 @@ class LayerProgram:
         return np.ascontiguousarray(self.table[::-1])
 
 
-@dataclass(frozen=True)
-class BudgetTerm:
-    """One additive part of kappa.
-
-    Attributes:
-        layer: Slot, counted from 0.
-        qubits: Circuit qubits (those inside the cone).
-        mechanism: "dephasing", "relaxation", "depolarizing" or "pauli".
-    """
-
-    layer: int
-    qubits: tuple[int, ...]
-    mechanism: str
-
-
-@dataclass(frozen=True)
-class SlotProgram:
-    """One slot's noise on cone qubits, equal terms merged.
-
-    Attributes:
-        jumps: ((rate, weights or parity mask, is_parity), ...) diagonal jumps; weights of shape (w,).
-        relaxation: {qubit: (down, up)}.
-        depolarizing: {qubits: rate} on one or two cone qubits.
-        flips: {qubit: rate} of X and Y jumps with equal rates, which together conserve the charge weakly.
-        paulis: ((((qubit, letter), ...), rate), ...) other jumps, full space only.
-    """
-
-    jumps: tuple[tuple[float, tuple[float, ...], bool], ...]
-    relaxation: tuple[tuple[int, tuple[float, float]], ...]
-    depolarizing: tuple[tuple[tuple[int, ...], float], ...]
-    flips: tuple[tuple[int, float], ...]
-    paulis: tuple[tuple[tuple[tuple[int, str], ...], float], ...]
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing acts."""
-        return not (self.jumps or self.relaxation or self.depolarizing or self.flips or self.paulis)
-
-    @property
-    def changes_charge(self) -> tuple[bool, bool]:
-        """Whether it can lower, and raise, the charge."""
-        both = bool(self.depolarizing or self.flips or self.paulis)
-        return (
-            both or any(down > 0 for _, (down, _) in self.relaxation),
-            both or any(up > 0 for _, (_, up) in self.relaxation),
-        )
-
-
-@dataclass(frozen=True)
-class PairTables:
-    """Row tables of one sector for every block's qubits, concatenated; table t is ptr[t]:ptr[t+1].
-
-    Attributes:
-        lo: Rows with the first qubit filled and the second empty (full space, one qubit: empty).
-        hi: Their partners with the two exchanged (full space, one qubit: filled).
-        pair_ptr: Shape (tables + 1,).
-        one: Rows with both (or the single) qubits filled.
-        one_ptr: Shape (tables + 1,).
-        quad: Shape (4, m): the rows 00, 10, 01, 11 (first qubit first) of one rest, full space only.
-        quad_ptr: Shape (tables + 1,).
-    """
-
-    lo: Index
-    hi: Index
-    pair_ptr: Index
-    one: Index
-    one_ptr: Index
-    quad: Index
-    quad_ptr: Index
-
-    @cached_property
-    def arguments(self) -> tuple[Index, Index, Index, Index, Index, Index, Index]:
-        """In the order that the kernels take them."""
-        return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr, self.quad, self.quad_ptr)
-
-
 class Program:
     """A problem compiled for the engines.
 
@@ -168,7 +100,7 @@ class Program:
         self.width = self.cone.width
         self.parameters = self.cone.parameters
         self._local = {q: i for i, q in enumerate(self.cone.qubits)}
-        self.slots = tuple(self._slot(slot) for slot in self.cone.slots)
+        self.slots = tuple(compile_slot(slot, self._local, self.width) for slot in self.cone.slots)
         self._weights = self._charge_weights()
         self.charges: tuple[int | None, ...] = self._charges()
         self._check_size()
@@ -207,53 +139,13 @@ class Program:
 
     # -- noise ---------------------------------------------------------------------------------------------------
 
-    def _slot(self, slot: Slot) -> SlotProgram:
-        place = self._local
-        width = self.width
-        jumps: dict[tuple[tuple[float, ...], bool], float] = {}
-        for term in slot.dephasing:
-            weights = [0.0] * width
-            for q, w in term.pairs:
-                weights[place[q]] = w
-            key = (tuple(weights), False)
-            jumps[key] = jumps.get(key, 0.0) + term.rate
-        relaxation: dict[int, tuple[float, float]] = {}
-        for r in slot.relaxation:
-            down, up = relaxation.get(place[r.qubits[0]], (0.0, 0.0))
-            relaxation[place[r.qubits[0]]] = (down + r.down, up + r.up)
-        depolarizing: dict[tuple[int, ...], float] = {}
-        for d in slot.depolarizing:
-            qubits = tuple(sorted(place[int(q)] for q in d.qubits))
-            depolarizing[qubits] = depolarizing.get(qubits, 0.0) + d.rate
-        paulis: dict[tuple[tuple[int, str], ...], float] = {}
-        for p in slot.pauli:
-            letters = tuple((place[q], a) for q, a in p.pauli)
-            if all(a == "Z" for _, a in letters):
-                mask = [0.0] * width
-                for q, _ in letters:
-                    mask[q] = 1.0
-                jumps[tuple(mask), True] = jumps.get((tuple(mask), True), 0.0) + p.rate
-            else:
-                paulis[letters] = paulis.get(letters, 0.0) + p.rate
-        flips: dict[int, float] = {}
-        for q in range(width):
-            x, y = ((q, "X"),), ((q, "Y"),)
-            if x in paulis and math.isclose(paulis[x], paulis.get(y, -1.0), rel_tol=1e-12):
-                flips[q] = paulis.pop(x) + paulis.pop(y)
-        return SlotProgram(
-            tuple((rate, weights, parity) for (weights, parity), rate in jumps.items()),
-            tuple(sorted(relaxation.items())),
-            tuple(sorted(depolarizing.items())),
-            tuple(sorted(flips.items())),
-            tuple(paulis.items()),
-        )
-
     def unrestricted_slot(self, layer: int) -> SlotProgram:
         """A slot's noise on all cone qubits, whether or not the readout sees them there.
 
         Where it would lead to charges that the program does not hold, the seen part alone.
         """
-        whole = self._slot(restrict(self.problem.slots[layer], frozenset(self.cone.qubits)))
+        restricted = restrict(self.problem.slots[layer], frozenset(self.cone.qubits))
+        whole = compile_slot(restricted, self._local, self.width)
         lowers, raises = whole.changes_charge
         held = [q for q in self.charges if q is not None]
         if held and ((lowers and min(held) > 0) or (raises and max(held) < self.width)):
@@ -262,55 +154,16 @@ class Program:
 
     @cached_property
     def budget_terms(self) -> tuple[BudgetTerm, ...]:
-        """The additive parts of kappa, in slot order: jumps, relaxation, depolarizing, flips, Paulis."""
-        qubits = self.cone.qubits
-        out: list[BudgetTerm] = []
-        for layer, slot in enumerate(self.slots):
-            for _, weights, _ in slot.jumps:
-                where = tuple(qubits[i] for i, w in enumerate(weights) if w)
-                out.append(BudgetTerm(layer, where, "dephasing"))
-            out += [BudgetTerm(layer, (qubits[i],), "relaxation") for i, _ in slot.relaxation]
-            out += [BudgetTerm(layer, tuple(qubits[i] for i in pair), "depolarizing") for pair, _ in slot.depolarizing]
-            out += [BudgetTerm(layer, (qubits[i],), "pauli") for i, _ in slot.flips]
-            out += [BudgetTerm(layer, tuple(qubits[i] for i, _ in letters), "pauli") for letters, _ in slot.paulis]
-        return tuple(out)
+        """The additive parts of kappa, in slot order."""
+        return budget_terms(self.slots, self.cone.qubits)
 
     def phases(self, slot: SlotProgram, charge: int | None) -> tuple[Real, Real]:
-        """Jump eigenvalues phi_j(x) = v_j . z_x (or a parity), shape (D, J), and rates, shape (J,)."""
-        signs = 1.0 - 2.0 * self.sectors[charge].occupations.astype(np.float64)
-        columns = [
-            np.prod(signs[:, np.array(weights) > 0], axis=1) if parity else signs @ np.array(weights)
-            for _, weights, parity in slot.jumps
-        ]
-        phi = np.stack(columns, axis=1) if columns else np.zeros((signs.shape[0], 0))
-        return phi, np.array([rate for rate, _, _ in slot.jumps])
+        """Jump eigenvalues and rates on a charge block; see :func:`jump_phases`."""
+        return jump_phases(slot, self.sectors[charge])
 
     def coherence_rates(self, slot: SlotProgram, charge: int | None, rows: slice = slice(None)) -> Real:
-        """Decay rate of each element |x><y| of a charge block, exclusive of population mixing: shape (rows, D).
-
-        Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum_i c_i [x_i != y_i] + sum_ab r_ab [x_ab != y_ab], with
-        c_i = (down + up)/2 + depolarizing + flips. Rates below 1e-13 of the largest are cancellation and set to 0.
-        """
-        filled = self.sectors[charge].occupations.astype(np.float64)
-        phi, rates = self.phases(slot, charge)
-        site = np.zeros(self.width)
-        for i, (down, up) in slot.relaxation:
-            site[i] += (down + up) / 2
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 1:
-                site[qubits[0]] += rate
-        for i, rate in slot.flips:
-            site[i] += rate
-        alone = (phi**2) @ rates / 2 + filled @ site
-        gamma = alone[rows, None] + alone[None, :] - (phi[rows] * rates) @ phi.T - 2 * (filled[rows] * site) @ filled.T
-        largest = 2 * float(alone.max(initial=0.0))
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 2:
-                local = filled[:, qubits[0]] + 2 * filled[:, qubits[1]]
-                gamma += rate * (local[rows, None] != local[None, :])
-                largest += rate
-        gamma[np.abs(gamma) < 1e-13 * largest] = 0.0
-        return gamma
+        """Decay rates of a charge block's elements; see :func:`coherence_rates`."""
+        return coherence_rates(slot, self.sectors[charge], rows)
 
     # -- states and readout --------------------------------------------------------------------------------------
 
@@ -458,7 +311,9 @@ class Program:
                 LayerProgram(start, len(compiled), np.array(kinds, dtype=np.int64), np.array(ids, dtype=np.int64))
             )
         self.layers: tuple[LayerProgram, ...] = tuple(layers)
-        self.tables: dict[int | None, PairTables] = {q: self._pair_tables(q, list(tables)) for q in self.charges}
+        self.tables: dict[int | None, PairTables] = {
+            q: pair_tables(self.sectors[q], list(tables)) for q in self.charges
+        }
         self._compile_rotations([block for block, _ in compiled])
 
     def _compile_rotations(self, blocks: list[Block]) -> None:
@@ -516,45 +371,6 @@ class Program:
         out[np.ix_(where, where)] = matrix
         return out
 
-    def _pair_tables(self, charge: int | None, keys: list[tuple[int, ...]]) -> PairTables:
-        table = self.sectors[charge]
-        filled = table.occupations
-        lo, hi, one = [], [], []
-        quad = [np.zeros((4, 0), dtype=np.int64)]
-        nothing = np.zeros(0, dtype=np.int64)
-        for key in keys:
-            if charge is None and len(key) == 2:
-                rows = np.flatnonzero((filled[:, key[0]] == 0) & (filled[:, key[1]] == 0))
-                a, b = 1 << key[0], 1 << key[1]
-                quad.append(np.stack([rows, rows + a, rows + b, rows + a + b]))
-                lo.append(nothing)
-                hi.append(nothing)
-                one.append(nothing)
-                continue
-            quad.append(np.zeros((4, 0), dtype=np.int64))
-            if charge is None:
-                rows = np.flatnonzero(filled[:, key[0]] == 0)
-                lo.append(rows)
-                hi.append(rows + (1 << key[0]))
-                one.append(nothing)
-            elif len(key) == 2:
-                rows = np.flatnonzero((filled[:, key[0]] == 1) & (filled[:, key[1]] == 0))
-                swapped = filled[rows].copy()
-                swapped[:, key[0]] = 0
-                swapped[:, key[1]] = 1
-                lo.append(rows)
-                hi.append(table.rank(swapped))
-                one.append(np.flatnonzero((filled[:, key[0]] == 1) & (filled[:, key[1]] == 1)))
-            else:
-                lo.append(nothing)
-                hi.append(nothing)
-                one.append(np.flatnonzero(filled[:, key[0]] == 1))
-        return PairTables(
-            *(_flat(lo), _flat(hi), _pointers(lo)),
-            *(_flat(one), _pointers(one)),
-            *(_flat(quad), _pointers(quad)[1:]),
-        )
-
     # -- row tables of the noise -----------------------------------------------------------------------------------
 
     def site_rows(self, qubit: int, charge: int | None) -> tuple[Index, Index]:
@@ -598,16 +414,6 @@ class Program:
 def _entries(matrix: Complex | csr_matrix) -> Entries:
     sparse = coo_matrix(matrix)
     return sparse.row.astype(np.int64), sparse.col.astype(np.int64), sparse.data.astype(np.complex128)
-
-
-def _flat(parts: list[Index]) -> Index:
-    if not parts:
-        return np.zeros(0, dtype=np.int64)
-    return np.ascontiguousarray(np.concatenate(parts, axis=-1))
-
-
-def _pointers(parts: list[Index]) -> Index:
-    return np.cumsum([0, *(part.shape[-1] for part in parts)], dtype=np.int64)
 
 
 def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
