@@ -87,6 +87,7 @@ class Channel:
         self.scale = scale
         self.orders = 3 if scale is None else 1
         self.idle = slot.empty or scale == 0
+        self.dephases_only = not (slot.relaxation or slot.depolarizing or slot.flips or slot.paulis)
         self._masks: dict[int | None, Real] = {}
         self._sites: list[tuple[int, Real]] = []
         for i, generators in _site_generators(slot):

@@ -269,16 +269,22 @@ class ExactEngine:
 
     def _read(self, rho: State, scale: float | None, orders: int) -> tuple[float, float, State]:
         """C = <<N^dag(O)| rho>>, <O^2> likewise, and N^dag(O), for the state before the last slot's noise N."""
-        channel = self.channel(self.depth - 1, scale)
-        square = self._operator(self.program.square_entries, orders)
-        channel.apply_adjoint(square)
+        square = self._seen(self.program.square_entries, scale, orders)
         second = self._overlap(square, rho)
-        adjoint = self._operator(self.program.readout_entries, orders)
-        channel.apply_adjoint(adjoint)
+        adjoint = self._seen(self.program.readout_entries, scale, orders)
         return self._overlap(adjoint, rho), second, adjoint
 
+    def _seen(self, entries: Mapping[int | None, Entries], scale: float | None, orders: int) -> State:
+        """An operator through the last slot's noise; pure dephasing leaves a diagonal one as it is."""
+        channel = self.channel(self.depth - 1, scale)
+        operator = self._operator(entries, orders)
+        if not (channel.dephases_only and all(np.array_equal(r, c) for r, c, _ in entries.values())):
+            channel.apply_adjoint(operator)
+        return operator
+
     def _overlap(self, operator: State, state: State) -> float:
-        return float(sum(np.vdot(operator[q][0], rho[0]) for q, rho in state.items()))
+        # not a BLAS dot: its threads would fight the draws, and a single gradient's own thread
+        return float(sum(np.einsum("i,i->", operator[q][0].ravel(), rho[0].ravel()) for q, rho in state.items()))
 
     def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[float, float, Real]:
         """Value and <O^2>, and gradients per order, shape (orders, K)."""

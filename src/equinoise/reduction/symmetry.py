@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -92,23 +93,27 @@ def _qubits(term: NoiseTerm) -> tuple[int, ...]:
 
 
 def _commutes(term: NoiseTerm) -> bool:
-    """Whether every jump operator of the term commutes with the charge."""
-    qubits = sorted(_qubits(term))
-    place = {q: i for i, q in enumerate(qubits)}
-    n = len(qubits)
+    """Whether every jump operator of the term commutes with the charge, whatever its rate, place and qubit numbers."""
+    place = {q: i for i, q in enumerate(sorted(_qubits(term)))}
     if isinstance(term, Dephasing):
-        jumps = [SparsePauliOp.from_sparse_list([("Z", [place[q]], w) for q, w in term.pairs], num_qubits=n)]
-    elif isinstance(term, PauliJump):
-        letters = "".join(p for _, p in term.pauli)
-        jumps = [SparsePauliOp.from_sparse_list([(letters, [place[q] for q, _ in term.pauli], 1.0)], num_qubits=n)]
-    elif isinstance(term, Depolarizing):
-        labels = ["".join(p) for p in itertools.product("IXYZ", repeat=n)]
-        jumps = [SparsePauliOp(label) for label in labels if set(label) != {"I"}]
+        return _jumps_commute("Z", tuple(w for _, w in term.pairs))
+    if isinstance(term, PauliJump):
+        return _jumps_commute("".join(p for _, p in sorted((place[q], p) for q, p in term.pauli)), None)
+    if isinstance(term, Depolarizing):
+        return all(_jumps_commute("".join(p), None) for p in itertools.product("IXYZ", repeat=len(place)))
+    lower = SparsePauliOp(["X", "Y"], [0.5, 0.5j])
+    return all(commutes_with_charge(j) for rate, j in ((term.down, lower), (term.up, lower.adjoint())) if rate > 0)
+
+
+@lru_cache(maxsize=4096)
+def _jumps_commute(letters: str, weights: tuple[float, ...] | None) -> bool:
+    """Whether a Pauli string, or with weights the sum of one-qubit Paulis of that letter, commutes with the charge."""
+    if weights is None:
+        jump = SparsePauliOp(letters[::-1])
     else:
-        lower = SparsePauliOp(["X", "Y"], [0.5, 0.5j])
-        jumps = [lower] if term.down else []
-        jumps += [lower.adjoint()] if term.up else []
-    return all(commutes_with_charge(jump) for jump in jumps)
+        terms = [(letters, [i], w) for i, w in enumerate(weights)]
+        jump = SparsePauliOp.from_sparse_list(terms, num_qubits=len(weights))
+    return commutes_with_charge(jump)
 
 
 def _generator_commutes(group: list[NoiseTerm]) -> bool:
