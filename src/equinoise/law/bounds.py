@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.law.resummed import leading_order_survival
 from equinoise.problem.blocks import Block
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.gates import Rotation
@@ -65,7 +66,7 @@ def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float
     """
     s = np.asarray(scale, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        lower = np.maximum(np.exp(-2 * np.where(s == 0, 0.0, s * kappa)), fixed_point_share)
+        lower = np.maximum(leading_order_survival(s, kappa) ** 2, fixed_point_share)
         if greatest > 0:
             upper = 1 - (kappa / greatest) * -np.expm1(-2 * s * greatest)
         else:

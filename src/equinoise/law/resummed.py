@@ -19,6 +19,8 @@ def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
         scale: Noise scale s, any shape.
         kappa: Aligned coherence rate summed over slots, per unit of s.
     """
+    if kappa == 0:
+        return np.ones_like(np.asarray(scale, dtype=np.float64))
     return np.asarray(np.exp(-np.asarray(scale, dtype=np.float64) * kappa))
 
 
@@ -59,7 +61,7 @@ def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: flo
         return np.ones_like(s)
     rate = kappa / (1.0 - share)
     with np.errstate(over="ignore", invalid="ignore"):
-        x = np.where(s == 0, 0.0, 2 * s * rate)
+        x = np.where(s == 0, 0.0, 2 * s * rate) if rate else np.zeros_like(s)
         if c2 < 1e-9:
             decay = np.exp(-x)
         else:

@@ -12,6 +12,7 @@ and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -217,7 +218,7 @@ class NoiseModel:
         if Path(text).suffix.lower() in (".toml", ".json"):
             return cls.from_file(text)
         model = cls(name=text)
-        for part in text.split("+"):
+        for part in re.split(r"\+(?=\s*[a-z])", text):  # a plus sign in 1e+3 joins nothing
             one = cls._from_part(part.strip())
             model = model.combined(one)
         return replace(model, name=text)
@@ -385,12 +386,20 @@ def _slots_of(model: NoiseModel, circuit: Any) -> tuple[Slot, ...]:
 
 
 def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:
-    pairs = value.items() if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+    elif isinstance(value, Sequence) and all(isinstance(p, Sequence) and len(p) == 2 for p in value):
+        pairs = [(p[0], p[1]) for p in value]
+    else:
+        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {value!r}.")
     out: dict[int, tuple[float, float]] = {}
     for qubit, errors in pairs:
         index = checked_qubit(qubit, "readout_error qubit")
-        two = tuple(checked_rate(p, f"readout error of qubit {index}") for p in errors)
-        if len(two) != 2 or max(two) > 1:
-            raise NoiseError(f"readout error of qubit {index} must be two probabilities (p01, p10), got {errors!r}.")
-        out[index] = (two[0], two[1])
+        what = f"readout error of qubit {index}"
+        if isinstance(errors, str) or not isinstance(errors, Sequence) or len(errors) != 2:
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {errors!r}.")
+        first, second = (checked_rate(p, what) for p in errors)
+        if max(first, second) > 1:
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {errors!r}.")
+        out[index] = (first, second)
     return tuple(sorted(out.items()))

@@ -15,10 +15,10 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
 from equinoise.problem.blocks import breaking_gates
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
-from equinoise.problem.layers import Layer, layered
+from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Slot
-from equinoise.problem.readout import commutes_with_charge, parse_readout, support
+from equinoise.problem.readout import commutes_with_charge, parse_readout
 
 __all__ = ["Problem", "place_noise"]
 
@@ -85,6 +85,8 @@ class Problem:
         self.allow_broken = bool(allow_broken)
         self._set_readout(readout)
         split = layered(circuit, find_preparation=initial is None)
+        if initial is None and not _prepares(split):
+            split = layered(circuit, find_preparation=False)
         self.layers: tuple[Layer, ...] = split.layers
         if not self.layers:
             raise CircuitError("the circuit has no gates between preparation and readout.")
@@ -97,6 +99,7 @@ class Problem:
                 + (f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else "")
                 + ". Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or pass "
                 "allow_broken=True (--allow-broken) to compute in the full space of the light cone."
+                + ("" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION)
             )
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
         self.charge: int | None = self._charge(charge)
@@ -259,6 +262,9 @@ def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Lay
     return place(model, circuit, layers)
 
 
-def readout_support(problem: Problem) -> tuple[int, ...]:
-    """The qubits that the readout acts on."""
-    return support(problem.readout)
+_OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
+
+
+def _prepares(split: Layered) -> bool:
+    """Whether a circuit's leading gates take any qubit out of |0>."""
+    return any(abs(state[1]) > 0 for state in split.prepared.values())

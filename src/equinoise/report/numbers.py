@@ -9,7 +9,7 @@ __all__ = ["bar", "interval", "number", "plural", "power", "ranges", "ratio", "w
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Three significant digits, thousands grouped; what is below rounding is 0."""
+    """Significant digits, thousands grouped; what is below rounding is 0."""
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):
@@ -17,7 +17,11 @@ def number(value: float, digits: int = 3) -> str:
     if abs(value) < 1e-12:
         return "0"
     rounded = float(f"{value:.{digits}g}")
-    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e7 else f"{value:.{digits}g}"
+    if 1000 <= abs(rounded) < 1e7:
+        return f"{rounded:,.0f}"
+    if value == int(value) and abs(value) < 1000:
+        return str(int(value))
+    return f"{value:#.{digits}g}".rstrip(".")
 
 
 def whole(value: float) -> str:

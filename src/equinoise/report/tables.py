@@ -102,7 +102,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, source: str | None =
     parts += [
         Padding(_survival(diagnosis), (1, 0, 0, 3)),
         Padding(_curve(diagnosis), (1, 0, 0, 3)),
-        _section("5", f"What is left at s = {number(diagnosis.scale)}?", _resources(diagnosis)),
+        _section("5", f"What is left at s = {diagnosis.scale:g}?", _resources(diagnosis)),
         _section("6", "How sure is this?", _confidence(diagnosis)),
         Text(),
         _verdict(diagnosis),
@@ -124,7 +124,7 @@ def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("circuit", Text.assemble((source or problem.circuit.name, "bold"), f"   {counts}")),
         ("readout", Text.assemble((readout, "bold"), f"   on the input {problem.initial.name}")),
-        ("noise", Text.assemble((problem.noise.name, "bold"), f"   at scale s = {number(diagnosis.scale)}")),
+        ("noise", Text.assemble((problem.noise.name, "bold"), f"   at scale s = {diagnosis.scale:g}")),
     ]
     return Padding(_pairs(rows), (0, 0, 0, 3))
 
@@ -273,7 +273,7 @@ def _costliest(diagnosis: Diagnosis) -> RenderableType:
 
 
 def _totals(diagnosis: Diagnosis) -> RenderableType:
-    grid = Table.grid(padding=(0, 3))
+    grid = Table.grid(padding=(0, 2))
     cells: list[RenderableType] = []
     for by in ("mechanism", "qubit", "layer"):
         sums = budget_sums(diagnosis.law.budget, by)
@@ -281,12 +281,12 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
         greatest = max(1e-300, *sums.values())
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True, justify="left" if by == "mechanism" else "right")
-        table.add_column(no_wrap=True, style="blue", width=8)
+        table.add_column(no_wrap=True, style="blue", width=6)
         table.add_column(no_wrap=True, justify="right")
         table.add_row(Text(by, style="dim"), "", Text("kappa", style="dim"))
         for place in places[:_COSTLIEST]:
             kappa = sums[place]
-            table.add_row(str(place), bar(kappa / greatest, 8), number(kappa) if abs(kappa) > 1e-9 else "0")
+            table.add_row(str(place), bar(kappa / greatest, 6), number(kappa) if abs(kappa) > 1e-9 else "0")
         if len(sums) > _COSTLIEST:
             table.add_row("…", "", Text(f"{len(sums) - _COSTLIEST} more", style="dim"))
         cells.append(table)
@@ -298,7 +298,7 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
 def _survival(diagnosis: Diagnosis) -> RenderableType:
     law, s = diagnosis.law, diagnosis.scale
     low, high = (float(bound) for bound in law.bounds(s))
-    rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {number(s)}"))]
+    rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {s:g}"))]
     if diagnosis.exact is None:
         rows.append(("  exact", Text(f"not computed: {diagnosis.exact_reason}")))
     else:
