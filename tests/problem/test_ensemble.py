@@ -77,7 +77,7 @@ def test_half_the_period_of_hopping_is_not_a_period():
     circuit.append(XXPlusYYGate(theta[2]), [0, 1])
     problem = eq.Problem(circuit, readout="X0Y1-Y0X1+X0X1+Y0Y1", initial="001")
     base = np.array([0.9, 0.4, 0.3])
-    values = [eq.expectation(problem, base + [0, shift, 0]).value for shift in (0, 2 * PI, 4 * PI)]
+    values = [eq.expectation(problem, base + np.array([0, shift, 0])).value for shift in (0, 2 * PI, 4 * PI)]
     assert abs(values[1] - values[0]) > 0.1
     assert values[2] == pytest.approx(values[0], abs=1e-12)
 

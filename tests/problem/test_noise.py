@@ -61,18 +61,30 @@ def test_short_specification_is_the_written_out_model(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["dephasing", "dephasing:", "dephasing:much", "damping:0.1", "relaxation:left=0.1", "none:0.1", "", "dephasing:0.1+", "0.01"],
+    [
+        "dephasing",
+        "dephasing:",
+        "dephasing:much",
+        "damping:0.1",
+        "relaxation:left=0.1",
+        "none:0.1",
+        "",
+        "dephasing:0.1+",
+        "0.01",
+    ],
 )
 def test_unreadable_specification_is_refused_with_what_is_expected(text):
-    with pytest.raises(NoiseError, match="cannot read the noise specification.*Expected dephasing:RATE") as error:
+    with pytest.raises(NoiseError, match=r"cannot read the noise specification.*Expected dephasing:RATE") as error:
         NoiseModel.from_string(text)
     assert "ibm:DEVICE" in str(error.value)
 
 
 @pytest.mark.parametrize("rate", ["-0.1", "nan", "inf", "-inf"])
-@pytest.mark.parametrize("kind", ["dephasing:", "collective:", "relaxation:down=", "relaxation:down=0.1,up=", "depolarizing:"])
+@pytest.mark.parametrize(
+    "kind", ["dephasing:", "collective:", "relaxation:down=", "relaxation:down=0.1,up=", "depolarizing:"]
+)
 def test_negative_and_infinite_rates_are_refused_in_every_short_specification(kind, rate):
-    with pytest.raises(NoiseError, match="must not be negative|must be finite"):
+    with pytest.raises(NoiseError, match=r"must not be negative|must be finite"):
         NoiseModel.from_string(kind + rate)
 
 
@@ -118,7 +130,10 @@ def test_toml_json_and_python_say_the_same(tmp_path):
         assert same(model, expected)
     assert toml.name == "lab"
     assert same(NoiseModel.from_string(str(tmp_path / "lab.toml")), expected)
-    assert eq.Problem(CIRCUIT, readout="Z1", noise=str(tmp_path / "lab.json"), allow_broken=True).noise.terms == expected.terms
+    assert (
+        eq.Problem(CIRCUIT, readout="Z1", noise=str(tmp_path / "lab.json"), allow_broken=True).noise.terms
+        == expected.terms
+    )
 
 
 def test_plain_data_reads_back():
@@ -162,7 +177,10 @@ def test_missing_and_binary_files_are_refused(tmp_path):
     [
         ({"dephasin": 0.1}, "unknown key 'dephasin'; known keys: dephasing, relaxation, depolarizing, pauli"),
         ({"dephasing": [{"rate": 0.1, "wieghts": {}}]}, r"dephasing\[0\] has unknown key 'wieghts'; known keys:"),
-        ({"dephasing": [{"rate": 0.1}, {"rate": -0.1}]}, r"dephasing\[1\]: dephasing rate must not be negative, got -0.1"),
+        (
+            {"dephasing": [{"rate": 0.1}, {"rate": -0.1}]},
+            r"dephasing\[1\]: dephasing rate must not be negative, got -0.1",
+        ),
         ({"dephasing": -0.1}, "dephasing rate must not be negative"),
         ({"dephasing": math.nan}, "dephasing rate must be finite, got nan"),
         ({"dephasing": [{"rate": math.inf}]}, r"dephasing\[0\]: dephasing rate must be finite"),
@@ -293,7 +311,9 @@ def test_gate_term_on_all_qubits_of_a_pair_needs_a_gate_that_touches_them_all():
 
 def test_combined_models_act_together_and_the_second_readout_error_counts():
     left = NoiseModel(dephasing=0.1, readout_error={0: (0.1, 0.1)}, name="a", notes=["one"])
-    right = NoiseModel(dephasing=[{"rate": 0.2, "weights": "all"}], readout_error={0: (0.2, 0.1)}, name="b", notes=["two"])
+    right = NoiseModel(
+        dephasing=[{"rate": 0.2, "weights": "all"}], readout_error={0: (0.2, 0.1)}, name="b", notes=["two"]
+    )
     both = left.combined(right)
     assert both.dephasing == left.dephasing + right.dephasing
     assert both.readout_error == ((0, (0.2, 0.1)),)
@@ -350,7 +370,11 @@ def test_no_noise_is_said():
 
 
 def test_gate_that_the_circuit_does_not_have_adds_nothing_and_the_description_shows_it():
-    assert lines(NoiseModel(dephasing=[{"rate": 0.1, "gate": "cz"}])) == {0: ["nothing"], 1: ["nothing"], 2: ["nothing"]}
+    assert lines(NoiseModel(dephasing=[{"rate": 0.1, "gate": "cz"}])) == {
+        0: ["nothing"],
+        1: ["nothing"],
+        2: ["nothing"],
+    }
 
 
 def test_phase_damping_lambda_is_minus_half_the_logarithm():

@@ -38,7 +38,9 @@ def plain_name(name):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"phase": True, "interaction": "cphase"}, {"periodic": True, "shared": True}], ids=["rzz", "cphase", "ring"]
+    "options",
+    [{}, {"phase": True, "interaction": "cphase"}, {"periodic": True, "shared": True}],
+    ids=["rzz", "cphase", "ring"],
 )
 @pytest.mark.parametrize("form", ["qasm3", "qpy"])
 def test_round_trip_keeps_the_gradient_of_each_parameter_by_name(options, form, tmp_path):
@@ -120,7 +122,9 @@ def test_openqasm2_holds_the_bound_circuit(tmp_path):
     assert abs(values[0]) > 0.01
 
 
-@pytest.mark.parametrize("name", sorted(set(get_standard_gate_name_mapping()) - {"measure", "reset", "delay", "global_phase"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(get_standard_gate_name_mapping()) - {"measure", "reset", "delay", "global_phase"})
+)
 def test_every_standard_gate_survives_openqasm2(name, tmp_path):
     gate = get_standard_gate_name_mapping()[name]
     gate = gate.base_class(*[0.3 + 0.1 * i for i in range(len(gate.params))])

@@ -136,7 +136,8 @@ def test_noise_that_straddles_the_cones_edge_equals_the_full_circuit(kind, reado
 def test_random_correlated_dephasing_equals_the_full_circuit(seed, count, readout):
     rng = np.random.default_rng(seed)
     jumps = [
-        {"rate": 0.2, "weights": {int(q): float(rng.normal()) for q in rng.choice(6, count, replace=False)}} for _ in range(3)
+        {"rate": 0.2, "weights": {int(q): float(rng.normal()) for q in rng.choice(6, count, replace=False)}}
+        for _ in range(3)
     ]
     stated = problem(6, 2, readout, {"dephasing": jumps})
     theta = rng.uniform(-3, 3, len(stated.parameters))

@@ -319,7 +319,9 @@ def diagnose(
     shot_variance = max(0.0, float(np.mean([d.variance for d in draws])))
     threshold = resolved_rms(shot_variance, shots)
     factor = measured_rms / exact.rms_gradient if exact.rms_gradient > 0 else 1.0
-    verdict = decide(noiseless_interval, measured_interval, threshold, classical, result.fixed_point.kind, shots)
+    # noise that costs nothing has made nothing classical, whatever it could do elsewhere
+    kind = result.fixed_point.kind if exact.survival < 1 - 1e-9 else "untouched"
+    verdict = decide(noiseless_interval, measured_interval, threshold, classical, kind, shots)
     if means[0] <= 1e-20:
         verdict = Verdict(
             "shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter"

@@ -51,7 +51,7 @@ def decide(
         return Verdict("noise-limited", f"noise leaves an RMS gradient of at most {noisy[1]:.2g}; {line}")
     if noisy[0] < threshold:
         return Verdict("undecided", f"the RMS gradient lies between {noisy[0]:.2g} and {noisy[1]:.2g}; {line}")
-    if fixed_point not in ("untouched", "no noise"):
+    if fixed_point == "classical":
         if classical_share[0] >= CLASSICAL_SHARE:
             share = "all" if classical_share[0] > 0.9995 else f"at least {100 * classical_share[0]:.1f} %"
             return Verdict(

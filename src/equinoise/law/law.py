@@ -90,7 +90,8 @@ def bootstrap_interval(statistic: Callable[[Real], Real], columns: Real, seed: i
         return (float("-inf"), float("inf"))
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0xB007]))
     weights = rng.multinomial(count, np.full(count, 1.0 / count), size=_RESAMPLES) / count
-    values = statistic(weights @ columns)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a gradient that vanishes has no ratios
+        values = statistic(weights @ columns)
     values = values[np.isfinite(values)]
     if values.size == 0:
         return (float("-inf"), float("inf"))

@@ -143,6 +143,10 @@ class AlignedRates:
         kappa: kappa of the same draws.
         samples: Number of draws.
         seed: Of the draws.
+        numerator: sum over parameters and dz of Gamma_dz |a_dz|^2 by draw and slot, shape (S, L).
+        denominator: sum over parameters and dz of |a_dz|^2 by draw and slot, shape (S, L).
+        slope: sum_k g_k g'_k by draw, shape (S,).
+        square: sum_k g_k^2 by draw, shape (S,).
     """
 
     alpha: Real
@@ -150,10 +154,21 @@ class AlignedRates:
     kappa: float
     samples: int
     seed: int
+    numerator: Real
+    denominator: Real
+    slope: Real
+    square: Real
 
 
 def aligned_rates(
-    problem: Problem, samples: int = 32, seed: int = 0, ensemble: Any = None, engine: str = "auto"
+    problem: Problem,
+    samples: int = 32,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> AlignedRates:
     """alpha_l = sum_dz Gamma_dz |a_dz|^2 / sum_dz |a_dz|^2, from the amplitudes of the charge-difference modes.
 
@@ -167,6 +182,8 @@ def aligned_rates(
         seed: Of the draws.
         ensemble: As in :func:`equinoise.gradient_variance`.
         engine: "auto" or an engine's name.
+        workers: Draws run at once; all processors by default.
+        progress: Called with 1 after each draw.
 
     Raises:
         UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the charge.
@@ -174,7 +191,7 @@ def aligned_rates(
     Source:
         arXiv:2606.30688, the readout-visible aligned coherence rate.
     """
-    chosen = select_engine(problem, engine)
+    chosen = select_engine(problem, engine, workers=workers)
     program = chosen.program
     if program.noise_class not in ("none", "strong") or program.full:
         raise UnsupportedError(
@@ -183,13 +200,27 @@ def aligned_rates(
         )
     thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
     modes = [_modes(program, number) for number in range(len(program.layers))]
-    parts = parallel_draws(lambda t: _rayleigh_draw(chosen, modes, t), thetas, chosen.workers)
-    numerator, denominator = np.sum(parts, axis=0)
-    draws = [chosen.series(theta) for theta in thetas]
-    slope = sum(float((s[0] * s[1]).sum()) for s in draws)
-    square = sum(float((s[0] ** 2).sum()) for s in draws)
+
+    def one(theta: Real) -> tuple[Real, Real]:
+        return _rayleigh_draw(chosen, modes, theta), chosen.series(theta)
+
+    draws = parallel_draws(one, thetas, chosen.workers, progress)
+    parts = np.stack([rayleigh for rayleigh, _ in draws])
+    slope = np.array([float((g[0] * g[1]).sum()) for _, g in draws])
+    square = np.array([float((g[0] ** 2).sum()) for _, g in draws])
+    numerator, denominator = parts.sum(axis=0)
     alpha = numerator / np.where(denominator > 0, denominator, 1.0)
-    return AlignedRates(alpha, float(alpha.sum()), -slope / square, len(thetas), seed)
+    return AlignedRates(
+        alpha=alpha,
+        total=float(alpha.sum()),
+        kappa=float(-slope.sum() / square.sum()),
+        samples=len(thetas),
+        seed=seed,
+        numerator=parts[:, 0],
+        denominator=parts[:, 1],
+        slope=slope,
+        square=square,
+    )
 
 
 def _modes(program: Program, number: int) -> tuple[dict[int | None, Index], Real]:

@@ -33,7 +33,7 @@ def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) 
         fixed_point_share: w0 = V(inf)/V(0).
     """
     decaying = 1.0 - fixed_point_share
-    if decaying <= 1e-12 or abs(kappa) <= 1e-300:
+    if decaying <= 1e-12 or kappa**2 == 0:
         return 0.0
     return max(0.0, second_moment * decaying / kappa**2 - 1.0)
 

@@ -1,0 +1,138 @@
+"""The verdict: its word from intervals and threshold, and each word reached by a real circuit."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import equinoise as eq
+from equinoise.diagnosis.verdict import decide
+
+intervals = st.tuples(st.floats(1e-6, 10), st.floats(1e-6, 10)).map(lambda pair: tuple(sorted(pair)))
+
+
+@pytest.mark.parametrize(
+    ("noiseless", "noisy", "share", "fixed_point", "word"),
+    [
+        ((2, 3), (1.5, 2), (0.1, 0.2), "classical", "trainable"),
+        ((2, 3), (1.0, 2), (0.1, 0.2), "classical", "trainable"),
+        ((2, 3), (0.5, 0.9), (0.1, 0.2), "classical", "noise-limited"),
+        ((2, 3), (0.9, 1.1), (0.1, 0.2), "classical", "undecided"),
+        ((0.5, 0.9), (0.4, 0.8), (0.1, 0.2), "classical", "shot-limited"),
+        ((0.9, 1.1), (0.4, 0.8), (0.1, 0.2), "classical", "noise-limited"),
+        ((2, 3), (1.5, 2), (0.91, 0.97), "classical", "classical"),
+        ((2, 3), (1.5, 2), (0.9, 0.97), "classical", "classical"),
+        ((2, 3), (1.5, 2), (0.85, 0.95), "classical", "undecided"),
+        ((2, 3), (0.5, 0.9), (0.95, 1.0), "classical", "noise-limited"),
+        ((2, 3), (2, 3), (1.0, 1.0), "untouched", "trainable"),
+        ((2, 3), (2, 3), (1.0, 1.0), "no noise", "trainable"),
+        ((2, 3), (1.5, 2), (0.0, 0.0), "too mixed", "trainable"),
+        ((-math.inf, math.inf), (-math.inf, math.inf), (0.0, 0.0), "classical", "undecided"),
+    ],
+)
+def test_word_follows_from_where_the_intervals_lie(noiseless, noisy, share, fixed_point, word):
+    """Threshold 1: above, below or across, first without noise, then with it, then by what survives."""
+    assert decide(noiseless, noisy, 1.0, share, fixed_point, 10_000).word == word
+
+
+# the patch below belongs to the diagnosis, which these do not call
+PURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@PURE
+@given(intervals, intervals, st.floats(1e-6, 10), st.floats(0.1, 1), st.sampled_from(["classical", "too mixed"]))
+def test_more_shots_never_turn_a_resolved_gradient_into_a_lost_one(noiseless, noisy, threshold, factor, kind):
+    rank = {"shot-limited": 0, "noise-limited": 0, "undecided": 1, "trainable": 2, "classical": 2}
+    before, after = (decide(noiseless, noisy, t, (0.0, 0.1), kind, 1).word for t in (threshold, threshold * factor))
+    if before != "noise-limited" or after != "shot-limited":
+        assert rank[after] >= rank[before]
+
+
+@PURE
+@given(intervals, intervals, st.floats(1e-6, 10))
+def test_reason_names_threshold_and_shots(noiseless, noisy, threshold):
+    verdict = decide(noiseless, noisy, threshold, (0.0, 0.1), "too mixed", 12_345)
+    assert f"{threshold:.2g} is what 12,345 shots per expectation value resolve" in verdict.reason
+
+
+# -- real circuits -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def no_depth_search(monkeypatch):
+    """The search for the greatest depth takes longest and has tests of its own."""
+    monkeypatch.setattr("equinoise.diagnosis.diagnose.greatest_depth", lambda *_: None)
+
+
+def diagnose(noise, readout="Z1", depth=3, initial="neel", **options):
+    problem = eq.Problem(eq.circuits.brickwork(4, depth), readout=readout, initial=initial, noise=noise)
+    return eq.diagnose(problem, **{"samples": 48, "curve": False, **options})
+
+
+def test_strong_local_dephasing_of_a_z_readout_is_classical():
+    """What survives is diffusion: V(inf)/V(1) above 0.9, and well resolved."""
+    report = diagnose("dephasing:1.0")
+    assert report.verdict.word == "classical"
+    assert report.law.fixed_point.kind == "classical"
+    assert report.resources.measured_rms > 5 * report.resources.resolved_rms
+    assert "a classical stochastic process has it too" in report.verdict.reason
+
+
+def test_the_same_dephasing_of_a_hopping_readout_is_noise_limited():
+    report = diagnose("dephasing:2.0", readout="X1X2+Y1Y2")
+    assert report.verdict.word == "noise-limited"
+
+
+def test_weak_dephasing_is_trainable():
+    assert diagnose("dephasing:0.01").verdict.word == "trainable"
+
+
+def test_collective_dephasing_is_trainable_however_strong():
+    report = diagnose("collective:50.0")
+    assert report.verdict.word == "trainable"
+    assert report.exact.survival == pytest.approx(1, abs=1e-9)
+
+
+def test_strong_damping_is_noise_limited_with_few_shots():
+    assert diagnose("relaxation:1.0", shots=50).verdict.word == "noise-limited"
+
+
+def test_two_shots_are_too_few_even_without_noise():
+    assert diagnose("none", depth=6, shots=2).verdict.word == "shot-limited"
+
+
+def test_threshold_at_the_gradient_itself_is_undecided():
+    report = diagnose("relaxation:0.2")
+    shots = round(report.resources.shots_per_gradient)
+    assert diagnose("relaxation:0.2", shots=shots).verdict.word == "undecided"
+
+
+def test_one_draw_decides_nothing():
+    verdict = diagnose("dephasing:0.1", samples=1).verdict
+    assert verdict.word == "undecided"
+    assert "take more samples" in verdict.reason
+
+
+def test_readout_error_can_cost_the_verdict():
+    noise = {"relaxation": 0.1}
+    fine = diagnose(noise, shots=2000)
+    blind = diagnose({**noise, "readout_error": {1: [0.49, 0.49]}}, shots=2000)
+    assert (fine.verdict.word, blind.verdict.word) == ("trainable", "noise-limited")
+
+
+def test_noise_that_the_gradient_does_not_feel_leaves_it_trainable():
+    """Dephasing before a Z readout: kappa = 0 and R = 1; all of the gradient's quantum interference is still there."""
+    report = diagnose({"dephasing": [{"rate": 0.1, "layers": [2]}]})
+    assert report.law.kappa == pytest.approx(0, abs=1e-12)
+    assert report.exact.survival == pytest.approx(1, abs=1e-12)
+    assert report.verdict.word == "trainable"
+
+
+def test_protected_coherences_are_no_classical_process():
+    """K = Z1 + Z2 leaves |01><10| of its pair alone: hopping inside it is a quantum process that survives for ever."""
+    report = diagnose({"dephasing": [{"rate": 2.0, "weights": {1: 1.0, 2: 1.0}}]}, depth=4)
+    assert report.law.fixed_point.kind == "partly protected"
+    assert report.verdict.word == "trainable"

@@ -1,0 +1,326 @@
+"""The coherence law through the public surface: goldens, closed forms, the budget, and derivatives of V."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.circuit.library import XXPlusYYGate
+
+import equinoise as eq
+from equinoise.errors import ParameterError
+from equinoise.law.law import bootstrap_interval
+from equinoise.law.rates import first_order
+from support import golden_cases, golden_problem, random_problems, random_theta
+
+CASES = golden_cases()
+each_golden = pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+
+def hop_phase_hop(noise, layer=0, initial="01"):
+    """XX+YY, noise, RZ on qubit 0, XX+YY on |01>: an interferometer of one excitation."""
+    a, b, c = (Parameter(name) for name in "abc")
+    circuit = QuantumCircuit(2)
+    circuit.append(XXPlusYYGate(a), [0, 1])
+    circuit.barrier()
+    circuit.rz(b, 0)
+    circuit.append(XXPlusYYGate(c), [0, 1])
+    placed = {kind: [{**term, "layers": [layer]} for term in terms] for kind, terms in noise.items()}
+    return eq.Problem(circuit, readout="Z0", initial=initial, noise=placed)
+
+
+# -- goldens -------------------------------------------------------------------------------------------------------
+
+
+@each_golden
+def test_variance_and_survival_equal_the_golden_program(case):
+    expected = case["expected"]
+    found = eq.gradient_variance(golden_problem(case), scales=[0, 1, math.inf], ensemble=case["thetas"])
+    # both exact: the stated agreement for gradients is 1e-8, for w0 1e-5
+    assert found.variance[0] == pytest.approx(expected["V0"], rel=1e-8)
+    assert found.variance[1] == pytest.approx(expected["V1"], rel=1e-8)
+    assert found.variance[2] / found.variance[0] == pytest.approx(expected["fixed_point_share"], rel=1e-5, abs=1e-10)
+    assert found.survival[1] == pytest.approx(math.sqrt(expected["V1"] / expected["V0"]), rel=1e-8)
+    assert found.samples == len(case["thetas"])
+    assert found.seed is None
+    assert found.per_parameter.sum(axis=1) == pytest.approx(found.variance, rel=1e-12)
+
+
+@each_golden
+def test_law_equals_the_golden_program(case):
+    expected = case["expected"]
+    found = eq.law(golden_problem(case), ensemble=case["thetas"])
+    # the golden program differentiates numerically: stated agreement 1e-5
+    assert found.variance == pytest.approx(expected["V0"], rel=1e-8)
+    assert found.kappa == pytest.approx(expected["kappa"], rel=1e-5)
+    assert found.second_moment == pytest.approx(expected["second_moment"], rel=1e-5)
+    assert found.fixed_point_share == pytest.approx(expected["fixed_point_share"], rel=1e-5, abs=1e-10)
+
+
+@each_golden
+def test_budget_sums_to_kappa_and_each_part_is_kappa_of_its_noise_alone(case):
+    problem = golden_problem(case)
+    found = eq.law(problem, ensemble=case["thetas"])
+    # sums of some tens of terms, rounding 1e-15 each
+    assert sum(e.kappa for e in found.budget) == pytest.approx(found.kappa, rel=1e-11)
+    parts = {}
+    for entry in found.budget:
+        key = (entry.layer, entry.mechanism)
+        parts[key] = parts.get(key, 0.0) + entry.kappa
+    for (layer, mechanism), expected in parts.items():
+        terms = [replace(t, layers=(layer,)) for t in getattr(problem.slots[layer], mechanism)]
+        options = {"initial": problem.initial, "projected": problem.projected}
+        noise = eq.NoiseModel.from_dict({mechanism: terms})
+        lone = eq.law(eq.Problem(problem.circuit, problem.readout, noise=noise, **options), ensemble=case["thetas"])
+        assert lone.kappa == pytest.approx(expected, rel=1e-10, abs=1e-13)
+
+
+def test_budget_of_one_qubit_is_kappa_of_the_noise_on_that_qubit():
+    circuit = eq.circuits.brickwork(4, 3)
+    options = {"readout": "X1X2+Y1Y2", "initial": "neel"}
+    whole = eq.law(eq.Problem(circuit, **options, noise="dephasing:0.04"), samples=4)
+    for qubit in range(4):
+        noise = {"dephasing": [{"rate": 0.04, "weights": {qubit: 1.0}}]}
+        expected = eq.law(eq.Problem(circuit, **options, noise=noise), samples=4).kappa
+        part = sum(e.kappa for e in whole.budget if e.qubits == (qubit,))
+        assert part == pytest.approx(expected, rel=1e-10, abs=1e-13)
+        assert part > 1e-3
+
+
+@pytest.mark.parametrize("symmetry_class", ["strong", "weak", "broken"])
+def test_kappa_and_second_moment_are_derivatives_of_the_variance(symmetry_class):
+    @settings(max_examples=6, **SLOW)
+    @given(random_problems(symmetry_class, max_qubits=3), st.integers(0, 2**20))
+    def check(problem, seed):
+        thetas = np.stack([random_theta(problem, seed + k) for k in range(2)])
+        found = eq.law(problem, ensemble=thetas)
+        if found.variance < 1e-6:
+            return
+        # a polynomial through nine scales; rates are at most about 10, so the error is (10 h)^9 ~ 1e-7 of V
+        step = 0.01
+        scales = step * np.arange(9)
+        ratio = eq.gradient_variance(problem, scales=scales, ensemble=thetas).variance / found.variance
+        series = np.polynomial.Polynomial.fit(scales, ratio, 8).convert().coef
+        assert found.kappa == pytest.approx(-series[1] / 2, abs=1e-4 * max(1, abs(found.kappa)))
+        assert found.second_moment == pytest.approx(series[2] / 2, abs=1e-2 * max(1, abs(found.second_moment)))
+        assert sum(e.kappa for e in found.budget) == pytest.approx(found.kappa, rel=1e-9, abs=1e-12)
+
+    check()
+
+
+def test_kappa_per_parameter_averages_to_kappa_with_the_weights_of_the_squared_gradient():
+    problem = eq.Problem(
+        eq.circuits.brickwork(5, 4), readout="Z2", initial="neel", noise="dephasing:0.05+relaxation:0.02"
+    )
+    found = eq.law(problem, samples=6)
+    weights = eq.gradient_variance(problem, scales=[0], samples=6).per_parameter[0]
+    rates = np.where(weights > 1e-20, found.kappa_per_parameter, 0.0)
+    assert (weights @ rates) / weights.sum() == pytest.approx(found.kappa, rel=1e-10)
+    assert np.isnan(found.kappa_per_parameter[weights == 0]).all()
+
+
+# -- closed forms --------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.01, 0.5), st.integers(-15, 15).map(lambda v: v / 10), st.integers(-15, 15).map(lambda v: v / 10))
+def test_interferometer_under_dephasing_is_the_closed_form(rate, v0, v1):
+    """At a = c = pi/2: C = -lambda(s) sin-like fringe; dC/db carries all of exp(-s rate (2 v0 - 2 v1)^2/2)."""
+    gamma = rate * (2 * (v0 - v1)) ** 2 / 2
+    problem = hop_phase_hop({"dephasing": [{"rate": rate, "weights": {0: v0, 1: v1}}]})
+    theta = np.array([[math.pi / 2, 0.7, math.pi / 2]])
+    # <Z0> = -cos a cos c + lambda cos b sin a sin c up to sign: at a = c = pi/2, d/da = d/dc = 0 at cos a = 0 in the
+    # coherent part, and the population part's derivatives cos c sin a, cos a sin c vanish too
+    gradient = eq.gradient(problem, theta[0]).gradient
+    assert np.abs(gradient) == pytest.approx([0, math.exp(-gamma) * math.sin(0.7), 0], abs=1e-12)
+    found = eq.law(problem, ensemble=theta)
+    assert found.variance == pytest.approx(math.sin(0.7) ** 2, rel=1e-12)
+    assert found.kappa == pytest.approx(gamma, rel=1e-9, abs=1e-12)
+    assert found.second_moment == pytest.approx(gamma**2, rel=1e-9, abs=1e-12)
+    if gamma > 1e-3:
+        assert found.fixed_point_share == pytest.approx(0, abs=1e-12)
+        assert found.rate_variance == pytest.approx(0, abs=1e-7)
+        # one rate: the law is exact at every scale
+        scales = np.array([0.3, 1.0, 4.0])
+        exact = eq.gradient_variance(problem, scales=scales, ensemble=theta).survival
+        assert found.survival(scales) == pytest.approx(exact, rel=1e-6)
+        assert found.leading_order(scales) == pytest.approx(exact, rel=1e-9)
+
+
+def test_population_part_of_an_interferometer_is_the_fixed_point_share():
+    """At b = pi/2 the fringe vanishes: dC/da = cos c sin a and dC/dc survive whole, dC/db decays with gamma."""
+    rate = 0.2
+    problem = hop_phase_hop({"dephasing": [{"rate": rate, "weights": {0: 1.0}}]})
+    a, c = 0.9, 1.7
+    coherent = math.sin(a) * math.sin(c)
+    populations = (math.sin(a) * math.cos(c)) ** 2 + (math.cos(a) * math.sin(c)) ** 2
+    found = eq.law(problem, ensemble=[[a, math.pi / 2, c]])
+    gamma = 2 * rate
+    assert found.variance == pytest.approx(coherent**2 + populations, rel=1e-12)
+    assert found.kappa == pytest.approx(gamma * coherent**2 / (coherent**2 + populations), rel=1e-10)
+    assert found.fixed_point_share == pytest.approx(populations / (coherent**2 + populations), rel=1e-10)
+    # the decaying part has a single rate
+    assert found.rate_variance == pytest.approx(0, abs=1e-9)
+    exact = eq.gradient_variance(problem, scales=[0.5, 3.0], ensemble=[[a, math.pi / 2, c]]).survival
+    assert found.survival([0.5, 3.0]) == pytest.approx(exact, rel=1e-9)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.floats(0.01, 0.6), st.floats(0.3, 2.8))
+def test_damping_of_one_qubit_before_its_readout_is_exp_minus_rate(down, angle):
+    """<Z0> = 1 - 2 p e^{-s down}: the gradient decays with exactly the relaxation rate."""
+    circuit = QuantumCircuit(2)
+    circuit.append(XXPlusYYGate(Parameter("a")), [0, 1])
+    problem = eq.Problem(circuit, readout="Z0", initial="01", noise={"relaxation": [{"qubit": 0, "down": down}]})
+    found = eq.law(problem, ensemble=[[angle]])
+    assert found.kappa == pytest.approx(down, rel=1e-10)
+    assert found.second_moment == pytest.approx(down**2, rel=1e-10)
+    assert found.fixed_point_share == pytest.approx(0, abs=1e-14)
+    (entry,) = found.budget
+    assert (entry.layer, entry.qubits, entry.mechanism) == (0, (0,), "relaxation")
+    exact = eq.gradient_variance(problem, scales=[1.0, 5.0], ensemble=[[angle]]).survival
+    assert exact == pytest.approx(np.exp([-down, -5 * down]), rel=1e-10)
+    assert found.survival([1.0, 5.0]) == pytest.approx(exact, rel=1e-6)
+
+
+def test_pumping_and_damping_together_relax_with_their_sum():
+    circuit = QuantumCircuit(2)
+    circuit.append(XXPlusYYGate(Parameter("a")), [0, 1])
+    noise = {"relaxation": [{"qubit": 0, "down": 0.1, "up": 0.03}]}
+    found = eq.law(eq.Problem(circuit, readout="Z0", initial="01", noise=noise), ensemble=[[0.8]])
+    assert found.kappa == pytest.approx(0.13, rel=1e-10)
+
+
+def test_depolarizing_of_the_readout_qubit_decays_with_its_rate():
+    circuit = QuantumCircuit(2)
+    circuit.append(XXPlusYYGate(Parameter("a")), [0, 1])
+    noise = {"depolarizing": [{"qubits": [0], "rate": 0.07}]}
+    found = eq.law(eq.Problem(circuit, readout="Z0", initial="01", noise=noise), ensemble=[[0.8]])
+    assert found.kappa == pytest.approx(0.07, rel=1e-10)
+    assert found.budget[0].mechanism == "depolarizing"
+
+
+@pytest.mark.parametrize("readout", ["Z3", "X2X3+Y2Y3"])
+def test_collective_dephasing_in_one_sector_costs_nothing(readout):
+    """Worst-case rate of order 1, aligned rate 0: no loss predicted, none seen."""
+    problem = eq.Problem(eq.circuits.brickwork(6, 4), readout=readout, initial="neel", noise="collective:1.5")
+    found = eq.law(problem, samples=5)
+    # a jump of eigenvalue 0 on the whole sector: exactly the identity, but for rounding of the mask
+    assert found.kappa == pytest.approx(0, abs=1e-12)
+    assert found.fixed_point_share == pytest.approx(1, abs=1e-12)
+    assert found.survival([0.5, 10, math.inf]) == pytest.approx([1, 1, 1], abs=1e-12)
+    assert eq.gradient_variance(problem, scales=[3.0], samples=5).survival == pytest.approx([1], abs=1e-12)
+
+
+def test_collective_dephasing_of_a_superposition_of_charges_costs_nothing_either():
+    """Coherences between charges are invisible to a conserving readout."""
+    initial = np.full((4, 2), math.sqrt(0.5))
+    problem = eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial=initial, noise="collective:1.5")
+    assert eq.law(problem, samples=4).kappa == pytest.approx(0, abs=1e-12)
+
+
+def test_kappa_is_linear_in_the_noise():
+    """Twice the rates, twice kappa; two mechanisms together, the sum of both."""
+    circuit = eq.circuits.brickwork(5, 3)
+    options = {"readout": "X2X3+Y2Y3", "initial": "neel"}
+    kappas = {
+        noise: eq.law(eq.Problem(circuit, **options, noise=noise), samples=3).kappa
+        for noise in ("dephasing:0.03", "dephasing:0.06", "relaxation:0.05", "dephasing:0.03+relaxation:0.05")
+    }
+    assert kappas["dephasing:0.06"] == pytest.approx(2 * kappas["dephasing:0.03"], rel=1e-10)
+    both = kappas["dephasing:0.03"] + kappas["relaxation:0.05"]
+    assert kappas["dephasing:0.03+relaxation:0.05"] == pytest.approx(both, rel=1e-10)
+
+
+# -- records -------------------------------------------------------------------------------------------------------
+
+
+def test_no_noise_has_no_rate_and_no_budget():
+    found = eq.law(eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial="neel"), samples=3)
+    assert found.kappa == 0
+    assert found.budget == ()
+    assert found.fixed_point_share == pytest.approx(1, abs=1e-12)
+    assert found.fixed_point.kind == "no noise"
+    assert found.survival(5.0) == 1
+
+
+def test_gradient_that_vanishes_has_no_rate_but_no_nan_either():
+    """Charge 0: nothing hops."""
+    problem = eq.Problem(eq.circuits.brickwork(4, 2), readout="Z1", initial="0000", noise="dephasing:0.1")
+    found = eq.law(problem, samples=3)
+    assert found.variance == pytest.approx(0, abs=1e-28)
+    assert (found.kappa, found.fixed_point_share, found.budget) == (0.0, 0.0, ())
+    assert np.isfinite(found.survival([0, 1, 1e6])).all()
+
+
+def test_same_seed_same_law_and_given_values_have_no_seed():
+    problem = eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial="neel", noise="dephasing:0.1")
+    one, two, other = (eq.law(problem, samples=6, seed=s) for s in (1, 1, 2))
+    assert (one.kappa, one.kappa_interval, one.budget) == (two.kappa, two.kappa_interval, two.budget)
+    assert one.kappa != other.kappa
+    assert one.seed == 1
+    given_law = eq.law(problem, ensemble=np.ones((2, len(problem.parameters))))
+    assert given_law.seed is None
+    assert given_law.ensemble == "given parameter values"
+
+
+def test_interval_holds_kappa_of_many_draws_and_shrinks_with_the_root_of_the_sample():
+    problem = eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial="neel", noise="dephasing:0.1")
+    many = eq.law(problem, samples=800, seed=1)
+    few = eq.law(problem, samples=50, seed=2)
+    assert few.kappa_interval[0] < few.kappa < few.kappa_interval[1]
+    width = [law.kappa_interval[1] - law.kappa_interval[0] for law in (few, many)]
+    # 16 times the draws: a quarter of the width, itself uncertain by some 20 % from 50 draws
+    assert 2.4 < width[0] / width[1] < 6.5
+    # 4 sigma, sigma a quarter of the 95 % interval
+    assert abs(few.kappa - many.kappa) < width[0]
+
+
+def test_bootstrap_interval_of_a_mean_is_its_normal_interval():
+    values = np.random.default_rng(0).normal(2.0, 1.0, size=(400, 1))
+    low, high = bootstrap_interval(lambda m: m[:, 0], values)
+    error = values.std() / math.sqrt(400)
+    # 2000 resamples place a 2.5 % quantile to about 0.06 standard errors
+    assert low == pytest.approx(values.mean() - 1.96 * error, abs=0.3 * error)
+    assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.3 * error)
+    assert bootstrap_interval(lambda m: m[:, 0], values[:1]) == (-math.inf, math.inf)
+
+
+def test_survival_error_is_the_spread_over_repetitions():
+    """Standard errors from 40 draws against the scatter over 30 seeds."""
+    problem = eq.Problem(eq.circuits.brickwork(3, 3), readout="Z1", initial="neel", noise="dephasing:0.3")
+    runs = [eq.gradient_variance(problem, scales=[0, 1], samples=40, seed=s) for s in range(30)]
+    # the scatter of 30 values is known to 13 %, each error to about 15 %: factor 1.6 is more than 3 sigma
+    for field, error in (("survival", "survival_error"), ("variance", "standard_error")):
+        scatter = np.std([getattr(r, field)[1] for r in runs], ddof=1)
+        mean = np.mean([getattr(r, error)[1] for r in runs])
+        assert scatter / 1.6 < mean < scatter * 1.6
+
+
+def test_first_order_is_what_the_law_reports():
+    problem = eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial="neel", noise="dephasing:0.1")
+    first, found = first_order(problem, samples=4, seed=5), eq.law(problem, samples=4, seed=5)
+    assert (first.kappa, first.second_moment) == (found.kappa, found.second_moment)
+
+
+@pytest.mark.parametrize("scales", [[], [-1.0], [math.nan]])
+def test_bad_scales_are_refused(scales):
+    problem = eq.Problem(eq.circuits.brickwork(3, 2), readout="Z1", initial="neel", noise="dephasing:0.1")
+    with pytest.raises(ParameterError, match=r"at least one noise scale|noise scale must be a number >= 0"):
+        eq.gradient_variance(problem, scales=scales, samples=2)
+
+
+def test_order_and_repetition_of_scales_do_not_matter():
+    problem = eq.Problem(eq.circuits.brickwork(4, 2), readout="Z1", initial="neel", noise="dephasing:0.1")
+    one = eq.gradient_variance(problem, scales=[2.0, 0.0, 1.0, 2.0], samples=3)
+    two = eq.gradient_variance(problem, scales=[1.0, 2.0], samples=3)
+    np.testing.assert_array_equal(one.variance[[2, 0]], two.variance)
+    assert one.variance[0] == one.variance[3]
+    np.testing.assert_array_equal(two.survival, one.survival[[2, 0]])
