@@ -162,6 +162,7 @@ class Diagnosis:
                 },
                 "fixed_point_share": law.fixed_point_share,
                 "fixed_point_share_interval": _bounds(law.fixed_point_share_interval),
+                "lasting_share": law.lasting_share,
                 "fixed_point_class": law.fixed_point.kind,
                 "fixed_point_purity": _finite(law.fixed_point.purity),
                 "fixed_point_commutator": law.fixed_point.commutator,
@@ -341,7 +342,7 @@ def diagnose(
         readout_factor=factor,
         measured_rms=measured_rms,
         shots_per_gradient=shots_per_gradient(shot_variance, measured_rms),
-        greatest_scale=scale_at_survival(needed, result.kappa, result.fixed_point_share, result.rate_variance),
+        greatest_scale=scale_at_survival(needed, result.kappa, result.lasting_share, result.rate_variance),
         greatest_depth=greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble),
     )
     if progress is not None:
@@ -364,7 +365,7 @@ def diagnose(
         engine=f"{chosen.name}: {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=total,
         seed=result.seed,
-        warnings=problem.warnings,
+        warnings=(*problem.warnings, *_doubts(result)),
     )
 
 
@@ -413,6 +414,15 @@ def _cone(engine: ExactEngine) -> dict[str, Any]:
         "full_dimension": 4**program.problem.num_qubits,
         "parameters": len(program.parameters),
     }
+
+
+def _doubts(law: Law) -> tuple[str, ...]:
+    if law.lasting_share < law.fixed_point_share - 1e-12:
+        return (
+            f"V(inf)/V(0) = {law.fixed_point_share:.3g} is no share of lasting modes: this noise resets qubits and hands "
+            "gradient back at large scales, where V is not monotone; the law leaves it out and holds at small scales only",
+        )
+    return ()
 
 
 def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:

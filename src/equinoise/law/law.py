@@ -14,7 +14,7 @@ from equinoise.engines.select import select_engine
 from equinoise.law.bounds import Certificate, certificate, survival_bounds
 from equinoise.law.fixed_point import FixedPoint, fixed_point
 from equinoise.law.rates import BudgetEntry, FirstOrder, collect, first_order_draw
-from equinoise.law.resummed import leading_order_survival, rate_variance, resummed_survival
+from equinoise.law.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 
@@ -40,6 +40,7 @@ class Law:
         fixed_point_share_interval: 95 % bootstrap interval.
         fixed_point: What the noise's fixed point is.
         second_moment: m2 = V''(0)/(4 V(0)).
+        lasting_share: w0 as the law uses it: 0 where V(s) is not monotone and w0 no share of lasting modes.
         rate_variance: c2, relative variance of the decaying rates.
         certificate: Whether the bounds are proved here, and Gmax.
         samples: Number of draws.
@@ -57,6 +58,7 @@ class Law:
     fixed_point_share_interval: Interval
     fixed_point: FixedPoint
     second_moment: float
+    lasting_share: float
     rate_variance: float
     certificate: Certificate
     samples: int
@@ -66,7 +68,7 @@ class Law:
 
     def survival(self, scale: npt.ArrayLike) -> Real:
         """R(s) by the resummed law, any shape of scales."""
-        return resummed_survival(scale, self.kappa, self.fixed_point_share, self.rate_variance)
+        return resummed_survival(scale, self.kappa, self.lasting_share, self.rate_variance)
 
     def leading_order(self, scale: npt.ArrayLike) -> Real:
         """R(s) = exp(-s kappa)."""
@@ -74,7 +76,7 @@ class Law:
 
     def bounds(self, scale: npt.ArrayLike) -> tuple[Real, Real]:
         """Lower and upper bound on R(s); a proof only where ``certificate.proved``."""
-        return survival_bounds(scale, self.kappa, self.fixed_point_share, self.certificate.greatest_rate)
+        return survival_bounds(scale, self.kappa, self.lasting_share, self.certificate.greatest_rate)
 
 
 def bootstrap_interval(statistic: Callable[[Real], Real], columns: Real, seed: int = 0) -> Interval:
@@ -123,6 +125,7 @@ def law_from_draws(
         columns = np.stack([first.square, first.slope, frozen], axis=1)
         kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
         share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)
+    lasting = lasting_share(kappa, moment, share, dephasing=program.noise_class in ("none", "strong"))
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
         per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
@@ -136,7 +139,8 @@ def law_from_draws(
         fixed_point_share_interval=share_interval,
         fixed_point=fixed_point(engine, thetas[0]),
         second_moment=moment,
-        rate_variance=rate_variance(kappa, moment, share),
+        lasting_share=lasting,
+        rate_variance=rate_variance(kappa, moment, lasting),
         certificate=certificate(program, ensemble),
         samples=len(thetas),
         seed=None if ensemble.kind == "given" else seed,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["leading_order_survival", "rate_variance", "resummed_survival", "scale_at_survival"]
+__all__ = ["lasting_share", "leading_order_survival", "rate_variance", "resummed_survival", "scale_at_survival"]
 
 Real = npt.NDArray[np.float64]
 
@@ -36,6 +36,29 @@ def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) 
     if decaying <= 1e-12 or kappa**2 == 0:
         return 0.0
     return max(0.0, second_moment * decaying / kappa**2 - 1.0)
+
+
+def lasting_share(kappa: float, second_moment: float, fixed_point_share: float, *, dephasing: bool) -> float:
+    """The share that the law gives to rate 0: w0 where a positive measure over rates can have it, else 0.
+
+    A positive measure obeys kappa^2 <= (1 - w0) m2 (Cauchy and Schwarz on its decaying part). Noise that resets some
+    qubits can hand gradient back at large s: V(s) is then not monotone, V(inf)/V(0) may exceed 1, and w0 is no share of
+    lasting modes. For dephasing the measure exists, and a factor of 2 is left for sampling.
+
+    Args:
+        kappa: -(1/2) d ln V/ds at 0.
+        second_moment: m2 = V''(0) / (4 V(0)).
+        fixed_point_share: w0 = V(inf)/V(0).
+        dephasing: Whether the noise conserves the charge strongly.
+
+    Example:
+        >>> lasting_share(0.1, 0.02, 0.4, dephasing=True), lasting_share(0.4, 0.2, 1.06, dephasing=False)
+        (0.4, 0.0)
+    """
+    slack = 2.0 if dephasing else 1.0
+    if kappa**2 <= slack * (1 - fixed_point_share) * second_moment + 1e-18:
+        return min(1.0, max(0.0, fixed_point_share))
+    return 0.0
 
 
 def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: float, c2: float) -> Real:

@@ -151,10 +151,10 @@ def reproduce(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ReproduceError(f"cannot use {str(folder)!r} as the output folder: {error}.") from None
-    digest = _code_digest()
-    summaries = []
+    shared = {"quick": quick, "seed": seed, "code": _code_digest()}
+    summaries: list[StudySummary] = []
     for name in chosen:
-        key = {"name": name, "quick": quick, "seed": seed, "code": digest}
+        key = {"name": name, **shared}
         found = _finished(folder / name, key)
         if found is None:
             tick = None if progress is None else (lambda done, total, n=name: progress(n, done, total))
@@ -162,6 +162,11 @@ def reproduce(
         elif progress is not None:
             progress(name, 1, 1)
         summaries.append(found)
+    for name in STUDIES:  # studies finished before stay in the summary
+        other = None if name in chosen else _finished(folder / name, {"name": name, **shared})
+        if other is not None:
+            summaries.append(other)
+    summaries.sort(key=lambda one: list(STUDIES).index(one.name))
     summary = Summary(tuple(summaries), folder, quick, seed)
     _write(folder / "summary.json", json.dumps(summary.to_dict(), indent=2, allow_nan=False) + "\n")
     _write(folder / "report.md", markdown(summary))
@@ -171,9 +176,14 @@ def reproduce(
 def _run(folder: Path, name: str, key: Mapping[str, Any], context: Context) -> StudySummary:
     module, question = STUDIES[name]
     start = time.perf_counter()
-    result: StudyResult = importlib.import_module(f"equinoise.studies.{module}").run(context)
     home = folder / name
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        # what is written below no longer belongs to an older run
+        (home / "result.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise ReproduceError(f"cannot use {str(home)!r} for the study's files: {error}.") from None
+    result: StudyResult = importlib.import_module(f"equinoise.studies.{module}").run(context)
     files = []
     for table_name, table in result.tables.items():
         files += _write_table(home / table_name, table)
@@ -284,7 +294,7 @@ def markdown(summary: Summary) -> str:
             value = "-" if c["value"] is None else f"{c['value']:.4g}"
             sign = ">=" if c["at_least"] else "<="
             lines.append(
-                f"| {c['statement']} | {value} | {sign} {c['threshold']:.4g} | {'yes' if c['passed'] else 'NO'} |"
+                f"| {c['statement'].replace('|', '&#124;')} | {value} | {sign} {c['threshold']:.4g} | {'yes' if c['passed'] else 'NO'} |"
             )
         lines += ["", *(f"- {finding}" for finding in study.findings)]
         lines += ["", f"![{study.name}]({study.name}/figure.png)"]

@@ -114,7 +114,7 @@ class Context:
 
     def seed_for(self, *key: Any) -> int:
         """A seed that depends on the study's seed and a key (numbers and words), and on nothing else."""
-        words = [self.seed, *(b for part in key for b in str(part).encode())]
+        words = [self.seed, *"\x1f".join(str(part) for part in key).encode()]
         state = 1469598103934665603
         for word in words:
             state = ((state ^ (int(word) & 0xFFFFFFFF)) * 1099511628211) % 2**64
