@@ -7,6 +7,7 @@ matrix C_ij = <c_j^dag c_i>, which evolves in the same way.
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -218,6 +219,26 @@ def test_sweep_that_keeps_fewer_states_than_layers_gives_the_same_gradient(noise
         assert again.value == pytest.approx(found.value, abs=1e-14)
         np.testing.assert_allclose(again.gradient, found.gradient, atol=1e-14)
         assert eq.expectation(tight, THETA, scale=scale).value == pytest.approx(found.value, abs=1e-14)
+
+
+@pytest.mark.parametrize("states", [2, 4])
+def test_sweep_takes_no_more_memory_than_it_is_allowed(states, monkeypatch):
+    n = 40
+    circuit = eq.circuits.brickwork(n, depth=7, interaction="none")
+    readout, _, _ = weighted_readout(n, 1)
+    problem = eq.Problem(circuit, readout=readout, initial=bits(n, {3, 20}), noise="dephasing:0.1")
+    state = 16 * compile_problem(problem).numbers  # 10 MB
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(states + 1) * state / 1e9:.12f}")
+    engine = select_engine(problem)
+    assert engine.kept < engine.depth
+    theta = np.random.default_rng(11).uniform(-3, 3, circuit.num_parameters)
+    tracemalloc.start()
+    engine.draw(theta, 1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # tables and gates come on top, a tenth of a state here
+    assert peak < (states + 1.1) * state
+    assert peak > 1.9 * state
 
 
 def test_law_in_little_memory_is_the_same_or_refused_with_numbers(monkeypatch):

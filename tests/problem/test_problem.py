@@ -133,6 +133,14 @@ def test_without_preparation_neel_is_assumed_and_said():
     assert problem.warnings == ("the circuit prepares no state of its own and none was given: Néel input assumed",)
 
 
+def test_compiled_circuit_without_preparation_is_prepared_as_its_source_is():
+    """The RZ with which a decomposed block begins leaves |0> alone: it prepares nothing."""
+    for circuit in (BRICKS.decompose(), transpile(BRICKS, basis_gates=NATIVE, optimization_level=1, seed_transpiler=1)):
+        problem = eq.Problem(circuit, readout="Z1")
+        assert problem.initial.bits == (1, 0, 1, 0)
+        assert "Néel input assumed" in problem.warnings[0]
+
+
 def test_final_measurements_are_ignored_and_said():
     circuit = BRICKS.copy()
     circuit.measure_all()

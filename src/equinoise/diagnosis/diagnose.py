@@ -419,8 +419,8 @@ def _cone(engine: ExactEngine) -> dict[str, Any]:
 def _doubts(law: Law) -> tuple[str, ...]:
     if law.lasting_share < law.fixed_point_share - 1e-12:
         return (
-            f"V(inf)/V(0) = {law.fixed_point_share:.3g} is no share of lasting modes: this noise resets qubits and hands "
-            "gradient back at large scales, where V is not monotone; the law leaves it out and holds at small scales only",
+            f"V(inf)/V(0) = {law.fixed_point_share:.3g} is no share of lasting modes: this noise resets qubits and "
+            "hands gradient back at large scales; the law leaves it out and holds at small scales only",
         )
     return ()
 

@@ -68,7 +68,7 @@ def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float
     with np.errstate(invalid="ignore"):
         lower = np.maximum(leading_order_survival(s, kappa) ** 2, fixed_point_share)
         if greatest > 0:
-            upper = 1 - (kappa / greatest) * -np.expm1(-2 * s * greatest)
+            upper = (1 - kappa / greatest) + (kappa / greatest) * np.exp(-2 * s * greatest)
         else:
             upper = np.ones_like(s)
     return np.sqrt(np.clip(lower, 0, 1)), np.sqrt(np.clip(upper, 0, 1))
@@ -77,7 +77,8 @@ def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float
 def greatest_rate(program: Program) -> float:
     """Gmax: the sum over slots of the largest decay rate of any element |x><y| that the readout can see there.
 
-    The readout is the identity on qubits that it does not see in a slot, so x and y agree on those.
+    The readout is the identity on qubits that it does not see in a slot, so x and y agree on those. Where they agree,
+    populations relax at down + up, twice the rate of the coherence, and depolarize at the same rate as it.
     """
     largest: dict[tuple[SlotProgram, frozenset[int]], float] = {}
     for slot, seen in zip(program.slots, program.cone.seen, strict=True):
@@ -89,8 +90,28 @@ def greatest_rate(program: Program) -> float:
 
 def _visible_rate(program: Program, slot: SlotProgram, hidden: list[int], charge: int | None) -> float:
     _, groups = np.unique(program.sectors[charge].occupations[:, hidden], axis=0, return_inverse=True)
-    rates = program.coherence_rates(slot, charge)
+    rates = program.coherence_rates(slot, charge) + _population_rates(program, slot, charge)
     return float(rates[groups.ravel()[:, None] == groups.ravel()[None, :]].max(initial=0.0))
+
+
+def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -> Real:
+    """How fast populations relax on the qubits where x and y agree, shape (D, D)."""
+    filled = program.sectors[charge].occupations.astype(np.float64)
+    site = np.zeros(program.width)
+    for i, (down, up) in slot.relaxation:
+        site[i] += down + up
+    for i, rate in slot.flips:
+        site[i] += 2 * rate
+    for qubits, rate in slot.depolarizing:
+        if len(qubits) == 1:
+            site[qubits[0]] += rate
+    alone = filled @ site
+    out = site.sum() - alone[:, None] - alone[None, :] + 2 * (filled * site) @ filled.T
+    for qubits, rate in slot.depolarizing:
+        if len(qubits) == 2:
+            local = filled[:, qubits[0]] + 2 * filled[:, qubits[1]]
+            out += rate * (local[:, None] == local[None, :])
+    return np.asarray(out)
 
 
 def certificate(program: Program, ensemble: Ensemble) -> Certificate:

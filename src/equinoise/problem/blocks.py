@@ -205,7 +205,19 @@ def _split(
     """The largest preparation and then the largest tail with which the block conserves; all of it if none does."""
     a, b = block.qubits
 
+    # most splits fail at one generic point, where a product of ready matrices tells
+    items = [*fronts[a], *fronts[b], *block.core, *block.tail[a], *block.tail[b]]
+    count = 1 + max((k for i in items for k, _ in i.rotation.angle.coefficients), default=-1)
+    theta = np.random.default_rng(20260630).uniform(-3, 3, count)
+    core = unitary_and_generators([i.rotation for i in block.core], block.qubits, theta)[0]
+    before = {w: _products([i.rotation for i in fronts[w]], theta)[1] for w in (a, b)}
+    after = {w: _products([i.rotation for i in block.tail[w]], theta)[0] for w in (a, b)}
+
     def good(starts: tuple[int, int], stops: tuple[int, int]) -> bool:
+        late = np.kron(after[b][stops[1]], after[a][stops[0]])
+        early = np.kron(before[b][starts[1]], before[a][starts[0]])
+        if not _diagonal_in_charge(np.asarray(late @ core @ early)):
+            return False
         items = [*fronts[a][starts[0] :], *fronts[b][starts[1] :], *block.core]
         items += [*block.tail[a][: stops[0]], *block.tail[b][: stops[1]]]
         return conserves_charge([i.rotation for i in items], block.qubits)
@@ -216,6 +228,17 @@ def _split(
             if good(starts, stops):
                 return starts, stops
     return (cuts[a], cuts[b]), whole
+
+
+def _products(rotations: Sequence[Rotation], theta: npt.NDArray[np.float64]) -> tuple[list[Matrix], list[Matrix]]:
+    """Products of the first k rotations of a wire, and of those from the k-th on, for k = 0 .. their number."""
+    steps = [rotation.matrix(theta) for rotation in rotations]
+    heads, tails = [np.eye(2, dtype=np.complex128)], [np.eye(2, dtype=np.complex128)]
+    for step in steps:
+        heads.append(step @ heads[-1])
+    for step in reversed(steps):
+        tails.append(tails[-1] @ step)
+    return heads, tails[::-1]
 
 
 def _descending(first: int, second: int) -> list[tuple[int, int]]:

@@ -105,6 +105,11 @@ class Problem:
         self.charge: int | None = self._charge(charge)
         model = _noise_model(noise)
         self.noise: NoiseModel = place_noise(model, circuit, self.layers)
+        outside = [q for q, _ in self.noise.readout_error if q >= self.num_qubits]
+        if outside:
+            raise NoiseError(
+                f"a readout error is given for qubit {outside[0]}, but the circuit has qubits 0..{self.num_qubits - 1}."
+            )
         self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
         idle = self.noise.idle_terms(self.slots, self.num_qubits)
         if idle:

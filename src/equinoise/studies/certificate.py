@@ -59,10 +59,7 @@ def run(context: Context) -> StudyResult:
     for variant in _VARIANTS:
         found[variant] = in_parallel(partial(_variant, variant, context=context), few, context)
     for family in _OTHER_NOISE:
-        ones = evaluate_all([case for case in grid if case.family == family], context)
-        found[family] = ones
-        if any(one.population_rate > 0 for one in ones):
-            found[f"{family}, populations in Gmax"] = [_with_populations(one) for one in ones]
+        found[family] = evaluate_all([case for case in grid if case.family == family], context)
     result = analyse(found)
     broken = _most_broken(result.tables["data"], 2 if context.quick else _RESAMPLED)
     if not broken:
@@ -70,12 +67,6 @@ def run(context: Context) -> StudyResult:
     known = {case.label: case for case in diagonal}
     again = in_parallel(lambda label: _again(known[label], context), broken, context)
     return analyse(found, Table.from_rows([row for pair in again for row in pair]))
-
-
-def _with_populations(one: Survival) -> Survival:
-    """The case with the chord of the fastest mode of all: populations relax at twice the rate of coherences."""
-    greatest = max(one.certificate.greatest_rate, one.population_rate)
-    return replace(one, certificate=replace(one.certificate, greatest_rate=greatest))
 
 
 def _variant(variant: str, case: Case, context: Context) -> Survival:
@@ -320,9 +311,9 @@ def draw(tables: Mapping[str, Table]) -> Figure:
     beyond = [100 * float(r["beyond_sampling"] or 0) / max(1, int(r["points"] or 0)) for r in groups]
     below.barh(places + 0.2, share, height=0.38, color=OKABE_ITO[5], label="outside, counted strictly")
     below.barh(places - 0.2, beyond, height=0.38, color=OKABE_ITO[1], label="beyond the sampling error")
-    below.set_yticks(places, [str(r["group"]).replace(", populations in Gmax", " *") for r in groups])
+    below.set_yticks(places, [str(r["group"]) for r in groups])
     below.set_xlim(0, 1.45 * max(*share, 1.0))
-    below.set_xlabel("share of points, %   (*: populations in Gmax)")
+    below.set_xlabel("share of points, %")
     below.legend(fontsize=7, frameon=False, loc="best")
     for axes in (above, below):
         axes.tick_params(labelsize=8)

@@ -172,7 +172,7 @@ def _row(channel: Channel, one: Survival) -> dict[str, Value]:
         "x": float(s[0] * one.kappa),
         "exact": float(one.exact[0]),
         "leading": float(leading_order_survival(s, one.kappa)[0]),
-        "resummed": float(resummed_survival(s, one.kappa, one.share, one.rate_variance)[0]),
+        "resummed": float(resummed_survival(s, one.kappa, one.lasting, one.rate_variance)[0]),
     }
 
 

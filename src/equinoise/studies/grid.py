@@ -22,13 +22,12 @@ from equinoise.engines.exact import parallel_draws
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate
-from equinoise.law.resummed import rate_variance
+from equinoise.law.resummed import lasting_share, rate_variance
 from equinoise.problem.circuits import brickwork
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import ALL, EACH, Dephasing, Depolarizing, Relaxation
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import Program
 from equinoise.studies.study import Context, Value
 
 __all__ = [
@@ -275,12 +274,11 @@ class Survival:
         kappa: Aligned coherence rate summed over slots.
         share: w0 = V(inf)/V(0).
         second_moment: m2.
+        lasting: w0 as the law uses it.
         rate_variance: c2.
         width: Qubits in the cone.
         noise_class: "strong", "weak", ...
         certificate: Whether the bounds are proved here, and Gmax (of coherences).
-        population_rate: Sum over slots of down + up on each qubit that the readout sees there: the fastest rate of
-            any mode of the relaxation alone, populations included.
         scales: Noise scales s, shape (m,).
         exact: R(s) = sqrt(V(s)/V(0)), shape (m,).
         squares: sum_k g_k^2 per draw at s = 0, shape (S,).
@@ -295,11 +293,11 @@ class Survival:
     kappa: float
     share: float
     second_moment: float
+    lasting: float
     rate_variance: float
     width: int
     noise_class: str
     certificate: Certificate
-    population_rate: float
     scales: Real
     exact: Real
     squares: Real = field(repr=False)
@@ -367,6 +365,8 @@ def evaluate(
     kappa = float(-slopes.mean() / variance) + 0.0
     share = float(frozen.mean() / variance)
     moment = float((g1**2 + 2 * g0 * g2).sum(axis=1).mean() / (2 * variance))
+    dephasing = engine.program.noise_class in ("none", "strong")
+    lasting = lasting_share(kappa, moment, share, dephasing=dephasing)
     touched = abs(1.0 - share) >= _UNTOUCHED
     if scales is None:
         scales = np.asarray(x) / (abs(kappa) if touched else _RATE)
@@ -379,29 +379,17 @@ def evaluate(
         kappa=kappa,
         share=share,
         second_moment=moment,
-        rate_variance=rate_variance(kappa, moment, share),
+        lasting=lasting,
+        rate_variance=rate_variance(kappa, moment, lasting),
         width=engine.program.width,
         noise_class=engine.program.noise_class,
         certificate=certificate(engine.program, law_ensemble),
-        population_rate=_population_rate(engine.program),
         scales=wanted,
         exact=np.sqrt(noisy.mean(axis=0) / variance),
         squares=squares,
         slopes=slopes,
         frozen=frozen,
         noisy=noisy,
-    )
-
-
-def _population_rate(program: Program) -> float:
-    qubits = program.cone.qubits
-    return float(
-        sum(
-            down + up
-            for slot, seen in zip(program.slots, program.cone.seen, strict=True)
-            for i, (down, up) in slot.relaxation
-            if qubits[i] in seen
-        )
     )
 
 

@@ -57,9 +57,6 @@ NOISES = {
     "dephasing, relaxation, depolarizing": "dephasing:0.02+relaxation:down=0.01,up=0.003+depolarizing:0.01",
     "pair-correlated dephasing": PAIRS,
 }
-# verifying the class of charge-changing noise takes long on wide circuits
-QUICK_LARGEST = dict(zip(NOISES, (1024, 32, 32), strict=True))
-FULL_LARGEST = dict(zip(NOISES, (1024, 512, 1024), strict=True))
 PLAIN = "local dephasing"
 CONFIDENCE = 0.99
 ANGLES = 8
@@ -79,8 +76,7 @@ def run(context: Context) -> StudyResult:
     """
     sizes = QUICK_SIZES if context.quick else FULL_SIZES
     depths = range(1, 5 if context.quick else 6)
-    largest = QUICK_LARGEST if context.quick else FULL_LARGEST
-    jobs = [(noise, n, True) for noise in NOISES for n in sizes if n <= largest[noise]]
+    jobs = [(noise, n, True) for noise in NOISES for n in sizes]
     jobs += [(PLAIN, n, False) for n in WHOLE_SIZES[: 2 if context.quick else 3]]
     total = len(jobs) + len(depths)
     rows: list[dict[str, Any]] = []

@@ -293,9 +293,8 @@ def markdown(summary: Summary) -> str:
         for c in study.criteria:
             value = "-" if c["value"] is None else f"{c['value']:.4g}"
             sign = ">=" if c["at_least"] else "<="
-            lines.append(
-                f"| {c['statement'].replace('|', '&#124;')} | {value} | {sign} {c['threshold']:.4g} | {'yes' if c['passed'] else 'NO'} |"
-            )
+            statement, held = c["statement"].replace("|", "&#124;"), "yes" if c["passed"] else "NO"
+            lines.append(f"| {statement} | {value} | {sign} {c['threshold']:.4g} | {held} |")
         lines += ["", *(f"- {finding}" for finding in study.findings)]
         lines += ["", f"![{study.name}]({study.name}/figure.png)"]
     return "\n".join(lines) + "\n"

@@ -86,8 +86,8 @@ def analyse(found: Sequence[Survival], relaxed: Table | None = None) -> StudyRes
 
 def _rows(one: Survival) -> list[dict[str, Value]]:
     leading = leading_order_survival(one.scales, one.kappa)
-    with_share = resummed_survival(one.scales, one.kappa, one.share, 0.0)
-    resummed = resummed_survival(one.scales, one.kappa, one.share, one.rate_variance)
+    with_share = resummed_survival(one.scales, one.kappa, one.lasting, 0.0)
+    resummed = resummed_survival(one.scales, one.kappa, one.lasting, one.rate_variance)
     return [
         {
             **{k: v for k, v in one.columns().items() if k in _DESCRIBING},
