@@ -1,5 +1,6 @@
 """equinoise: whether the gradients of a charge-conserving quantum circuit survive a real device's noise, and why."""
 
+from equinoise import studies
 from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance
 from equinoise.errors import EquinoiseError
@@ -28,4 +29,5 @@ __all__ = [
     "gradient_variance",
     "law",
     "load_circuit",
+    "studies",
 ]

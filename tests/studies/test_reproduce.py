@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import math
 import sys
@@ -14,9 +15,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from equinoise.errors import ParameterError
-from equinoise.studies import reproduce as runner
 from equinoise.studies.reproduce import ReproduceError, reproduce
 from equinoise.studies.study import Context, Criterion, StudyResult, Table
+
+# equinoise.studies.reproduce is the function; the module of that name is wanted here
+runner = importlib.import_module("equinoise.studies.reproduce")
 
 
 class Tiny:

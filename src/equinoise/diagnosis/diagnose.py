@@ -13,7 +13,8 @@ import numpy.typing as npt
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
-from equinoise.engines.exact import ExactEngine, check_scale, parallel_draws
+from equinoise.engines.draws import check_scale, parallel_draws
+from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.law import Law, bootstrap_interval, law_from_draws

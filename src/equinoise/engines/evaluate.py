@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.exact import check_scale, parallel_draws
+from equinoise.engines.draws import check_scale, parallel_draws
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.problem.ensemble import Ensemble

@@ -7,32 +7,28 @@ from the same sweeps on truncated power series; the budget from one sweep with a
 
 from __future__ import annotations
 
-import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import psutil
-from threadpoolctl import threadpool_limits
 
 from equinoise.engines import kernels
 from equinoise.engines.channel import KEEP_BYTES, Channel
-from equinoise.errors import MemoryLimitError, ParameterError
+from equinoise.errors import MemoryLimitError
 from equinoise.reduction.program import Entries, LayerProgram, Program
 
-__all__ = ["Blocks", "Draw", "ExactEngine", "memory_limit", "parallel_draws"]
+__all__ = ["Blocks", "Draw", "ExactEngine", "memory_limit"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
 State = dict[int | None, Real]
 Spans = dict[int | None, tuple[int, int]]
-T = TypeVar("T")
 
 SERIES_ORDERS = 3
 
@@ -478,41 +474,3 @@ class ExactEngine:
     @property
     def _budget_charges(self) -> list[int | None]:
         return [q for q in self.program.charges if self._first_order(q, 2) <= 1]
-
-
-def parallel_draws(
-    function: Callable[[Any], T], items: Iterable[Any], workers: int, progress: Callable[[int], None] | None = None
-) -> list[T]:
-    """function(item) for each item in threads, results in order whatever the number of workers.
-
-    Args:
-        function: Releases the GIL for most of its time.
-        items: Draws.
-        workers: Threads.
-        progress: Called with 1 whenever an item is done.
-    """
-    done: list[T] = []
-    # BLAS with threads of its own would fight the draws for processors, and round differently
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        results: Iterable[T] = pool.map(function, items)
-        try:
-            for result in results:
-                done.append(result)
-                if progress is not None:
-                    progress(1)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return done
-
-
-def check_scale(scale: float) -> float:
-    """A noise scale as a float in [0, infinity].
-
-    Raises:
-        ParameterError: Negative or not a number.
-    """
-    value = float(scale)
-    if math.isnan(value) or value < 0:
-        raise ParameterError(f"the noise scale must be a number >= 0 or infinity, got {scale}.")
-    return value

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.exact import ExactEngine, check_scale, parallel_draws
+from equinoise.engines.draws import check_scale, parallel_draws
+from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import select_engine
 from equinoise.law.bounds import Certificate, certificate, survival_bounds
 from equinoise.law.fixed_point import FixedPoint, fixed_point

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.exact import ExactEngine, parallel_draws
+from equinoise.engines.draws import parallel_draws
+from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import select_engine
 from equinoise.errors import UnsupportedError
 from equinoise.problem.ensemble import Ensemble

@@ -18,7 +18,8 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator
 from scipy.stats import rankdata
 
-from equinoise.engines.exact import ExactEngine, parallel_draws
+from equinoise.engines.draws import parallel_draws
+from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import select_engine
 from equinoise.law import channel_metrics as metrics
 from equinoise.law.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
@@ -443,7 +444,7 @@ def _findings(data: Table, ranked: Table) -> tuple[str, ...]:
     returning = share > survival**2 + 1e-9
     families = sorted({str(f) for f, r in zip(data.columns["family"], returning, strict=True) if r})
     exceptions = (
-        f"It fails at some of the {returning.sum()} points where V(s) falls and comes back (w0 above R^2, up to "
+        f"Points where V(s) falls and comes back: {returning.sum()} (w0 above R^2, up to "
         f"{share[returning].max():.2f}; {', '.join(families)}: complete relaxation resets a qubit and hands gradients "
         f"back), off by up to {np.abs(error[returning]).max():.3f}: there w0 is no share of modes that never decay."
         if returning.any()

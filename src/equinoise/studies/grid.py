@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import Statevector
 
-from equinoise.engines.exact import parallel_draws
+from equinoise.engines.draws import parallel_draws
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.exact import parallel_draws
+from equinoise.engines.draws import parallel_draws
 from equinoise.engines.select import select_engine
 from equinoise.problem.circuits import brickwork
 from equinoise.problem.ensemble import Ensemble
