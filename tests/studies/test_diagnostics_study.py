@@ -7,7 +7,7 @@ import pytest
 
 import equinoise as eq
 from equinoise.problem.ensemble import Ensemble
-from equinoise.studies import diagnostics
+from equinoise.studies import channel_families, diagnostics
 from equinoise.studies.study import Context, Table
 
 
@@ -25,7 +25,7 @@ def test_every_criterion_holds_on_the_quick_set(result):
 
 
 def test_all_channels_have_one_strength_and_survival_spans_a_wide_range(result):
-    np.testing.assert_allclose(column(result, "strength"), diagnostics.STRENGTH, rtol=1e-12)
+    np.testing.assert_allclose(column(result, "strength"), channel_families.STRENGTH, rtol=1e-12)
     survival = column(result, "survival")
     assert survival.min() < 0.4
     assert survival.max() > 0.95
@@ -36,7 +36,7 @@ def test_survival_and_law_equal_those_of_the_public_functions(result):
     row = next(
         r for r in result.tables["data"].rows() if r["channel"] == "relaxation down and up 1" and r["task"] == "Z"
     )
-    noise = diagnostics.channel_noise("relaxation down and up", context.seed_for("diagnostics", row["family"], 1))
+    noise = channel_families.channel_noise("relaxation down and up", context.seed_for("diagnostics", row["family"], 1))
     circuit = eq.circuits.brickwork(6, depth=4, periodic=True)
     problem = eq.Problem(circuit, "Z3", "neel", noise)
     draws = Ensemble().draw(problem, 12, context.seed_for("diagnostics", "draws"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines import kernels
+from equinoise.engines import noise_kernels as kernels
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram
 

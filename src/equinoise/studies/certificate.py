@@ -21,7 +21,6 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.studies.grid import (
     DEPHASING,
-    OKABE_ITO,
     Case,
     Survival,
     cases,
@@ -31,7 +30,7 @@ from equinoise.studies.grid import (
     in_parallel,
     x_grid,
 )
-from equinoise.studies.study import Context, Criterion, StudyResult, Table, Value
+from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,14 +14,13 @@ from equinoise.law.resummed import leading_order_survival, resummed_survival
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing
 from equinoise.studies.grid import (
-    OKABE_ITO,
     Case,
     Survival,
     coefficient_of_determination,
     evaluate,
     in_parallel,
 )
-from equinoise.studies.study import Context, Criterion, StudyResult, Table, Value
+from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -30,7 +30,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing
 from equinoise.problem.problem import Problem
-from equinoise.studies.study import Context, Criterion, StudyResult, Table
+from equinoise.studies.study import Context, Criterion, StudyResult, Table, as_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,19 +142,15 @@ def run(context: Context) -> StudyResult:
     return StudyResult(tables, _criteria(tables["classes"]), _findings(tables), draw)
 
 
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]
-
-
 def _shares(classes: Table, kind: str) -> list[float]:
-    return [_number(r["fixed_point_share"]) for r in classes.rows() if r["expected"] == kind]
+    return [as_number(r["fixed_point_share"]) for r in classes.rows() if r["expected"] == kind]
 
 
 def _criteria(classes: Table) -> tuple[Criterion, ...]:
     rows = classes.rows()
     wrong = sum(r["predicted"] != r["expected"] for r in rows)
-    (seen,) = [_number(r["fixed_point_share"]) for r in rows if r["channel"] == "local dephasing"]
-    (blind,) = [_number(r["fixed_point_share"]) for r in rows if r["channel"] == "local dephasing, hopping readout"]
+    (seen,) = [as_number(r["fixed_point_share"]) for r in rows if r["channel"] == "local dephasing"]
+    (blind,) = [as_number(r["fixed_point_share"]) for r in rows if r["channel"] == "local dephasing, hopping readout"]
     (partly,) = _shares(classes, "partly protected")
     off = max(abs(share - 1.0) for share in _shares(classes, "untouched"))
     return (
@@ -174,15 +170,15 @@ def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
 
     def share(channel: str) -> str:
         row = rows[channel]
-        return f"{_number(row['fixed_point_share']):.3f} +- {_number(row['share_error']):.3f}"
+        return f"{as_number(row['fixed_point_share']):.3f} +- {as_number(row['share_error']):.3f}"
 
     quoted = []
     for depth, value in QUOTED.items():
         found = [r for r in tables["quoted"].rows() if r["depth"] == depth]
-        shares = [_number(r["fixed_point_share"]) for r in found]
-        error = max(_number(r["standard_error"]) for r in found)
-        near = min(found, key=lambda r: abs(_number(r["fixed_point_share"]) - value))
-        distance = abs(_number(near["fixed_point_share"]) - value) / max(_number(near["standard_error"]), 1e-12)
+        shares = [as_number(r["fixed_point_share"]) for r in found]
+        error = max(as_number(r["standard_error"]) for r in found)
+        near = min(found, key=lambda r: abs(as_number(r["fixed_point_share"]) - value))
+        distance = abs(as_number(near["fixed_point_share"]) - value) / max(as_number(near["standard_error"]), 1e-12)
         verdict = "within 4 standard errors" if distance <= 4 else f"{distance:.0f} standard errors off"
         listed = ", ".join(f"{one:.3f}" for one in shares)
         quoted.append(
@@ -193,7 +189,7 @@ def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
     return (
         f"The class read off the fixed point alone, before any gradient, is right for {right} of {len(rows)} channels.",
         f"Under local dephasing a Z readout keeps V(inf)/V(0) = {share(local)} as a classical stochastic process, a "
-        f"hopping readout {_number(hopping['fixed_point_share']):.1g}: the class says what the state keeps, and the "
+        f"hopping readout {as_number(hopping['fixed_point_share']):.1g}: the class says what the state keeps, and the "
         "readout must be able to see it.",
         f"With half the register dephased collectively {share('half the register collectively dephased')} is left.",
         f"w0 of local dephasing on open brickwork of {SMALL_QUBITS} qubits (XX+YY, RZZ, RZ; Neel input): "
@@ -215,8 +211,8 @@ def draw(tables: Mapping[str, Table]) -> Figure:
     floor = 1e-8
     for number, (channel, (colour, marker, line)) in enumerate(STYLES.items()):
         rows = [r for r in tables["data"].rows() if r["channel"] == channel]
-        scale = np.array([_number(r["scale"]) for r in rows])
-        ratio = np.array([_number(r["survival"]) for r in rows]) ** 2
+        scale = np.array([as_number(r["scale"]) for r in rows])
+        ratio = np.array([as_number(r["survival"]) for r in rows]) ** 2
         shown = np.isfinite(scale) & (scale > 0) & (ratio > floor)
         label = f"{channel}: {rows[0]['class']}"
         axes.plot(scale[shown], ratio[shown], color=colour, marker=marker, ls=line, ms=5, label=label)

@@ -34,7 +34,6 @@ __all__ = [
     "DEPHASING",
     "DEVICE",
     "FAMILIES",
-    "OKABE_ITO",
     "Case",
     "Survival",
     "cases",
@@ -66,7 +65,6 @@ DEVICE = "device ibm:torino"
 FAMILIES = (*DEPHASING, "damping", "thermal", "depolarizing", "combination", DEVICE)
 """All channel families; "thermal" is damping with heating."""
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 """Okabe and Ito's palette, told apart by colour-blind readers."""
 
 _INPUTS = ("neel", "dicke", "product")

@@ -38,7 +38,7 @@ from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import light_cone
-from equinoise.studies.study import Context, Criterion, StudyResult, Table
+from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, as_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,6 @@ PLAIN = "local dephasing"
 CONFIDENCE = 0.99
 ANGLES = 8
 WIDTH_NOISE = "dephasing:0.02"
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 MARKERS = ("o", "s", "^", "D")
 
 
@@ -257,39 +256,35 @@ def _width_rows(context: Context, depth: int, bounds: int) -> list[dict[str, Any
     return rows
 
 
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]
-
-
 def _criteria(tables: Mapping[str, Table]) -> tuple[Criterion, ...]:
     data, widths = tables["data"].rows(), tables["widths"].rows()
     cone = [r for r in data if r["computed_on"] == "cone"]
     whole = [r for r in data if r["computed_on"] == "whole circuit"]
-    excess = max(_number(r["greatest_gradient"]) / _number(r["gradient_bound"]) for r in widths)
+    excess = max(as_number(r["greatest_gradient"]) / as_number(r["gradient_bound"]) for r in widths)
     return (
         Criterion(
             "largest difference of a gradient entry over n",
-            max(_number(r["max_difference"]) for r in cone),
+            max(as_number(r["max_difference"]) for r in cone),
             1e-12,
             False,
         ),
-        Criterion("largest size of g outside the cone", max(_number(r["max_outside"]) for r in cone), 0.0, False),
+        Criterion("largest size of g outside the cone", max(as_number(r["max_outside"]) for r in cone), 0.0, False),
         Criterion(
             "whole circuit against its cone: largest difference of an entry",
-            max(_number(r["max_difference"]) for r in whole),
+            max(as_number(r["max_difference"]) for r in whole),
             1e-12,
             False,
         ),
         Criterion(
             "whole circuit, no cone used: largest size of g outside the cone",
-            max(_number(r["max_outside"]) for r in whole),
+            max(as_number(r["max_outside"]) for r in whole),
             1e-12,
             False,
         ),
         Criterion("largest size of g seen over its proved bound", excess, 1.0 + 1e-12, False),
         Criterion(
             "least 99 % lower confidence bound on V over all widths",
-            min(_number(r["lower_martingale"]) for r in widths),
+            min(as_number(r["lower_martingale"]) for r in widths),
             0.1,
             True,
         ),
@@ -302,27 +297,29 @@ def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
     whole = [r for r in data if r["computed_on"] == "whole circuit"]
     noises = list(dict.fromkeys(str(r["noise"]) for r in cone))
     values = "; ".join(
-        f"{_number(next(r for r in cone if r['noise'] == noise)['rms_gradient']):.6f} with noise: {noise} "
-        f"(n up to {max(int(_number(r['qubits'])) for r in cone if r['noise'] == noise)})"
+        f"{as_number(next(r for r in cone if r['noise'] == noise)['rms_gradient']):.6f} with noise: {noise} "
+        f"(n up to {max(int(as_number(r['qubits'])) for r in cone if r['noise'] == noise)})"
         for noise in noises
     )
-    least = min(widths, key=lambda r: _number(r["lower_martingale"]))
+    least = min(widths, key=lambda r: as_number(r["lower_martingale"]))
     quiet = [r for r in widths if r["noise"] == "none"]
-    bounds = ", ".join(f"{_number(r['lower_martingale']):.3f} at width {r['cone_width']}" for r in quiet)
-    bernstein = sum(_number(r["lower_bernstein"]) > 0 for r in widths)
+    bounds = ", ".join(f"{as_number(r['lower_martingale']):.3f} at width {r['cone_width']}" for r in quiet)
+    bernstein = sum(as_number(r["lower_bernstein"]) > 0 for r in widths)
     return (
         f"The RMS gradient inside the {cone[0]['cone_width']}-qubit cone is the same for every n: {values}. The "
-        f"largest difference of any entry is {max(_number(r['max_difference']) for r in cone):.1g}.",
+        f"largest difference of any entry is {max(as_number(r['max_difference']) for r in cone):.1g}.",
         "Outside the cone the engine computes nothing and returns exact zeros; computed on the whole circuit of up to "
-        f"{max(int(_number(r['qubits'])) for r in whole)} qubits those entries are at most "
-        f"{max(_number(r['max_outside']) for r in whole):.1g}, and the others agree to "
-        f"{max(_number(r['max_difference']) for r in whole):.1g}.",
+        f"{max(int(as_number(r['qubits'])) for r in whole)} qubits those entries are at most "
+        f"{max(as_number(r['max_outside']) for r in whole):.1g}, and the others agree to "
+        f"{max(as_number(r['max_difference']) for r in whole):.1g}.",
         f"Without noise V >= {bounds}, all bounds together with 99 % confidence, for any number of qubits; with "
-        f"{WIDTH_NOISE} included the least is {_number(least['lower_martingale']):.3f} at width {least['cone_width']}. "
+        f"{WIDTH_NOISE} included the least is {as_number(least['lower_martingale']):.3f} at width "
+        f"{least['cone_width']}. "
         "They follow from Ville's inequality for a test martingale, which needs X = sum g^2 >= 0 only.",
-        f"The empirical Bernstein bound of Maurer and Pontil, with |g_k| <= {_number(widths[0]['gradient_bound']):.3g} "
-        f"(spread of the generator times spread of the readout, halved; largest seen "
-        f"{max(_number(r['greatest_gradient']) for r in widths):.3f}), is positive for {bernstein} of "
+        "The empirical Bernstein bound of Maurer and Pontil, with |g_k| <= "
+        f"{as_number(widths[0]['gradient_bound']):.3g} (spread of the generator times "
+        "spread of the readout, halved; largest seen "
+        f"{max(as_number(r['greatest_gradient']) for r in widths):.3f}), is positive for {bernstein} of "
         f"{len(widths)} rows: its term 7 B ln(2/delta) / (3 (S - 1)) grows with the number of parameters B.",
     )
 
@@ -341,30 +338,30 @@ def draw(tables: Mapping[str, Table]) -> Figure:
     for number, noise in enumerate(dict.fromkeys(str(r["noise"]) for r in data)):
         rows = [r for r in data if r["noise"] == noise and r["computed_on"] == "cone"]
         left.plot(
-            [_number(r["qubits"]) for r in rows],
-            [_number(r["rms_gradient"]) for r in rows],
-            color=COLOURS[number],
+            [as_number(r["qubits"]) for r in rows],
+            [as_number(r["rms_gradient"]) for r in rows],
+            color=OKABE_ITO[number],
             marker=MARKERS[number],
             ms=5,
             label=f"noise: {noise}",
         )
     whole = [r for r in data if r["computed_on"] == "whole circuit"]
     left.plot(
-        [_number(r["qubits"]) for r in whole],
-        [_number(r["rms_gradient"]) for r in whole],
+        [as_number(r["qubits"]) for r in whole],
+        [as_number(r["rms_gradient"]) for r in whole],
         color="black",
         marker="x",
         ms=9,
         ls="none",
         label="whole circuit, no cone used",
     )
-    top = max(_number(r["rms_gradient"]) for r in data)
+    top = max(as_number(r["rms_gradient"]) for r in data)
     left.set_xscale("log", base=2)
     left.set(xlabel="qubits n", ylabel="RMS gradient in the cone", ylim=(0, 1.75 * top))
     left.legend(frameon=False, fontsize=8, loc="upper right")
     for number, noise in enumerate(("none", WIDTH_NOISE)):
         rows = [r for r in tables["widths"].rows() if r["noise"] == noise]
-        width = [_number(r["cone_width"]) + 0.1 * (number - 0.5) for r in rows]
+        width = [as_number(r["cone_width"]) + 0.1 * (number - 0.5) for r in rows]
         for name, kind, line, marker in (
             ("variance", "V", "-", "o"),
             ("lower_martingale", "bound, Ville", "--", "^"),
@@ -372,15 +369,15 @@ def draw(tables: Mapping[str, Table]) -> Figure:
         ):
             right.errorbar(
                 width,
-                [_number(r[name]) for r in rows],
-                yerr=[_number(r["standard_error"]) for r in rows] if name == "variance" else None,
-                color=COLOURS[number],
+                [as_number(r[name]) for r in rows],
+                yerr=[as_number(r["standard_error"]) for r in rows] if name == "variance" else None,
+                color=OKABE_ITO[number],
                 marker=marker,
                 ls=line,
                 ms=5,
                 label=f"{kind}, {'noiseless' if noise == 'none' else 'dephasing'}",
             )
-    top = max(_number(r["variance"]) for r in tables["widths"].rows())
+    top = max(as_number(r["variance"]) for r in tables["widths"].rows())
     right.set(xlabel="cone width w", ylabel="V and its 99 % lower bounds", ylim=(-0.02, 1.7 * top))
     right.legend(frameon=False, fontsize=7, ncols=2, loc="upper center")
     return figure

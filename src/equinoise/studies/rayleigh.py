@@ -22,7 +22,7 @@ from equinoise.problem.circuits import brickwork
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing
 from equinoise.problem.problem import Problem
-from equinoise.studies.study import Context, Criterion, StudyResult, Table
+from equinoise.studies.study import Context, Criterion, StudyResult, Table, as_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,14 +81,14 @@ def run(context: Context) -> StudyResult:
     slots = Table({"slot": list(range(rates.alpha.size)), "alpha": [float(a) for a in rates.alpha]})
     last = data.rows()[-1]
     size, ensembles, fall = (
-        np.array([_number(v) for v in spread.columns[name]])
+        np.array([as_number(v) for v in spread.columns[name]])
         for name in ("samples", "ensembles", "rms_relative_difference")
     )
     # the logarithm of a root mean square over m ensembles has standard error 1/sqrt(2 m), were they Gaussian
     inverse = np.sqrt(2 * ensembles)
     fit, covariance = np.polyfit(np.log(size), np.log(fall), 1, w=inverse, cov="unscaled")
     exponent, uncertain = float(fit[0]), float(np.sqrt(covariance[0, 0]))
-    deviation = abs(_number(last["difference"])) / _number(last["standard_error"])
+    deviation = abs(as_number(last["difference"])) / as_number(last["standard_error"])
     first = spread.rows()[0], spread.rows()[-1]
     criteria = (
         Criterion(
@@ -102,21 +102,17 @@ def run(context: Context) -> StudyResult:
         ),
     )
     findings = (
-        f"With {last['samples']} draws the {rates.alpha.size} aligned rates add up to {_number(last['total']):.3f} "
-        f"against kappa = {_number(last['kappa']):.3f}: a difference of "
-        f"{100 * _number(last['relative_difference']):.2f} %, "
+        f"With {last['samples']} draws the {rates.alpha.size} aligned rates add up to {as_number(last['total']):.3f} "
+        f"against kappa = {as_number(last['kappa']):.3f}: a difference of "
+        f"{100 * as_number(last['relative_difference']):.2f} %, "
         f"{deviation:.1f} bootstrap standard errors.",
         f"Over disjoint ensembles the root-mean-square relative difference falls from "
-        f"{100 * _number(first[0]['rms_relative_difference']):.1f} % at {first[0]['samples']} draws to "
-        f"{100 * _number(first[1]['rms_relative_difference']):.1f} % at {first[1]['samples']}, as N to the "
+        f"{100 * as_number(first[0]['rms_relative_difference']):.1f} % at {first[0]['samples']} draws to "
+        f"{100 * as_number(first[1]['rms_relative_difference']):.1f} % at {first[1]['samples']}, as N to the "
         f"power {exponent:.2f} +- {uncertain:.2f}: the two are equal on average over the ensemble, not draw by draw.",
         f"The slot before the readout has alpha = {rates.alpha[-1]:.2g}: a Z readout sees no coherence there.",
     )
     return StudyResult({"data": data, "spread": spread, "slots": slots}, criteria, findings, draw)
-
-
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]
 
 
 def _both(numerator: Real, denominator: Real, slope: Real, square: Real) -> tuple[Real, Real]:
@@ -190,24 +186,24 @@ def draw(tables: Mapping[str, Table]) -> Figure:
     data, spread = tables["data"].rows(), tables["spread"].rows()
     figure = Figure(figsize=(8.6, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    size = [_number(r["samples"]) for r in data]
+    size = [as_number(r["samples"]) for r in data]
     left.errorbar(
         size,
-        [_number(r["total"]) for r in data],
-        yerr=[_number(r["standard_error"]) for r in data],
+        [as_number(r["total"]) for r in data],
+        yerr=[as_number(r["standard_error"]) for r in data],
         color=BLUE,
         marker="o",
         capsize=3,
         label=r"$\sum_l \alpha_l$ (bar: error of the difference)",
     )
-    left.plot(size, [_number(r["kappa"]) for r in data], color=ORANGE, marker="s", ls="--", label=r"$\kappa$")
+    left.plot(size, [as_number(r["kappa"]) for r in data], color=ORANGE, marker="s", ls="--", label=r"$\kappa$")
     left.set(xscale="log", xlabel="draws N", ylabel="rate per unit of noise scale")
     left.legend(frameon=False, fontsize=9)
-    sizes = np.array([_number(r["samples"]) for r in spread])
-    seen = np.array([_number(r["rms_relative_difference"]) for r in spread])
+    sizes = np.array([as_number(r["samples"]) for r in spread])
+    seen = np.array([as_number(r["rms_relative_difference"]) for r in spread])
     right.loglog(sizes, seen, color=BLUE, marker="o", ls="none", label="disjoint ensembles, root mean square")
     right.loglog(
-        size, [_number(r["relative_error"]) for r in data], color=GREEN, marker="^", ls="none", label="bootstrap"
+        size, [as_number(r["relative_error"]) for r in data], color=GREEN, marker="^", ls="none", label="bootstrap"
     )
     level = float(np.exp(np.mean(np.log(seen * np.sqrt(sizes)))))
     whole = np.array([min(*sizes, *size), max(size)])

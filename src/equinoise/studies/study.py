@@ -12,9 +12,17 @@ from equinoise.errors import ParameterError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Context", "Criterion", "StudyResult", "Table"]
+__all__ = ["OKABE_ITO", "Context", "Criterion", "StudyResult", "Table", "as_number"]
 
 Value = str | float | int | bool | None
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+"""Colours that the colour-blind tell apart (Okabe and Ito)."""
+
+
+def as_number(value: Value) -> float:
+    """A table's entry that is known to be a number."""
+    return float(value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

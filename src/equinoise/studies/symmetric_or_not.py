@@ -30,7 +30,7 @@ from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Relaxation
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import light_cone
-from equinoise.studies.study import Context, Criterion, StudyResult, Table
+from equinoise.studies.study import Context, Criterion, StudyResult, Table, as_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -172,14 +172,10 @@ def run(context: Context) -> StudyResult:
     return StudyResult(tables, _criteria(tables), (*_findings(tables), *missing), draw)
 
 
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]
-
-
 def _judged(tables: Mapping[str, Table]) -> dict[str, tuple[float, float]]:
     """Ratio of survivals, equivariant over unstructured, and its error at the scale that is judged, by noise."""
     return {
-        str(r["noise"]): (_number(r["ratio"]), _number(r["ratio_error"]))
+        str(r["noise"]): (as_number(r["ratio"]), as_number(r["ratio_error"]))
         for r in tables["ratios"].rows()
         if r["scale"] == JUDGED
     }
@@ -194,7 +190,7 @@ def _criteria(tables: Mapping[str, Table]) -> tuple[Criterion, ...]:
     # four standard errors towards 1: the difference must be real
     protected = max(ratio - 4 * error for ratio, error in judged.values())
     fragile = min(ratio + 4 * error for ratio, error in judged.values())
-    shares = [_number(_row(tables, LAST_QUIET, design)["fixed_point_share"]) for design in DESIGNS]
+    shares = [as_number(_row(tables, LAST_QUIET, design)["fixed_point_share"]) for design in DESIGNS]
     wording = f"survival of equivariant over unstructured at s = {JUDGED:g}"
     return (
         Criterion(f"{wording}, where symmetry protects most (less 4 standard errors)", protected, 1.05, True),
@@ -208,7 +204,7 @@ def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
     judged = _judged(tables)
 
     def both(noise: str, column: str, form: str = ".3f") -> str:
-        a, b = (_number(_row(tables, noise, design)[column]) for design in DESIGNS)
+        a, b = (as_number(_row(tables, noise, design)[column]) for design in DESIGNS)
         return f"{a:{form}} against {b:{form}}"
 
     def explained(noise: str) -> str:
@@ -241,7 +237,7 @@ def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
 
 
 def _faster(tables: Mapping[str, Table]) -> bool:
-    a, b = (_number(_row(tables, LOCAL, design)["kappa"]) for design in DESIGNS)
+    a, b = (as_number(_row(tables, LOCAL, design)["kappa"]) for design in DESIGNS)
     return a > b
 
 
@@ -266,13 +262,13 @@ def draw(tables: Mapping[str, Table]) -> Figure:
     end = 2 * max(finite)
     for panel, noise in zip(panels, noises, strict=False):
         for design, marker in zip(DESIGNS, ("o", "s"), strict=True):
-            part = [r for r in rows if r["noise"] == noise and r["design"] == design and _number(r["scale"]) > 0]
-            scale = [min(_number(r["scale"]), end) for r in part]
-            value = [_number(r["survival"]) for r in part]
+            part = [r for r in rows if r["noise"] == noise and r["design"] == design and as_number(r["scale"]) > 0]
+            scale = [min(as_number(r["scale"]), end) for r in part]
+            value = [as_number(r["survival"]) for r in part]
             panel.errorbar(
                 scale[:-1],
                 value[:-1],
-                yerr=[_number(r["error"]) for r in part[:-1]],
+                yerr=[as_number(r["error"]) for r in part[:-1]],
                 color=COLOURS[design],
                 marker=marker,
                 ms=5,
@@ -281,7 +277,7 @@ def draw(tables: Mapping[str, Table]) -> Figure:
             panel.plot(scale[-1:], value[-1:], color=COLOURS[design], marker=marker, ms=7, mfc="none", ls="none")
         shown = {d: _row(tables, noise, d) for d in DESIGNS}
         text = "\n".join(
-            f"{d[0]}: κ = {_number(r['kappa']):.3f}, w₀ = {_shown(_number(r['fixed_point_share']))}"
+            f"{d[0]}: κ = {as_number(r['kappa']):.3f}, w₀ = {_shown(as_number(r['fixed_point_share']))}"
             for d, r in shown.items()
         )
         panel.set_title(f"{noise}\n{text}", fontsize=8.5)

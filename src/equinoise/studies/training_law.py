@@ -16,7 +16,6 @@ from equinoise.studies.grid import (
     DEPHASING,
     DEVICE,
     FAMILIES,
-    OKABE_ITO,
     Case,
     Survival,
     cases,
@@ -24,7 +23,7 @@ from equinoise.studies.grid import (
     device_available,
     evaluate_all,
 )
-from equinoise.studies.study import Context, Criterion, StudyResult, Table, Value
+from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
