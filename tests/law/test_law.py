@@ -324,3 +324,27 @@ def test_order_and_repetition_of_scales_do_not_matter():
     np.testing.assert_array_equal(one.variance[[2, 0]], two.variance)
     assert one.variance[0] == one.variance[3]
     np.testing.assert_array_equal(two.survival, one.survival[[2, 0]])
+
+
+def test_share_that_no_positive_measure_has_is_left_out_of_the_law():
+    """Pumping one qubit resets it at large s and hands gradient back: V(s) rises again towards V(inf)."""
+    problem = eq.Problem(
+        eq.circuits.brickwork(6, depth=4, periodic=True),
+        readout="X2X3+Y2Y3",
+        initial="neel",
+        noise={"relaxation": [{"qubit": 4, "up": 0.36}]},
+    )
+    found = eq.law(problem, samples=12)
+    seen = eq.gradient_variance(problem, [1, 3, math.inf], samples=12).survival
+    assert seen[2] > seen[1]
+    assert found.fixed_point_share == pytest.approx(seen[2] ** 2)
+    assert found.lasting_share == 0
+    # the law is then a statement about small scales
+    assert abs(found.survival(1.0) - seen[0]) < 0.1
+    assert any("no share of lasting modes" in w for w in eq.diagnose(problem, samples=12, curve=False).warnings)
+
+
+def test_dephasing_keeps_its_share():
+    problem = eq.Problem(eq.circuits.brickwork(6, depth=4), readout="Z3", initial="neel", noise="dephasing:0.05")
+    found = eq.law(problem, samples=8)
+    assert found.lasting_share == found.fixed_point_share > 0.1

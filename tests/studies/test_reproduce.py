@@ -183,3 +183,34 @@ def test_seeds_differ_by_key_and_by_seed() -> None:
     keys = [("a",), ("b",), ("a", 1), ("a", 2), ("a", 1, 2)]
     seeds = {Context(seed=s).seed_for(*key) for s in (0, 1) for key in keys}
     assert len(seeds) == 2 * len(keys)
+
+
+def test_tables_of_an_interrupted_run_are_not_taken_for_those_of_an_older_one(
+    tmp_path: Path, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reproduce(tmp_path, only=["tiny"], seed=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Figure, "savefig", _stop)  # after the tables of seed 1 are written
+        with pytest.raises(KeyboardInterrupt):
+            reproduce(tmp_path, only=["tiny"], seed=1)
+    again = reproduce(tmp_path, only=["tiny"], seed=0)
+    assert [s.reused for s in again.studies] == [False]
+    assert tiny.runs == 3
+
+
+def test_a_file_in_the_place_of_a_study_is_refused_before_it_runs(tmp_path: Path, tiny: Tiny) -> None:
+    (tmp_path / "tiny").write_text("")
+    with pytest.raises(ReproduceError, match=r"cannot use .*tiny.* for the study's files"):
+        reproduce(tmp_path, only=["tiny"])
+    assert tiny.runs == 0
+
+
+def test_studies_finished_before_stay_in_the_summary(tmp_path: Path, tiny: Tiny) -> None:
+    reproduce(tmp_path, only=["tiny"])
+    summary = reproduce(tmp_path, only=["other"])
+    assert [s.name for s in summary.studies] == ["tiny", "other"]
+    assert set(json.loads((tmp_path / "summary.json").read_text())["studies"]) == {"tiny", "other"}
+
+
+def _stop(*_args: object, **_options: object) -> None:
+    raise KeyboardInterrupt
