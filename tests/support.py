@@ -24,6 +24,7 @@ __all__ = [
     "build_problem",
     "golden_cases",
     "golden_problem",
+    "hop_phase_hop",
     "random_problems",
     "random_theta",
     "readout_matrix",
@@ -484,3 +485,17 @@ def random_problems(draw: st.DrawFn, symmetry_class: str, min_qubits: int = 2, m
         options["allow_broken"] = True
     readout = draw(_readouts(n))
     return build_problem(circuit, readout=readout, initial=initial, noise=noise, projected=projected, **options)
+
+
+def hop_phase_hop(noise, layer=0, initial="01"):
+    """XX+YY, noise, RZ on qubit 0, XX+YY on |01>: an interferometer of one excitation."""
+    import equinoise as eq
+
+    a, b, c = (Parameter(name) for name in "abc")
+    circuit = QuantumCircuit(2)
+    circuit.append(XXPlusYYGate(a), [0, 1])
+    circuit.barrier()
+    circuit.rz(b, 0)
+    circuit.append(XXPlusYYGate(c), [0, 1])
+    placed = {kind: [{**term, "layers": [layer]} for term in terms] for kind, terms in noise.items()}
+    return eq.Problem(circuit, readout="Z0", initial=initial, noise=placed)

@@ -16,6 +16,7 @@ import equinoise as eq
 from equinoise.law.bounds import certificate, greatest_rate, survival_bounds
 from equinoise.problem.ensemble import Ensemble
 from equinoise.reduction.program import compile_problem
+from support import hop_phase_hop
 
 SCALES = np.array([0.05, 0.2, 0.5, 1, 2, 4, 8, 20, math.inf])
 
@@ -57,14 +58,7 @@ def test_certificate_contains_the_exact_survival_at_every_scale(noise, readout):
 
 def test_greatest_rate_is_reached_by_one_coherence():
     """All of the gradient in |01><10|: both bounds and the exact survival are exp(-s Gmax)."""
-    a, b, c = (Parameter(name) for name in "abc")
-    circuit = QuantumCircuit(2)
-    circuit.append(XXPlusYYGate(a), [0, 1])
-    circuit.barrier()
-    circuit.rz(b, 0)
-    circuit.append(XXPlusYYGate(c), [0, 1])
-    noise = {"dephasing": [{"rate": 0.1, "weights": {0: 1.0, 1: -0.5}, "layers": [0]}]}
-    stated = eq.Problem(circuit, readout="Z0", initial="01", noise=noise)
+    stated = hop_phase_hop({"dephasing": [{"rate": 0.1, "weights": {0: 1.0, 1: -0.5}, "layers": [0]}]})
     gamma = 0.1 * 3**2 / 2
     assert greatest_rate(compile_problem(stated)) == pytest.approx(gamma, rel=1e-12)
     theta = [[math.pi / 2, 0.7, math.pi / 2]]

@@ -17,23 +17,11 @@ import equinoise as eq
 from equinoise.errors import ParameterError
 from equinoise.law.law import bootstrap_interval
 from equinoise.law.rates import first_order
-from support import golden_cases, golden_problem, random_problems, random_theta
+from support import golden_cases, golden_problem, hop_phase_hop, random_problems, random_theta
 
 CASES = golden_cases()
 each_golden = pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
-
-
-def hop_phase_hop(noise, layer=0, initial="01"):
-    """XX+YY, noise, RZ on qubit 0, XX+YY on |01>: an interferometer of one excitation."""
-    a, b, c = (Parameter(name) for name in "abc")
-    circuit = QuantumCircuit(2)
-    circuit.append(XXPlusYYGate(a), [0, 1])
-    circuit.barrier()
-    circuit.rz(b, 0)
-    circuit.append(XXPlusYYGate(c), [0, 1])
-    placed = {kind: [{**term, "layers": [layer]} for term in terms] for kind, terms in noise.items()}
-    return eq.Problem(circuit, readout="Z0", initial=initial, noise=placed)
 
 
 # -- goldens -------------------------------------------------------------------------------------------------------

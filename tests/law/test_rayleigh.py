@@ -6,12 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
-from qiskit.circuit.library import XXPlusYYGate
 
 import equinoise as eq
 from equinoise.errors import UnsupportedError
+from support import hop_phase_hop
 
 
 def problem(noise, n=4, depth=3, readout="Z1", **options):
@@ -58,14 +56,7 @@ def test_collective_dephasing_has_no_aligned_rate():
 
 def test_interferometer_has_the_rate_of_its_one_coherence():
     """|01><10| is the only mode that carries dC/db; at a = c = pi/2 it carries the whole gradient."""
-    a, b, c = (Parameter(name) for name in "abc")
-    circuit = QuantumCircuit(2)
-    circuit.append(XXPlusYYGate(a), [0, 1])
-    circuit.barrier()
-    circuit.rz(b, 0)
-    circuit.append(XXPlusYYGate(c), [0, 1])
-    noise = {"dephasing": [{"rate": 0.1, "weights": {0: 1.0, 1: -0.5}, "layers": [0]}]}
-    stated = eq.Problem(circuit, readout="Z0", initial="01", noise=noise)
+    stated = hop_phase_hop({"dephasing": [{"rate": 0.1, "weights": {0: 1.0, 1: -0.5}, "layers": [0]}]})
     found = eq.aligned_rates(stated, ensemble=[[math.pi / 2, math.pi / 2, math.pi / 2]])
     gamma = 0.1 * 3**2 / 2
     # amplitudes a_dz = +-1/2 of the two conjugate modes, equal rates

@@ -15,6 +15,8 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from equinoise.reduction.row_tables import PAIR, QUAD
+
 __all__ = [
     "PAIR",
     "QUAD",
@@ -27,8 +29,6 @@ __all__ = [
     "multiply_left_tangent",
 ]
 
-PAIR = 0
-QUAD = 1
 TILE = 16
 
 jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")

@@ -19,7 +19,7 @@ from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
-from equinoise.reduction.row_tables import PairTables, pair_tables
+from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, pair_tables
 from equinoise.reduction.sector import Occupations, Sector, sector
 from equinoise.reduction.slot_program import (
     BudgetTerm,
@@ -37,8 +37,6 @@ Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
 Entries = tuple[Index, Index, Complex]
-
-PAIR, QUAD = 0, 1
 
 
 @dataclass(frozen=True)

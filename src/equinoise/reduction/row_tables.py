@@ -11,9 +11,12 @@ import numpy.typing as npt
 
 from equinoise.reduction.sector import Sector
 
-__all__ = ["PairTables", "pair_tables"]
+__all__ = ["PAIR", "QUAD", "PairTables", "pair_tables"]
 
 Index = npt.NDArray[np.int64]
+
+PAIR, QUAD = 0, 1
+"""Kinds of block: on row pairs and single rows, and on four rows."""
 
 
 @dataclass(frozen=True)
