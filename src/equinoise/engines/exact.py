@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,12 @@ def memory_limit() -> int:
     return int(0.85 * psutil.virtual_memory().available)
 
 
+def _about(number: int, unit: int = 1) -> str:
+    """Three figures of a whole number in a unit, however large."""
+    value = Decimal(number) / unit
+    return f"{value:.3g}" if value > 10**15 else f"{float(value):.3g}"
+
+
 class ExactEngine:
     """Exact noisy values and gradients of a compiled problem.
 
@@ -110,6 +117,8 @@ class ExactEngine:
         needed = self._plan(1, room).bytes
         if needed > room:
             raise MemoryLimitError(self._refusal("one gradient", needed, room))
+        for q in program.charges:  # shared by all draws, so not left to whichever comes first
+            _ = program.tables[q]
         self._room_bytes = room
         wanted = workers or os.cpu_count() or 1
         self.workers = max(1, min(wanted, room // max(self._plan(SERIES_ORDERS, room).bytes, self._tangent_bytes())))
@@ -131,8 +140,8 @@ class ExactEngine:
     def _refusal(self, what: str, needed: int, room: int) -> str:
         program = self.program
         return (
-            f"the light cone of {program.width} qubits holds {program.numbers:.3g} complex numbers "
-            f"({16e-9 * program.numbers:.3g} GB a state); {what} needs {needed / 1e9:.3g} GB and "
+            f"the light cone of {program.width} qubits holds {_about(program.numbers)} complex numbers "
+            f"({_about(16 * program.numbers, 10**9)} GB a state); {what} needs {_about(needed, 10**9)} GB and "
             f"{max(room, 0) / 1e9:.3g} GB are free. Use fewer layers, a more local readout, an input of lower charge, "
             "or noise that conserves the charge; EQUINOISE_MEMORY_GB sets the limit."
         )

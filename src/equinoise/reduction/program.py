@@ -7,14 +7,15 @@ Parameters stream through it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix, csr_matrix
 
-from equinoise.errors import MemoryLimitError
 from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
@@ -37,6 +38,7 @@ Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
 Entries = tuple[Index, Index, Complex]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,18 @@ class LayerProgram:
         return np.ascontiguousarray(self.table[::-1])
 
 
+class _PerCharge(dict[int | None, T]):
+    """What is built once for each charge block that an engine asks for."""
+
+    def __init__(self, build: Callable[[int | None], T]) -> None:
+        super().__init__()
+        self._build = build
+
+    def __missing__(self, charge: int | None) -> T:
+        self[charge] = self._build(charge)
+        return self[charge]
+
+
 class Program:
     """A problem compiled for the engines.
 
@@ -75,7 +89,8 @@ class Program:
         noise_class: Computed from the operators restricted to the cone.
         full: Whether it works in the full space of the cone (broken or no symmetry) instead of charge blocks.
         charges: The charge blocks it holds ((None,) in the full space).
-        sectors: Their tables.
+        sectors: Their tables, each built on first use.
+        tables: Row tables of every block's qubits in a charge block, built on first use.
         slots: Noise per layer.
         parameters: Circuit parameters inside the cone.
     """
@@ -101,8 +116,7 @@ class Program:
         self.slots = tuple(compile_slot(slot, self._local, self.width) for slot in self.cone.slots)
         self._weights = self._charge_weights()
         self.charges: tuple[int | None, ...] = self._charges()
-        self._check_size()
-        self.sectors: dict[int | None, Sector] = {q: sector(self.width, q) for q in self.charges}
+        self.sectors: Mapping[int | None, Sector] = _PerCharge(lambda q: sector(self.width, q))
         self._compile_blocks()
 
     # -- sizes ---------------------------------------------------------------------------------------------------
@@ -126,14 +140,6 @@ class Program:
     def numbers(self) -> int:
         """Complex numbers that one state holds: sum of D^2 over the blocks."""
         return sum(d * d for d in self.dimensions)
-
-    def _check_size(self) -> None:
-        if max(self.dimensions) > 200_000:
-            raise MemoryLimitError(
-                f"the light cone of {self.width} qubits has sectors of dimension {max(self.dimensions):.3g}; a noisy "
-                f"state would take {16e-9 * self.numbers:.3g} GB. Use fewer layers, a more local readout, an input "
-                "of lower charge, or noise that conserves the charge."
-            )
 
     # -- noise ---------------------------------------------------------------------------------------------------
 
@@ -309,9 +315,7 @@ class Program:
                 LayerProgram(start, len(compiled), np.array(kinds, dtype=np.int64), np.array(ids, dtype=np.int64))
             )
         self.layers: tuple[LayerProgram, ...] = tuple(layers)
-        self.tables: dict[int | None, PairTables] = {
-            q: pair_tables(self.sectors[q], list(tables)) for q in self.charges
-        }
+        self.tables: Mapping[int | None, PairTables] = _PerCharge(lambda q: pair_tables(self.sectors[q], list(tables)))
         self._compile_rotations([block for block, _ in compiled])
 
     def _compile_rotations(self, blocks: list[Block]) -> None:
@@ -421,8 +425,6 @@ def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
         problem: The problem.
         reduce: Whether to use light cone and sectors; without, the full space of all qubits (for checks).
 
-    Raises:
-        MemoryLimitError: The cone is too wide.
     """
     known: dict[bool, Program] = vars(problem).setdefault("_compiled", {})
     if reduce not in known:
