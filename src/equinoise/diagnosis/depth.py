@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,18 +11,20 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 from equinoise.engines.evaluate import gradient_variance
-from equinoise.errors import MemoryLimitError
+from equinoise.engines.select import declarations
 from equinoise.problem.layers import Layer
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Slot
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import Program, compile_problem
+from equinoise.reduction.program import compile_problem
 
 __all__ = ["GreatestDepth", "greatest_depth", "repeated", "repetition"]
 
-# one depth is tried only while its sweeps over all draws stay below this many elementary updates (some seconds)
-_AFFORDABLE = 2e9
+# one depth is tried only while its draws are estimated to stay below this many seconds on one processor
+_AFFORDABLE = 15.0
+# draws per depth; trajectories come in pairs and scatter more
 _SAMPLES = 16
+_SAMPLED = 48
 _DEEPEST = 400
 
 
@@ -31,18 +34,27 @@ class GreatestDepth:
 
     Attributes:
         depth: Layers; 0 if not even the shortest circuit is resolved.
-        at_least: Whether the search ended at what the engine can do, so that the true depth may be greater.
+        at_least: Whether the search ended at what the engines can do, so that the true depth may be greater.
         samples: Draws per depth.
+        engine: Engine used at that depth; None if none was resolved.
     """
 
     depth: int
     at_least: bool
     samples: int
+    engine: str | None = None
 
 
 def repetition(problem: Problem) -> int | None:
-    """The number of layers after which layers and noise repeat, or None if they do not."""
-    keys = [_key(layer, slot) for layer, slot in zip(problem.layers, problem.slots, strict=True)]
+    """The number of layers after which layers and noise repeat, or None if they do not.
+
+    Dephasing correlated in time repeats where its amplitudes do.
+    """
+    amplitudes = list(zip(*(process.amplitudes for process in problem.processes), strict=True))
+    keys = [
+        (*_key(layer, slot), amplitudes[number] if amplitudes else ())
+        for number, (layer, slot) in enumerate(zip(problem.layers, problem.slots, strict=True))
+    ]
     for period in range(1, len(keys)):
         if all(keys[i] == keys[i + period] for i in range(len(keys) - period)):
             return period
@@ -55,7 +67,10 @@ def _key(layer: Layer, slot: Slot) -> tuple[Any, ...]:
 
 
 def repeated(problem: Problem, depth: int, period: int) -> Problem:
-    """The same circuit continued (or cut) to a number of layers, with fresh parameters in each layer."""
+    """The same circuit continued (or cut) to a number of layers, with fresh parameters in each layer.
+
+    A phase process stays one process over all layers, correlated over as many slots as before.
+    """
     circuit = QuantumCircuit(problem.num_qubits)
     sources = [_layer_circuit(problem, number) for number in range(period)]
     terms: dict[str, list[Any]] = {"dephasing": [], "relaxation": [], "depolarizing": [], "pauli": []}
@@ -67,6 +82,13 @@ def repeated(problem: Problem, depth: int, period: int) -> Problem:
         circuit.barrier()
         for kind, chosen in terms.items():
             chosen += [replace(t, layers=(number,), gate=None, on=None) for t in getattr(problem.slots[source], kind)]
+    # as they were stated, since a process may act more than once in a slot: the gates that it is tied to repeat
+    for term in problem.noise.dephasing:
+        if term.correlation is not None:
+            layers = term.layers
+            if layers is not None:
+                layers = tuple(number for number in range(depth) if number % period in layers)
+            terms["dephasing"].append(replace(term, layers=layers))
     return Problem(
         circuit,
         problem.readout,
@@ -90,9 +112,9 @@ def greatest_depth(
 ) -> GreatestDepth | None:
     """The greatest depth at which the RMS gradient per parameter is above a threshold at a noise scale.
 
-    Depths in steps of the repetition are evaluated exactly on a few draws: upwards in doubling strides while the
-    gradient is resolved and the engine can afford it, then halving between the last two; downwards step by step if it
-    is not resolved to begin with.
+    Depths in steps of the repetition are evaluated on a few draws, exactly where that is affordable, else on
+    trajectories: upwards in doubling strides while the gradient is resolved and an engine can afford it, then halving
+    between the last two; downwards step by step if it is not resolved to begin with.
 
     Args:
         problem: The problem; its layers and noise must repeat.
@@ -108,17 +130,27 @@ def greatest_depth(
     if period is None or (ensemble is not None and not isinstance(ensemble, str)):
         return None
 
+    used: dict[int, tuple[int, str]] = {}
+
     def resolved(depth: int) -> bool | None:
-        try:
-            candidate = repeated(problem, depth, period)
-            program = compile_problem(candidate)
-            if _updates(program) * _SAMPLES > _AFFORDABLE:
-                return None
-            result = gradient_variance(candidate, [scale], samples=_SAMPLES, seed=seed, ensemble=ensemble)
-        except MemoryLimitError:
+        candidate = repeated(problem, depth, period)
+        options = [d for d in declarations(candidate) if d.serves]
+        exact = min((d.seconds for d in options if d.error == "none"), default=math.inf)
+        sampled = min((d.seconds for d in options if d.engine == "trajectories"), default=math.inf)
+        if exact * _SAMPLES <= _AFFORDABLE:
+            count, engine = _SAMPLES, "auto"
+        elif 2 * sampled * _SAMPLED <= _AFFORDABLE:
+            count, engine = _SAMPLED, "trajectories"
+        else:
             return None
-        rms = np.sqrt(result.variance[0] / max(1, len(program.parameters)))
-        return bool(rms >= threshold)
+        result = gradient_variance(candidate, [scale], samples=count, seed=seed, ensemble=ensemble, engine=engine)
+        used[depth] = (count, result.engine)
+        parameters = max(1, len(compile_problem(candidate).parameters))
+        return bool(np.sqrt(max(0.0, result.variance[0]) / parameters) >= threshold)
+
+    def found(depth: int, at_least: bool) -> GreatestDepth:
+        count, engine = used.get(depth, (_SAMPLES, None))
+        return GreatestDepth(depth, at_least, count, engine)
 
     start = len(problem.layers)
     answer = resolved(start)
@@ -126,8 +158,8 @@ def greatest_depth(
         for depth in range(start - period, 0, -period):
             deeper, answer = answer, resolved(depth)
             if answer:
-                return GreatestDepth(depth, deeper is None, _SAMPLES)
-        return GreatestDepth(0, False, _SAMPLES)
+                return found(depth, deeper is None)
+        return found(0, False)
     # strides double while the gradient is resolved; then the gap to the depth where it is not is halved
     deepest = start + max(0, (_DEEPEST - start) // period) * period
     above: int | None = None
@@ -142,8 +174,4 @@ def greatest_depth(
             best = depth
         else:
             above, lost = depth, answer is False
-    return GreatestDepth(best, not lost, _SAMPLES)
-
-
-def _updates(program: Program) -> float:
-    return 6.0 * program.numbers * max(1, program.num_blocks)
+    return found(best, not lost)

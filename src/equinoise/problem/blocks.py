@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -68,9 +69,15 @@ def unitary_and_generators(
     return unitary, generators
 
 
+@lru_cache(maxsize=8)
+def _changes_charge(dim: int) -> npt.NDArray[np.int64]:
+    """The flat positions of a matrix at which the charges of row and column differ."""
+    charge = np.bitwise_count(np.arange(dim, dtype=np.uint64))
+    return np.flatnonzero(charge[:, None] != charge[None, :])
+
+
 def _diagonal_in_charge(matrix: Matrix) -> bool:
-    charge = np.array([bin(x).count("1") for x in range(matrix.shape[0])])
-    return bool(np.abs(matrix[charge[:, None] != charge[None, :]]).max(initial=0.0) < _TOLERANCE)
+    return bool(np.abs(matrix.take(_changes_charge(matrix.shape[0]))).max(initial=0.0) < _TOLERANCE)
 
 
 def conserves_charge(rotations: Sequence[Rotation], qubits: Sequence[int]) -> bool:
@@ -205,10 +212,15 @@ def _split(
     """The largest preparation and then the largest tail with which the block conserves; all of it if none does."""
     a, b = block.qubits
 
-    # most splits fail at one generic point, where a product of ready matrices tells
+    whole = (len(block.tail[a]), len(block.tail[b]))
     items = [*fronts[a], *fronts[b], *block.core, *block.tail[a], *block.tail[b]]
-    count = 1 + max((k for i in items for k, _ in i.rotation.angle.coefficients), default=-1)
-    theta = np.random.default_rng(20260630).uniform(-3, 3, count)
+    if all(_diagonal_in_charge(i.rotation.generator) for i in items):
+        return (cuts[a], cuts[b]), whole
+
+    # most splits fail at one generic point, where a product of ready matrices tells
+    used = sorted({k for i in items for k, _ in i.rotation.angle.coefficients})
+    theta = np.zeros(1 + max(used, default=-1))
+    theta[used] = np.random.default_rng(20260630).uniform(-3, 3, len(used))
     core = unitary_and_generators([i.rotation for i in block.core], block.qubits, theta)[0]
     before = {w: _products([i.rotation for i in fronts[w]], theta)[1] for w in (a, b)}
     after = {w: _products([i.rotation for i in block.tail[w]], theta)[0] for w in (a, b)}
@@ -222,7 +234,6 @@ def _split(
         items += [*block.tail[a][: stops[0]], *block.tail[b][: stops[1]]]
         return conserves_charge([i.rotation for i in items], block.qubits)
 
-    whole = (len(block.tail[a]), len(block.tail[b]))
     for starts in _descending(cuts[a], cuts[b]):
         for stops in _descending(*whole):
             if good(starts, stops):

@@ -1,4 +1,4 @@
-"""Noise as Lindblad generators, one slot after each layer of the circuit.
+"""Noise as Lindblad generators, one slot after each layer of the circuit, and as phases correlated between slots.
 
 After layer ``l`` act, in this order and each as ``exp(s x generator)``: diagonal dephasing, relaxation, depolarizing,
 and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With D[K](r) = K r K^dag - {K^dag K, r}/2:
@@ -7,11 +7,15 @@ and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With 
 * :class:`Relaxation`: ``down * D[|0><1|] + up * D[|1><0|]`` on one qubit
 * :class:`Depolarizing`: ``r -> rate * (Tr_A(r) (x) 1/d - r)`` on one or two qubits A
 * :class:`PauliJump`: ``rate * D[P]`` for a Pauli string P
+
+:class:`Dephasing` with a ``correlation`` (quasi-static, exponentially correlated, 1/f) is in no slot: it is a
+:class:`PhaseProcess`, random phases exp(-i sqrt(s rate) xi_l K) with E xi_l xi_m = c(|l - m|) and c(0) = 1.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,14 +27,17 @@ from equinoise.errors import NoiseError
 from equinoise.problem.noise_terms import (
     ALL,
     EACH,
+    STATIC,
     Dephasing,
     Depolarizing,
     NoiseTerm,
     PauliJump,
+    PhaseProcess,
     Relaxation,
     Slot,
     checked_qubit,
     checked_rate,
+    describe_process,
     describe_term,
     expanded,
     occurrences,
@@ -94,9 +101,15 @@ def _terms(kind: str, value: object) -> tuple[NoiseTerm, ...]:
 class NoiseModel:
     """The noise of a circuit: Lindblad terms per slot, readout assignment errors, and where it came from.
 
+    Dephasing is white (independent in each slot) unless its ``correlation`` says otherwise: then its random phases
+    exp(-i sqrt(s rate) xi_l K) in the slots l are one Gaussian sequence, E xi_l xi_m = c(|l - m|), c(0) = 1. The rate
+    is that of one slot alone in both cases. Weights across qubits correlate it in space (crosstalk).
+
     Args:
         dephasing: A rate (independent jump on each qubit), or :class:`Dephasing` terms or tables like
-            ``{"rate": 0.02, "weights": {0: 1.0, 3: -0.5}}``.
+            ``{"rate": 0.02, "weights": {0: 1.0, 3: -0.5}}``; ``{"rate": 0.02, "correlation": "static"}`` is
+            quasi-static, a number a correlation time in slots, ``{"1/f": [1, 1000]}`` close to 1/f between these times
+            in slots, a list of [weight, time] pairs any sum of exponentials.
         relaxation: A rate (down, on each qubit), or :class:`Relaxation` terms or tables like
             ``{"qubit": 2, "down": 0.01, "up": 0.001, "layers": [0, 1]}``.
         depolarizing: A rate (on each qubit), or :class:`Depolarizing` terms or tables like
@@ -116,6 +129,9 @@ class NoiseModel:
         >>> noise = eq.NoiseModel(dephasing=0.01, relaxation=[{"qubit": 2, "down": 0.02}])
         >>> len(noise.dephasing), noise.relaxation[0].down
         (1, 0.02)
+        >>> slow = eq.NoiseModel(dephasing=[{"rate": 0.01, "weights": {0: 1.0, 1: 0.3}, "correlation": 5}])
+        >>> print(slow.describe())
+        dephasing 0.01 D[Z0 + +0.3 Z1], correlated over 5 slots
     """
 
     dephasing: tuple[Dephasing, ...] = ()
@@ -201,9 +217,10 @@ class NoiseModel:
     def from_string(cls, spec: str) -> NoiseModel:
         """Noise from a short specification.
 
-        ``dephasing:0.01`` (each qubit), ``collective:0.01`` (one jump with K = sum Z),
-        ``relaxation:down=0.01,up=0.001`` (each qubit), ``depolarizing:0.003`` (each qubit), ``ibm:torino`` (a device
-        snapshot), ``none``, or the path of a TOML or JSON file. Several are joined by ``+``.
+        ``dephasing:0.01`` (each qubit), ``static:0.01`` (quasi-static dephasing of each qubit, independent between
+        qubits), ``collective:0.01`` (one jump with K = sum Z), ``relaxation:down=0.01,up=0.001`` (each qubit),
+        ``depolarizing:0.003`` (each qubit), ``ibm:torino`` (a device snapshot), ``none``, or the path of a TOML or JSON
+        file. Several are joined by ``+``.
 
         Raises:
             NoiseError: The text fits none of these.
@@ -235,6 +252,8 @@ class NoiseModel:
         try:
             if kind == "dephasing":
                 return cls(dephasing=[Dephasing(float(rest), EACH)])
+            if kind == "static":
+                return cls(dephasing=[Dephasing(float(rest), EACH, correlation=STATIC)])
             if kind == "collective":
                 return cls(dephasing=[Dephasing(float(rest), ALL)])
             if kind == "depolarizing":
@@ -247,8 +266,9 @@ class NoiseModel:
         except ValueError:
             pass
         raise NoiseError(
-            f"cannot read the noise specification {part!r}. Expected dephasing:RATE, collective:RATE, "
-            "relaxation:down=RATE[,up=RATE], depolarizing:RATE, ibm:DEVICE, none, or the path of a .toml or .json file."
+            f"cannot read the noise specification {part!r}. Expected dephasing:RATE, static:RATE, "
+            "collective:RATE, relaxation:down=RATE[,up=RATE], depolarizing:RATE, ibm:DEVICE, none, or the path of a "
+            ".toml or .json file."
         )
 
     @classmethod
@@ -297,6 +317,8 @@ class NoiseModel:
     def slots(self, layers: Sequence[Layer], num_qubits: int) -> tuple[Slot, ...]:
         """The terms of each slot, for a circuit's layers: wildcards expanded, layers and gates resolved.
 
+        Dephasing correlated in time is in none of them; see :meth:`processes`.
+
         Args:
             layers: The circuit's layers.
             num_qubits: Number of circuit qubits n.
@@ -304,6 +326,45 @@ class NoiseModel:
         Raises:
             NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
         """
+        self._check_place(layers, num_qubits)
+        return tuple(self._slot(index, layer, num_qubits) for index, layer in enumerate(layers))
+
+    def processes(self, layers: Sequence[Layer], num_qubits: int) -> tuple[PhaseProcess, ...]:
+        """The dephasing correlated in time, for a circuit's layers: wildcards expanded, layers and gates resolved.
+
+        Each is a Gaussian sequence of its own: two equal terms are two independent processes. Those of zero rate, of
+        zero weights or acting in no slot are left out.
+
+        Args:
+            layers: The circuit's layers, L of them.
+            num_qubits: Number of circuit qubits n.
+
+        Returns:
+            Processes with L amplitudes each, sqrt(rate) times how often the term acts in the slot.
+
+        Raises:
+            NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
+
+        Example:
+            >>> import equinoise as eq
+            >>> problem = eq.Problem(eq.circuits.brickwork(2, depth=3), readout="Z0", noise="static:0.04")
+            >>> [(process.pairs, process.amplitudes) for process in problem.processes]
+            [(((0, 1.0),), (0.2, 0.2, 0.2)), (((1, 1.0),), (0.2, 0.2, 0.2))]
+        """
+        self._check_place(layers, num_qubits)
+        out: list[PhaseProcess] = []
+        for term in self.dephasing:
+            if term.correlation is None or term.rate == 0:
+                continue
+            for one in expanded(term, num_qubits):
+                pairs = tuple((q, w) for q, w in one.pairs if w != 0)
+                times = [_times(one, index, layer) for index, layer in enumerate(layers)]
+                if pairs and any(times):
+                    amplitudes = tuple(math.sqrt(term.rate) * m for m in times)
+                    out.append(PhaseProcess(pairs, term.rate, term.correlation, amplitudes))
+        return tuple(out)
+
+    def _check_place(self, layers: Sequence[Layer], num_qubits: int) -> None:
         if self.calibration is not None:
             raise NoiseError("this model holds a device calibration; place it on a circuit first (Problem does).")
         for term in self.terms:
@@ -314,25 +375,26 @@ class NoiseModel:
                 raise NoiseError(
                     f"{term} names layer {term.layers[-1]}, but the circuit has layers 0..{len(layers) - 1}."
                 )
-        return tuple(self._slot(index, layer, num_qubits) for index, layer in enumerate(layers))
 
-    def idle_terms(self, slots: Sequence[Slot], num_qubits: int) -> tuple[str, ...]:
+    def idle_terms(self, layers: Sequence[Layer], num_qubits: int) -> tuple[str, ...]:
         """Descriptions of terms tied to gates that the circuit does not have: they act in no slot."""
-        acting = {repr(term) for slot in slots for term in slot.terms}
         return tuple(
             describe_term(term)
             for term in self.terms
-            if term.gate is not None and not any(repr(one) in acting for one in expanded(term, num_qubits))
+            if term.gate is not None
+            and not any(
+                _times(one, index, layer) for one in expanded(term, num_qubits) for index, layer in enumerate(layers)
+            )
         )
 
     def _slot(self, index: int, layer: Layer, num_qubits: int) -> Slot:
         chosen: dict[str, list[NoiseTerm]] = {kind: [] for kind in _KINDS}
         for kind in _KINDS:
             for term in getattr(self, kind):
-                if term.layers is not None and index not in term.layers:
+                if getattr(term, "correlation", None) is not None:
                     continue
                 for one in expanded(term, num_qubits):
-                    chosen[kind].extend([one] * occurrences(one, layer))
+                    chosen[kind].extend([one] * _times(one, index, layer))
         return Slot(**{kind: tuple(terms) for kind, terms in chosen.items()})  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
@@ -348,6 +410,8 @@ class NoiseModel:
 
     def describe(self, circuit: Any = None) -> str:
         """What is really applied: term by term, or slot by slot when a circuit (or Problem) is given.
+
+        Dephasing correlated in time is listed in each slot where it acts, with its correlation.
 
         Args:
             circuit: A ``qiskit.QuantumCircuit`` or a :class:`equinoise.Problem`; its layers resolve wildcards, gates
@@ -366,23 +430,34 @@ class NoiseModel:
             if self.calibration is not None:
                 lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
         else:
-            for index, slot in enumerate(_slots_of(self, circuit)):
+            slots, processes = _placed(self, circuit)
+            for index, slot in enumerate(slots):
                 lines.append(f"slot {index} (after layer {index}):")
-                lines += [f"  {describe_term(term)}" for term in slot.terms] or ["  nothing"]
+                acting = [describe_process(p, index) for p in processes if p.amplitudes[index] > 0]
+                white = [describe_term(term) for term in slot.terms]
+                where = len(slot.dephasing)
+                lines += [f"  {line}" for line in white[:where] + acting + white[where:]] or ["  nothing"]
         lines += [f"readout of qubit {q}: p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in self.readout_error]
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
 
-def _slots_of(model: NoiseModel, circuit: Any) -> tuple[Slot, ...]:
+def _times(term: Any, index: int, layer: Layer) -> int:
+    """How often an expanded term acts in the slot of a layer."""
+    return 0 if term.layers is not None and index not in term.layers else occurrences(term, layer)
+
+
+def _placed(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess, ...]]:
+    """Slots and processes of a circuit, or those that a Problem holds."""
     slots = getattr(circuit, "slots", None)
     if slots is not None:
-        return slots  # type: ignore[no-any-return]
+        return slots, circuit.processes
     from equinoise.problem.layers import split_layers
     from equinoise.problem.problem import place_noise
 
     layers = split_layers(circuit)
-    return place_noise(model, circuit, layers).slots(layers, circuit.num_qubits)
+    placed = place_noise(model, circuit, layers)
+    return placed.slots(layers, circuit.num_qubits), placed.processes(layers, circuit.num_qubits)
 
 
 def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:

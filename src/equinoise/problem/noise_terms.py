@@ -1,13 +1,14 @@
-"""The noise terms: Lindblad generators on named qubits, and the slot that holds those of one layer.
+"""The noise terms: Lindblad generators on named qubits, the slot that holds those of one layer, and phase processes.
 
-With D[K](r) = K r K^dag - {K^dag K, r}/2; rates are dimensionless, per slot.
+With D[K](r) = K r K^dag - {K^dag K, r}/2; rates are dimensionless, per slot. Dephasing that is correlated in time
+belongs to no single slot; it becomes a :class:`PhaseProcess` over all of them.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -16,10 +17,26 @@ from equinoise.errors import NoiseError
 if TYPE_CHECKING:
     from equinoise.problem.layers import Layer
 
-__all__ = ["Dephasing", "Depolarizing", "NoiseTerm", "PauliJump", "Relaxation", "Slot", "describe_term"]
+__all__ = [
+    "STATIC",
+    "Correlation",
+    "Dephasing",
+    "Depolarizing",
+    "NoiseTerm",
+    "PauliJump",
+    "PhaseProcess",
+    "Relaxation",
+    "Slot",
+    "describe_process",
+    "describe_term",
+]
+
+Correlation = tuple[tuple[float, float], ...]
+"""((weight, time in slots), ...): the correlation function c(k) = sum_a weight_a exp(-k / time_a), c(0) = 1."""
 
 EACH: Final = "each"
 ALL: Final = "all"
+STATIC: Final[Correlation] = ((1.0, math.inf),)
 
 
 def checked_rate(value: object, what: str) -> float:
@@ -50,6 +67,78 @@ def _layers(value: object) -> tuple[int, ...] | None:
     if any(isinstance(v, bool) or not isinstance(v, int) or v < 0 for v in out):
         raise NoiseError(f"'layers' must be a list of layer indices counted from 0, got {list(out)!r}.")
     return tuple(sorted(set(out)))
+
+
+def checked_correlation(value: object) -> Correlation | None:
+    """Any accepted way to state a correlation in time as its components, sorted by time; None for white noise."""
+    if value is None or value == "white":
+        return None
+    if isinstance(value, Mapping):
+        return _one_over_f(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return _components(value)
+    expected = (
+        "dephasing correlation must be 'white', 'static', a time in slots > 0, {'1/f' = [shortest, longest]} or a list "
+        "of [weight, time] pairs"
+    )
+    return ((1.0, _time(value, expected)),)
+
+
+def _time(value: object, expected: str) -> float:
+    if isinstance(value, str) and value in ("static", "inf"):
+        return math.inf
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise NoiseError(f"{expected}, got {value!r}.")
+    return float(value)
+
+
+def _one_over_f(value: Mapping[Any, Any]) -> Correlation:
+    """Equal weights at log-spaced times: sum_a t_a / (1 + (w t_a)^2) is about 1/w for 1/longest < w < 1/shortest."""
+    if len(value) != 1 or next(iter(value)) not in ("1/f", "one_over_f"):
+        raise NoiseError(
+            "dephasing correlation as a table must have the one key '1/f' (or 'one_over_f'), got the keys "
+            f"{sorted(map(str, value))}."
+        )
+    (times,) = value.values()
+    expected = "dephasing correlation '1/f' must be [shortest, longest], finite times in slots, 0 < shortest < longest"
+    if isinstance(times, str | bytes) or not isinstance(times, Sequence) or len(times) != 2:
+        raise NoiseError(f"{expected}, got {times!r}.")
+    shortest, longest = (_time(t, f"{expected}, got {list(times)!r}: each must be a number > 0") for t in times)
+    if not shortest < longest < math.inf:
+        raise NoiseError(f"{expected}, got {list(times)!r}. Add a quasi-static part as a term of its own.")
+    decades = math.log10(longest) - math.log10(shortest)
+    count = min(20, max(2, 1 + math.ceil(2 * decades - 1e-9)))  # two a decade
+    step = (math.log(longest) - math.log(shortest)) / (count - 1)
+    between = [math.exp(math.log(shortest) + i * step) for i in range(1, count - 1)]
+    return _components([(1.0, time) for time in (shortest, *between, longest)])
+
+
+def _components(value: Sequence[Any]) -> Correlation:
+    if not value:
+        raise NoiseError("a dephasing correlation needs at least one [weight, time] pair, got an empty list.")
+    merged: dict[float, float] = {}
+    for i, pair in enumerate(value):
+        where = f"dephasing correlation[{i}]"
+        if isinstance(pair, str | bytes) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise NoiseError(f"{where} must be a pair [weight, time in slots], got {pair!r}.")
+        weight, time = pair[0], _time(pair[1], f"{where}: the time must be a number of slots > 0, 'inf' or 'static'")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1e300:
+            raise NoiseError(f"{where}: the weight must be a finite number > 0, got {weight!r}.")
+        merged[time] = merged.get(time, 0.0) + float(weight)
+    largest = max(merged.values())
+    total = math.fsum(w / largest for w in merged.values())
+    if abs(total * largest - 1) > 2e-15:  # else normalised before: dividing again would move the last digit
+        merged = {time: w / largest / total for time, w in merged.items()}
+    return tuple((merged[time], time) for time in sorted(merged) if merged[time] > 0)
+
+
+def _plain_correlation(correlation: Correlation) -> Any:
+    """As JSON and TOML hold it and :func:`checked_correlation` reads it back; infinity as a word, JSON has no other."""
+    if correlation == STATIC:
+        return "static"
+    if len(correlation) == 1:
+        return correlation[0][1]
+    return [[weight, "inf" if math.isinf(time) else time] for weight, time in correlation]
 
 
 @dataclass(frozen=True)
@@ -84,18 +173,44 @@ class Dephasing(_Placement):
     In a computational-basis element |x><y| it is the factor exp(-s rate (v.z_x - v.z_y)^2 / 2). For one qubit with
     weight 1 the coherence decays as exp(-2 s rate); phase damping lambda is exp(-2 rate) = sqrt(1 - lambda).
 
+    It is the average of the random phases exp(-i sqrt(s rate) xi_l K) over normal xi_l of variance 1, independent in
+    each slot l (white noise). With a ``correlation`` the xi_l are one Gaussian sequence, E xi_l xi_m = c(|l - m|) with
+
+        c(k) = sum_a w_a exp(-k / tau_a),    w_a > 0,    sum_a w_a = 1.
+
+    One slot alone still averages to exp(s rate D[K]), so ``rate`` keeps its meaning; slots no longer average apart: a
+    static phase in L slots with no gate between them acts as D[K] at rate L^2 * rate. Accepted on construction:
+
+    * None or "white": independent in each slot;
+    * "static": quasi-static, tau = infinity, one phase for the whole circuit, new in each run;
+    * a number tau > 0, in slots: exponentially correlated (Ornstein-Uhlenbeck);
+    * {"1/f": [shortest, longest]} or {"one_over_f": ...}, in slots: correlation times spaced evenly in their logarithm,
+      about 2 a decade (at least 2, at most 20), with equal weights: a spectrum close to 1/f for angular frequencies
+      per slot between 1/longest and 1/shortest;
+    * a list of [weight, tau] pairs, tau a number, "inf" or "static", the weights in any unit.
+
     Attributes:
         rate: Dimensionless, per slot, >= 0.
-        weights: ((qubit, weight), ...) sorted by qubit; "each" for one independent jump per qubit, "all" for one
-            collective jump with weight 1 on every qubit.
+        weights: ((qubit, weight), ...) sorted by qubit; "each" for one independent jump (or process) per qubit, "all"
+            for one collective jump with weight 1 on every qubit.
+        correlation: None (white), or ((w_a, tau_a in slots), ...) sorted by tau, the w_a summing to 1.
+
+    Example:
+        >>> from equinoise.problem.noise_terms import Dephasing
+        >>> Dephasing(0.02, correlation="static").correlation
+        ((1.0, inf),)
+        >>> Dephasing(0.02, correlation=[[3, 5.0], [1, "static"]]).correlation
+        ((0.75, 5.0), (0.25, inf))
     """
 
     rate: float
     weights: tuple[tuple[int, float], ...] | Literal["each", "all"] = EACH
+    correlation: Correlation | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "rate", checked_rate(self.rate, "dephasing rate"))
+        object.__setattr__(self, "correlation", checked_correlation(self.correlation))
         if isinstance(self.weights, str):
             if self.weights not in (EACH, ALL):
                 raise NoiseError(
@@ -219,17 +334,82 @@ NoiseTerm = Dephasing | Relaxation | Depolarizing | PauliJump
 
 @dataclass(frozen=True)
 class Slot:
-    """What acts after one layer, with wildcards, layers and gates resolved (rates of equal terms not merged)."""
+    """What acts after one layer, with wildcards, layers and gates resolved (rates of equal terms not merged).
+
+    White noise only: dephasing that is correlated in time is a :class:`PhaseProcess` beside the slots.
+
+    Raises:
+        NoiseError: A dephasing term is correlated in time.
+    """
 
     dephasing: tuple[Dephasing, ...] = ()
     relaxation: tuple[Relaxation, ...] = ()
     depolarizing: tuple[Depolarizing, ...] = ()
     pauli: tuple[PauliJump, ...] = ()
 
+    def __post_init__(self) -> None:
+        for term in self.dephasing:
+            if term.correlation is not None:
+                raise NoiseError(
+                    f"a slot holds white noise only, got {describe_term(term)}. Dephasing correlated in time is a "
+                    "PhaseProcess; NoiseModel.processes makes it."
+                )
+
     @property
     def terms(self) -> tuple[NoiseTerm, ...]:
         """All terms in the order in which they act."""
         return (*self.dephasing, *self.relaxation, *self.depolarizing, *self.pauli)
+
+
+@dataclass(frozen=True)
+class PhaseProcess:
+    """Dephasing correlated in time: one Gaussian sequence of phases over all slots of a circuit.
+
+    In the noise slot of layer l it applies exp(-i sqrt(s) amplitudes[l] xi_l K), K = sum_i v_i Z_i, with E xi_l = 0 and
+    E xi_l xi_m = c(|l - m|) = sum_a w_a exp(-|l - m| / tau_a); s is the noise scale.
+
+    Attributes:
+        pairs: ((qubit, v_i), ...) sorted by qubit, v_i not 0.
+        rate: Dimensionless, per slot, > 0.
+        correlation: ((w_a, tau_a in slots), ...) sorted by tau, the w_a summing to 1.
+        amplitudes: Length L, dimensionless: sqrt(rate) times the number of times that it acts in the slot (the phases
+            of one slot are equal and add), 0 where it does not act.
+
+    Raises:
+        NoiseError: A rate, correlation or amplitude that no process can have.
+
+    Example:
+        >>> from equinoise.problem.noise_terms import STATIC, PhaseProcess
+        >>> process = PhaseProcess(((0, 1.0),), 0.04, STATIC, (0.2, 0.0, 0.2))
+        >>> process.qubits, process.covariance(2)
+        ((0,), 1.0)
+    """
+
+    pairs: tuple[tuple[int, float], ...]
+    rate: float
+    correlation: Correlation
+    amplitudes: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not checked_rate(self.rate, "rate of a phase process") > 0:
+            raise NoiseError("rate of a phase process must be > 0, got 0. Leave the process out.")
+        correlation = checked_correlation(self.correlation)
+        if correlation is None:
+            raise NoiseError("a phase process needs a correlation; white noise is a Dephasing term of its slots.")
+        object.__setattr__(self, "correlation", correlation)
+        if not self.pairs or any(w == 0 for _, w in self.pairs):
+            raise NoiseError(f"a phase process needs weights that are not 0, got {self.pairs!r}.")
+        if not all(0 <= a < math.inf for a in self.amplitudes):
+            raise NoiseError(f"amplitudes of a phase process must be finite and >= 0, got {self.amplitudes!r}.")
+
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        """Qubits it acts on, ascending."""
+        return tuple(q for q, _ in self.pairs)
+
+    def covariance(self, lag: int) -> float:
+        """c(lag) = sum_a w_a exp(-lag / tau_a), dimensionless; lag >= 0 in slots."""
+        return math.fsum(weight * math.exp(-lag / time) for weight, time in self.correlation)
 
 
 def expanded(term: Any, num_qubits: int) -> list[Any]:
@@ -263,6 +443,8 @@ def plain_data(term: NoiseTerm) -> dict[str, Any]:
             continue
         if item.name == "weights" and not isinstance(value, str):
             value = {str(q): w for q, w in value}
+        elif item.name == "correlation":
+            value = _plain_correlation(value)
         elif item.name == "pauli":
             value = "".join(f"{p}{q}" for q, p in value)
         elif isinstance(value, tuple):
@@ -272,14 +454,13 @@ def plain_data(term: NoiseTerm) -> dict[str, Any]:
 
 
 def describe_term(term: NoiseTerm) -> str:
-    """One line for one term, e.g. ``dephasing 0.01 D[Z0]``."""
+    """One line for one term, e.g. ``dephasing 0.01 D[Z0]`` or ``dephasing 0.01 D[Z0], static``."""
     if isinstance(term, Dephasing):
         if isinstance(term.weights, str):
             what = {EACH: "D[Z] on each qubit", ALL: "D[sum Z]"}[term.weights]
         else:
-            parts = [("" if w == 1 else f"{w:+.4g} ") + f"Z{q}" for q, w in term.weights]
-            what = f"D[{' + '.join(parts)}]"
-        text = f"dephasing {term.rate:.4g} {what}"
+            what = _jump(term.weights)
+        text = f"dephasing {term.rate:.4g} {what}{_in_time(term.correlation)}"
     elif isinstance(term, Relaxation):
         where = "each qubit" if term.qubit == EACH else f"qubit {term.qubit}"
         text = f"relaxation of {where}: down {term.down:.4g}, up {term.up:.4g}"
@@ -293,3 +474,27 @@ def describe_term(term: NoiseTerm) -> str:
     if term.gate is not None:
         text += f", per gate {term.gate}" + (f" on {', '.join(map(str, term.on))}" if term.on else "")
     return text
+
+
+def describe_process(process: PhaseProcess, layer: int) -> str:
+    """One line for what a process does in one slot, e.g. ``dephasing 0.01 D[Z0], correlated over 5 slots``."""
+    times = round(process.amplitudes[layer] / math.sqrt(process.rate))
+    often = f", {times} times (phases add)" if times > 1 else ""
+    return f"dephasing {process.rate:.4g} {_jump(process.pairs)}{_in_time(process.correlation)}{often}"
+
+
+def _jump(pairs: Iterable[tuple[int, float]]) -> str:
+    return f"D[{' + '.join(('' if w == 1 else f'{w:+.4g} ') + f'Z{q}' for q, w in pairs)}]"
+
+
+def _in_time(correlation: Correlation | None) -> str:
+    if correlation is None:
+        return ""
+    if correlation == STATIC:
+        return ", static"
+    times = [f"{time:.4g}" for _, time in correlation if not math.isinf(time)]
+    if len(correlation) == 1:
+        return f", correlated over {times[0]} slots"
+    static = "" if len(times) == len(correlation) else " and static"
+    span = times[0] if len(times) == 1 else f"{times[0]} to {times[-1]}"
+    return f", correlated over {span} slots{static} ({len(correlation)} components)"

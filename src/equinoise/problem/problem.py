@@ -17,7 +17,7 @@ from equinoise.problem.blocks import breaking_gates
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import Slot
+from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.readout import commutes_with_charge, parse_readout
 
 __all__ = ["Problem", "place_noise"]
@@ -41,7 +41,8 @@ class Problem:
 
     Attributes:
         layers: The circuit's layers.
-        slots: The noise after each layer.
+        slots: The noise after each layer that is independent of the other layers.
+        processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
         warnings: What was assumed, dropped, clipped or chosen.
 
@@ -111,7 +112,8 @@ class Problem:
                 f"a readout error is given for qubit {outside[0]}, but the circuit has qubits 0..{self.num_qubits - 1}."
             )
         self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
-        idle = self.noise.idle_terms(self.slots, self.num_qubits)
+        self.processes: tuple[PhaseProcess, ...] = self.noise.processes(self.layers, self.num_qubits)
+        idle = self.noise.idle_terms(self.layers, self.num_qubits)
         if idle:
             warnings.append(f"{len(idle)} noise terms are tied to gates that the circuit does not have: {idle[0]}, ...")
         self.warnings: tuple[str, ...] = (*warnings, *self.noise.notes)
@@ -179,7 +181,7 @@ class Problem:
         return charge
 
     def with_readout(self, readout: str | SparsePauliOp) -> Problem:
-        """The same problem with another readout (same layers, state and placed noise).
+        """The same problem with another readout (same layers, state and placed noise, slots and processes).
 
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
