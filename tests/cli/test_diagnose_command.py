@@ -56,7 +56,7 @@ REQUIRED = {
         "bound_status",
         "budget",
     },
-    "exact": {"survival", "interval", "rms_gradient"},
+    "simulated": {"kind", "survival", "interval", "rms_gradient"},
     "resources": {"shots_per_gradient", "greatest_scale", "greatest_depth"},
 }
 
@@ -118,7 +118,7 @@ def test_json_alone_on_stdout_and_nothing_on_stderr_in_a_pipe() -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     data = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert data["schema"] == "equinoise.diagnosis/1"
+    assert data["schema"] == "equinoise.diagnosis/2"
 
 
 def test_json_holds_every_key_that_is_promised(hopping: Path) -> None:
@@ -155,9 +155,9 @@ def test_seed_alone_decides_the_numbers_whatever_the_number_of_workers(hopping: 
         numbers(hopping, *QUICK, *NOISE, "--workers", workers, "--seed", seed)
         for workers, seed in ((1, 3), (2, 3), (1, 4))
     )
-    assert one["engine"] != two["engine"]  # it says how many draws ran at once
-    one.pop("engine")
-    two.pop("engine")
+    assert one["engine_reason"] != two["engine_reason"]  # it says how many draws ran at once
+    one.pop("engine_reason")
+    two.pop("engine_reason")
     assert one == two
     assert one["law"]["kappa"] != other["law"]["kappa"]
 
@@ -434,7 +434,7 @@ def test_options_out_of_range_are_refused(hopping: Path, arguments: tuple[object
 
 def test_cone_too_large_for_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EQUINOISE_MEMORY_GB", "0.001")
-    text = message("brickwork:n=12,depth=8", "--readout", "Z5", *NOISE)
+    text = message("brickwork:n=12,depth=8", "--readout", "Z5", "--engine", "exact", *NOISE)
     assert "12 qubits" in text
     assert "GB" in text
     assert "fewer layers" in text

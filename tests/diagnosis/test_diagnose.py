@@ -46,7 +46,7 @@ KEYS = {
         *("kappa", "kappa_interval", "fixed_point_share", "fixed_point_class", "second_moment", "rate_variance"),
         *("survival", "lower_bound", "upper_bound", "bound_status", "budget"),
     },
-    "exact": {"survival", "interval", "rms_gradient"},
+    "simulated": {"kind", "survival", "interval", "rms_gradient"},
     "resources": {"shots_per_gradient", "greatest_scale", "greatest_depth"},
 }
 
@@ -66,10 +66,10 @@ def test_diagnosis_holds_the_law_and_the_exact_survival_of_the_same_draws(report
     assert report.law.kappa == law.kappa
     assert report.law.budget == law.budget
     assert report.law.fixed_point_share == law.fixed_point_share
-    assert report.exact.survival == pytest.approx(exact.survival[1], rel=1e-12)
+    assert report.simulated.survival == pytest.approx(exact.survival[1], rel=1e-12)
     count = report.light_cone["parameters"]
     assert report.noiseless_rms == pytest.approx(math.sqrt(exact.variance[0] / count), rel=1e-12)
-    assert report.exact.rms_gradient == pytest.approx(math.sqrt(exact.variance[1] / count), rel=1e-12)
+    assert report.simulated.rms_gradient == pytest.approx(math.sqrt(exact.variance[1] / count), rel=1e-12)
     np.testing.assert_allclose(report.noiseless_per_parameter**2, exact.per_parameter[0], atol=1e-14)
 
 
@@ -78,7 +78,7 @@ def test_diagnosis_equals_the_golden_program(case):
     expected = case["expected"]
     report = eq.diagnose(golden_problem(case), ensemble=case["thetas"], curve=False)
     assert report.law.kappa == pytest.approx(expected["kappa"], rel=1e-5)
-    assert report.exact.survival == pytest.approx(math.sqrt(expected["V1"] / expected["V0"]), rel=1e-8)
+    assert report.simulated.survival == pytest.approx(math.sqrt(expected["V1"] / expected["V0"]), rel=1e-8)
     assert plain(report)["noiseless"]["variance"] == pytest.approx(expected["V0"], rel=1e-8)
     assert report.seed is None
 
@@ -95,8 +95,8 @@ def test_scale_moves_the_exact_survival_and_not_the_law(report):
     half = eq.diagnose(problem(), samples=12, seed=3, scale=0.5, curve=False)
     assert half.scale == 0.5
     assert half.law.kappa == report.law.kappa
-    assert half.exact.survival > report.exact.survival
-    assert half.exact.survival == pytest.approx(
+    assert half.simulated.survival > report.simulated.survival
+    assert half.simulated.survival == pytest.approx(
         eq.gradient_variance(problem(), scales=[0.5], samples=12, seed=3).survival[0], rel=1e-12
     )
 
@@ -166,7 +166,7 @@ def test_json_has_the_keys_of_the_issue(report):
     for name, keys in KEYS.items():
         assert keys <= set(found[name]), name
     assert all({"layer", "qubits", "mechanism", "kappa"} <= set(entry) for entry in found["law"]["budget"])
-    assert {"verdict", "engine", "samples", "seed", "warnings"} <= set(found)
+    assert {"verdict", "engine", "engine_reason", "samples", "seed", "warnings"} <= set(found)
     assert found["verdict"] in ("trainable", "noise-limited", "classical", "shot-limited", "undecided")
     assert (found["samples"], found["seed"]) == (12, 3)
     assert set(found["noiseless"]["per_parameter"]) == {p.name for p in problem().parameters}
@@ -183,8 +183,8 @@ def test_json_bounds_hold_the_exact_survival_where_they_are_proved():
     assert found["law"]["bound_status"] == "proved"
     low, high = found["law"]["lower_bound"], found["law"]["upper_bound"]
     # the exact interval covers the sampling error of the draws
-    assert low <= found["exact"]["interval"][1]
-    assert found["exact"]["interval"][0] <= high
+    assert low <= found["simulated"]["interval"][1]
+    assert found["simulated"]["interval"][0] <= high
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_same_seed_gives_the_same_numbers_whatever_the_number_of_workers(report)
     found = [plain(eq.diagnose(problem(), samples=12, seed=3, workers=workers)) for workers in (1, 2)]
     again = plain(report)
     for one in (*found, again):
-        one.pop("engine")  # says how many draws run at once
+        one.pop("engine_reason")  # says how many draws run at once
     assert found[0] == found[1] == again
     other = plain(eq.diagnose(problem(), samples=12, seed=4))
     assert other["law"]["kappa"] != again["law"]["kappa"]
@@ -257,8 +257,8 @@ def test_progress_counts_the_draws_to_the_end():
 
 def test_intervals_hold_their_values(report):
     assert report.noiseless_interval[0] < report.noiseless_rms < report.noiseless_interval[1]
-    assert report.exact.interval[0] < report.exact.survival < report.exact.interval[1]
-    assert report.exact.rms_interval[0] < report.exact.rms_gradient < report.exact.rms_interval[1]
+    assert report.simulated.interval[0] < report.simulated.survival < report.simulated.interval[1]
+    assert report.simulated.rms_interval[0] < report.simulated.rms_gradient < report.simulated.rms_interval[1]
     assert report.law.kappa_interval[0] < report.law.kappa < report.law.kappa_interval[1]
 
 

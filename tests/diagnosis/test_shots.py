@@ -65,9 +65,9 @@ def test_diagnosis_asks_for_the_shots_of_the_formula():
     resources = report.resources
     assert resources.shots == 500
     assert resources.resolved_rms == pytest.approx(math.sqrt(resources.shot_variance / 1000), rel=1e-12)
-    assert resources.measured_rms == pytest.approx(report.exact.rms_gradient, rel=1e-12)
+    assert resources.measured_rms == pytest.approx(report.simulated.rms_gradient, rel=1e-12)
     assert resources.shots_per_gradient == pytest.approx(
-        resources.shot_variance / (2 * report.exact.rms_gradient**2), rel=1e-12
+        resources.shot_variance / (2 * report.simulated.rms_gradient**2), rel=1e-12
     )
 
 
@@ -79,8 +79,8 @@ def test_readout_error_scales_the_measured_gradient_and_not_the_survival(p01, p1
     read = eq.diagnose(one_hop(noise), samples=8, curve=False)
     factor = 1 - p01 - p10
     assert read.resources.readout_factor == pytest.approx(factor, rel=1e-10)
-    assert read.resources.measured_rms == pytest.approx(factor * quiet.exact.rms_gradient, rel=1e-10)
-    assert read.exact == quiet.exact
+    assert read.resources.measured_rms == pytest.approx(factor * quiet.simulated.rms_gradient, rel=1e-10)
+    assert read.simulated == quiet.simulated
     assert read.law.kappa == quiet.law.kappa
     assert read.noiseless_rms == quiet.noiseless_rms
     # the outcome is still +-1: Var = 1 - (mean of what is read)^2, averaged over the draws

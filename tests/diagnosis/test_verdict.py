@@ -93,7 +93,7 @@ def test_weak_dephasing_is_trainable():
 def test_collective_dephasing_is_trainable_however_strong():
     report = diagnose("collective:50.0")
     assert report.verdict.word == "trainable"
-    assert report.exact.survival == pytest.approx(1, abs=1e-9)
+    assert report.simulated.survival == pytest.approx(1, abs=1e-9)
 
 
 def test_strong_damping_is_noise_limited_with_few_shots():
@@ -127,7 +127,7 @@ def test_noise_that_the_gradient_does_not_feel_leaves_it_trainable():
     """Dephasing before a Z readout: kappa = 0 and R = 1; all of the gradient's quantum interference is still there."""
     report = diagnose({"dephasing": [{"rate": 0.1, "layers": [2]}]})
     assert report.law.kappa == pytest.approx(0, abs=1e-12)
-    assert report.exact.survival == pytest.approx(1, abs=1e-12)
+    assert report.simulated.survival == pytest.approx(1, abs=1e-12)
     assert report.verdict.word == "trainable"
 
 

@@ -15,8 +15,9 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines.exact import ExactEngine, memory_limit
-from equinoise.engines.select import select_engine
+from equinoise.engines.engine import memory_limit
+from equinoise.engines.exact import ExactEngine
+from equinoise.engines.select import exact_engine
 from equinoise.errors import MemoryLimitError
 from equinoise.reduction.program import compile_problem
 
@@ -205,12 +206,12 @@ THETA = np.random.default_rng(10).uniform(-3, 3, len(small().parameters))
 def test_sweep_that_keeps_fewer_states_than_layers_gives_the_same_gradient(noise, states, monkeypatch):
     plain = small(noise=noise)
     expected = {s: eq.gradient(plain, THETA, scale=s) for s in (0.0, 1.0, math.inf)}
-    engine = select_engine(plain)
+    engine = exact_engine(plain)
     assert engine.kept == engine.depth == 7
     state = 16 * compile_problem(plain).numbers
     monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(engine.shared_bytes + (states + 0.5) * state) / 1e9:.12f}")
     tight = small(noise=noise)
-    cramped = select_engine(tight)
+    cramped = exact_engine(tight)
     assert cramped.kept == states - 1 < cramped.depth
     assert cramped.memory_bytes <= memory_limit()
     for scale, found in expected.items():
@@ -229,7 +230,7 @@ def test_sweep_takes_no_more_memory_than_it_is_allowed(states, monkeypatch):
     problem = eq.Problem(circuit, readout=readout, initial=bits(n, {3, 20}), noise="dephasing:0.1")
     state = 16 * compile_problem(problem).numbers  # 10 MB
     monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(states + 1) * state / 1e9:.12f}")
-    engine = select_engine(problem)
+    engine = exact_engine(problem)
     assert engine.kept < engine.depth
     theta = np.random.default_rng(11).uniform(-3, 3, circuit.num_parameters)
     tracemalloc.start()
@@ -248,7 +249,7 @@ def test_law_in_little_memory_is_the_same_or_refused_with_numbers(monkeypatch):
     state = 16 * compile_problem(plain).numbers
     answered, refused = [], []
     for states in (3, 6, 9, 12, 20, 40):
-        monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(select_engine(plain).shared_bytes + states * state) / 1e9:.12f}")
+        monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(exact_engine(plain).shared_bytes + states * state) / 1e9:.12f}")
         try:
             found = eq.law(small(), ensemble=THETA[None, :])
         except MemoryLimitError as error:
@@ -269,7 +270,7 @@ def test_state_too_large_for_the_memory_allowed_is_refused_with_numbers_and_reme
     readout, _, _ = weighted_readout(40, 1)
     problem = eq.Problem(circuit, readout=readout, initial=bits(40, {3, 20}), noise="dephasing:0.1")
     with pytest.raises(MemoryLimitError) as error:
-        eq.gradient(problem, np.zeros(circuit.num_parameters))
+        eq.gradient(problem, np.zeros(circuit.num_parameters), engine="exact")
     text = str(error.value)
     # 780^2 complex numbers of 16 bytes
     assert "the light cone of 40 qubits holds 6.08e+05 complex numbers (0.00973 GB a state)" in text

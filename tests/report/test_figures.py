@@ -45,12 +45,12 @@ def test_survival_table_holds_law_bounds_and_exact_points(dephased: eq.Diagnosis
     np.testing.assert_array_equal(table.leading_order, np.exp(-table.scale * dephased.law.kappa))
     np.testing.assert_array_equal(table.lower, dephased.law.bounds(table.scale)[0])
     assert np.all(table.lower <= table.upper)
-    assert table.exact_scale.tolist() == sorted([dephased.scale, *(p.scale for p in dephased.curve)])
-    here = table.exact_scale.tolist().index(dephased.scale)
-    assert dephased.exact is not None
-    assert (table.exact[here], table.exact_low[here], table.exact_high[here]) == (
-        dephased.exact.survival,
-        *dephased.exact.interval,
+    assert table.simulated_scale.tolist() == sorted([dephased.scale, *(p.scale for p in dephased.curve)])
+    here = table.simulated_scale.tolist().index(dephased.scale)
+    assert dephased.simulated is not None
+    assert (table.simulated[here], table.simulated_low[here], table.simulated_high[here]) == (
+        dephased.simulated.survival,
+        *dephased.simulated.interval,
     )
     assert table.samples == 6
 
@@ -65,7 +65,7 @@ def test_survival_grid_reaches_where_the_gradient_dies(dephased: eq.Diagnosis) -
 def test_survival_table_without_a_finite_scale_has_no_exact_points(dephased: eq.Diagnosis) -> None:
     for scale in (0.0, math.inf):
         table = survival_table(dataclasses.replace(dephased, scale=scale, curve=()))
-        assert table.exact.shape == (0,)
+        assert table.simulated.shape == (0,)
         assert np.all(np.isfinite(table.law))
 
 

@@ -72,7 +72,7 @@ def test_counts_ranges_and_bars_are_compact() -> None:
 
 def test_report_holds_the_numbers_of_the_diagnosis(dephased: eq.Diagnosis) -> None:
     text = flat(printed(dephased))
-    law, exact, resources = dephased.law, dephased.exact, dephased.resources
+    law, exact, resources = dephased.law, dephased.simulated, dephased.resources
     assert exact is not None
     for expected in (
         "yes: every block and the readout conserve the charge",
@@ -163,12 +163,6 @@ def test_readout_errors_depth_and_open_bounds_are_told(dephased: eq.Diagnosis) -
     assert "not resolved at any depth" in text
 
 
-def test_missing_exact_value_is_explained(dephased: eq.Diagnosis) -> None:
-    text = flat(printed(dataclasses.replace(dephased, exact=None, exact_reason="it would take a year", curve=())))
-    assert "not computed: it would take a year" in text
-    assert POINT not in text.split("What is left")[0].split("exact")[-1]
-
-
 def test_long_lists_of_notes_are_shortened_with_a_count(dephased: eq.Diagnosis) -> None:
     notes = ("x" * 1000, *(f"note number {i}" for i in range(1, 9)))
     text = flat(printed(dataclasses.replace(dephased, warnings=notes)))
@@ -205,7 +199,7 @@ def test_sketch_stays_small_and_shows_the_exact_points(dephased: eq.Diagnosis) -
     lines = sketch(table)
     assert len(lines) <= 10
     assert max(map(len, lines)) <= 60
-    assert sum(line.count(POINT) for line in lines) == len(table.exact)
+    assert sum(line.count(POINT) for line in lines) == len(table.simulated)
     # survival falls with the scale: points further right stand no higher
     points = sorted((x, y) for y, line in enumerate(lines) for x, character in enumerate(line) if character == POINT)
     heights = [y for _, y in points]
@@ -217,6 +211,6 @@ def test_sketch_stays_small_and_shows_the_exact_points(dephased: eq.Diagnosis) -
 
 def test_sketch_of_a_gradient_that_noise_strengthens_fits_too(dephased: eq.Diagnosis) -> None:
     table = survival_table(dephased)
-    lines = sketch(dataclasses.replace(table, law=1.8 * table.law, exact=1.5 * table.exact))
+    lines = sketch(dataclasses.replace(table, law=1.8 * table.law, simulated=1.5 * table.simulated))
     assert lines[0].startswith(" 1.8 ┤")
     assert max(map(len, lines)) <= 60

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.problem.ensemble import Ensemble
 from equinoise.studies import certificate, grid
 from equinoise.studies.certificate import PROVED, gaps, trained_thetas
@@ -45,7 +45,7 @@ def test_gap_errors_agree_with_the_scatter_over_samples():
 
 def test_training_lowers_the_cost():
     problem = Case("local", 3, 4, "neel", "Z").problem()
-    engine = select_engine(problem, workers=1)
+    engine = exact_engine(problem, workers=1)
     start = Ensemble().draw(problem, 4, 0)
     end = trained_thetas(problem, 4, 0, steps=10)
     before, after = (np.mean([engine.value(t, 0.0)[0] for t in thetas]) for thetas in (start, end))

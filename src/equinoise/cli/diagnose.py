@@ -6,96 +6,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equinoise.cli.statement import (
+    AllowBroken,
+    Charge,
+    FreeAngles,
+    Initial,
+    Layout,
+    Noise,
+    Projected,
+    Readout,
+    Source,
+    stated_problem,
+)
+
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
-    from equinoise.problem.noise import NoiseModel
 
 __all__ = ["diagnose"]
 
 _WIDEST = 100
 
-_PROBLEM = "Problem"
 _SAMPLING = "Simulation"
 _OUTPUT = "Output"
 
 
 def diagnose(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="The circuit: an OpenQASM 2 or 3 file (.qasm), a QPY file (.qpy), or brickwork:n=12,depth=6 "
-            "(options: periodic, interaction=rzz|cphase|none, phase, shared).",
-            show_default=False,
-        ),
-    ],
-    readout: Annotated[
-        str,
-        typer.Option(
-            metavar="LABEL",
-            help="What is measured: Pauli letters with qubit indices, e.g. Z5, X2X3+Y2Y3, 0.5*Z0Z1-Z2.",
-            show_default=False,
-            rich_help_panel=_PROBLEM,
-        ),
-    ],
-    noise: Annotated[
-        list[str],
-        typer.Option(
-            metavar="SPEC",
-            help="The noise: dephasing:RATE, collective:RATE, relaxation:down=RATE,up=RATE, depolarizing:RATE (rates "
-            "per slot), ibm:NAME (a device snapshot), none, or a TOML or JSON file; several joined by + or given "
-            "one by one act together.",
-            show_default=False,
-            rich_help_panel=_PROBLEM,
-        ),
-    ],
-    initial: Annotated[
-        str | None,
-        typer.Option(
-            metavar="STATE",
-            help="The input: neel (even qubits in |1>) or a bitstring with qubit 0 rightmost.",
-            show_default="what the circuit's own leading gates prepare, neel if there are none",
-            rich_help_panel=_PROBLEM,
-        ),
-    ] = None,
-    charge: Annotated[
-        int | None,
-        typer.Option(
-            metavar="Q",
-            help="The active charge sector, 0..n.",
-            show_default="the charge of the input",
-            rich_help_panel=_PROBLEM,
-        ),
-    ] = None,
-    projected: Annotated[
-        bool,
-        typer.Option("--projected", help="Project the readout on the active sector.", rich_help_panel=_PROBLEM),
-    ] = False,
-    layout: Annotated[
-        str | None,
-        typer.Option(
-            metavar="Q0,Q1,..",
-            help="With ibm:NAME: the physical qubit of each circuit qubit.",
-            show_default="chosen by Qiskit",
-            rich_help_panel=_PROBLEM,
-        ),
-    ] = None,
-    free_angles: Annotated[
-        bool,
-        typer.Option(
-            "--free-angles",
-            help="Make each bound rotation angle a parameter of its own.",
-            rich_help_panel=_PROBLEM,
-        ),
-    ] = False,
-    allow_broken: Annotated[
-        bool,
-        typer.Option(
-            "--allow-broken",
-            help="Where gates or readout break the charge, compute in the full space of the light cone.",
-            rich_help_panel=_PROBLEM,
-        ),
-    ] = False,
+    source: Source,
+    readout: Readout,
+    noise: Noise,
+    initial: Initial = None,
+    charge: Charge = None,
+    projected: Projected = False,
+    layout: Layout = None,
+    free_angles: FreeAngles = False,
+    allow_broken: AllowBroken = False,
     scale: Annotated[
         float,
         typer.Option(metavar="S", help="Noise scale of the verdict; 1 is the stated noise.", rich_help_panel=_SAMPLING),
@@ -128,8 +72,22 @@ def diagnose(
         ),
     ] = "uniform",
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, or an engine's name: exact.", rich_help_panel=_SAMPLING)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto, or an engine's name: exact, free-fermion, trajectories (see equinoise engines).",
+            rich_help_panel=_SAMPLING,
+        ),
     ] = "auto",
+    relative_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="E",
+            help="Stop drawing when kappa's standard error is at most this share of kappa, e.g. 0.05.",
+            show_default="all samples are drawn",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -193,10 +151,8 @@ def diagnose(
         import equinoise as eq
         from equinoise.errors import ParameterError
 
-        circuit = eq.load_circuit(source)
-        if free_angles:
-            circuit = eq.free_angles(circuit)
-        if not circuit.parameters:
+        problem = stated_problem(source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken)
+        if not problem.parameters:
             raise ParameterError(
                 f"the circuit {source!r} has no parameters, so that it has no gradient. "
                 + (
@@ -205,15 +161,6 @@ def diagnose(
                     else "--free-angles makes each bound rotation angle a parameter."
                 )
             )
-        problem = eq.Problem(
-            circuit,
-            readout,
-            initial=initial,
-            noise=_noise(noise, layout),
-            projected=projected,
-            charge=charge,
-            allow_broken=allow_broken,
-        )
         diagnosis = eq.diagnose(
             problem,
             samples=samples,
@@ -222,6 +169,7 @@ def diagnose(
             shots=shots,
             ensemble=ensemble,
             engine=engine,
+            relative_error=relative_error,
             workers=workers,
             progress=waiting,
         )
@@ -244,45 +192,6 @@ def diagnose(
         console = Console()
         console.width = min(console.width, _WIDEST)
         print_diagnosis(diagnosis, console, source)
-
-
-def _noise(specifications: list[str], layout: str | None) -> NoiseModel:
-    """The models of all specifications acting together, a device on the layout that was given."""
-    from dataclasses import replace
-    from functools import reduce
-    from pathlib import Path
-
-    from equinoise.errors import DeviceError
-    from equinoise.problem.devices import snapshot
-    from equinoise.problem.noise import NoiseModel
-
-    physical = None if layout is None else _layout(layout)
-    models = []
-    placed = False
-    for specification in specifications:
-        text = specification.strip()
-        file = Path(text).suffix.lower() in (".toml", ".json")
-        parts = [text] if file or physical is None else [part.strip() for part in text.split("+")]
-        for part in parts:
-            if physical is not None and part.startswith("ibm:"):
-                placed = True
-                models.append(replace(NoiseModel.from_backend(snapshot(part), physical), name=part))
-            else:
-                models.append(NoiseModel.from_string(part))
-    if physical is not None and not placed:
-        raise DeviceError("--layout places a circuit on a device; give one with --noise ibm:NAME, or leave it out.")
-    return reduce(NoiseModel.combined, models)
-
-
-def _layout(text: str) -> list[int]:
-    from equinoise.errors import DeviceError
-
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise DeviceError(
-            f"--layout must list physical qubits separated by commas, e.g. 0,1,2; got {text!r}."
-        ) from None
 
 
 def _json(diagnosis: Diagnosis) -> str:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from equinoise.cli.devices import devices
 from equinoise.cli.diagnose import diagnose
+from equinoise.cli.engines import engines
 from equinoise.cli.reproduce import reproduce
 from equinoise.errors import EquinoiseError
 
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 app.command()(diagnose)
 app.command()(devices)
+app.command()(engines)
 app.command()(reproduce)
 
 

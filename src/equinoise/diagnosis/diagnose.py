@@ -13,38 +13,40 @@ import numpy.typing as npt
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
-from equinoise.engines.draws import check_scale, parallel_draws
-from equinoise.engines.exact import ExactEngine
-from equinoise.engines.select import select_engine
+from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
+from equinoise.engines.engine import Engine
+from equinoise.engines.select import choose_engine, select_engine
 from equinoise.errors import ParameterError
-from equinoise.law.law import Law, bootstrap_interval, law_from_draws
-from equinoise.law.rates import budget_sums, collect, first_order_draw
+from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
+from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import attenuated, support
 
-__all__ = ["Diagnosis", "Exact", "Resources", "SurvivalPoint", "diagnose"]
+__all__ = ["Diagnosis", "Resources", "Simulation", "SurvivalPoint", "diagnose", "gradients_of"]
 
 Real = npt.NDArray[np.float64]
 Interval = tuple[float, float]
 
-SCHEMA = "equinoise.diagnosis/1"
-# further exact points of the survival curve, relative to the scale asked for
+SCHEMA = "equinoise.diagnosis/2"
+# further points of the survival curve, relative to the scale asked for
 _CURVE = (0.5, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True)
-class Exact:
+class Simulation:
     """What the noisy simulation itself says at the scale asked for.
 
     Attributes:
+        sampled: Whether trajectories were sampled (unbiased, their error in the intervals), or every draw is exact.
         survival: R(s) = sqrt(V(s)/V(0)) over the draws.
         interval: 95 % bootstrap interval of R.
         rms_gradient: sqrt(V(s)/K), K parameters in the cone; per radian.
         rms_interval: 95 % bootstrap interval of it.
     """
 
+    sampled: bool
     survival: float
     interval: Interval
     rms_gradient: float
@@ -53,11 +55,11 @@ class Exact:
 
 @dataclass(frozen=True)
 class SurvivalPoint:
-    """One exact point of the survival curve.
+    """One simulated point of the survival curve.
 
     Attributes:
         scale: Noise scale s.
-        survival: Exact R(s) over the draws.
+        survival: R(s) over the draws.
         law: Resummed law at s.
     """
 
@@ -104,13 +106,13 @@ class Diagnosis:
         noiseless_interval: 95 % bootstrap interval of it.
         noiseless_per_parameter: sqrt(E g_k^2), shape (K,), all circuit parameters.
         law: The coherence law.
-        exact: The noisy simulation at the scale, or None with ``exact_reason``.
-        exact_reason: Why there is no exact value.
-        curve: Exact survival at a few more scales.
+        simulated: The noisy simulation at the scale.
+        curve: Simulated survival at a few more scales.
         resources: Shots, scale and depth.
         verdict: One word and its reason.
         advice: What would help most, most effective first.
-        engine: Engine and why.
+        engine: Engine's name.
+        engine_reason: Why it was taken, with memory and number of draws at once.
         samples: Number of draws.
         seed: Of the draws.
         warnings: What was assumed, clipped, dropped or approximated.
@@ -124,13 +126,13 @@ class Diagnosis:
     noiseless_interval: Interval
     noiseless_per_parameter: Real
     law: Law
-    exact: Exact | None
-    exact_reason: str | None
+    simulated: Simulation
     curve: tuple[SurvivalPoint, ...]
     resources: Resources
     verdict: Verdict
     advice: tuple[str, ...]
     engine: str
+    engine_reason: str
     samples: int
     seed: int | None
     warnings: tuple[str, ...]
@@ -157,18 +159,19 @@ class Diagnosis:
             "law": {
                 "kappa": law.kappa,
                 "kappa_interval": _bounds(law.kappa_interval),
+                "kappa_error": _finite(law.kappa_error),
                 "kappa_per_parameter": {
                     p.name: (float(k) if math.isfinite(k) else None)
                     for p, k in zip(self.problem.parameters, law.kappa_per_parameter, strict=True)
                 },
-                "fixed_point_share": law.fixed_point_share,
+                "fixed_point_share": _finite(law.fixed_point_share),
                 "fixed_point_share_interval": _bounds(law.fixed_point_share_interval),
                 "lasting_share": law.lasting_share,
                 "fixed_point_class": law.fixed_point.kind,
                 "fixed_point_purity": _finite(law.fixed_point.purity),
-                "fixed_point_commutator": law.fixed_point.commutator,
-                "second_moment": law.second_moment,
-                "rate_variance": law.rate_variance,
+                "fixed_point_commutator": _finite(law.fixed_point.commutator),
+                "second_moment": _finite(law.second_moment),
+                "rate_variance": _finite(law.rate_variance),
                 "survival": _finite(float(law.survival(self.scale))),
                 "leading_order": _finite(float(law.leading_order(self.scale))),
                 "lower_bound": _finite(low),
@@ -187,15 +190,13 @@ class Diagnosis:
                     for entry in law.budget
                 ],
             },
-            "exact": None
-            if self.exact is None
-            else {
-                "survival": _finite(self.exact.survival),
-                "interval": _bounds(self.exact.interval),
-                "rms_gradient": self.exact.rms_gradient,
-                "rms_interval": _bounds(self.exact.rms_interval),
+            "simulated": {
+                "kind": "sampled" if self.simulated.sampled else "exact",
+                "survival": _finite(self.simulated.survival),
+                "interval": _bounds(self.simulated.interval),
+                "rms_gradient": self.simulated.rms_gradient,
+                "rms_interval": _bounds(self.simulated.rms_interval),
             },
-            "exact_reason": self.exact_reason,
             "curve": [{"scale": p.scale, "survival": p.survival, "law": p.law} for p in self.curve],
             "resources": {
                 "shots": self.resources.shots,
@@ -213,6 +214,8 @@ class Diagnosis:
             "verdict_reason": self.verdict.reason,
             "advice": list(self.advice),
             "engine": self.engine,
+            "engine_reason": self.engine_reason,
+            "approximations": list(law.approximations),
             "ensemble": law.ensemble,
             "samples": self.samples,
             "seed": self.seed,
@@ -239,6 +242,7 @@ def diagnose(
     engine: str = "auto",
     *,
     curve: bool = True,
+    relative_error: float | None = None,
     workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Diagnosis:
@@ -246,19 +250,21 @@ def diagnose(
 
     Args:
         problem: The problem.
-        samples: Number of parameter draws.
+        samples: Number of parameter draws; the greatest number where ``relative_error`` is given.
         seed: Of the draws; the same numbers whatever the number of workers.
         scale: Noise scale s of the verdict (1 is the stated noise).
         shots: Per expectation value; the verdict asks whether the RMS gradient is resolved with them.
         ensemble: "uniform" (default), "normal:WIDTH" in radians, or given parameter values of shape (S, K).
         engine: "auto" or an engine's name.
-        curve: Whether to compute exact survival at a few more scales.
+        curve: Whether to simulate the survival at a few more scales.
+        relative_error: Stop as soon as kappa's standard error is at most this share of kappa.
         workers: Draws run at once; all processors by default.
         progress: Called with (stage, done, total).
 
     Raises:
-        ParameterError: samples, shots, scale or the ensemble does not fit.
-        MemoryLimitError: The cone is too large for the exact engine.
+        ParameterError: samples, shots, scale, relative_error or the ensemble does not fit.
+        UnsupportedError: The engine asked for cannot serve (saying which does).
+        MemoryLimitError: The cone is too large for any engine.
 
     Source:
         arXiv:2606.30688.
@@ -276,13 +282,14 @@ def diagnose(
     if isinstance(seed, bool) or seed < 0:
         raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
     law_ensemble = Ensemble.of(ensemble)
-    chosen = select_engine(problem, engine, workers=workers)
-    program = chosen.program
     thetas = law_ensemble.draw(problem, samples, seed)
-    count = max(1, len(program.parameters))
     scales = [f * s for f in _CURVE if curve and 0 < s < math.inf]
+    choice = choose_engine(problem, engine, workers=workers, draws=gradients_of(len(thetas), len(scales)))
+    chosen = choice.engine
+    program = chosen.program
+    count = max(1, len(program.parameters))
     measured = _measured_problem(problem)
-    measured_engine = chosen if measured is problem else select_engine(measured, engine, workers=workers)
+    seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
     total = len(thetas)
     done = [0]
 
@@ -291,45 +298,48 @@ def diagnose(
         if progress is not None:
             progress("draws", done[0], total)
 
-    def one(theta: Real) -> _Draw:
-        series, budget = first_order_draw(chosen, theta)
-        frozen = chosen.draw(theta, math.inf).gradient
-        noisy = chosen.draw(theta, s)
-        read = noisy if measured_engine is chosen else measured_engine.draw(theta, s)
+    def one(theta: Real, rng: np.random.Generator) -> _Draw:
+        first, frozen = chosen.first_order(theta, rng), chosen.frozen(theta, rng)
+        stream = int(rng.integers(2**63))
+        noisy = chosen.noisy(theta, [s, *scales], np.random.default_rng(stream))
+        read = noisy[0] if seen is chosen else seen.noisy(theta, [s], np.random.default_rng(stream))[0]
         # each Pauli's outcome is +-1 whatever the assignment error, so <O^2> is the ideal readout's
-        variance = noisy.square - read.value**2
-        further = [float(np.sum(chosen.draw(theta, x).gradient ** 2)) for x in scales]
-        squares = [float(g @ g) for g in (noisy.gradient, read.gradient, frozen)]
-        return _Draw(series, budget, np.array(squares + further), variance)
+        variance = noisy[0].square - read.value_square
+        squares = [float(d.gradient_square.sum()) for d in (noisy[0], read, *noisy[1:])]
+        return _Draw(first, np.array([*squares[:2], frozen, *squares[2:]]), variance)
 
-    draws = parallel_draws(one, thetas, chosen.workers, tick)
-    first = collect([(d.series, d.budget) for d in draws])
+    draws = sampled_draws(one, thetas, seed, chosen.workers, tick, enough(relative_error, lambda d: d.first))
+    thetas = thetas[: len(draws)]
+    first = collect([d.first for d in draws])
     columns = np.column_stack([first.square, np.stack([d.squares for d in draws])])
-    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed)
+    ratio = float(columns[:, 1].mean() / max(columns[:, 0].mean(), 1e-300))
+    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, (s, ratio))
     means = columns.mean(axis=0)
     noiseless_rms = math.sqrt(means[0] / count)
     noiseless_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 0] / count), columns, seed)
-    exact = Exact(
-        survival=math.sqrt(means[1] / means[0]) if means[0] > 0 else math.nan,
-        interval=bootstrap_interval(lambda m: np.sqrt(m[:, 1] / m[:, 0]), columns, seed),
-        rms_gradient=math.sqrt(means[1] / count),
-        rms_interval=bootstrap_interval(lambda m: np.sqrt(m[:, 1] / count), columns, seed),
+    # an unbiased estimate of V(s) may fall below 0 where nothing is left
+    simulated = Simulation(
+        sampled=not chosen.exact,
+        survival=math.sqrt(max(0.0, means[1]) / means[0]) if means[0] > 0 else math.nan,
+        interval=bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 1], 0) / m[:, 0]), columns, seed),
+        rms_gradient=math.sqrt(max(0.0, means[1]) / count),
+        rms_interval=bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 1], 0) / count), columns, seed),
     )
-    measured_rms = math.sqrt(means[2] / count)
-    measured_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 2] / count), columns, seed)
+    measured_rms = math.sqrt(max(0.0, means[2]) / count)
+    measured_interval = bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 2], 0) / count), columns, seed)
     classical = bootstrap_interval(lambda m: m[:, 3] / m[:, 1], columns, seed)
     shot_variance = max(0.0, float(np.mean([d.variance for d in draws])))
     threshold = resolved_rms(shot_variance, shots)
-    factor = measured_rms / exact.rms_gradient if exact.rms_gradient > 0 else 1.0
+    factor = measured_rms / simulated.rms_gradient if simulated.rms_gradient > 0 else 1.0
     # noise that costs nothing has made nothing classical, whatever it could do elsewhere
-    kind = result.fixed_point.kind if exact.survival < 1 - 1e-9 else "untouched"
+    kind = result.fixed_point.kind if simulated.survival < 1 - 1e-9 else "untouched"
     verdict = decide(noiseless_interval, measured_interval, threshold, classical, kind, shots)
     if means[0] <= 1e-20:
         verdict = Verdict(
             "shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter"
         )
     points = tuple(
-        SurvivalPoint(x, math.sqrt(v / means[0]), float(result.survival(x)))
+        SurvivalPoint(x, math.sqrt(max(0.0, v) / means[0]), float(result.survival(x)))
         for x, v in zip(scales, means[4:], strict=True)
         if means[0] > 0
     )
@@ -357,25 +367,34 @@ def diagnose(
         noiseless_interval=noiseless_interval,
         noiseless_per_parameter=np.sqrt(first.per_parameter[0]),
         law=result,
-        exact=exact,
-        exact_reason=None,
+        simulated=simulated,
         curve=points,
         resources=resources,
         verdict=verdict,
         advice=_advice(result, resources, s),
-        engine=f"{chosen.name}: {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
-        samples=total,
+        engine=chosen.name,
+        engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
+        samples=len(draws),
         seed=result.seed,
-        warnings=(*problem.warnings, *_doubts(result)),
+        warnings=(*problem.warnings, *result.approximations, *_doubts(result)),
     )
+
+
+def gradients_of(samples: int, points: int = len(_CURVE)) -> int:
+    """How many gradients a diagnosis takes, for the choice of an engine.
+
+    Args:
+        samples: Number of parameter draws.
+        points: Further scales of the survival curve.
+    """
+    return (LAW_GRADIENTS + 1 + points) * samples
 
 
 @dataclass(frozen=True)
 class _Draw:
-    """One draw's share: power series, budget, sum g^2 at (s, s as read, infinity, further scales), Var(O)."""
+    """One draw's share: first order, sum g^2 at (s, s as read, infinity, further scales), Var(O)."""
 
-    series: Real
-    budget: Real
+    first: FirstOrderDraw
     squares: Real
     variance: float
 
@@ -389,7 +408,7 @@ def _measured_problem(problem: Problem) -> Problem:
     return problem.with_readout(attenuated(problem.readout, errors))
 
 
-def _equivariance(engine: ExactEngine) -> dict[str, Any]:
+def _equivariance(engine: Engine) -> dict[str, Any]:
     program, problem = engine.program, engine.program.problem
     breaking = [*problem.breaking, *program.noise_class.breaking]
     if not problem.readout_conserves:
@@ -405,7 +424,7 @@ def _equivariance(engine: ExactEngine) -> dict[str, Any]:
     }
 
 
-def _cone(engine: ExactEngine) -> dict[str, Any]:
+def _cone(engine: Engine) -> dict[str, Any]:
     program = engine.program
     return {
         "qubits": list(program.cone.qubits),

@@ -16,7 +16,7 @@ from equinoise.engines import noise_kernels as kernels
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram
 
-__all__ = ["KEEP_BYTES", "Channel"]
+__all__ = ["KEEP_BYTES", "Channel", "site_populations"]
 
 Real = npt.NDArray[np.float64]
 State = dict[int | None, Real]
@@ -63,6 +63,24 @@ def _decay(rate: float, scale: float | None, orders: int) -> Real:
     return np.array([math.exp(-rate * scale) if rate else 1.0])
 
 
+def site_populations(slot: SlotProgram, scale: float | None) -> list[tuple[int, Real]]:
+    """Per qubit, the channel on its populations (p0, p1): (qubit, shape (orders, 2, 2)), one order or, for None, three.
+
+    Args:
+        slot: The noise.
+        scale: s in [0, infinity], or None for the power series at s = 0 up to s^2.
+    """
+    orders = 3 if scale is None else 1
+    out = []
+    for i, generators in _site_generators(slot):
+        total = np.zeros((orders, 2, 2))
+        total[0] = np.eye(2)
+        for generator in generators:
+            total = _compose(_exponential(generator, scale, orders), total)
+        out.append((i, total))
+    return out
+
+
 @dataclass(frozen=True)
 class _Pauli:
     """P r P on the full space: r_xy -> sign(x) sign(y) r at (x ^ flip, y ^ flip)."""
@@ -89,13 +107,7 @@ class Channel:
         self.idle = slot.empty or scale == 0
         self.dephases_only = not (slot.relaxation or slot.depolarizing or slot.flips or slot.paulis)
         self._masks: dict[int | None, Real] = {}
-        self._sites: list[tuple[int, Real]] = []
-        for i, generators in _site_generators(slot):
-            total = np.zeros((self.orders, 2, 2))
-            total[0] = np.eye(2)
-            for generator in generators:
-                total = _compose(_exponential(generator, scale, self.orders), total)
-            self._sites.append((i, total))
+        self._sites = site_populations(slot, scale)
         self._pairs: list[tuple[tuple[int, int], Real, Real]] = []
         for qubits, rate in slot.depolarizing:
             if len(qubits) == 2:

@@ -1,19 +1,77 @@
-"""Many draws at once, and the noise scales they are taken at."""
+"""What one draw yields, many draws at once, and the noise scales they are taken at."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from equinoise.errors import ParameterError
 
-__all__ = ["check_scale", "parallel_draws"]
+__all__ = ["Draw", "FirstOrderDraw", "NoisyDraw", "check_scale", "draw_generator", "parallel_draws", "sampled_draws"]
 
 T = TypeVar("T")
+Real = npt.NDArray[np.float64]
+
+# draws between two looks at whether they suffice
+_BATCH = 16
+# keeps the generators of trajectories apart from those that draw parameters
+_STREAM = 0x7247
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One parameter draw at one noise scale.
+
+    Attributes:
+        value: C(theta; s).
+        square: <O^2>, for the single-shot variance <O^2> - C^2.
+        gradient: dC/dtheta, shape (K,), all circuit parameters (zero outside the cone).
+    """
+
+    value: float
+    square: float
+    gradient: Real
+
+
+@dataclass(frozen=True)
+class NoisyDraw:
+    """What one draw of the parameters adds to averages that are quadratic in value and gradient.
+
+    Attributes:
+        gradient_square: g_k^2, or an unbiased estimate of it, which may be negative; shape (K,).
+        value_square: C^2 likewise.
+        square: <O^2> likewise.
+    """
+
+    gradient_square: Real
+    value_square: float
+    square: float
+
+
+@dataclass(frozen=True)
+class FirstOrderDraw:
+    """What one draw of the parameters adds to kappa, its budget and the second moment, at s = 0.
+
+    Attributes:
+        square: sum_k g_k^2.
+        slope: sum_k g_k g'_k.
+        curvature: sum_k (g'_k^2 + g_k g''_k); NaN where the engine does not have it.
+        per_parameter: (g_k^2, g_k g'_k), shape (2, K); NaN likewise.
+        budget: sum_k g_k g'_k by noise term, shape (terms,).
+    """
+
+    square: float
+    slope: float
+    curvature: float
+    per_parameter: Real
+    budget: Real
 
 
 def parallel_draws(
@@ -40,6 +98,40 @@ def parallel_draws(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return done
+
+
+def sampled_draws(
+    function: Callable[[Real, np.random.Generator], T],
+    thetas: Sequence[Real] | Real,
+    seed: int,
+    workers: int,
+    progress: Callable[[int], None] | None = None,
+    enough: Callable[[list[T]], bool] | None = None,
+) -> list[T]:
+    """function(theta, generator) for each draw of the parameters, whatever the number of workers.
+
+    Args:
+        function: Releases the GIL for most of its time.
+        thetas: S draws of shape (K,), radians.
+        seed: Each draw's generator follows from it and the draw's number.
+        workers: Threads.
+        progress: Called with 1 whenever a draw is done.
+        enough: Asked after every 16 draws whether those so far suffice.
+    """
+    done: list[T] = []
+    items = list(enumerate(thetas))
+    batch = _BATCH if enough is not None else max(1, len(items))
+    for start in range(0, len(items), batch):
+        part = items[start : start + batch]
+        done += parallel_draws(lambda item: function(item[1], draw_generator(seed, item[0])), part, workers, progress)
+        if enough is not None and enough(done):
+            break
+    return done
+
+
+def draw_generator(seed: int, number: int) -> np.random.Generator:
+    """The generator of one draw of a study."""
+    return np.random.default_rng(np.random.SeedSequence([seed, _STREAM, number]))
 
 
 def check_scale(scale: float) -> float:

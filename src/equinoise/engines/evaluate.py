@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.draws import check_scale, parallel_draws
+from equinoise.engines.draws import Draw, check_scale, sampled_draws
+from equinoise.engines.engine import Engine
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.problem.ensemble import Ensemble
@@ -27,9 +28,11 @@ class Expectation:
     Attributes:
         value: C(theta; s), in the readout's units.
         shot_variance: <O^2> - C^2, the variance of one ideal measurement of the readout.
-        standard_error: 0 for an exact engine.
+        standard_error: Of the value; 0 for an exact engine.
         scale: Noise scale s.
         engine: Engine used.
+        samples: Trajectories averaged; 1 for an exact engine.
+        seed: Of the trajectories; None for an exact engine.
     """
 
     value: float
@@ -37,6 +40,8 @@ class Expectation:
     standard_error: float
     scale: float
     engine: str
+    samples: int = 1
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,9 @@ class Gradient:
         standard_error: Shape (K,); zeros for an exact engine.
         scale: Noise scale s.
         engine: Engine used.
-        reduction: Cone width, charges held, and complex numbers per state.
+        reduction: Cone qubits, charges held, and complex numbers of a density matrix in them.
+        samples: Trajectories averaged; 1 for an exact engine.
+        seed: Of the trajectories; None for an exact engine.
     """
 
     value: float
@@ -58,6 +65,8 @@ class Gradient:
     scale: float
     engine: str
     reduction: dict[str, Any]
+    samples: int = 1
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ class GradientVariance:
 
     Attributes:
         scales: Shape (S,).
-        variance: V at each scale, shape (S,).
-        standard_error: Of each V over the draws, shape (S,).
+        variance: V at each scale, shape (S,); an unbiased estimate from trajectories may be negative.
+        standard_error: Of each V over the draws (trajectories included), shape (S,).
         per_parameter: mean g_k^2, shape (S, K).
         survival: R = sqrt(V(s)/V(0)), shape (S,).
         survival_error: Standard error of R from the paired draws, shape (S,).
@@ -90,7 +99,15 @@ class GradientVariance:
 
 
 def expectation(
-    problem: Problem, theta: Any, scale: float = 1.0, engine: str = "auto", *, reduce: bool = True
+    problem: Problem,
+    theta: Any,
+    scale: float = 1.0,
+    engine: str = "auto",
+    *,
+    samples: int = 256,
+    seed: int = 0,
+    reduce: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> Expectation:
     """The readout's expectation value C(theta; s) = Tr[O exp(s E_L) U_L ... exp(s E_1) U_1(rho_0)].
 
@@ -99,10 +116,14 @@ def expectation(
         theta: Shape (K,), radians, in the order of ``circuit.parameters`` (or a mapping).
         scale: Noise scale s in [0, infinity]; 1 is the stated noise.
         engine: "auto" or an engine's name.
+        samples: Trajectories, where the engine samples.
+        seed: Of the trajectories.
         reduce: Whether to use light cone and sectors (off only for checks).
+        progress: Called with 1 after each trajectory.
 
     Raises:
-        ParameterError: theta or scale does not fit.
+        ParameterError: theta, scale or samples does not fit.
+        UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
     Source:
@@ -116,25 +137,55 @@ def expectation(
         -0.912668
     """
     s = check_scale(scale)
-    chosen = select_engine(problem, engine, reduce=reduce)
-    value, square = chosen.value(problem.theta(theta), s)
-    return Expectation(value, square - value**2, 0.0, s, chosen.name)
+    angles = problem.theta(theta)
+    chosen = select_engine(problem, engine, reduce=reduce, noiseless=s == 0)
+    if chosen.exact or s == 0:
+        value, square = chosen.value(angles, s)
+        return Expectation(value, square - value**2, 0.0, s, chosen.name)
+    count = _checked_samples(samples)
+    found = sampled_draws(lambda t, rng: chosen.value(t, s, rng), [angles] * count, seed, chosen.workers, progress)
+    values, squares = np.array(found).T
+    value, error = float(values.mean()), _standard_error(values)
+    return Expectation(value, float(squares.mean()) - value**2 + error**2, error, s, chosen.name, count, seed)
+
+
+def _checked_samples(samples: int) -> int:
+    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
+        raise ParameterError(f"samples must be at least 2 trajectories for an error bar, got {samples!r}.")
+    return samples
+
+
+def _standard_error(values: Real) -> Any:
+    """Of the mean over the first axis."""
+    return values.std(axis=0, ddof=1) / np.sqrt(values.shape[0])
 
 
 def gradient(
-    problem: Problem, theta: Any, scale: float = 1.0, engine: str = "auto", *, reduce: bool = True
+    problem: Problem,
+    theta: Any,
+    scale: float = 1.0,
+    engine: str = "auto",
+    *,
+    samples: int = 256,
+    seed: int = 0,
+    reduce: bool = True,
+    progress: Callable[[int], None] | None = None,
 ) -> Gradient:
-    """The gradient of C(theta; s) with respect to all parameters at once, by one noisy adjoint sweep.
+    """The gradient of C(theta; s) with respect to all parameters at once, by noisy adjoint sweeps.
 
     Args:
         problem: The problem.
         theta: Shape (K,), radians, in the order of ``circuit.parameters`` (or a mapping).
         scale: Noise scale s in [0, infinity].
         engine: "auto" or an engine's name.
+        samples: Trajectories, where the engine samples.
+        seed: Of the trajectories.
         reduce: Whether to use light cone and sectors (off only for checks).
+        progress: Called with 1 after each trajectory.
 
     Raises:
-        ParameterError: theta or scale does not fit.
+        ParameterError: theta, scale or samples does not fit.
+        UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
     Source:
@@ -149,15 +200,28 @@ def gradient(
         ('exact', (14,))
     """
     s = check_scale(scale)
-    chosen = select_engine(problem, engine, reduce=reduce)
-    draw = chosen.draw(problem.theta(theta), s)
-    program = chosen.program
-    reduction = {
-        "qubits": program.cone.qubits,
-        "charges": tuple(q for q in program.charges if q is not None) or None,
-        "numbers": program.numbers,
-    }
-    return Gradient(draw.value, draw.gradient, np.zeros_like(draw.gradient), s, chosen.name, reduction)
+    angles = problem.theta(theta)
+    chosen = select_engine(problem, engine, reduce=reduce, noiseless=s == 0)
+    if chosen.exact or s == 0:
+        draw = chosen.draw(angles, s)
+        exact = np.zeros_like(draw.gradient)
+        return Gradient(draw.value, draw.gradient, exact, s, chosen.name, _reduction(chosen))
+    count = _checked_samples(samples)
+
+    def one(angles: Real, rng: np.random.Generator) -> Draw:
+        return chosen.draw(angles, s, rng)
+
+    draws = sampled_draws(one, [angles] * count, seed, chosen.workers, progress)
+    gradients = np.stack([d.gradient for d in draws])
+    value = float(np.mean([d.value for d in draws]))
+    error = _standard_error(gradients)
+    return Gradient(value, gradients.mean(axis=0), error, s, chosen.name, _reduction(chosen), count, seed)
+
+
+def _reduction(engine: Engine) -> dict[str, Any]:
+    program = engine.program
+    charges = tuple(q for q in program.charges if q is not None) or None
+    return {"qubits": program.cone.qubits, "charges": charges, "numbers": program.numbers}
 
 
 def gradient_variance(
@@ -185,6 +249,7 @@ def gradient_variance(
 
     Raises:
         ParameterError: A scale, the ensemble or samples does not fit.
+        UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
     Example:
@@ -199,14 +264,15 @@ def gradient_variance(
     if not wanted:
         raise ParameterError("scales must hold at least one noise scale.")
     law = Ensemble.of(ensemble)
-    chosen = select_engine(problem, engine, workers=workers)
     thetas = law.draw(problem, samples, seed)
     all_scales = wanted if 0.0 in wanted else [0.0, *wanted]
+    count = len(thetas) * len(all_scales)
+    chosen = select_engine(problem, engine, workers=workers, draws=count, noiseless=set(wanted) == {0.0})
 
-    def one(theta: Real) -> Real:
-        return np.stack([chosen.draw(theta, s).gradient ** 2 for s in all_scales])
+    def one(theta: Real, rng: np.random.Generator) -> Real:
+        return np.stack([d.gradient_square for d in chosen.noisy(theta, all_scales, rng)])
 
-    squares = np.stack(parallel_draws(one, thetas, chosen.workers, progress))
+    squares = np.stack(sampled_draws(one, thetas, seed, chosen.workers, progress))
     totals = squares.sum(axis=2)
     mean = totals.mean(axis=0)
     base = all_scales.index(0.0)
@@ -216,7 +282,7 @@ def gradient_variance(
     ratio = mean / mean[base] if mean[base] > 0 else np.full(mean.shape, np.nan)
     residual = (totals - ratio * totals[:, [base]]) / max(mean[base], np.finfo(float).tiny)
     ratio_error = residual.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(mean.shape, np.nan)
-    survival = np.sqrt(ratio)
+    survival = np.sqrt(np.maximum(ratio, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         survival_error = np.where(survival > 0, ratio_error / (2 * survival), 0.0)
     return GradientVariance(

@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from equinoise.engines import kernels
+from equinoise.engines.blocks import Blocks, build_blocks, contract
 from equinoise.engines.channel import KEEP_BYTES, Channel
-from equinoise.errors import MemoryLimitError
+from equinoise.engines.draws import Draw
+from equinoise.engines.engine import Cost, ExactAnswers, memory_limit
+from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.reduction.program import Entries, LayerProgram, Program
 
-__all__ = ["Blocks", "Draw", "ExactEngine", "memory_limit"]
+__all__ = ["ExactEngine"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -32,36 +34,8 @@ State = dict[int | None, Real]
 Spans = dict[int | None, tuple[int, int]]
 
 SERIES_ORDERS = 3
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """A draw's block unitaries and generators, gauge fixed for the kernels.
-
-    Attributes:
-        unitary: Shape (m, 4, 4); PAIR blocks scaled so that entry (0, 0) is 1.
-        dagger: Their adjoints, last block first.
-        generator: Shape (slots, 4, 4); PAIR generators shifted so that entry (0, 0) is 0.
-    """
-
-    unitary: Complex
-    dagger: Complex
-    generator: Complex
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One parameter draw at one noise scale.
-
-    Attributes:
-        value: C(theta; s).
-        square: <O^2>, for the single-shot variance <O^2> - C^2.
-        gradient: dC/dtheta, shape (K,), all circuit parameters (zero outside the cone).
-    """
-
-    value: float
-    square: float
-    gradient: Real
+# a block on one complex number of a density matrix, measured on one core; for estimates only
+SECONDS_PER_UPDATE = 5e-10
 
 
 @dataclass(frozen=True)
@@ -73,24 +47,18 @@ class _Plan:
     bytes: int
 
 
-def memory_limit() -> int:
-    """Bytes that the engine may use: 85 % of what is available now, or EQUINOISE_MEMORY_GB."""
-    given = os.environ.get("EQUINOISE_MEMORY_GB")
-    if given:
-        try:
-            return int(float(given) * 1e9)
-        except ValueError:
-            raise MemoryLimitError(f"EQUINOISE_MEMORY_GB must be a number of gigabytes, got {given!r}.") from None
-    return int(0.85 * psutil.virtual_memory().available)
-
-
 def _about(number: int, unit: int = 1) -> str:
     """Three figures of a whole number in a unit, however large."""
     value = Decimal(number) / unit
     return f"{value:.3g}" if value > 10**15 else f"{float(value):.3g}"
 
 
-class ExactEngine:
+def _bounded(value: int | Decimal) -> float:
+    """A number too large for a float becomes infinity."""
+    return float(min(value, Decimal("1e300")))
+
+
+class ExactEngine(ExactAnswers):
     """Exact noisy values and gradients of a compiled problem.
 
     Args:
@@ -105,12 +73,14 @@ class ExactEngine:
     name = "exact"
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
+        reason = self.obstacle(program)
+        if reason is not None:
+            raise UnsupportedError(f"the engine {self.name!r} cannot serve this problem: {reason}.")
         self.program = program
         self.depth = len(program.layers)
         self._channels: dict[tuple[int, float | None], Channel] = {}
         self._slot_index = {slot: i for i, slot in enumerate(dict.fromkeys(program.slots))}
         self._threads = threading.local()
-        self._kind = np.concatenate([layer.kind for layer in program.layers])
         # masks are shared by all draws; those too large to keep are made again row by row
         self.shared_bytes = max(0 if 8 * d * d > KEEP_BYTES else 8 * d * d for d in program.dimensions)
         room = memory_limit() - self.shared_bytes
@@ -122,6 +92,25 @@ class ExactEngine:
         self._room_bytes = room
         wanted = workers or os.cpu_count() or 1
         self.workers = max(1, min(wanted, room // max(self._plan(SERIES_ORDERS, room).bytes, self._tangent_bytes())))
+
+    # -- what it can do, and at what cost --------------------------------------------------------------------------
+
+    @classmethod
+    def obstacle(cls, program: Program) -> str | None:
+        """Why a problem is not for this engine, and which one serves; None if it is."""
+        if program.processes:
+            return (
+                "noise correlated in time is no product of one channel per slot; engine 'trajectories' samples it, and "
+                "'state-vector' has its kappa"
+            )
+        return None
+
+    @classmethod
+    def cost(cls, program: Program) -> Cost:
+        """Seconds and bytes of one gradient, before any table is built."""
+        updates = 6 * program.numbers * max(1, program.num_blocks)
+        shared = max(0 if 8 * d * d > KEEP_BYTES else 8 * d * d for d in program.dimensions)
+        return Cost(_bounded(Decimal(SECONDS_PER_UPDATE) * updates), shared + 2 * 16 * program.numbers)
 
     # -- memory --------------------------------------------------------------------------------------------------
 
@@ -143,7 +132,8 @@ class ExactEngine:
             f"the light cone of {program.width} qubits holds {_about(program.numbers)} complex numbers "
             f"({_about(16 * program.numbers, 10**9)} GB a state); {what} needs {_about(needed, 10**9)} GB and "
             f"{max(room, 0) / 1e9:.3g} GB are free. Use fewer layers, a more local readout, an input of lower charge, "
-            "or noise that conserves the charge; EQUINOISE_MEMORY_GB sets the limit."
+            "or noise that conserves the charge; engine 'trajectories' needs state vectors only; EQUINOISE_MEMORY_GB "
+            "sets the limit."
         )
 
     @property
@@ -157,20 +147,6 @@ class ExactEngine:
         return self._plan(1, self._room_bytes).kept
 
     # -- preparation ---------------------------------------------------------------------------------------------
-
-    def blocks(self, theta: Real) -> Blocks:
-        """Block unitaries and generators at theta, shape (K,), radians."""
-        program = self.program
-        unitary = np.empty((program.num_blocks, 4, 4), dtype=np.complex128)
-        generator = np.empty((program.slot_parameter.size, 4, 4), dtype=np.complex128)
-        kernels.build_blocks(theta, *program.rotations, unitary, generator)
-        kind = self._kind
-        pair = kind == kernels.PAIR
-        unitary[pair] /= unitary[pair, 0, 0][:, None, None]
-        pair_slots = pair[program.slot_block]
-        generator[pair_slots] -= generator[pair_slots, 0, 0][:, None, None] * np.eye(4)
-        dagger = np.ascontiguousarray(unitary.conj().transpose(0, 2, 1)[::-1])
-        return Blocks(unitary, dagger, generator)
 
     def channel(self, layer: int, scale: float | None) -> Channel:
         """The noise of a slot at a scale (None: its power series at s = 0), built once."""
@@ -294,7 +270,7 @@ class ExactEngine:
     def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[float, float, Real]:
         """Value and <O^2>, and gradients per order, shape (orders, K)."""
         program = self.program
-        blocks = self.blocks(theta)
+        blocks = build_blocks(self.program, theta)
         spans = self._spans(orders, noiseless=scale == 0)
         moments = np.zeros((orders, program.num_blocks, 4, 4), dtype=np.complex128)
         plan = self._plan(orders, self._room_bytes)
@@ -320,7 +296,7 @@ class ExactEngine:
                         self._pull_back(q, rho, adjoint, layer, blocks, low, orders - low, number > 0, part)
                 moments[:, layer.start : layer.stop] = part[:, ::-1]
             stop = start
-        return value, square, self._contract(blocks, moments)
+        return value, square, contract(program, blocks, moments)
 
     def _pull_back(
         self,
@@ -353,25 +329,16 @@ class ExactEngine:
         """Where a layer's blocks stand in the reversed list."""
         return self.program.num_blocks - layer.stop, self.program.num_blocks - layer.start
 
-    def _contract(self, blocks: Blocks, moments: Complex) -> Real:
-        """dC/dtheta_k = sum over the blocks of 2 Im Tr[G_k M], shape (orders, K)."""
-        program = self.program
-        each = 2 * np.einsum("gac,ogca->og", blocks.generator, moments[:, program.slot_block]).imag
-        gradient = np.zeros((moments.shape[0], len(program.problem.parameters)))
-        for k in range(moments.shape[0]):
-            np.add.at(gradient[k], program.slot_parameter, each[k])
-        return gradient
-
     # -- quantities of one draw ------------------------------------------------------------------------------------
 
-    def value(self, theta: Real, scale: float) -> tuple[float, float]:
+    def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
         """C(theta; s) and <O^2>."""
         self._threads.roomy = self._plan(1, self._room_bytes).roomy
-        (rho,) = self._states(self.blocks(theta), scale, 1, range(self.depth - 1, self.depth))
+        (rho,) = self._states(build_blocks(self.program, theta), scale, 1, range(self.depth - 1, self.depth))
         value, square, _ = self._read(rho, scale, 1)
         return value, square
 
-    def draw(self, theta: Real, scale: float) -> Draw:
+    def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
         """Value, <O^2> and gradient at one scale (0 to infinity)."""
         value, square, gradient = self._sweep(theta, scale, 1)
         return Draw(value, square, gradient[0])
@@ -384,7 +351,7 @@ class ExactEngine:
     def final_states(self, theta: Real, scale: float) -> list[State]:
         """The state after the unitaries of each layer (before its slot), order axis of length 1."""
         self._threads.roomy = True
-        kept = self._states(self.blocks(theta), scale, 1, range(self.depth))
+        kept = self._states(build_blocks(self.program, theta), scale, 1, range(self.depth))
         return [{q: rho.copy() for q, rho in state.items()} for state in kept]
 
     def budget(self, theta: Real, direction: Real) -> Real:
@@ -426,11 +393,8 @@ class ExactEngine:
         program = self.program
         if self._tangent_bytes() > self._room_bytes:
             raise MemoryLimitError(self._refusal("the law's budget", self._tangent_bytes(), self._room_bytes))
-        blocks = self.blocks(theta)
-        tangent = np.zeros_like(blocks.unitary)
-        np.add.at(tangent, program.slot_block, direction[program.slot_parameter][:, None, None] * blocks.generator)
-        tangent = -1j * tangent @ blocks.unitary
-        tangent_dagger = np.ascontiguousarray(tangent.conj().transpose(0, 2, 1)[::-1])
+        blocks = build_blocks(self.program, theta)
+        tangent, tangent_dagger = blocks.tangent(program, direction)
         inputs = [q for q in program.charges if q in program.input_charges]
         state, dstate = self._initial(1), self._zero("tangent", 1)
         scratch, dscratch = self._room("scratch", 1), self._room("tangent scratch", 1)
@@ -461,7 +425,7 @@ class ExactEngine:
     def commutator_norms(self, theta: Real, state: State) -> Real:
         """Frobenius norms of [G_k, state] for each block generator, shape (slots,)."""
         program = self.program
-        blocks = self.blocks(theta)
+        blocks = build_blocks(self.program, theta)
         empty, scratch = self._zero("tangent", 1), self._room("scratch", 1)
         dscratch = self._room("tangent scratch", 1)
         one = np.eye(4, dtype=np.complex128)[None]

@@ -1,36 +1,213 @@
-"""The choice of an engine for a problem."""
+"""The choice of an engine for a problem: what each declares, and the cheapest that serves."""
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from typing import cast
+
+from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
+from equinoise.engines.free_fermion import FreeFermionEngine
+from equinoise.engines.state_vector import StateVectorEngine
+from equinoise.engines.trajectories import TrajectoryEngine
 from equinoise.errors import UnsupportedError
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import compile_problem
+from equinoise.reduction.program import Program, compile_problem
 
-__all__ = ["ENGINES", "select_engine"]
+__all__ = [
+    "ENGINES",
+    "Choice",
+    "Declaration",
+    "choose",
+    "choose_engine",
+    "declarations",
+    "exact_engine",
+    "select_engine",
+]
 
-ENGINES = ("exact",)
+_CLASSES: dict[str, type[ExactEngine] | type[FreeFermionEngine] | type[StateVectorEngine] | type[TrajectoryEngine]] = {
+    "exact": ExactEngine,
+    "free-fermion": FreeFermionEngine,
+    "state-vector": StateVectorEngine,
+    "trajectories": TrajectoryEngine,
+}
+ENGINES = tuple(_CLASSES)
+_QUANTITIES = {
+    "exact": ("values, gradients and the law at any noise", "none"),
+    "free-fermion": ("values, gradients and the law at any noise", "none"),
+    "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
+    "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
+}
+# an exact engine whose draws would take longer than this many seconds gives way to an unbiased one
+PATIENCE = 900.0
 
 
-def select_engine(
-    problem: Problem, engine: str = "auto", *, reduce: bool = True, workers: int | None = None
-) -> ExactEngine:
-    """The engine that a name stands for, prepared for the problem and kept with it.
+@dataclass(frozen=True)
+class Declaration:
+    """What an engine says of itself before it is built.
+
+    Attributes:
+        engine: Its name.
+        serves: Whether it can take the problem within the memory there is.
+        reason: Why not; empty if it serves.
+        quantities: What it computes.
+        error: Its kind of error.
+        seconds: Estimate for one draw (of an exact gradient, of kappa, of one trajectory), on one processor.
+        bytes: Estimated peak memory of one draw.
+    """
+
+    engine: str
+    serves: bool
+    reason: str
+    quantities: str
+    error: str
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine with the reason why it was taken."""
+
+    engine: Engine
+    reason: str
+
+
+def declarations(problem: Problem, *, reduce: bool = True) -> tuple[Declaration, ...]:
+    """What each engine declares for a problem.
 
     Args:
         problem: The problem.
-        engine: "auto" or "exact".
+        reduce: Whether to use light cone and sectors.
+    """
+    program = compile_problem(problem, reduce=reduce)
+    return tuple(_declare(name, program) for name in ENGINES)
+
+
+def _declare(name: str, program: Program) -> Declaration:
+    kind = _CLASSES[name]
+    quantities, error = _QUANTITIES[name]
+    reason = kind.obstacle(program) or ""
+    cost = Cost(float("nan"), 0) if reason else kind.cost(program)
+    room = memory_limit()
+    if not reason and cost.bytes > room:
+        reason = f"one draw needs {_gigabytes(cost.bytes)} and {_gigabytes(room)} are free"
+    return Declaration(name, not reason, reason, quantities, error, cost.seconds, cost.bytes)
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.3g} GB" if size < 10**300 else "more than 1e+291 GB"
+
+
+def choose(
+    problem: Problem,
+    *,
+    reduce: bool = True,
+    workers: int | None = None,
+    draws: float = 1,
+    noiseless: bool = False,
+) -> tuple[str, str]:
+    """The engine that "auto" takes, and why; none of them is built.
+
+    The cheapest exact engine that fits in memory and in patience, else the cheapest unbiased one.
+
+    Args:
+        problem: The problem.
         reduce: Whether to use light cone and sectors.
         workers: Draws run at once; all processors by default.
+        draws: Number of gradients that will be asked for.
+        noiseless: Whether only noise scale 0 will be asked for.
 
     Raises:
-        UnsupportedError: No such engine.
-        MemoryLimitError: It does not fit (with the numbers, and what to do).
+        UnsupportedError: No engine serves (with each one's reason).
+    """
+    program = compile_problem(problem, reduce=reduce)
+    found = {name: _declare(name, program) for name in ENGINES}
+    processors = workers or os.cpu_count() or 1
+    exact = [found["exact"], found["free-fermion"], *([found["state-vector"]] if noiseless else [])]
+    fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)
+    if fits and fits[0].seconds * draws <= PATIENCE * processors:
+        return fits[0].engine, "the cheapest exact engine" if len(fits) > 1 else "exact, and affordable"
+    if found["trajectories"].serves:
+        if not fits:
+            return "trajectories", f"unbiased; no exact engine serves ({found['exact'].reason})"
+        long = _duration(fits[0].seconds * draws / processors)
+        return "trajectories", f"unbiased; engine {fits[0].engine} would take about {long}"
+    if fits:
+        return fits[0].engine, "the only engine that serves"
+    if found["exact"].bytes:  # its own refusal has the numbers and the remedies
+        return "exact", "the only engine that could serve"
+    reasons = "; ".join(f"{d.engine}: {d.reason}" for d in found.values())
+    raise UnsupportedError(f"no engine serves this problem. {reasons}.")
+
+
+def choose_engine(
+    problem: Problem,
+    engine: str = "auto",
+    *,
+    reduce: bool = True,
+    workers: int | None = None,
+    draws: float = 1,
+    noiseless: bool = False,
+) -> Choice:
+    """The engine that a name stands for, prepared for the problem and kept with it, and why.
+
+    Args:
+        problem: The problem.
+        engine: "auto" (see :func:`choose`) or one of :data:`ENGINES`.
+        reduce: Whether to use light cone and sectors.
+        workers: Draws run at once; all processors by default.
+        draws: Number of gradients that will be asked for.
+        noiseless: Whether only noise scale 0 will be asked for.
+
+    Raises:
+        UnsupportedError: No such engine, or it cannot serve the problem (saying which does).
+        MemoryLimitError: Nothing fits (with the numbers, and what to do).
     """
     if engine not in ("auto", *ENGINES):
         raise UnsupportedError(f"no engine {engine!r}; choose auto or one of: {', '.join(ENGINES)}.")
+    reason = "asked for"
+    if engine == "auto":
+        engine, reason = choose(problem, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless)
     program = compile_problem(problem, reduce=reduce)
-    known: dict[tuple[bool, int | None], ExactEngine] = vars(problem).setdefault("_engines", {})
-    if (reduce, workers) not in known:
-        known[reduce, workers] = ExactEngine(program, workers=workers)
-    return known[reduce, workers]
+    return Choice(_built(problem, program, engine, reduce, workers), reason)
+
+
+def select_engine(
+    problem: Problem,
+    engine: str = "auto",
+    *,
+    reduce: bool = True,
+    workers: int | None = None,
+    draws: float = 1,
+    noiseless: bool = False,
+) -> Engine:
+    """The engine of :func:`choose_engine`, without the reason."""
+    return choose_engine(problem, engine, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless).engine
+
+
+def exact_engine(problem: Problem, *, reduce: bool = True, workers: int | None = None) -> ExactEngine:
+    """The density-matrix engine, whatever else would serve.
+
+    Raises:
+        MemoryLimitError: It does not fit (with the numbers, and what to do).
+        UnsupportedError: The noise is correlated in time.
+    """
+    built = _built(problem, compile_problem(problem, reduce=reduce), "exact", reduce, workers)
+    return cast(ExactEngine, built)
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("years", 3.15e7), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def _built(problem: Problem, program: Program, name: str, reduce: bool, workers: int | None) -> Engine:
+    known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
+    key = (name, reduce, workers)
+    if key not in known:
+        known[key] = _CLASSES[name](program, workers=workers)
+    return known[key]

@@ -2,7 +2,8 @@
 
 In an ensemble in which each qubit carries an independent uniform Z rotation next to every noise slot, only equal
 histories of charge differences interfere, so for diagonal dephasing V(s)/V(0) is the integral of exp(-2 s Gamma) over a
-positive measure: completely monotone and log-convex.
+positive measure: completely monotone and log-convex. Phases correlated in time are Gaussian too and give each history a
+rate of its own, half the variance of its phase, so that the same holds for them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from equinoise.problem.blocks import Block
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.gates import Rotation
 from equinoise.problem.problem import Problem
+from equinoise.reduction.processes import greatest_process_rate
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram
 
 __all__ = ["Certificate", "certificate", "greatest_rate", "random_phases", "survival_bounds"]
 
 Real = npt.NDArray[np.float64]
+
+# up to this dimension the rates of all elements of a block are tabulated
+_TABULATED = 4000
 
 
 @dataclass(frozen=True)
@@ -78,14 +83,41 @@ def greatest_rate(program: Program) -> float:
     """Gmax: the sum over slots of the largest decay rate of any element |x><y| that the readout can see there.
 
     The readout is the identity on qubits that it does not see in a slot, so x and y agree on those. Where they agree,
-    populations relax at down + up, twice the rate of the coherence, and depolarize at the same rate as it.
+    populations relax at down + up, twice the rate of the coherence, and depolarize at the same rate as it. In large
+    sectors an upper bound of it, which loosens the chord and keeps it true; likewise for noise correlated in time.
     """
     largest: dict[tuple[SlotProgram, frozenset[int]], float] = {}
+    tabulated = max(program.dimensions) <= _TABULATED
     for slot, seen in zip(program.slots, program.cone.seen, strict=True):
         if (slot, seen) not in largest and not slot.empty:
             hidden = [i for i, q in enumerate(program.cone.qubits) if q not in seen]
-            largest[slot, seen] = max(_visible_rate(program, slot, hidden, q) for q in program.charges)
-    return float(sum(largest.get(key, 0.0) for key in zip(program.slots, program.cone.seen, strict=True)))
+            if tabulated:
+                largest[slot, seen] = max(_visible_rate(program, slot, hidden, q) for q in program.charges)
+            else:
+                largest[slot, seen] = _rate_bound(slot, len(seen))
+    white = sum(largest.get(key, 0.0) for key in zip(program.slots, program.cone.seen, strict=True))
+    place = {q: i for i, q in enumerate(program.cone.qubits)}
+    correlated = sum(
+        max(greatest_process_rate(process, program.cone, place, q) for q in program.charges)
+        for process in program.processes
+    )
+    return float(white + correlated)
+
+
+def _rate_bound(slot: SlotProgram, seen: int) -> float:
+    """No less than any element's rate, without a table of them: the jumps' greatest rates add up.
+
+    K takes on two states of one charge values that differ by at most twice the sum of the k largest less that of the k
+    smallest weights, k at most half of the seen qubits.
+    """
+    total = 0.0
+    for rate, weights, parity in slot.jumps:
+        ordered = np.sort([w for w in weights if w] + [0.0] * max(0, seen - sum(1 for w in weights if w)))
+        k = len(ordered) // 2
+        spread = 2.0 if parity else 2 * float(ordered[len(ordered) - k :].sum() - ordered[:k].sum())
+        total += rate * spread**2 / 2
+    total += sum(down + up for _, (down, up) in slot.relaxation)
+    return total + sum(rate for _, rate in slot.depolarizing) + 2 * sum(rate for _, rate in slot.flips)
 
 
 def _visible_rate(program: Program, slot: SlotProgram, hidden: list[int], charge: int | None) -> float:
@@ -144,7 +176,7 @@ def random_phases(problem: Problem, program: Program) -> str | None:
         for block in layer.blocks:
             uses.update(k for r in block.rotations for k, _ in r.angle.coefficients)
     for number, slot in enumerate(program.slots):
-        if slot.empty:
+        if slot.empty and not any(process.coefficients[number].any() for process in program.processes):
             continue
         after = problem.layers[number + 1].blocks if number + 1 < len(problem.layers) else ()
         for qubit in sorted(program.cone.seen[number]):

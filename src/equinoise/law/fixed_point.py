@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from equinoise.engines.channel import Channel
-from equinoise.engines.exact import ExactEngine, Real
+from equinoise.engines.engine import Engine, Real
+from equinoise.engines.exact import ExactEngine
+from equinoise.reduction.program import Program
+from equinoise.reduction.slot_program import SlotProgram
 
-__all__ = ["FixedPoint", "fixed_point"]
+__all__ = ["FixedPoint", "fixed_point", "fixed_point_of_generators"]
 
 _SMALL = 1e-7
 
@@ -26,9 +29,10 @@ class FixedPoint:
 
     Attributes:
         kind: "untouched", "classical", "too mixed", "too symmetric", "partly protected", or "no noise".
-        purity: Tr sigma^2 of the fixed point sigma that a state of the circuit is sent to.
-        commutator: max over generators of ||[G_k, sigma]|| / ||[G_k, rho]||, rho the noiseless state.
-        coherence: Share of ||rho||^2's off-diagonal part that sigma keeps.
+        purity: Tr sigma^2 of the fixed point sigma that a state of the circuit is sent to; NaN where only the
+            generators were looked at.
+        commutator: max over generators of ||[G_k, sigma]|| / ||[G_k, rho]||, rho the noiseless state; NaN likewise.
+        coherence: Share of ||rho||^2's off-diagonal part that sigma keeps; NaN likewise.
     """
 
     kind: str
@@ -37,13 +41,19 @@ class FixedPoint:
     coherence: float
 
 
-def fixed_point(engine: ExactEngine, theta: Real) -> FixedPoint:
+_ORDER = ("too symmetric", "too mixed", "classical", "partly protected", "untouched")
+
+
+def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     """The fixed-point class from the state of the circuit at theta, shape (K,), radians.
 
-    Each noisy slot's limit channel acts on the noiseless state after its layer, with the noise of all cone qubits.
-    A slot whose fixed point commutes with every generator decides alone: nothing passes it.
+    Where no density matrix is at hand, from the generators alone: :func:`fixed_point_of_generators`. Else each noisy
+    slot's limit channel acts on the noiseless state after its layer, with the noise of all cone qubits. A slot whose
+    fixed point commutes with every generator decides alone: nothing passes it.
     """
     program = engine.program
+    if not isinstance(engine, ExactEngine):
+        return fixed_point_of_generators(program)
     states = engine.final_states(theta, 0.0)
     found: list[FixedPoint] = []
     seen: set[object] = set()
@@ -57,8 +67,54 @@ def fixed_point(engine: ExactEngine, theta: Real) -> FixedPoint:
         found.append(_classify(engine, theta, rho, sigma))
     if not found:
         return FixedPoint("no noise", math.nan, 1.0, 1.0)
-    order = ["too symmetric", "too mixed", "classical", "partly protected", "untouched"]
-    return min(found, key=lambda f: order.index(f.kind))
+    return min(found, key=lambda f: _ORDER.index(f.kind))
+
+
+def fixed_point_of_generators(program: Program) -> FixedPoint:
+    """The fixed-point class from the noise's generators, without any state; its numbers are NaN.
+
+    Relaxation or depolarizing of every cone qubit in one slot leaves a product of one-qubit states with the excited
+    populations up/(down + up). Diagonal noise leaves what no jump tells apart: with the jumps' weights as rows of W,
+    and a row of ones for the charge, an element |x><y| lasts where W (z_x - z_y) = 0; so the diagonal alone lasts if W
+    has rank w, and everything if all columns are equal. Phases correlated in time may cancel in later slots (echoes),
+    so what they dephase counts as partly protected.
+    """
+    kinds = []
+    for number in range(len(program.layers)):
+        slot = program.unrestricted_slot(number)
+        phases = [process.coefficients[number] for process in program.processes if process.coefficients[number].any()]
+        if slot.empty and not phases:
+            continue
+        kinds.append(_kind_of_generators(program, slot, phases))
+    if not kinds:
+        return FixedPoint("no noise", math.nan, 1.0, 1.0)
+    return FixedPoint(min(kinds, key=_ORDER.index), math.nan, math.nan, math.nan)
+
+
+def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real]) -> str:
+    down, up = np.zeros(program.width), np.zeros(program.width)
+    for i, (falls, rises) in slot.relaxation:
+        down[i] += falls
+        up[i] += rises
+    for qubits, rate in slot.depolarizing:
+        down[list(qubits)] += rate
+        up[list(qubits)] += rate
+    for i, rate in slot.flips:
+        down[i] += rate
+        up[i] += rate
+    if np.all(down + up > 0):
+        excited = up / (down + up)
+        entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
+        return "too mixed" if entropy > 0.5 else "too symmetric"
+    rows = [np.array(weights) for _, weights, parity in slot.jumps if not parity]
+    matrix = np.stack([np.ones(program.width), *rows])
+    parities = [weights for _, weights, parity in slot.jumps if parity]
+    level = np.abs(np.stack([*matrix, *phases]) - np.stack([*matrix, *phases])[:, :1]).max() < _SMALL
+    if level and not parities and not np.any(down + up > 0):
+        return "untouched"
+    if np.linalg.matrix_rank(matrix) == program.width:
+        return "classical"
+    return "partly protected"
 
 
 def _classify(

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.draws import check_scale, parallel_draws
-from equinoise.engines.exact import ExactEngine
+from equinoise.engines.draws import FirstOrderDraw, sampled_draws
+from equinoise.engines.engine import Engine
 from equinoise.engines.select import select_engine
+from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate, survival_bounds
 from equinoise.law.fixed_point import FixedPoint, fixed_point
-from equinoise.law.rates import BudgetEntry, FirstOrder, collect, first_order_draw
-from equinoise.law.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
+from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
+from equinoise.law.resummed import (
+    lasting_share,
+    leading_order_survival,
+    rate_variance,
+    rate_variance_at,
+    resummed_survival,
+)
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 
-__all__ = ["Law", "bootstrap_interval", "law", "law_from_draws"]
+__all__ = ["Law", "bootstrap_interval", "enough", "law", "law_from_draws"]
 
 Real = npt.NDArray[np.float64]
 Interval = tuple[float, float]
+T = TypeVar("T")
 
 _RESAMPLES = 2000
 
@@ -35,24 +44,27 @@ class Law:
         variance: V(0), mean of sum_k g_k^2 without noise.
         kappa: Aligned coherence rate summed over slots, -(1/2) d ln V/ds at s = 0.
         kappa_interval: 95 % bootstrap interval over the draws.
-        kappa_per_parameter: -E g_k g'_k / E g_k^2, shape (K,); NaN where g_k = 0.
+        kappa_error: Standard error of kappa over the draws.
+        kappa_per_parameter: -E g_k g'_k / E g_k^2, shape (K,); NaN where g_k = 0, and from sampling engines.
         budget: kappa's additive parts.
-        fixed_point_share: w0 = V(inf)/V(0).
+        fixed_point_share: w0 = V(inf)/V(0); NaN where the engine does not have it.
         fixed_point_share_interval: 95 % bootstrap interval.
         fixed_point: What the noise's fixed point is.
-        second_moment: m2 = V''(0)/(4 V(0)).
-        lasting_share: w0 as the law uses it: 0 where V(s) is not monotone and w0 no share of lasting modes.
-        rate_variance: c2, relative variance of the decaying rates.
+        second_moment: m2 = V''(0)/(4 V(0)); NaN from sampling engines.
+        lasting_share: w0 as the law uses it: 0 where V(s) is not monotone and w0 no share of lasting modes, or unknown.
+        rate_variance: c2, relative variance of the decaying rates; NaN if unknown, and the law takes 0.
         certificate: Whether the bounds are proved here, and Gmax.
         samples: Number of draws.
         seed: Of the draws (None for given parameter values).
         ensemble: In words.
         engine: Engine used.
+        approximations: What of the law was sampled, fitted or left out, in words.
     """
 
     variance: float
     kappa: float
     kappa_interval: Interval
+    kappa_error: float
     kappa_per_parameter: Real
     budget: tuple[BudgetEntry, ...]
     fixed_point_share: float
@@ -66,6 +78,7 @@ class Law:
     seed: int | None
     ensemble: str
     engine: str
+    approximations: tuple[str, ...] = ()
 
     def survival(self, scale: npt.ArrayLike) -> Real:
         """R(s) by the resummed law, any shape of scales."""
@@ -103,7 +116,13 @@ def bootstrap_interval(statistic: Callable[[Real], Real], columns: Real, seed: i
 
 
 def law_from_draws(
-    engine: ExactEngine, ensemble: Ensemble, thetas: Real, first: FirstOrder, frozen: Real, seed: int
+    engine: Engine,
+    ensemble: Ensemble,
+    thetas: Real,
+    first: FirstOrder,
+    frozen: Real,
+    seed: int,
+    known: tuple[float, float] | None = None,
 ) -> Law:
     """The law from per-draw quantities.
 
@@ -112,10 +131,12 @@ def law_from_draws(
         ensemble: The draws' ensemble.
         thetas: The draws, shape (S, K).
         first: First-order quantities.
-        frozen: sum_k g_k^2 at s = infinity, shape (S,).
+        frozen: sum_k g_k^2 at s = infinity, shape (S,); NaN if unknown.
         seed: Of the draws.
+        known: (scale, R^2 there), to which c2 is fitted where the engine has no second moment.
     """
     program = engine.program
+    notes = []
     variance = float(first.square.mean())
     if variance <= 1e-300:
         kappa, share, moment = 0.0, 0.0, 0.0
@@ -127,6 +148,17 @@ def law_from_draws(
         kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
         share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)
     lasting = lasting_share(kappa, moment, share, dephasing=program.noise_class in ("none", "strong"))
+    spread = rate_variance(kappa, moment, lasting)
+    if not engine.exact:
+        notes.append(f"kappa and its budget are sampled (engine {engine.name})")
+        if math.isnan(share):
+            notes.append("w0 is not computed: the law takes 0, which bounds the survival from below at large scales")
+        if known is not None and math.isnan(spread):
+            spread = rate_variance_at(known[0], known[1], kappa, lasting)
+        if math.isnan(spread):
+            notes.append("c2 is not computed: the law takes 0, equal rates")
+        else:
+            notes.append(f"c2 is fitted to the sampled survival at s = {known[0]:g}" if known is not None else "")
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
         per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
@@ -134,6 +166,7 @@ def law_from_draws(
         variance=variance,
         kappa=kappa,
         kappa_interval=kappa_interval,
+        kappa_error=first.kappa_error if variance > 1e-300 else 0.0,
         kappa_per_parameter=per_parameter,
         budget=first.entries(program) if variance > 1e-300 else (),
         fixed_point_share=share,
@@ -141,12 +174,13 @@ def law_from_draws(
         fixed_point=fixed_point(engine, thetas[0]),
         second_moment=moment,
         lasting_share=lasting,
-        rate_variance=rate_variance(kappa, moment, lasting),
+        rate_variance=spread,
         certificate=certificate(program, ensemble),
         samples=len(thetas),
         seed=None if ensemble.kind == "given" else seed,
         ensemble=ensemble.describe(),
         engine=engine.name,
+        approximations=tuple(note for note in notes if note),
     )
 
 
@@ -157,25 +191,29 @@ def law(
     ensemble: Any = None,
     engine: str = "auto",
     *,
+    relative_error: float | None = None,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Law:
     """The coherence law of a problem.
 
-    kappa = -(1/2) d ln V/ds at s = 0 and its budget, exactly per draw; w0 = V(inf)/V(0); m2 = V''(0)/(4 V(0));
-    R^2 = w0 + (1 - w0)(1 + 2 s kappa' c2)^(-1/c2).
+    kappa = -(1/2) d ln V/ds at s = 0 and its budget, per draw exactly or unbiased; w0 = V(inf)/V(0);
+    m2 = V''(0)/(4 V(0)); R^2 = w0 + (1 - w0)(1 + 2 s kappa' c2)^(-1/c2).
 
     Args:
         problem: The problem.
-        samples: Number of draws.
+        samples: Number of draws; the greatest number where ``relative_error`` is given.
         seed: Of the draws; the same numbers whatever the number of workers.
         ensemble: "uniform" (default), "normal:WIDTH" or given parameter values of shape (S, K).
         engine: "auto" or an engine's name.
+        relative_error: Stop as soon as kappa's standard error is at most this share of kappa (looked at every 16
+            draws).
         workers: Draws run at once; all processors by default.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: The ensemble or samples does not fit.
+        ParameterError: The ensemble, samples or relative_error does not fit.
+        UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
     Source:
@@ -190,13 +228,30 @@ def law(
         (True, 'untouched')
     """
     law_ensemble = Ensemble.of(ensemble)
-    chosen = select_engine(problem, engine, workers=workers)
     thetas = law_ensemble.draw(problem, samples, seed)
+    chosen = select_engine(problem, engine, workers=workers, draws=LAW_GRADIENTS * len(thetas))
 
-    def one(theta: Real) -> tuple[tuple[Real, Real], float]:
-        frozen = chosen.draw(theta, check_scale(np.inf)).gradient
-        return first_order_draw(chosen, theta), float(frozen @ frozen)
+    def one(theta: Real, rng: np.random.Generator) -> tuple[FirstOrderDraw, float]:
+        return chosen.first_order(theta, rng), chosen.frozen(theta, rng)
 
-    draws = parallel_draws(one, thetas, chosen.workers, progress)
+    draws = sampled_draws(one, thetas, seed, chosen.workers, progress, enough(relative_error, lambda d: d[0]))
     first = collect([d for d, _ in draws])
-    return law_from_draws(chosen, law_ensemble, thetas, first, np.array([f for _, f in draws]), seed)
+    frozen = np.array([f for _, f in draws])
+    return law_from_draws(chosen, law_ensemble, thetas[: len(draws)], first, frozen, seed)
+
+
+def enough(target: float | None, first: Callable[[T], FirstOrderDraw]) -> Callable[[list[T]], bool] | None:
+    """Whether draws give kappa to a relative standard error; None where no target is set.
+
+    Args:
+        target: The error asked for.
+        first: A draw's first-order part.
+
+    Raises:
+        ParameterError: The target is not a positive number.
+    """
+    if target is None:
+        return None
+    if not (math.isfinite(target) and target > 0):
+        raise ParameterError(f"relative_error must be a number > 0, e.g. 0.05, got {target}.")
+    return lambda draws: relative_error([first(d) for d in draws]) <= target

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.draws import parallel_draws
+from equinoise.engines.draws import FirstOrderDraw, parallel_draws, sampled_draws
 from equinoise.engines.exact import ExactEngine
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import UnsupportedError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import Program
 
-__all__ = ["AlignedRates", "BudgetEntry", "FirstOrder", "aligned_rates", "budget_sums", "first_order"]
+__all__ = [
+    "LAW_GRADIENTS",
+    "AlignedRates",
+    "BudgetEntry",
+    "FirstOrder",
+    "aligned_rates",
+    "budget_sums",
+    "collect",
+    "first_order",
+    "relative_error",
+]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+
+# what kappa, budget, second moment and w0 of one draw cost, in gradients of an exact engine
+LAW_GRADIENTS = 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,8 @@ class FirstOrder:
     Attributes:
         square: sum_k g_k^2 at s = 0, shape (S,).
         slope: sum_k g_k g'_k, shape (S,).
-        curvature: sum_k (g'_k^2 + g_k g''_k), shape (S,).
-        per_parameter: (mean g_k^2, mean g_k g'_k), shape (2, K).
+        curvature: sum_k (g'_k^2 + g_k g''_k), shape (S,); NaN where the engine does not have it.
+        per_parameter: (mean g_k^2, mean g_k g'_k), shape (2, K); the latter NaN likewise.
         budget: sum_k g_k g'_k by noise term, shape (S, terms).
     """
 
@@ -64,6 +77,20 @@ class FirstOrder:
     def kappa(self) -> float:
         """-(1/2) d ln V/ds at s = 0."""
         return float(-self.slope.mean() / self.square.mean()) + 0.0
+
+    @property
+    def kappa_error(self) -> float:
+        """Standard error of kappa over the draws (a ratio of means)."""
+        if self.square.size < 2:
+            return float("nan")
+        residual = (self.slope + self.kappa * self.square) / self.square.mean()
+        return float(residual.std(ddof=1) / np.sqrt(residual.size))
+
+    @property
+    def relative_error(self) -> float:
+        """Standard error of kappa over its size; infinity where kappa is 0."""
+        kappa = abs(self.kappa)
+        return self.kappa_error / kappa if kappa > 0 else float("inf")
 
     @property
     def second_moment(self) -> float:
@@ -100,23 +127,22 @@ def budget_sums(budget: Iterable[BudgetEntry], by: str) -> dict[Any, float]:
     return out
 
 
-def first_order_draw(engine: ExactEngine, theta: Real) -> tuple[Real, Real]:
-    """(g, g', g''/2) of shape (3, K) and the budget of one draw, shape (terms,)."""
-    series = engine.series(theta)
-    return series, engine.budget(theta, series[0])
-
-
-def collect(draws: list[tuple[Real, Real]]) -> FirstOrder:
-    """First-order quantities from draws of :func:`first_order_draw`."""
-    series = np.stack([s for s, _ in draws])
-    g0, g1, g2 = series[:, 0], series[:, 1], series[:, 2]
+def collect(draws: Sequence[FirstOrderDraw]) -> FirstOrder:
+    """First-order quantities from the draws of an engine's ``first_order``."""
     return FirstOrder(
-        square=(g0**2).sum(axis=1),
-        slope=(g0 * g1).sum(axis=1),
-        curvature=(g1**2 + 2 * g0 * g2).sum(axis=1),
-        per_parameter=np.stack([(g0**2).mean(axis=0), (g0 * g1).mean(axis=0)]),
-        budget=np.stack([b for _, b in draws]),
+        square=np.array([d.square for d in draws]),
+        slope=np.array([d.slope for d in draws]),
+        curvature=np.array([d.curvature for d in draws]),
+        per_parameter=np.mean([d.per_parameter for d in draws], axis=0),
+        budget=np.stack([d.budget for d in draws]),
     )
+
+
+def relative_error(draws: Sequence[FirstOrderDraw]) -> float:
+    """Standard error of kappa over its size."""
+    square = np.array([d.square for d in draws])
+    slope = np.array([d.slope for d in draws])
+    return FirstOrder(square, slope, slope, np.zeros((2, 0)), np.zeros((square.size, 0))).relative_error
 
 
 def first_order(
@@ -128,9 +154,9 @@ def first_order(
     progress: Callable[[int], None] | None = None,
 ) -> FirstOrder:
     """kappa, its budget and the second moment over an ensemble; see :func:`equinoise.law`."""
-    chosen = select_engine(problem, engine)
     thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
-    return collect(parallel_draws(lambda t: first_order_draw(chosen, t), thetas, chosen.workers, progress))
+    chosen = select_engine(problem, engine, draws=LAW_GRADIENTS * len(thetas))
+    return collect(sampled_draws(chosen.first_order, thetas, seed, chosen.workers, progress))
 
 
 @dataclass(frozen=True)
@@ -166,7 +192,6 @@ def aligned_rates(
     samples: int = 32,
     seed: int = 0,
     ensemble: Any = None,
-    engine: str = "auto",
     *,
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -182,17 +207,17 @@ def aligned_rates(
         samples: Number of draws; each costs one sweep per parameter.
         seed: Of the draws.
         ensemble: As in :func:`equinoise.gradient_variance`.
-        engine: "auto" or an engine's name.
         workers: Draws run at once; all processors by default.
         progress: Called with 1 after each draw.
 
     Raises:
         UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the charge.
+        MemoryLimitError: The exact engine, which this needs, does not fit.
 
     Source:
         arXiv:2606.30688, the readout-visible aligned coherence rate.
     """
-    chosen = select_engine(problem, engine, workers=workers)
+    chosen = exact_engine(problem, workers=workers)
     program = chosen.program
     if program.noise_class not in ("none", "strong") or program.full:
         raise UnsupportedError(

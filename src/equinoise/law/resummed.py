@@ -6,10 +6,21 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
-__all__ = ["lasting_share", "leading_order_survival", "rate_variance", "resummed_survival", "scale_at_survival"]
+__all__ = [
+    "lasting_share",
+    "leading_order_survival",
+    "rate_variance",
+    "rate_variance_at",
+    "resummed_survival",
+    "scale_at_survival",
+]
 
 Real = npt.NDArray[np.float64]
+
+# no distribution of rates that a circuit has is relatively wider
+_WIDEST = 1e3
 
 
 def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
@@ -29,12 +40,14 @@ def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) 
 
     Args:
         kappa: -(1/2) d ln V/ds at 0.
-        second_moment: m2 = V''(0) / (4 V(0)).
+        second_moment: m2 = V''(0) / (4 V(0)); NaN if unknown, and c2 then too.
         fixed_point_share: w0 = V(inf)/V(0).
     """
     decaying = 1.0 - fixed_point_share
     if decaying <= 1e-12 or kappa**2 == 0:
         return 0.0
+    if math.isnan(second_moment):
+        return math.nan
     return max(0.0, second_moment * decaying / kappa**2 - 1.0)
 
 
@@ -47,18 +60,47 @@ def lasting_share(kappa: float, second_moment: float, fixed_point_share: float, 
 
     Args:
         kappa: -(1/2) d ln V/ds at 0.
-        second_moment: m2 = V''(0) / (4 V(0)).
-        fixed_point_share: w0 = V(inf)/V(0).
+        second_moment: m2 = V''(0) / (4 V(0)); NaN if unknown.
+        fixed_point_share: w0 = V(inf)/V(0); NaN if unknown, and the share is then 0.
         dephasing: Whether the noise conserves the charge strongly.
 
     Example:
         >>> lasting_share(0.1, 0.02, 0.4, dephasing=True), lasting_share(0.4, 0.2, 1.06, dephasing=False)
         (0.4, 0.0)
     """
+    if math.isnan(fixed_point_share):
+        return 0.0
+    if math.isnan(second_moment):
+        return min(1.0, max(0.0, fixed_point_share)) if dephasing else 0.0
     slack = 2.0 if dephasing else 1.0
     if kappa**2 <= slack * (1 - fixed_point_share) * second_moment + 1e-18:
         return min(1.0, max(0.0, fixed_point_share))
     return 0.0
+
+
+def rate_variance_at(scale: float, squared: float, kappa: float, fixed_point_share: float) -> float:
+    """The c2 with which the resummed law passes through a known R^2 at one scale; NaN where none does.
+
+    Args:
+        scale: Noise scale s > 0.
+        squared: R(s)^2.
+        kappa: Aligned coherence rate summed over slots.
+        fixed_point_share: w0.
+
+    Example:
+        >>> from equinoise.law.resummed import rate_variance_at, resummed_survival
+        >>> round(rate_variance_at(2.0, float(resummed_survival(2.0, 0.3, 0.1, 0.6)) ** 2, 0.3, 0.1), 9)
+        0.6
+    """
+    if not (0 < scale < math.inf) or kappa <= 0 or not fixed_point_share < squared < 1:
+        return math.nan
+
+    def beyond(c2: float) -> float:
+        return float(resummed_survival(scale, kappa, fixed_point_share, c2)) ** 2 - squared
+
+    if beyond(0.0) >= 0:
+        return 0.0
+    return float(brentq(beyond, 0.0, _WIDEST)) if beyond(_WIDEST) > 0 else math.nan
 
 
 def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: float, c2: float) -> Real:
@@ -68,7 +110,7 @@ def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: flo
         scale: Noise scale s, any shape, infinity included.
         kappa: Aligned coherence rate summed over slots.
         fixed_point_share: w0, clipped to [0, 1].
-        c2: Relative variance of the decaying rates, >= 0.
+        c2: Relative variance of the decaying rates, >= 0; NaN, if unknown, counts as 0.
 
     Source:
         Resummation of arXiv:2606.30688's leading-order law for a gamma distribution of rates.
@@ -85,7 +127,7 @@ def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: flo
     rate = kappa / (1.0 - share)
     with np.errstate(over="ignore", invalid="ignore"):
         x = np.where(s == 0, 0.0, 2 * s * rate) if rate else np.zeros_like(s)
-        if c2 < 1e-9:
+        if not c2 >= 1e-9:
             decay = np.exp(-x)
         else:
             decay = np.exp(-np.log1p(np.maximum(x * c2, -1 + 1e-12)) / c2)
@@ -113,6 +155,6 @@ def scale_at_survival(survival: float, kappa: float, fixed_point_share: float, c
         return math.inf
     rate = kappa / (1.0 - share)
     left = (survival**2 - share) / (1.0 - share)
-    if c2 < 1e-9:
+    if not c2 >= 1e-9:
         return -math.log(left) / (2 * rate)
     return math.expm1(-c2 * math.log(left)) / (2 * rate * c2)

@@ -20,6 +20,7 @@ from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
+from equinoise.reduction.processes import ProcessProgram, compile_processes
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, pair_tables
 from equinoise.reduction.sector import Occupations, Sector, sector
 from equinoise.reduction.slot_program import (
@@ -91,7 +92,11 @@ class Program:
         charges: The charge blocks it holds ((None,) in the full space).
         sectors: Their tables, each built on first use.
         tables: Row tables of every block's qubits in a charge block, built on first use.
+        layers: Which blocks act in each layer.
+        kind: PAIR or QUAD for every block, shape (m,).
+        table: Which row table every block uses, shape (m,).
         slots: Noise per layer.
+        processes: Dephasing correlated in time.
         parameters: Circuit parameters inside the cone.
     """
 
@@ -114,6 +119,11 @@ class Program:
         self.parameters = self.cone.parameters
         self._local = {q: i for i, q in enumerate(self.cone.qubits)}
         self.slots = tuple(compile_slot(slot, self._local, self.width) for slot in self.cone.slots)
+        self.processes: tuple[ProcessProgram, ...] = compile_processes(
+            problem.processes, self.cone, self._local, self.width
+        )
+        if self.noise_class == "none" and self.processes:
+            self.noise_class = NoiseClass("strong")
         self._weights = self._charge_weights()
         self.charges: tuple[int | None, ...] = self._charges()
         self.sectors: Mapping[int | None, Sector] = _PerCharge(lambda q: sector(self.width, q))
@@ -158,8 +168,30 @@ class Program:
 
     @cached_property
     def budget_terms(self) -> tuple[BudgetTerm, ...]:
-        """The additive parts of kappa, in slot order."""
-        return budget_terms(self.slots, self.cone.qubits)
+        """The additive parts of kappa, in slot order; then those of dephasing correlated in time."""
+        white = budget_terms(self.slots, self.cone.qubits)
+        return (*white, *(BudgetTerm(*place, "dephasing") for place in self._process_places))
+
+    @cached_property
+    def _process_places(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Slots where dephasing correlated in time acts, with its qubits, process by process."""
+        return tuple(
+            (layer, tuple(self.cone.qubits[i] for i in np.flatnonzero(row)))
+            for process in self.processes
+            for layer, row in enumerate(process.coefficients)
+            if np.any(row)
+        )
+
+    @cached_property
+    def process_terms(self) -> tuple[dict[int, int], ...]:
+        """For each process the index of its budget term in each slot where it acts."""
+        index = len(self.budget_terms) - len(self._process_places)
+        out: list[dict[int, int]] = []
+        for process in self.processes:
+            layers = np.flatnonzero(np.any(process.coefficients, axis=1)).tolist()
+            out.append({layer: index + i for i, layer in enumerate(layers)})
+            index += len(layers)
+        return tuple(out)
 
     def phases(self, slot: SlotProgram, charge: int | None) -> tuple[Real, Real]:
         """Jump eigenvalues and rates on a charge block; see :func:`jump_phases`."""
@@ -227,29 +259,53 @@ class Program:
         table = self.sectors[charge]
         state: InitialState = self.problem.initial
         if state.product is None:
-            rows = table.occupations.astype(np.int64) @ (1 << np.arange(self.width, dtype=np.int64))
-            vectors = self._reduced_vectors()[rows]
+            vectors = self._block_vectors(charge)
             return _entries(vectors @ vectors.conj().T)
         weight = 1.0 if charge is None else self._weights[charge]
         if state.bits is not None:
             bits = np.array([state.bits[q] for q in self.cone.qubits], dtype=np.uint8)
             row = table.rank(bits[None, :])
             return row, row, np.array([weight], dtype=np.complex128)
-        product = state.product[list(self.cone.qubits)]
-        amplitudes = np.ones(table.dimension, dtype=np.complex128)
-        for i in range(self.width):
-            amplitudes *= product[i][table.occupations[:, i]]
+        amplitudes = self._product_amplitudes(charge)
         return _entries(weight * np.outer(amplitudes, amplitudes.conj()))
+
+    def _product_amplitudes(self, charge: int | None) -> Complex:
+        """A product input's amplitudes in a block, shape (D,)."""
+        occupations = self.sectors[charge].occupations
+        product = np.asarray(self.problem.initial.product)[list(self.cone.qubits)]
+        amplitudes = np.ones(occupations.shape[0], dtype=np.complex128)
+        for i in range(self.width):
+            amplitudes *= product[i][occupations[:, i]]
+        return amplitudes
+
+    def _block_vectors(self, charge: int | None) -> Complex:
+        """Shape (D, 2^(n-w)): an entangled input's amplitudes in a block, for each state of the qubits outside."""
+        occupations = self.sectors[charge].occupations
+        rows = occupations.astype(np.int64) @ (1 << np.arange(self.width, dtype=np.int64))
+        return np.asarray(self._reduced_vectors()[rows])
 
     @cached_property
     def input_charges(self) -> frozenset[int | None]:
         """The blocks in which the input, and so the noiseless state, lives."""
         return frozenset((None,)) if self.full else frozenset(self._weights)
 
+    def initial_vectors(self, charge: int | None) -> Complex:
+        """The input in one of its charge blocks as sum_j |v_j><v_j|: shape (D, m), the v_j as columns."""
+        state: InitialState = self.problem.initial
+        if state.product is not None:
+            amplitudes = self._product_amplitudes(charge)
+            return (math.sqrt(1.0 if charge is None else self._weights[charge]) * amplitudes)[:, None]
+        vectors = self._block_vectors(charge)
+        if vectors.shape[1] == 1:
+            return vectors
+        left, values, _ = np.linalg.svd(vectors, full_matrices=False)
+        kept = values > 1e-12 * values[0]
+        return np.asarray(left[:, kept] * values[kept])
+
     @cached_property
-    def readout(self) -> dict[int | None, csr_matrix]:
-        """The readout in each charge block, sparse Hermitian (D, D); projected where asked."""
-        return {q: self._readout_block(q) for q in self.charges}
+    def readout(self) -> Mapping[int | None, csr_matrix]:
+        """The readout in each charge block, sparse Hermitian (D, D), built on first use; projected where asked."""
+        return _PerCharge(self._readout_block)
 
     def _readout_block(self, charge: int | None) -> csr_matrix:
         table = self.sectors[charge]
@@ -289,12 +345,12 @@ class Program:
     @cached_property
     def readout_entries(self) -> dict[int | None, Entries]:
         """The readout in each block as rows, columns and values."""
-        return {q: _entries(o) for q, o in self.readout.items()}
+        return {q: _entries(self.readout[q]) for q in self.charges}
 
     @cached_property
     def square_entries(self) -> dict[int | None, Entries]:
         """O^2 likewise (for the single-shot variance)."""
-        return {q: _entries(o @ o) for q, o in self.readout.items()}
+        return {q: _entries(self.readout[q] @ self.readout[q]) for q in self.charges}
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -315,6 +371,8 @@ class Program:
                 LayerProgram(start, len(compiled), np.array(kinds, dtype=np.int64), np.array(ids, dtype=np.int64))
             )
         self.layers: tuple[LayerProgram, ...] = tuple(layers)
+        self.kind: Index = np.concatenate([layer.kind for layer in layers])
+        self.table: Index = np.concatenate([layer.table for layer in layers])
         self.tables: Mapping[int | None, PairTables] = _PerCharge(lambda q: pair_tables(self.sectors[q], list(tables)))
         self._compile_rotations([block for block, _ in compiled])
 

@@ -46,6 +46,11 @@ class PairTables:
         """In the order that the kernels take them."""
         return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr, self.quad, self.quad_ptr)
 
+    @cached_property
+    def block_rows(self) -> tuple[Index, Index, Index, Index, Index]:
+        """Those of PAIR blocks alone."""
+        return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr)
+
 
 def pair_tables(table: Sector, keys: Sequence[tuple[int, ...]]) -> PairTables:
     """The row tables of one sector for the qubits (cone indices) of every block."""

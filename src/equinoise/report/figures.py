@@ -48,11 +48,12 @@ class SurvivalTable:
         lower: Lower bound, shape (m,).
         upper: Upper bound, shape (m,).
         bounds_proved: Whether the bounds are proved for this problem.
-        exact_scale: Scales of the exact points, ascending, shape (p,).
-        exact: Exact survival, shape (p,).
-        exact_low: Lower end of the 95 % interval, shape (p,); NaN where none was computed.
-        exact_high: Upper end, shape (p,).
-        samples: Draws behind the exact points.
+        simulated_scale: Scales of the simulated points, ascending, shape (p,).
+        simulated: Simulated survival, shape (p,).
+        simulated_low: Lower end of the 95 % interval, shape (p,); NaN where none was computed.
+        simulated_high: Upper end, shape (p,).
+        samples: Draws behind the simulated points.
+        sampled: Whether the points are from trajectories; else each draw is exact.
     """
 
     scale: Real
@@ -61,11 +62,12 @@ class SurvivalTable:
     lower: Real
     upper: Real
     bounds_proved: bool
-    exact_scale: Real
-    exact: Real
-    exact_low: Real
-    exact_high: Real
+    simulated_scale: Real
+    simulated: Real
+    simulated_low: Real
+    simulated_high: Real
     samples: int
+    sampled: bool
 
 
 def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
@@ -86,11 +88,11 @@ def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
     scale = centre * np.logspace(low, high, points)
     lower, upper = diagnosis.law.bounds(scale)
     nan = math.nan
-    exact = [(p.scale, p.survival, nan, nan) for p in diagnosis.curve]
-    if diagnosis.exact is not None and 0 < diagnosis.scale < math.inf:
-        low, high = diagnosis.exact.interval
-        exact.append((diagnosis.scale, diagnosis.exact.survival, low, high))
-    kept = [row for row in sorted(exact) if math.isfinite(row[1])]
+    found = [(p.scale, p.survival, nan, nan) for p in diagnosis.curve]
+    if 0 < diagnosis.scale < math.inf:
+        low, high = diagnosis.simulated.interval
+        found.append((diagnosis.scale, diagnosis.simulated.survival, low, high))
+    kept = [row for row in sorted(found) if math.isfinite(row[1])]
     columns = np.array(kept, dtype=np.float64).reshape(-1, 4).T
     columns[2:4] = np.where(np.isfinite(columns[2:4]), columns[2:4], nan)
     return SurvivalTable(
@@ -100,11 +102,12 @@ def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
         lower=lower,
         upper=upper,
         bounds_proved=diagnosis.law.certificate.proved,
-        exact_scale=columns[0],
-        exact=columns[1],
-        exact_low=columns[2],
-        exact_high=columns[3],
+        simulated_scale=columns[0],
+        simulated=columns[1],
+        simulated_low=columns[2],
+        simulated_high=columns[3],
         samples=diagnosis.samples,
+        sampled=diagnosis.simulated.sampled,
     )
 
 
@@ -217,12 +220,12 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> No
         linestyle=(0, (5, 2)),
         label=r"leading order $e^{-s\kappa}$",
     )
-    if table.exact.size:
-        low = np.nan_to_num(np.clip(table.exact - table.exact_low, 0, None))
-        high = np.nan_to_num(np.clip(table.exact_high - table.exact, 0, None))
+    if table.simulated.size:
+        low = np.nan_to_num(np.clip(table.simulated - table.simulated_low, 0, None))
+        high = np.nan_to_num(np.clip(table.simulated_high - table.simulated, 0, None))
         axes.errorbar(
-            table.exact_scale,
-            table.exact,
+            table.simulated_scale,
+            table.simulated,
             yerr=np.stack([low, high]),
             fmt="o",
             color="black",
@@ -230,14 +233,14 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> No
             capsize=3,
             linewidth=1.2,
             zorder=5,
-            label=f"exact simulation ({table.samples} draws)",
+            label=f"{'trajectories' if table.sampled else 'exact simulation'} ({table.samples} draws)",
         )
     if 0 < diagnosis.scale < math.inf:
         axes.axvline(diagnosis.scale, color=_GREY, linewidth=0.9, linestyle=":", zorder=0)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlim(table.scale[0], table.scale[-1])
-    highest = max([1.0, float(np.nanmax(table.law)), *(table.exact.tolist())])
+    highest = max([1.0, float(np.nanmax(table.law)), *(table.simulated.tolist())])
     axes.set_ylim(0, 1.06 * min(highest, 4.0))
     axes.set_xlabel("noise scale s  (1 = the stated noise)")
     axes.set_ylabel(r"survival  $R(s)=\sqrt{V(s)/V(0)}$")

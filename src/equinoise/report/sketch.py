@@ -27,7 +27,7 @@ def sketch(table: SurvivalTable, columns: int = 60, rows: int = 10) -> list[str]
     """
     width, height = columns - _MARGIN, rows - 2
     left, right = math.log10(table.scale[0]), math.log10(table.scale[-1])
-    top = min(4.0, max([1.0, *table.law.tolist(), *table.exact.tolist()]))
+    top = min(4.0, max([1.0, *table.law.tolist(), *table.simulated.tolist()]))
     law = np.interp(np.linspace(left, right, 2 * width), np.log10(table.scale), table.law)
     dots = [_row(value, top, 4 * height) for value in law.tolist()]
     cells = [[0] * width for _ in range(height)]
@@ -36,7 +36,7 @@ def sketch(table: SurvivalTable, columns: int = 60, rows: int = 10) -> list[str]
         for y in range(dot, max(dot, dots[min(x + 1, len(dots) - 1)] - 1) + 1):
             cells[y // 4][x // 2] |= _DOTS[y % 4][x % 2]
     lines = [[chr(_BLANK + cell) if cell else " " for cell in row] for row in cells]
-    for scale, value in zip(table.exact_scale.tolist(), table.exact.tolist(), strict=True):
+    for scale, value in zip(table.simulated_scale.tolist(), table.simulated.tolist(), strict=True):
         x = round((math.log10(scale) - left) / (right - left) * (width - 1))
         lines[_row(value, top, 4 * height) // 4][x] = POINT
     labels = {0: f"{top:.2g}", height // 2: f"{top / 2:.2g}"}

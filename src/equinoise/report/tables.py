@@ -299,16 +299,14 @@ def _survival(diagnosis: Diagnosis) -> RenderableType:
     law, s = diagnosis.law, diagnosis.scale
     low, high = (float(bound) for bound in law.bounds(s))
     rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {s:g}"))]
-    if diagnosis.exact is None:
-        rows.append(("  exact", Text(f"not computed: {diagnosis.exact_reason}")))
-    else:
-        exact = diagnosis.exact
-        rows.append(
-            (
-                "  exact",
-                Text.assemble((number(exact.survival), "bold"), f"  {interval(exact.interval)}  noisy simulation"),
-            )
+    found = diagnosis.simulated
+    how = "noisy trajectories" if found.sampled else "noisy simulation"
+    rows.append(
+        (
+            "  sampled" if found.sampled else "  exact",
+            Text.assemble((number(found.survival), "bold"), f"  {interval(found.interval)}  {how}"),
         )
+    )
     certificate = law.certificate
     status = "proved" if certificate.proved else "not proved here"
     rows += [
@@ -324,9 +322,10 @@ def _survival(diagnosis: Diagnosis) -> RenderableType:
 
 
 def _curve(diagnosis: Diagnosis) -> RenderableType:
+    kind = " sampled" if diagnosis.simulated.sampled else " exact"
     lines: list[RenderableType] = [
         Text.assemble(
-            ("survival against noise scale s   ", "dim"), ("⠒⠒", "blue"), (" law   ", "dim"), (POINT, "bold"), " exact"
+            ("survival against noise scale s   ", "dim"), ("⠒⠒", "blue"), (" law   ", "dim"), (POINT, "bold"), kind
         )
     ]
     for line in sketch(survival_table(diagnosis)):
@@ -338,15 +337,13 @@ def _curve(diagnosis: Diagnosis) -> RenderableType:
 
 
 def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    resources, exact = diagnosis.resources, diagnosis.exact
-    rows: list[tuple[str, RenderableType]] = []
-    if exact is not None:
-        rows.append(
-            (
-                "RMS gradient",
-                Text.assemble((number(exact.rms_gradient), "bold"), f" per rad  {interval(exact.rms_interval)}"),
-            )
+    resources, found = diagnosis.resources, diagnosis.simulated
+    rows: list[tuple[str, RenderableType]] = [
+        (
+            "RMS gradient",
+            Text.assemble((number(found.rms_gradient), "bold"), f" per rad  {interval(found.rms_interval)}"),
         )
+    ]
     if resources.readout_factor < 0.9995 or resources.readout_factor > 1.0005:
         rows.append(
             (
@@ -391,7 +388,7 @@ def _confidence(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     seed = "" if diagnosis.seed is None else f", seed {diagnosis.seed}"
     certificate = diagnosis.law.certificate
     return [
-        ("engine", Text(diagnosis.engine)),
+        ("engine", Text(f"{diagnosis.engine}: {diagnosis.engine_reason}")),
         ("samples", f"{plural(diagnosis.samples, 'draw')}, {diagnosis.law.ensemble}{seed}"),
         ("intervals", "95 %, by bootstrap over the draws"),
         ("bounds", "proved for this problem" if certificate.proved else "not proved for this problem"),

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.studies.grid import (
@@ -81,7 +81,7 @@ def _variant(variant: str, case: Case, context: Context) -> Survival:
 
 def trained_thetas(problem: Problem, samples: int, seed: int, steps: int, rate: float = 0.3) -> Real:
     """Parameters after a few steps of noiseless gradient descent on C from uniform starts, shape (samples, K)."""
-    engine = select_engine(problem, workers=1)
+    engine = exact_engine(problem, workers=1)
     thetas = np.array(Ensemble().draw(problem, samples, seed))
     for _ in range(steps):
         thetas -= rate * np.stack([engine.draw(theta, 0.0).gradient for theta in thetas])

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 
 from equinoise.engines.draws import parallel_draws
 from equinoise.engines.exact import ExactEngine
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.law import channel_metrics as metrics
 from equinoise.law.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
 from equinoise.problem.circuits import brickwork
@@ -175,7 +175,7 @@ def run(context: Context) -> StudyResult:
         rows = []
         for task, label in READOUTS.items():
             # one worker: the channels are what runs in parallel
-            engine = select_engine(problem if task == "Z" else problem.with_readout(label), workers=1)
+            engine = exact_engine(problem if task == "Z" else problem.with_readout(label), workers=1)
             heard = float(metrics.rayleigh_quotient(channel, readouts[task]).mean())
             name: dict[str, Value] = {"channel": f"{family} {copy}", "family": family, "task": task}
             strength = {"strength": metrics.jump_strength(channel)}

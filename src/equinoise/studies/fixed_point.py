@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equinoise.engines.evaluate import gradient_variance
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.law.fixed_point import fixed_point
 from equinoise.problem.circuits import brickwork
 from equinoise.problem.ensemble import Ensemble
@@ -82,7 +82,7 @@ def run(context: Context) -> StudyResult:
     points = []
     for problem in problems:
         theta = Ensemble().draw(problem, 1, seed)[0]
-        points.append(fixed_point(select_engine(problem, workers=context.workers), theta))
+        points.append(fixed_point(exact_engine(problem, workers=context.workers), theta))
     data: list[dict[str, Any]] = []
     classes: list[dict[str, Any]] = []
     for number, (problem, point, (channel, _, readout, expected)) in enumerate(

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from qiskit.quantum_info import Statevector
 
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate
 from equinoise.law.resummed import lasting_share, rate_variance
@@ -353,7 +353,7 @@ def evaluate(
     """
     stated = case.problem() if problem is None else problem
     law_ensemble = ensemble or Ensemble()
-    engine = select_engine(stated, workers=1)
+    engine = exact_engine(stated, workers=1)
     thetas = law_ensemble.draw(stated, samples, seed)
     series = np.stack([engine.series(theta) for theta in thetas])
     g0, g1, g2 = series[:, 0], series[:, 1], series[:, 2]

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.problem.circuits import brickwork
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.noise import NoiseModel
@@ -124,7 +124,7 @@ def _gradients(context: Context, n: int, noise: str, reduced: bool) -> tuple[Rea
     rest = np.random.default_rng(context.seed_for("light-cone", "outside", n))
     thetas = rest.uniform(0, 4 * math.pi, (ANGLES, len(problem.parameters)))
     thetas[:, inside] = angles
-    engine = select_engine(problem, reduce=reduced, workers=context.workers)
+    engine = exact_engine(problem, reduce=reduced, workers=context.workers)
 
     def one(theta: Real) -> Real:
         return np.stack([engine.draw(theta, scale).gradient for scale in (0.0, 1.0)])
@@ -224,7 +224,7 @@ def _width_rows(context: Context, depth: int, bounds: int) -> list[dict[str, Any
     problem = Problem(brickwork(n, depth), f"Z{depth - 1}", "neel", WIDTH_NOISE)
     cone = light_cone(problem)
     samples = 250 if context.quick else 1000
-    engine = select_engine(problem, workers=context.workers)
+    engine = exact_engine(problem, workers=context.workers)
     thetas = Ensemble().draw(problem, samples, context.seed_for("light-cone", "width", n))
 
     def one(theta: Real) -> Real:

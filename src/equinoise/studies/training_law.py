@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import exact_engine
 from equinoise.law.resummed import leading_order_survival, resummed_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.studies.grid import (
@@ -51,8 +51,8 @@ def relaxed_pairs(context: Context) -> Table:
     """Under damping, how far the gradient of Z_a Z_b becomes that of Z_a + Z_b: their correlation over draws."""
     case = Case("damping", 3, 6, "neel", "ZZ")
     pair = case.problem()
-    engine = select_engine(pair, workers=1)
-    single = select_engine(pair.with_readout("Z2+Z3"), workers=1)
+    engine = exact_engine(pair, workers=1)
+    single = exact_engine(pair.with_readout("Z2+Z3"), workers=1)
     thetas = Ensemble().draw(pair, 96, context.seed_for("relaxed pairs"))
     rows: list[dict[str, Value]] = []
     for s in (0.0, 2.0, 6.0, 20.0):

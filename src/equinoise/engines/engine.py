@@ -1,0 +1,129 @@
+"""What every engine is: what it declares before it is built, and the questions that it answers once it is."""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+
+from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
+from equinoise.errors import MemoryLimitError
+from equinoise.reduction.program import Program
+
+__all__ = ["Cost", "Engine", "ExactAnswers", "memory_limit"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate, made before any table is built.
+
+    Attributes:
+        seconds: Of one draw, on one processor.
+        bytes: Peak memory of one draw, with the tables that all draws share.
+    """
+
+    seconds: float
+    bytes: int
+
+
+class Engine(Protocol):
+    """Answers about one compiled problem; random ones from the generator given, so that draws repeat.
+
+    Attributes:
+        name: As ``engine=`` takes it.
+        exact: Whether every answer is exact; else unbiased, with a sampling error.
+        program: The compiled problem.
+        workers: Draws run at once.
+        memory_bytes: Estimated peak of one draw.
+    """
+
+    name: str
+    exact: bool
+    program: Program
+    workers: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimated peak of one draw, in bytes."""
+
+    @classmethod
+    def obstacle(cls, program: Program) -> str | None:
+        """Why a problem is not for this engine, and which one serves; None if it is."""
+
+    @classmethod
+    def cost(cls, program: Program) -> Cost:
+        """Seconds and bytes of one draw, before any table is built."""
+
+    def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
+        """C(theta; s) and <O^2>, exact or of one trajectory."""
+
+    def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
+        """Value, <O^2> and gradient, exact or of one trajectory."""
+
+    def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator) -> list[NoisyDraw]:
+        """At each scale unbiased estimates of what is quadratic in value and gradient."""
+
+    def first_order(self, theta: Real, rng: np.random.Generator) -> FirstOrderDraw:
+        """What one draw adds to kappa, its budget and the second moment."""
+
+    def frozen(self, theta: Real, rng: np.random.Generator) -> float:
+        """sum_k g_k^2 at s = infinity; NaN where the engine does not have it."""
+
+
+class ExactAnswers(ABC):
+    """What follows from exact gradients, power series and budgets; the generators that others need are left alone."""
+
+    exact = True
+
+    @abstractmethod
+    def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
+        """Value, <O^2> and gradient at one scale (0 to infinity)."""
+
+    @abstractmethod
+    def series(self, theta: Real) -> Real:
+        """Taylor coefficients of the gradient in s at s = 0, shape (3, K)."""
+
+    @abstractmethod
+    def budget(self, theta: Real, direction: Real) -> Real:
+        """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0."""
+
+    def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator | None = None) -> list[NoisyDraw]:
+        """g_k^2, C^2 and <O^2> at each scale."""
+        draws = [self.draw(theta, s) for s in scales]
+        return [NoisyDraw(d.gradient**2, d.value**2, d.square) for d in draws]
+
+    def frozen(self, theta: Real, rng: np.random.Generator | None = None) -> float:
+        """sum_k g_k^2 at s = infinity."""
+        gradient = self.draw(theta, math.inf).gradient
+        return float(gradient @ gradient)
+
+    def first_order(self, theta: Real, rng: np.random.Generator | None = None) -> FirstOrderDraw:
+        """What one draw adds to kappa, its budget and the second moment, exactly."""
+        g0, g1, g2 = self.series(theta)
+        return FirstOrderDraw(
+            square=float(g0 @ g0),
+            slope=float(g0 @ g1),
+            curvature=float(g1 @ g1 + 2 * g0 @ g2),
+            per_parameter=np.stack([g0**2, g0 * g1]),
+            budget=self.budget(theta, g0),
+        )
+
+
+def memory_limit() -> int:
+    """Bytes that the engine may use: 85 % of what is available now, or EQUINOISE_MEMORY_GB."""
+    given = os.environ.get("EQUINOISE_MEMORY_GB")
+    if given:
+        try:
+            return int(float(given) * 1e9)
+        except ValueError:
+            raise MemoryLimitError(f"EQUINOISE_MEMORY_GB must be a number of gigabytes, got {given!r}.") from None
+    return int(0.85 * psutil.virtual_memory().available)

@@ -1,0 +1,59 @@
+"""The engines' declarations for a problem, as a table on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from equinoise.report.numbers import number, plural
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from equinoise.engines.select import Declaration
+    from equinoise.problem.problem import Problem
+
+__all__ = ["print_engines"]
+
+
+def print_engines(problem: Problem, found: Sequence[Declaration], chosen: str, reason: str, console: Console) -> None:
+    """Print what each engine declares; the one that auto takes is marked."""
+    layers = plural(len(problem.layers), "layer")
+    console.print(Text(f"{problem.num_qubits} qubits, {layers}, readout {problem.readout_label}"))
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
+    table.add_column("")
+    table.add_column("engine", no_wrap=True)
+    table.add_column("one draw", justify="right", no_wrap=True)
+    table.add_column("memory", justify="right", no_wrap=True)
+    table.add_column("computes", overflow="fold")
+    table.add_column("error", overflow="fold")
+    for one in found:
+        known = math.isfinite(one.seconds) and one.bytes > 0
+        if one.serves:
+            row = [_seconds(one.seconds), _memory(one.bytes), one.quantities, one.error]
+        else:
+            cost = [_seconds(one.seconds), _memory(one.bytes)] if known else ["-", "-"]
+            row = [*cost, f"no: {one.reason}", ""]
+        mark = "→" if one.engine == chosen else ""
+        table.add_row(mark, one.engine, *row, style="" if one.serves else "dim")
+    console.print(table, highlight=False)
+    console.print(Text(f"auto takes {chosen}: {reason}. Times are estimates for one processor.", style="dim"))
+
+
+def _seconds(value: float) -> str:
+    if value < 1:
+        return f"{number(value * 1e3, 2)} ms"
+    if value < 1e7:
+        return f"{number(value, 2)} s"
+    return f"{value:.0e} s"
+
+
+def _memory(value: int) -> str:
+    if value < 10**9:
+        return f"{number(value / 1e6, 2)} MB"
+    return f"{number(value / 1e9, 2)} GB" if value < 10**16 else "> 1e7 GB"
