@@ -1,4 +1,7 @@
-"""Measures the rows, prints them as a table and exits with 1 if a target is missed."""
+"""Measures the rows, prints them as a table and exits with 1 if a target is missed.
+
+Time and memory against width and depth, as a table and a figure: ``python -m benchmarks.scaling --out FOLDER``.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,24 @@ from rich.table import Table
 
 from benchmarks.rows import ROWS, Row
 
-PACKAGES = ("equinoise", "numpy", "numba", "qiskit", "qiskit-aer", "tensorcircuit-ng", "jax")
+PACKAGES = (
+    "equinoise",
+    "numpy",
+    "numba",
+    "qiskit",
+    "qiskit-aer",
+    "tensorcircuit-ng",
+    "jax",
+    "pennylane-lightning",
+    "tencirpauli",
+)
 
 
 def main() -> int:
     """Runs the benchmarks; 1 if a target is missed, results disagree or a row fails."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", action="append", choices=list(ROWS), help="measure this row (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the table as JSON")
     options = parser.parse_args()
@@ -75,7 +90,8 @@ def _machine() -> dict[str, Any]:
 
 
 def _print(console: Console, rows: list[Row], machine: dict[str, Any]) -> None:
-    table = Table(title="Interacting brickwork with phase damping 0.02, Néel input, readout Z in the middle")
+    title = "Unless said otherwise: interacting brickwork, phase damping 0.02, Néel input, readout Z in the middle"
+    table = Table(title=title)
     for column in ("row", "what", "equinoise", "against", "measured", "target", "difference", ""):
         table.add_column(column, overflow="fold")
     words = {True: "[green]met[/]", False: "[bold red]missed[/]", None: ""}

@@ -14,6 +14,8 @@ import equinoise as eq
 
 __all__ = [
     "DAMPING",
+    "cone_alone",
+    "free_fermion_problem",
     "interacting_circuit",
     "interacting_problem",
     "random_angles",
@@ -24,6 +26,10 @@ __all__ = [
 # phase damping after each double layer, on every qubit
 DAMPING = 0.02
 WIDE_DEPHASING = 0.01
+# of the free-fermion circuit: long-range jumps, their rate, and that of the jump on each qubit
+LONG_JUMPS = 5
+LONG_RATE = 0.0005
+LOCAL_RATE = 0.001
 
 
 def interacting_circuit(num_qubits: int, double_layers: int) -> QuantumCircuit:
@@ -55,6 +61,45 @@ def interacting_problem(num_qubits: int, double_layers: int) -> eq.Problem:
     noise = eq.NoiseModel(dephasing=-math.log1p(-DAMPING) / 4)
     circuit = interacting_circuit(num_qubits, double_layers)
     return eq.Problem(circuit, readout=f"Z{num_qubits // 2}", initial="neel", noise=noise)
+
+
+def cone_alone(circuit: QuantumCircuit) -> tuple[QuantumCircuit, np.ndarray]:
+    """The gates in the backward light cone of the qubit in the middle, for programs that do not look for it themselves.
+
+    Returns:
+        The circuit on as many qubits, and which of the angles are left, ascending.
+    """
+    reached = {circuit.num_qubits // 2}
+    kept = []
+    for item in reversed(circuit.data):
+        qubits = {circuit.find_bit(bit).index for bit in item.qubits}
+        if item.operation.name == "barrier":
+            kept.append(item)
+        elif qubits & reached:
+            reached |= qubits
+            kept.append(item)
+    cone = circuit.copy_empty_like()
+    for item in reversed(kept):
+        cone.append(item)
+    left = set(cone.parameters)
+    return cone, np.array([k for k, parameter in enumerate(circuit.parameters) if parameter in left])
+
+
+def free_fermion_problem(num_qubits: int, layers: int, seed: int = 0) -> eq.Problem:
+    """Layers of XXPlusYY on the even and the odd bonds in turn and RZ on all: free fermions under correlated dephasing.
+
+    The readout is sum_i w_i Z_i with w_i normal, so that every qubit is in the cone; Neel input. Jumps in each slot:
+    one Z per qubit, and a few on all qubits with normal weights.
+    """
+    rng = np.random.default_rng(seed)
+    terms = [("Z", [i], weight) for i, weight in enumerate(rng.normal(size=num_qubits).tolist())]
+    readout = SparsePauliOp.from_sparse_list(terms, num_qubits=num_qubits)
+    local = [{"rate": LOCAL_RATE, "weights": {i: 1.0}} for i in range(num_qubits)]
+    long = [
+        {"rate": LONG_RATE, "weights": dict(enumerate(rng.normal(size=num_qubits).tolist()))} for _ in range(LONG_JUMPS)
+    ]
+    circuit = eq.circuits.brickwork(num_qubits, layers, interaction="none")
+    return eq.Problem(circuit, readout=readout, initial="neel", noise=eq.NoiseModel(dephasing=local + long))
 
 
 def random_angles(count: int, draws: int, seed: int) -> np.ndarray:

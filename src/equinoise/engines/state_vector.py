@@ -31,6 +31,7 @@ from equinoise.engines.engine import Cost, memory_limit
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.reduction.jumps import SlotJumps, slot_jumps
 from equinoise.reduction.program import Program
+from equinoise.reduction.row_tables import RowIndex
 from equinoise.reduction.sector import Sector
 
 __all__ = ["LOCAL_STATES", "SECONDS_PER_ROW", "Phases", "StateVectorEngine"]
@@ -177,7 +178,9 @@ class StateVectorEngine:
         pairs = len(set(program.table.tolist()))
         noise = 2 if any(slot.relaxation or slot.depolarizing or slot.flips for slot in program.slots) else 0
         sectors = max(program.dimensions) * (1 + noise)
-        size = sectors * (24 * 0.75 * pairs + 2 * program.width) + 16 * 12 * max(program.dimensions)
+        # per row: 4 bytes in three tables of a quarter of the rows a pair, occupations, and tables of the jumps
+        tables = 3 * pairs + 2 * program.width + (8 * program.width if noise else 0)
+        size = sectors * tables + 16 * 12 * max(program.dimensions)
         seconds = SECONDS_PER_ROW * rows * program.num_blocks * (3 + 16 + 2 * noise)
         return Cost(seconds=seconds, bytes=int(size))
 
@@ -318,10 +321,10 @@ class StateVectorEngine:
         pick = int(rng.choice(len(changes), p=weights))
         return changes[pick], float(weights[pick])
 
-    def _insertions(self, charge: int, change: int, number: int) -> list[tuple[Index, Index, float, int]]:
+    def _insertions(self, charge: int, change: int, number: int) -> list[tuple[RowIndex, RowIndex, float, int]]:
         """Jumps of a slot that change the charge by ``change``: target rows, source rows, sqrt(rate), budget term."""
         program, slot = self.program, self.jumps[number]
-        out: list[tuple[Index, Index, float, int]] = []
+        out: list[tuple[RowIndex, RowIndex, float, int]] = []
         for hop in slot.hops:
             if change == -1 and hop.down > 0:
                 low, high = program.site_rows(hop.qubit, charge)

@@ -26,6 +26,7 @@ from equinoise.engines.draws import Draw, NoisyDraw
 from equinoise.engines.engine import Cost
 from equinoise.engines.state_vector import LOCAL_STATES, SECONDS_PER_ROW, StateVectorEngine
 from equinoise.reduction.program import Program
+from equinoise.reduction.row_tables import RowIndex
 
 __all__ = ["TrajectoryEngine"]
 
@@ -87,8 +88,8 @@ class _Jumped:
         before: The state before it.
     """
 
-    source: Index
-    target: Index
+    source: RowIndex
+    target: RowIndex
     before: Complex
 
     def undo(self, both: Complex) -> Complex:
@@ -125,7 +126,7 @@ class _Running:
         self.path[-1][1].append(_Scaled(factor, self.psi.copy() if keeps else None))
         kernels.scale_rows(self.psi, _ONE, factor)
 
-    def jump(self, source: Index, target: Index, charge: int, dimension: int) -> None:
+    def jump(self, source: RowIndex, target: RowIndex, charge: int, dimension: int) -> None:
         """Jumps from rows of its sector to rows of that of ``charge``."""
         after = np.zeros((dimension, 1), dtype=np.complex128)
         after[target] = self.psi[source]
@@ -306,7 +307,7 @@ class TrajectoryEngine(StateVectorEngine):
         """A qubit's relaxation: down, up or no jump, by the Born probabilities of the state."""
         program, transfer, charge = self.program, site.transfer, running.charge
         whole = kernels.overlap(running.psi[:, 0], running.psi[:, 0])
-        nothing = np.zeros(0, dtype=np.int64)
+        nothing = np.zeros(0, dtype=np.int32)
         low, high = program.site_rows(site.qubit, charge) if charge > 0 else (nothing, nothing)
         occupied = kernels.population(running.psi, high) / whole
         down, up = transfer[0, 1] * occupied, transfer[1, 0] * (1 - occupied)
@@ -323,11 +324,11 @@ class TrajectoryEngine(StateVectorEngine):
     def _reset_pair(self, running: _Running, qubits: tuple[int, int], rng: np.random.Generator) -> None:
         """Two qubits are read in the computational basis and left in a random basis state."""
         program, charge = self.program, running.charge
-        rows: list[Index] = []
+        rows: list[RowIndex] = []
         for i, local in enumerate(LOCAL_STATES):
             rest = charge - sum(local)
             inside = 0 <= rest <= program.width - 2
-            rows.append(program.pair_rows(qubits, rest)[i] if inside else np.zeros(0, dtype=np.int64))
+            rows.append(program.pair_rows(qubits, rest)[i] if inside else np.zeros(0, dtype=np.int32))
         weights = np.array([kernels.population(running.psi, r) for r in rows])
         found = int(rng.choice(4, p=weights / weights.sum()))
         left = int(rng.integers(4))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+import rustworkx as rx
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import CPhaseGate, RZGate, RZZGate, XXPlusYYGate
 
 from equinoise.errors import SourceError
 
-__all__ = ["brickwork"]
+__all__ = ["brickwork", "lattice"]
 
 
 def brickwork(
@@ -53,6 +54,59 @@ def brickwork(
         raise SourceError(f"brickwork needs num_qubits >= 2 and depth >= 1, got {num_qubits} and {depth}.")
     if periodic and num_qubits % 2:
         raise SourceError(f"a periodic brickwork needs an even number of qubits, got {num_qubits}.")
+    rounds = [_bonds(num_qubits, layer, periodic) for layer in range(depth)]
+    return _blocks(num_qubits, rounds, interaction, phase, shared)
+
+
+def lattice(
+    bonds: Iterable[tuple[int, int]],
+    depth: int,
+    *,
+    interaction: Literal["rzz", "cphase", "none"] = "rzz",
+    phase: bool = False,
+    shared: bool = False,
+) -> QuantumCircuit:
+    """Charge-conserving blocks on any graph, such as a device's couplers, as :func:`brickwork` has them on a line.
+
+    The bonds are coloured so that none of one colour share a qubit; layer l acts on those of colour l mod the number
+    of colours, then RZ on every qubit and a full-width barrier.
+
+    Args:
+        bonds: Pairs of qubits; n is the largest index plus 1.
+        depth: Number of layers >= 1.
+        interaction: As for :func:`brickwork`.
+        phase: Likewise.
+        shared: Likewise.
+
+    Returns:
+        The circuit; its parameters are theta[0], theta[1], ... in gate order.
+
+    Raises:
+        SourceError: No bonds, a bond of a qubit with itself, depth below 1, or an unknown interaction.
+
+    Example:
+        >>> import equinoise as eq
+        >>> circuit = eq.circuits.lattice([(0, 1), (1, 2), (1, 3)], depth=3)
+        >>> circuit.num_qubits, circuit.count_ops()["xx_plus_yy"]
+        (4, 3)
+    """
+    pairs = sorted({(min(a, b), max(a, b)) for a, b in bonds})
+    if not pairs or depth < 1 or any(a == b or a < 0 for a, b in pairs):
+        raise SourceError(
+            f"lattice needs bonds between different qubits 0, 1, ... and depth >= 1, got {pairs[:3]} and depth {depth}."
+        )
+    num_qubits = 1 + max(b for _, b in pairs)
+    graph = rx.PyGraph()
+    graph.add_nodes_from(range(num_qubits))
+    graph.add_edges_from([(a, b, None) for a, b in pairs])
+    colours = rx.graph_misra_gries_edge_color(graph)
+    groups = [[pairs[i] for i in range(len(pairs)) if colours[i] == c] for c in sorted(set(colours.values()))]
+    return _blocks(num_qubits, [groups[layer % len(groups)] for layer in range(depth)], interaction, phase, shared)
+
+
+def _blocks(
+    num_qubits: int, rounds: Sequence[Sequence[tuple[int, int]]], interaction: str, phase: bool, shared: bool
+) -> QuantumCircuit:
     gates: dict[str, Callable[[Parameter], RZZGate | CPhaseGate] | None] = {
         "rzz": RZZGate,
         "cphase": CPhaseGate,
@@ -61,13 +115,13 @@ def brickwork(
     if interaction not in gates:
         raise SourceError(f"interaction must be one of {', '.join(gates)}, got {interaction!r}.")
     interact = gates[interaction]
-    bonds_of = [_bonds(num_qubits, layer, periodic) for layer in range(depth)]
     kinds = 1 + phase + (interact is not None)
-    count = depth * (kinds + 1) if shared else sum(kinds * len(b) + num_qubits for b in bonds_of)
+    depth = len(rounds)
+    count = depth * (kinds + 1) if shared else sum(kinds * len(b) + num_qubits for b in rounds)
     theta = ParameterVector("theta", count)
     circuit = QuantumCircuit(num_qubits)
     used = 0
-    for bonds in bonds_of:
+    for bonds in rounds:
         first = used
         for a, b in bonds:
             here = first if shared else used

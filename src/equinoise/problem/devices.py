@@ -239,6 +239,25 @@ def snapshot(name: str) -> BackendV2:
     return classes[wanted]()
 
 
+def couplers(name: str) -> tuple[tuple[int, int], ...]:
+    """The pairs of qubits that a device snapshot couples by a calibrated two-qubit gate, ascending.
+
+    Raises:
+        DeviceError: As :func:`snapshot`.
+
+    Example:
+        >>> len(couplers("torino"))
+        139
+    """
+    target = snapshot(name).target
+    found = set()
+    for gate in _gates(target, 2):
+        for pair, entry in (target[gate] or {}).items():
+            if _working(entry) is not None:
+                found.add((min(pair), max(pair)))
+    return tuple(sorted(found))
+
+
 def available() -> tuple[DeviceSummary, ...]:
     """All device snapshots with their median error rates and times, sorted by name (takes seconds: it reads them all).
 

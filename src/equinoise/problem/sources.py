@@ -13,7 +13,7 @@ from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 
 from equinoise.errors import ParameterError, SourceError
-from equinoise.problem.circuits import brickwork
+from equinoise.problem.circuits import brickwork, lattice
 
 __all__ = ["free_angles", "load_circuit"]
 
@@ -27,10 +27,12 @@ def load_circuit(source: str | Path) -> QuantumCircuit:
 
     Args:
         source: A path (.qasm, .qasm3, .qpy), or ``brickwork:`` with the options n, depth, periodic, interaction, phase,
-            shared of :func:`equinoise.circuits.brickwork`.
+            shared of :func:`equinoise.circuits.brickwork`, or ``device:NAME`` with depth, interaction, phase, shared of
+            :func:`equinoise.circuits.lattice` on the couplers of a device snapshot, e.g. "device:torino,depth=6".
 
     Raises:
         SourceError: A missing or malformed file, an unknown builder or option.
+        DeviceError: An unknown device, or no package that holds the snapshots.
         ParameterError: An OpenQASM 3 ``input`` that no gate uses.
 
     Example:
@@ -39,7 +41,7 @@ def load_circuit(source: str | Path) -> QuantumCircuit:
         4
     """
     text = str(source)
-    if text.startswith("brickwork:"):
+    if text.startswith(("brickwork:", "device:")):
         return _built(text)
     path = Path(source)
     if not path.is_file():
@@ -101,10 +103,14 @@ def _reason(error: Exception) -> str:
 
 
 def _built(text: str) -> QuantumCircuit:
+    builder, _, rest = text.partition(":")
     options: dict[str, Any] = {}
-    names = {"n": "num_qubits", "depth": "depth", "periodic": "periodic", "interaction": "interaction"}
-    names |= {"phase": "phase", "shared": "shared"}
-    for item in text.partition(":")[2].split(","):
+    names = {"depth": "depth", "interaction": "interaction", "phase": "phase", "shared": "shared"}
+    if builder == "brickwork":
+        names |= {"n": "num_qubits", "periodic": "periodic"}
+    else:
+        device, _, rest = rest.partition(",")
+    for item in rest.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or key not in names:
             raise SourceError(f"cannot read {item!r} in {text!r}; options: {', '.join(f'{k}=..' for k in names)}.")
@@ -118,9 +124,15 @@ def _built(text: str) -> QuantumCircuit:
             options[names[key]] = value.lower() in ("true", "1")
         else:
             raise SourceError(f"{key} must be true or false in {text!r}, got {value!r}.")
-    if not {"num_qubits", "depth"} <= set(options):
-        raise SourceError(f"{text!r} must say n and depth, e.g. brickwork:n=12,depth=6.")
-    return brickwork(**options)
+    if builder == "brickwork":
+        if not {"num_qubits", "depth"} <= set(options):
+            raise SourceError(f"{text!r} must say n and depth, e.g. brickwork:n=12,depth=6.")
+        return brickwork(**options)
+    if "depth" not in options:
+        raise SourceError(f"{text!r} must say its depth, e.g. device:torino,depth=6.")
+    from equinoise.problem.devices import couplers
+
+    return lattice(couplers(device), **options)
 
 
 _PREPARING = frozenset({"rx", "ry", "r", "u", "u1", "u2", "u3", "p", "rz"})

@@ -21,7 +21,7 @@ from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
 from equinoise.reduction.processes import ProcessProgram, compile_processes
-from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, pair_tables
+from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Occupations, Sector, sector
 from equinoise.reduction.slot_program import (
     BudgetTerm,
@@ -433,7 +433,7 @@ class Program:
 
     # -- row tables of the noise -----------------------------------------------------------------------------------
 
-    def site_rows(self, qubit: int, charge: int | None) -> tuple[Index, Index]:
+    def site_rows(self, qubit: int, charge: int | None) -> tuple[RowIndex, RowIndex]:
         """Rows of block charge - 1 with a qubit empty, and the same states of block ``charge`` with it filled."""
         key = (qubit, charge)
         if key not in self._site_cache:
@@ -442,10 +442,10 @@ class Program:
             lowered = filled[high].copy()
             lowered[:, qubit] = 0
             below = None if charge is None else charge - 1
-            self._site_cache[key] = (self.sectors[below].rank(lowered), high)
+            self._site_cache[key] = (self.sectors[below].rank(lowered).astype(np.int32), high.astype(np.int32))
         return self._site_cache[key]
 
-    def pair_rows(self, qubits: tuple[int, int], charge: int | None) -> Index:
+    def pair_rows(self, qubits: tuple[int, int], charge: int | None) -> RowIndex:
         """Shape (4, m): the states 00, 10, 01, 11 (first qubit first) of each rest of charge ``charge`` (None: any)."""
         key = (qubits, charge)
         if key not in self._pair_cache:
@@ -459,15 +459,15 @@ class Program:
                 raised[:, b] = y
                 target = None if charge is None else charge + x + y
                 columns.append(self.sectors[target].rank(raised))
-            self._pair_cache[key] = np.stack(columns)
+            self._pair_cache[key] = np.stack(columns).astype(np.int32)
         return self._pair_cache[key]
 
     @cached_property
-    def _site_cache(self) -> dict[tuple[int, int | None], tuple[Index, Index]]:
+    def _site_cache(self) -> dict[tuple[int, int | None], tuple[RowIndex, RowIndex]]:
         return {}
 
     @cached_property
-    def _pair_cache(self) -> dict[tuple[tuple[int, int], int | None], Index]:
+    def _pair_cache(self) -> dict[tuple[tuple[int, int], int | None], RowIndex]:
         return {}
 
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from equinoise.reduction.sector import Sector
 
-__all__ = ["PAIR", "QUAD", "PairTables", "pair_tables"]
+__all__ = ["PAIR", "QUAD", "PairTables", "RowIndex", "pair_tables"]
 
 Index = npt.NDArray[np.int64]
+RowIndex = npt.NDArray[np.int32]
 
 PAIR, QUAD = 0, 1
 """Kinds of block: on row pairs and single rows, and on four rows."""
@@ -33,21 +34,21 @@ class PairTables:
         quad_ptr: Shape (tables + 1,).
     """
 
-    lo: Index
-    hi: Index
+    lo: RowIndex
+    hi: RowIndex
     pair_ptr: Index
-    one: Index
+    one: RowIndex
     one_ptr: Index
-    quad: Index
+    quad: RowIndex
     quad_ptr: Index
 
     @cached_property
-    def arguments(self) -> tuple[Index, Index, Index, Index, Index, Index, Index]:
+    def arguments(self) -> tuple[RowIndex, RowIndex, Index, RowIndex, Index, RowIndex, Index]:
         """In the order that the kernels take them."""
         return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr, self.quad, self.quad_ptr)
 
     @cached_property
-    def block_rows(self) -> tuple[Index, Index, Index, Index, Index]:
+    def block_rows(self) -> tuple[RowIndex, RowIndex, Index, RowIndex, Index]:
         """Those of PAIR blocks alone."""
         return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr)
 
@@ -93,10 +94,11 @@ def pair_tables(table: Sector, keys: Sequence[tuple[int, ...]]) -> PairTables:
     )
 
 
-def _flat(parts: list[Index]) -> Index:
+def _flat(parts: list[Index]) -> RowIndex:
     if not parts:
-        return np.zeros(0, dtype=np.int64)
-    return np.ascontiguousarray(np.concatenate(parts, axis=-1))
+        return np.zeros(0, dtype=np.int32)
+    # sectors stop far below 2^31 states
+    return np.ascontiguousarray(np.concatenate(parts, axis=-1, dtype=np.int32, casting="same_kind"))
 
 
 def _pointers(parts: list[Index]) -> Index:

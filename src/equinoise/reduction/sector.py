@@ -48,10 +48,13 @@ class Sector:
         if self.charge is None:
             weights = 1 << np.arange(self.width, dtype=np.int64)
             return np.asarray(occupations.astype(np.int64) @ weights)
-        filled = np.cumsum(occupations, axis=1, dtype=np.int64)
         table = _binomials(self.width, self.charge)
-        terms = table[np.arange(self.width)[None, :], filled] * occupations
-        return np.asarray(terms.sum(axis=1))
+        filled = np.zeros(occupations.shape[0], dtype=np.int64)
+        rows = np.zeros(occupations.shape[0], dtype=np.int64)
+        for j in range(self.width):  # qubit by qubit: no table of size (m, w) beside the occupations
+            filled += occupations[:, j]
+            rows += table[j, filled] * occupations[:, j]
+        return rows
 
 
 @lru_cache(maxsize=64)
