@@ -312,8 +312,9 @@ def diagnose(
     thetas = thetas[: len(draws)]
     first = collect([d.first for d in draws])
     columns = np.column_stack([first.square, np.stack([d.squares for d in draws])])
-    ratio = float(columns[:, 1].mean() / max(columns[:, 0].mean(), 1e-300))
-    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, (s, ratio))
+    ratios = columns.mean(axis=0) / max(columns[:, 0].mean(), 1e-300)
+    known = list(zip([s, *scales], [ratios[1], *ratios[4:]], strict=True))
+    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, sorted(known))
     means = columns.mean(axis=0)
     noiseless_rms = math.sqrt(means[0] / count)
     noiseless_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 0] / count), columns, seed)

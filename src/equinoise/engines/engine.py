@@ -14,10 +14,10 @@ import numpy.typing as npt
 import psutil
 
 from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
-from equinoise.errors import MemoryLimitError
+from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.reduction.program import Program
 
-__all__ = ["Cost", "Engine", "ExactAnswers", "memory_limit"]
+__all__ = ["Cost", "Engine", "ExactAnswers", "check_serves", "memory_limit"]
 
 Real = npt.NDArray[np.float64]
 
@@ -116,6 +116,17 @@ class ExactAnswers(ABC):
             per_parameter=np.stack([g0**2, g0 * g1]),
             budget=self.budget(theta, g0),
         )
+
+
+def check_serves(kind: type[Engine], program: Program) -> None:
+    """Refuses a problem that an engine cannot take.
+
+    Raises:
+        UnsupportedError: Why not, and which engine can.
+    """
+    reason = kind.obstacle(program)
+    if reason is not None:
+        raise UnsupportedError(f"the engine {kind.name!r} cannot serve this problem: {reason}.")
 
 
 def memory_limit() -> int:

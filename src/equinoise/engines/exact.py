@@ -21,8 +21,8 @@ from equinoise.engines import kernels
 from equinoise.engines.blocks import Blocks, build_blocks, contract
 from equinoise.engines.channel import KEEP_BYTES, Channel
 from equinoise.engines.draws import Draw
-from equinoise.engines.engine import Cost, ExactAnswers, memory_limit
-from equinoise.errors import MemoryLimitError, UnsupportedError
+from equinoise.engines.engine import Cost, ExactAnswers, check_serves, memory_limit
+from equinoise.errors import MemoryLimitError
 from equinoise.reduction.program import Entries, LayerProgram, Program
 
 __all__ = ["ExactEngine"]
@@ -73,9 +73,7 @@ class ExactEngine(ExactAnswers):
     name = "exact"
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
-        reason = self.obstacle(program)
-        if reason is not None:
-            raise UnsupportedError(f"the engine {self.name!r} cannot serve this problem: {reason}.")
+        check_serves(type(self), program)
         self.program = program
         self.depth = len(program.layers)
         self._channels: dict[tuple[int, float | None], Channel] = {}

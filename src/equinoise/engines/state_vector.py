@@ -27,7 +27,7 @@ import numpy.typing as npt
 from equinoise.engines import vector_kernels as kernels
 from equinoise.engines.blocks import Blocks, build_blocks, contract
 from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
-from equinoise.engines.engine import Cost, memory_limit
+from equinoise.engines.engine import Cost, check_serves, memory_limit
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.reduction.jumps import SlotJumps, slot_jumps
 from equinoise.reduction.program import Program
@@ -136,9 +136,7 @@ class StateVectorEngine:
     exact = False
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
-        reason = self.obstacle(program)
-        if reason is not None:
-            raise UnsupportedError(f"the engine {self.name!r} cannot serve this problem: {reason}.")
+        check_serves(type(self), program)
         self.program = program
         self.depth = len(program.layers)
         cost = self.cost(program)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,10 +18,10 @@ from equinoise.law.bounds import Certificate, certificate, survival_bounds
 from equinoise.law.fixed_point import FixedPoint, fixed_point
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
 from equinoise.law.resummed import (
+    fitted_rate_variance,
     lasting_share,
     leading_order_survival,
     rate_variance,
-    rate_variance_at,
     resummed_survival,
 )
 from equinoise.problem.ensemble import Ensemble
@@ -122,7 +122,7 @@ def law_from_draws(
     first: FirstOrder,
     frozen: Real,
     seed: int,
-    known: tuple[float, float] | None = None,
+    known: Sequence[tuple[float, float]] = (),
 ) -> Law:
     """The law from per-draw quantities.
 
@@ -133,7 +133,7 @@ def law_from_draws(
         first: First-order quantities.
         frozen: sum_k g_k^2 at s = infinity, shape (S,); NaN if unknown.
         seed: Of the draws.
-        known: (scale, R^2 there), to which c2 is fitted where the engine has no second moment.
+        known: (scale, R^2 there), ...; c2 is fitted to them where the engine has no second moment.
     """
     program = engine.program
     notes = []
@@ -153,12 +153,12 @@ def law_from_draws(
         notes.append(f"kappa and its budget are sampled (engine {engine.name})")
         if math.isnan(share):
             notes.append("w0 is not computed: the law takes 0, which bounds the survival from below at large scales")
-        if known is not None and math.isnan(spread):
-            spread = rate_variance_at(known[0], known[1], kappa, lasting)
+        if known and math.isnan(spread):
+            spread = fitted_rate_variance([s for s, _ in known], [r for _, r in known], kappa, lasting)
         if math.isnan(spread):
             notes.append("c2 is not computed: the law takes 0, equal rates")
-        else:
-            notes.append(f"c2 is fitted to the sampled survival at s = {known[0]:g}" if known is not None else "")
+        elif known:
+            notes.append(f"c2 is fitted to the sampled survival at s = {', '.join(f'{s:g}' for s, _ in known)}")
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
         per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
@@ -180,7 +180,7 @@ def law_from_draws(
         seed=None if ensemble.kind == "given" else seed,
         ensemble=ensemble.describe(),
         engine=engine.name,
-        approximations=tuple(note for note in notes if note),
+        approximations=tuple(notes),
     )
 
 

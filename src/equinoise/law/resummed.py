@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
+from scipy.optimize import minimize_scalar
 
 __all__ = [
+    "fitted_rate_variance",
     "lasting_share",
     "leading_order_survival",
     "rate_variance",
-    "rate_variance_at",
     "resummed_survival",
     "scale_at_survival",
 ]
@@ -20,7 +20,7 @@ __all__ = [
 Real = npt.NDArray[np.float64]
 
 # no distribution of rates that a circuit has is relatively wider
-_WIDEST = 1e3
+_WIDEST = 20.0
 
 
 def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
@@ -78,29 +78,33 @@ def lasting_share(kappa: float, second_moment: float, fixed_point_share: float, 
     return 0.0
 
 
-def rate_variance_at(scale: float, squared: float, kappa: float, fixed_point_share: float) -> float:
-    """The c2 with which the resummed law passes through a known R^2 at one scale; NaN where none does.
+def fitted_rate_variance(
+    scales: npt.ArrayLike, squares: npt.ArrayLike, kappa: float, fixed_point_share: float
+) -> float:
+    """The c2 >= 0 with which the resummed law comes closest to known R^2, by least squares; NaN where nothing decays.
 
     Args:
-        scale: Noise scale s > 0.
-        squared: R(s)^2.
+        scales: Noise scales s, shape (S,); those that are 0 or infinite say nothing and are left out.
+        squares: R(s)^2 (unbiased estimates may be negative), shape (S,).
         kappa: Aligned coherence rate summed over slots.
         fixed_point_share: w0.
 
     Example:
-        >>> from equinoise.law.resummed import rate_variance_at, resummed_survival
-        >>> round(rate_variance_at(2.0, float(resummed_survival(2.0, 0.3, 0.1, 0.6)) ** 2, 0.3, 0.1), 9)
+        >>> from equinoise.law.resummed import fitted_rate_variance, resummed_survival
+        >>> scales = [0.5, 1.0, 4.0]
+        >>> round(fitted_rate_variance(scales, resummed_survival(scales, 0.3, 0.1, 0.6) ** 2, 0.3, 0.1), 4)
         0.6
     """
-    if not (0 < scale < math.inf) or kappa <= 0 or not fixed_point_share < squared < 1:
+    s, known = (np.asarray(values, dtype=np.float64) for values in (scales, squares))
+    use = np.isfinite(s) & (s > 0) & np.isfinite(known)
+    if not use.any() or kappa <= 0 or 1 - fixed_point_share <= 1e-12:
         return math.nan
 
-    def beyond(c2: float) -> float:
-        return float(resummed_survival(scale, kappa, fixed_point_share, c2)) ** 2 - squared
+    def distance(c2: float) -> float:
+        return float(np.sum((resummed_survival(s[use], kappa, fixed_point_share, c2) ** 2 - known[use]) ** 2))
 
-    if beyond(0.0) >= 0:
-        return 0.0
-    return float(brentq(beyond, 0.0, _WIDEST)) if beyond(_WIDEST) > 0 else math.nan
+    best = minimize_scalar(distance, bounds=(0.0, _WIDEST), method="bounded", options={"xatol": 1e-6}).x
+    return float(best) if distance(best) < distance(0.0) else 0.0
 
 
 def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: float, c2: float) -> Real:
