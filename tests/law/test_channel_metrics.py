@@ -35,6 +35,11 @@ EXACT = {"rel": 1e-10, "abs": 1e-12}
 # -- the slow way: Lindblad generators as 4^w x 4^w matrices on column-stacked operators, as Qiskit's SuperOp ----------
 
 
+def on_qubits(v):
+    """Weights by qubit, as a slot holds them."""
+    return tuple((i, float(w)) for i, w in enumerate(v) if w)
+
+
 def on(width, factors):
     return functools.reduce(lambda low, i: np.kron(factors.get(i, np.eye(2)), low), range(width), np.eye(1))
 
@@ -50,9 +55,9 @@ def generators(slot, width):
     dephasing, relaxation, depolarizing, flips = none.copy(), none.copy(), none.copy(), none.copy()
     for rate, v, parity in slot.jumps:
         if parity:
-            dephasing += rate * lindblad(on(width, {i: PAULIS["Z"] for i, w in enumerate(v) if w}))
+            dephasing += rate * lindblad(on(width, {i: PAULIS["Z"] for i, _ in v}))
         else:
-            dephasing += rate * lindblad(sum(w * on(width, {i: PAULIS["Z"]}) for i, w in enumerate(v)))
+            dephasing += rate * lindblad(sum(w * on(width, {i: PAULIS["Z"]}) for i, w in v))
     for i, (down, up) in slot.relaxation:
         relaxation += down * lindblad(on(width, {i: LOWER})) + up * lindblad(on(width, {i: LOWER.T}))
     for qubits, rate in slot.depolarizing:
@@ -75,9 +80,9 @@ def random_slot(width, seed, kinds="drpf"):
     rng = np.random.default_rng(seed)
     jumps, relaxation, depolarizing, flips = (), (), (), ()
     if "d" in kinds:
-        jumps = ((0.2, tuple(rng.normal(size=width)), False), (0.1, tuple(rng.normal(size=width)), False))
+        jumps = ((0.2, on_qubits(rng.normal(size=width)), False), (0.1, on_qubits(rng.normal(size=width)), False))
     if "z" in kinds:
-        jumps += ((0.15, (1.0,) * width, True),)
+        jumps += ((0.15, on_qubits((1.0,) * width), True),)
     if "r" in kinds:
         relaxation = tuple((i, tuple(rng.uniform(0, 0.4, 2))) for i in range(width))
     if "p" in kinds:
@@ -164,7 +169,7 @@ def test_diamond_distance_of_correlated_dephasing_is_half_the_schur_multiplier_n
 
 @pytest.mark.parametrize("width", [1, 3, 6])
 def test_diamond_distance_of_a_pauli_channel_is_its_entanglement_infidelity_at_once(width):
-    jumps = tuple((0.1 * (i + 1), tuple(np.eye(width)[i]), False) for i in range(width))
+    jumps = tuple((0.1 * (i + 1), on_qubits(np.eye(width)[i]), False) for i in range(width))
     slot = SlotProgram(jumps, (), (((0,), 0.2),), ((0, 0.1),), ())
     found = metrics.diamond_distance(SlotChannel(slot, width))
     assert found.iterations == 1
@@ -175,7 +180,7 @@ def test_diamond_distance_of_a_pauli_channel_is_its_entanglement_infidelity_at_o
 def test_entanglement_fidelity_of_local_noise_is_a_product_over_many_qubits():
     gamma, lam = 0.3, 0.2
     slot = SlotProgram(
-        tuple((lam, tuple(np.eye(8)[i]), False) for i in range(4)),
+        tuple((lam, on_qubits(np.eye(8)[i]), False) for i in range(4)),
         tuple((i, (gamma, 0.0)) for i in range(4, 8)),
         (),
         (),
@@ -187,7 +192,7 @@ def test_entanglement_fidelity_of_local_noise_is_a_product_over_many_qubits():
 
 
 def test_collective_dephasing_has_rates_in_the_whole_space_and_none_in_a_sector():
-    channel = SlotChannel(SlotProgram(((0.1, (1.0,) * 4, False),), (), (), (), ()), 4)
+    channel = SlotChannel(SlotProgram(((0.1, on_qubits((1.0,) * 4), False),), (), (), (), ()), 4)
     assert metrics.worst_coherence_rate(channel) == pytest.approx(0.1 * 8**2 / 2)
     assert metrics.worst_coherence_rate(channel, 2) == 0
     assert metrics.mean_coherence_rate(channel, 2) == 0
@@ -195,7 +200,7 @@ def test_collective_dephasing_has_rates_in_the_whole_space_and_none_in_a_sector(
 
 
 def test_local_dephasing_rates_count_the_qubits_that_differ():
-    channel = SlotChannel(SlotProgram(tuple((0.1, tuple(v), False) for v in np.eye(4)), (), (), (), ()), 4)
+    channel = SlotChannel(SlotProgram(tuple((0.1, on_qubits(v), False) for v in np.eye(4)), (), (), (), ()), 4)
     assert metrics.worst_coherence_rate(channel, 2) == pytest.approx(4 * 0.2)
     # from one of the 6 states of charge 2: 4 others at distance 2, one at distance 4
     assert metrics.mean_coherence_rate(channel, 2) == pytest.approx((4 * 2 + 4) / 5 * 0.2)
@@ -218,7 +223,7 @@ def test_rates_equal_those_of_the_compiled_program():
 
 def test_strength_of_one_jump_sets_its_worst_case_rate_whatever_the_correlations():
     for v in np.random.default_rng(0).normal(size=(5, 4)):
-        channel = SlotChannel(SlotProgram(((0.1, tuple(v), False),), (), (), (), ()), 4)
+        channel = SlotChannel(SlotProgram(((0.1, on_qubits(v), False),), (), (), (), ()), 4)
         assert metrics.worst_coherence_rate(channel) == pytest.approx(2 * metrics.jump_strength(channel))
 
 
@@ -245,7 +250,7 @@ def test_rayleigh_quotient_of_dephasing_weights_the_rates_with_the_operator():
 
 def test_unital_identity_costs_nothing_and_a_pure_state_loses_all_but_half_to_full_dephasing():
     plus = np.full((2, 2), 0.5)
-    channel = SlotChannel(SlotProgram(((50.0, (1.0,), False),), (), (), (), ()), 1)
+    channel = SlotChannel(SlotProgram(((50.0, on_qubits((1.0,)), False),), (), (), (), ()), 1)
     assert metrics.purity_loss(channel, plus) == pytest.approx(0.5)
     assert metrics.rayleigh_quotient(channel, np.eye(2)) == 0
 

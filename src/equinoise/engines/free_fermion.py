@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -45,20 +45,24 @@ _ELEMENT_SECONDS = 1e-7
 _LAYER_SECONDS = 3e-4
 
 
+@dataclass(frozen=True, eq=False)
 class _SharedSlot(SlotProgram):
     """A slot that equals itself alone: engines look slots up often, and a thousand jumps are long to compare."""
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    width: int
 
-    def __hash__(self) -> int:
-        return id(self)
+    # identity, not the generated comparison of SlotProgram
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @cached_property
     def on_one_particle(self) -> tuple[Real, csr_matrix]:
         """Rates, shape (J,), and weights, shape (J, w); a string of Z acts on one particle as its sites' sum."""
-        weights = csr_matrix(np.array([weights for _, weights, _ in self.jumps]))
-        return np.array([rate for rate, _, _ in self.jumps]), weights
+        rows = [j for j, (_, weights, _) in enumerate(self.jumps) for _ in weights]
+        columns = [i for _, weights, _ in self.jumps for i, _ in weights]
+        values = [w for _, weights, _ in self.jumps for _, w in weights]
+        shape = (len(self.jumps), self.width)
+        return np.array([rate for rate, _, _ in self.jumps]), csr_matrix((values, (rows, columns)), shape=shape)
 
 
 class _FewBodyProgram(Program):
@@ -73,7 +77,10 @@ class _FewBodyProgram(Program):
 
     def __init__(self, program: Program, order: Sequence[int], operators: Parts, squares: Parts) -> None:
         vars(self).update(vars(program))
-        shared = {slot: _SharedSlot(*(getattr(slot, f.name) for f in fields(slot))) for slot in set(program.slots)}
+        shared = {
+            slot: _SharedSlot(**{f.name: getattr(slot, f.name) for f in fields(slot)}, width=program.width)
+            for slot in set(program.slots)
+        }
         self.slots = tuple(shared[slot] for slot in program.slots)
         self.order = tuple(order)
         self.charges = tuple(operators)
@@ -166,7 +173,8 @@ class FreeFermionEngine(ExactAnswers):
         try:
             fermion_form(program)
         except UnsupportedError as error:
-            return f"{error}; engine 'exact' takes it while it fits in memory, 'trajectories' any width"
+            others = "" if program.full else ", 'trajectories' at any width"
+            return f"{error}; engine 'exact' takes it while it fits in memory{others}"
         return None
 
     @classmethod

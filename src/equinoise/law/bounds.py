@@ -112,7 +112,7 @@ def _rate_bound(slot: SlotProgram, seen: int) -> float:
     """
     total = 0.0
     for rate, weights, parity in slot.jumps:
-        ordered = np.sort([w for w in weights if w] + [0.0] * max(0, seen - sum(1 for w in weights if w)))
+        ordered = np.sort([w for _, w in weights] + [0.0] * max(0, seen - len(weights)))
         k = len(ordered) // 2
         spread = 2.0 if parity else 2 * float(ordered[len(ordered) - k :].sum() - ordered[:k].sum())
         total += rate * spread**2 / 2

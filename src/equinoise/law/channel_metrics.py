@@ -96,8 +96,8 @@ class SlotChannel:
         signs = 1.0 - 2.0 * ((rows[:, None] >> np.arange(self.width)) & 1)
         gamma = np.zeros((self.dimension, self.dimension))
         for rate, weights, parity in self.slot.jumps:
-            v = np.array(weights)
-            phi = np.prod(signs[:, v > 0], axis=1) if parity else signs @ v
+            places, v = (list(values) for values in zip(*weights, strict=True))
+            phi = np.prod(signs[:, places], axis=1) if parity else signs[:, places] @ np.array(v)
             gamma += rate / 2 * (phi[:, None] - phi[None, :]) ** 2
         differ = rows[:, None] ^ rows[None, :]
         site = np.zeros(self.width)
@@ -434,7 +434,7 @@ def jump_strength(channel: SlotChannel) -> float:
         channel: The slot's noise.
     """
     slot = channel.slot
-    total = sum(rate * (1.0 if parity else sum(map(abs, v)) ** 2) for rate, v, parity in slot.jumps)
+    total = sum(rate * (1.0 if parity else sum(abs(v) for _, v in w) ** 2) for rate, w, parity in slot.jumps)
     total += sum(down + up for _, (down, up) in slot.relaxation)
     total += sum(rate * (1.0 - 4.0 ** -len(qubits)) for qubits, rate in slot.depolarizing)
     return float(total + sum(rate for _, rate in slot.flips))

@@ -16,7 +16,7 @@ from equinoise.engines.channel import Channel
 from equinoise.engines.engine import Engine, Real
 from equinoise.engines.exact import ExactEngine
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot_program import SlotProgram
+from equinoise.reduction.slot_program import SlotProgram, jump_weights
 
 __all__ = ["FixedPoint", "fixed_point", "fixed_point_of_generators"]
 
@@ -106,11 +106,11 @@ def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real])
         excited = up / (down + up)
         entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
         return "too mixed" if entropy > 0.5 else "too symmetric"
-    rows = [np.array(weights) for _, weights, parity in slot.jumps if not parity]
+    linear = [not parity for _, _, parity in slot.jumps]
+    rows = jump_weights(slot, program.width)[linear]
     matrix = np.stack([np.ones(program.width), *rows])
-    parities = [weights for _, weights, parity in slot.jumps if parity]
     level = np.abs(np.stack([*matrix, *phases]) - np.stack([*matrix, *phases])[:, :1]).max() < _SMALL
-    if level and not parities and not np.any(down + up > 0):
+    if level and all(linear) and not np.any(down + up > 0):
         return "untouched"
     if np.linalg.matrix_rank(matrix) == program.width:
         return "classical"

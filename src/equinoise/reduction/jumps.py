@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.reduction.slot_program import SlotProgram
+from equinoise.reduction.slot_program import SlotProgram, jump_weights
 
 __all__ = ["Hop", "PairReset", "SlotJumps", "slot_jumps"]
 
@@ -87,15 +87,12 @@ def slot_jumps(slot: SlotProgram, width: int, first: int) -> SlotJumps:
         width: Number of cone qubits w.
         first: Index of the slot's first term in ``Program.budget_terms``.
     """
-    weights, rates, terms, parities = [], [], [], []
-    for j, (rate, values, is_parity) in enumerate(slot.jumps):
-        inside = tuple(i for i, v in enumerate(values) if v)
-        if is_parity and len(inside) > 1:
-            parities.append((inside, rate, first + j))
-        else:
-            weights.append(values)
-            rates.append(rate)
-            terms.append(first + j)
+    linear = [j for j, (_, weights, is_parity) in enumerate(slot.jumps) if not is_parity or len(weights) == 1]
+    parities = [
+        (tuple(i for i, _ in weights), rate, first + j)
+        for j, (rate, weights, is_parity) in enumerate(slot.jumps)
+        if is_parity and len(weights) > 1
+    ]
     term = first + len(slot.jumps)
     hops, resets = [], []
     for i, (down, up) in slot.relaxation:
@@ -111,9 +108,9 @@ def slot_jumps(slot: SlotProgram, width: int, first: int) -> SlotJumps:
         hops.append(Hop(i, rate, rate, 0.0, term))
         term += 1
     return SlotJumps(
-        np.array(weights, dtype=np.float64).reshape(-1, width),
-        np.array(rates, dtype=np.float64),
-        np.array(terms, dtype=np.int64),
+        jump_weights(slot, width)[linear],
+        np.array([slot.jumps[j][0] for j in linear], dtype=np.float64),
+        np.array([first + j for j in linear], dtype=np.int64),
         tuple(parities),
         tuple(hops),
         tuple(resets),

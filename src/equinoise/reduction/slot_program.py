@@ -12,7 +12,15 @@ import numpy.typing as npt
 from equinoise.problem.noise_terms import Slot
 from equinoise.reduction.sector import Sector
 
-__all__ = ["BudgetTerm", "SlotProgram", "budget_terms", "coherence_rates", "compile_slot", "jump_phases"]
+__all__ = [
+    "BudgetTerm",
+    "SlotProgram",
+    "budget_terms",
+    "coherence_rates",
+    "compile_slot",
+    "jump_phases",
+    "jump_weights",
+]
 
 Real = npt.NDArray[np.float64]
 
@@ -37,14 +45,15 @@ class SlotProgram:
     """One slot's noise on cone qubits, equal terms merged.
 
     Attributes:
-        jumps: ((rate, weights or parity mask, is_parity), ...) diagonal jumps; weights of shape (w,).
+        jumps: ((rate, ((cone index, weight), ...), is_parity), ...) diagonal jumps K = sum_i weight Z_i, or prod_i Z_i;
+            no weight is 0.
         relaxation: {qubit: (down, up)}.
         depolarizing: {qubits: rate} on one or two cone qubits.
         flips: {qubit: rate} of X and Y jumps with equal rates, which together conserve the charge weakly.
         paulis: ((((qubit, letter), ...), rate), ...) other jumps, full space only.
     """
 
-    jumps: tuple[tuple[float, tuple[float, ...], bool], ...]
+    jumps: tuple[tuple[float, tuple[tuple[int, float], ...], bool], ...]
     relaxation: tuple[tuple[int, tuple[float, float]], ...]
     depolarizing: tuple[tuple[tuple[int, ...], float], ...]
     flips: tuple[tuple[int, float], ...]
@@ -73,12 +82,9 @@ def compile_slot(slot: Slot, place: Mapping[int, int], width: int) -> SlotProgra
         place: Cone index of each circuit qubit.
         width: Number of cone qubits.
     """
-    jumps: dict[tuple[tuple[float, ...], bool], float] = {}
+    jumps: dict[tuple[tuple[tuple[int, float], ...], bool], float] = {}
     for term in slot.dephasing:
-        weights = [0.0] * width
-        for q, w in term.pairs:
-            weights[place[q]] = w
-        key = (tuple(weights), False)
+        key = (tuple(sorted((place[q], w) for q, w in term.pairs if w)), False)
         jumps[key] = jumps.get(key, 0.0) + term.rate
     relaxation: dict[int, tuple[float, float]] = {}
     for r in slot.relaxation:
@@ -92,10 +98,8 @@ def compile_slot(slot: Slot, place: Mapping[int, int], width: int) -> SlotProgra
     for p in slot.pauli:
         letters = tuple((place[q], a) for q, a in p.pauli)
         if all(a == "Z" for _, a in letters):
-            mask = [0.0] * width
-            for q, _ in letters:
-                mask[q] = 1.0
-            jumps[tuple(mask), True] = jumps.get((tuple(mask), True), 0.0) + p.rate
+            string = tuple(sorted((q, 1.0) for q, _ in letters))
+            jumps[string, True] = jumps.get((string, True), 0.0) + p.rate
         else:
             paulis[letters] = paulis.get(letters, 0.0) + p.rate
     flips: dict[int, float] = {}
@@ -122,7 +126,7 @@ def budget_terms(slots: Sequence[SlotProgram], qubits: Sequence[int]) -> tuple[B
     out: list[BudgetTerm] = []
     for layer, slot in enumerate(slots):
         for _, weights, _ in slot.jumps:
-            where = tuple(qubits[i] for i, w in enumerate(weights) if w)
+            where = tuple(qubits[i] for i, _ in weights)
             out.append(BudgetTerm(layer, where, "dephasing"))
         out += [BudgetTerm(layer, (qubits[i],), "relaxation") for i, _ in slot.relaxation]
         out += [BudgetTerm(layer, tuple(qubits[i] for i in pair), "depolarizing") for pair, _ in slot.depolarizing]
@@ -131,14 +135,22 @@ def budget_terms(slots: Sequence[SlotProgram], qubits: Sequence[int]) -> tuple[B
     return tuple(out)
 
 
+def jump_weights(slot: SlotProgram, width: int) -> Real:
+    """The jumps' weights on each cone qubit, shape (J, w); 1 on the qubits of a product of Z."""
+    out = np.zeros((len(slot.jumps), width))
+    for row, (_, weights, _) in zip(out, slot.jumps, strict=True):
+        for i, w in weights:
+            row[i] = w
+    return out
+
+
 def jump_phases(slot: SlotProgram, sector: Sector) -> tuple[Real, Real]:
     """Jump eigenvalues phi_j(x) = v_j . z_x (or a parity), shape (D, J), and rates, shape (J,)."""
     signs = 1.0 - 2.0 * sector.occupations.astype(np.float64)
-    columns = [
-        np.prod(signs[:, np.array(weights) > 0], axis=1) if parity else signs @ np.array(weights)
-        for _, weights, parity in slot.jumps
-    ]
-    phi = np.stack(columns, axis=1) if columns else np.zeros((signs.shape[0], 0))
+    phi = signs @ jump_weights(slot, sector.width).T
+    for j, (_, weights, parity) in enumerate(slot.jumps):
+        if parity:
+            phi[:, j] = np.prod(signs[:, [i for i, _ in weights]], axis=1)
     return phi, np.array([rate for rate, _, _ in slot.jumps])
 
 

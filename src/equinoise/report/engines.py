@@ -34,14 +34,14 @@ def print_engines(problem: Problem, found: Sequence[Declaration], chosen: str, r
     table.add_column("error", overflow="fold")
     for one in found:
         known = math.isfinite(one.seconds) and one.bytes > 0
-        if one.serves:
-            row = [_seconds(one.seconds), _memory(one.bytes), one.quantities, one.error]
-        else:
-            cost = [_seconds(one.seconds), _memory(one.bytes)] if known else ["-", "-"]
-            row = [*cost, f"no: {one.reason}", ""]
+        cost = [_seconds(one.seconds), _memory(one.bytes)] if known else ["-", "-"]
+        told = [one.quantities, one.error] if one.serves else ["not this problem, see below", ""]
         mark = "→" if one.engine == chosen else ""
-        table.add_row(mark, one.engine, *row, style="" if one.serves else "dim")
+        table.add_row(mark, one.engine, *cost, *told, style="" if one.serves else "dim")
     console.print(table, highlight=False)
+    for one in found:
+        if not one.serves:
+            console.print(Text(f"{one.engine}: {one.reason}", style="dim"))
     console.print(Text(f"auto takes {chosen}: {reason}. Times are estimates for one processor.", style="dim"))
 
 
