@@ -22,6 +22,7 @@ import numpy.typing as npt
 from equinoise.engines import vector_kernels as kernels
 from equinoise.engines.blocks import Blocks, build_blocks, contract
 from equinoise.engines.channel import site_populations
+from equinoise.engines.classical import classical_gradient, is_classical
 from equinoise.engines.draws import Draw, NoisyDraw
 from equinoise.engines.engine import Cost
 from equinoise.engines.state_vector import LOCAL_STATES, SECONDS_PER_ROW, StateVectorEngine
@@ -155,6 +156,7 @@ class TrajectoryEngine(StateVectorEngine):
         self._choices = [(q, v) for q, vectors in self.inputs for v in vectors.T]
         self._weight = sum(weights)
         self._probabilities = np.array(weights) / self._weight
+        self._classical = is_classical(program)
 
     @classmethod
     def cost(cls, program: Program) -> Cost:
@@ -196,9 +198,15 @@ class TrajectoryEngine(StateVectorEngine):
         return out
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
-        """sum_k g_k^2 at s = infinity for diagonal noise, unbiased; NaN for noise that moves the charge."""
+        """sum_k g_k^2 at s = infinity; NaN for noise that moves the charge.
+
+        Exactly where a classical process is left (see :mod:`equinoise.engines.classical`), else unbiased.
+        """
         if self.program.noise_class not in ("none", "strong"):
             return math.nan
+        if self._classical:
+            gradient = classical_gradient(self.program, self.inputs, theta)
+            return float(gradient @ gradient)
         return float(self.noisy(theta, [math.inf], rng)[0].gradient_square.sum())
 
     # -- one trajectory --------------------------------------------------------------------------------------------
