@@ -86,7 +86,13 @@ def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:
     )
 
 
+def _has_zero_weight(term: NoiseTerm) -> bool:
+    return isinstance(term, Dephasing) and any(w == 0 for _, w in term.pairs)
+
+
 def _restricted(term: NoiseTerm, qubits: frozenset[int]) -> NoiseTerm | None:
+    if qubits.issuperset(q for q in term.qubits if isinstance(q, int)) and not _has_zero_weight(term):
+        return term
     if isinstance(term, Dephasing):
         weights = tuple((q, w) for q, w in term.pairs if q in qubits and w != 0)
         return replace(term, weights=weights) if weights else None

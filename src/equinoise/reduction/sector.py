@@ -17,6 +17,8 @@ Rows = npt.NDArray[np.int64]
 Occupations = npt.NDArray[np.uint8]
 
 _LARGEST = 50_000_000
+# occupations ranked at once
+_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ class Sector:
             weights = 1 << np.arange(self.width, dtype=np.int64)
             return np.asarray(occupations.astype(np.int64) @ weights)
         table = _binomials(self.width, self.charge)
-        filled = np.zeros(occupations.shape[0], dtype=np.int64)
-        rows = np.zeros(occupations.shape[0], dtype=np.int64)
-        for j in range(self.width):  # qubit by qubit: no table of size (m, w) beside the occupations
-            filled += occupations[:, j]
-            rows += table[j, filled] * occupations[:, j]
+        rows = np.empty(occupations.shape[0], dtype=np.int64)
+        step = max(1, _AT_ONCE // self.width)
+        for start in range(0, rows.size, step):  # in parts: the tables of terms are 16 times the occupations' size
+            part = occupations[start : start + step]
+            filled = np.cumsum(part, axis=1, dtype=np.int64)
+            rows[start : start + step] = (table[np.arange(self.width)[None, :], filled] * part).sum(axis=1)
         return rows
 
 
