@@ -330,7 +330,7 @@ def _sweep(
     n = problem.num_qubits
     if n > MAX_QUBITS:
         raise UnsupportedError(f"the slow twin serves tests up to {MAX_QUBITS} qubits, got {n}. Use engine 'exact'.")
-    if problem.processes:
+    if getattr(problem, "processes", ()):
         raise UnsupportedError("the slow twin takes noise that is independent in each slot. Use engine 'trajectories'.")
     positions = [gate.position for layer in problem.layers for gate in layer.gates]
     if len(set(positions)) < len(positions):

@@ -34,7 +34,7 @@ from equinoise.reduction.program import Program
 from equinoise.reduction.row_tables import RowIndex
 from equinoise.reduction.sector import Sector
 
-__all__ = ["LOCAL_STATES", "SECONDS_PER_ROW", "Phases", "StateVectorEngine"]
+__all__ = ["COUNTLESS", "LOCAL_STATES", "SECONDS_PER_ROW", "Phases", "StateVectorEngine"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -46,6 +46,8 @@ _PAIR = (0, 2)
 _ONE = (0,)
 # seconds that a block takes per row of a plain state, measured on one core; for estimates only
 SECONDS_PER_ROW = 1.0e-9
+# stands for numbers of states that no float holds
+COUNTLESS = 10**290
 # occupations of two qubits in the order of ``Program.pair_rows``
 LOCAL_STATES = ((0, 0), (1, 0), (0, 1), (1, 1))
 
@@ -143,7 +145,8 @@ class StateVectorEngine:
         room = memory_limit()
         if cost.bytes > room:
             raise MemoryLimitError(
-                f"the light cone of {program.width} qubits has sectors of up to {max(program.dimensions):.3g} states; "
+                f"the light cone of {program.width} qubits has sectors of up to "
+                f"{min(max(program.dimensions), COUNTLESS):.3g} states; "
                 f"one draw of the engine {self.name!r} needs {cost.bytes / 1e9:.3g} GB and {room / 1e9:.3g} GB are "
                 "free. Use fewer layers, a more local readout or an input of lower charge; EQUINOISE_MEMORY_GB sets "
                 "the limit."
@@ -172,13 +175,14 @@ class StateVectorEngine:
     def cost(cls, program: Program) -> Cost:
         """Seconds and bytes of one draw of kappa, before any table is built."""
         inputs = [math.comb(program.width, q or 0) for q in program.input_charges]
-        rows = sum(inputs)
+        rows = min(sum(inputs), COUNTLESS)
+        largest = min(max(program.dimensions), COUNTLESS)
         pairs = len(set(program.table.tolist()))
         noise = 2 if any(slot.relaxation or slot.depolarizing or slot.flips for slot in program.slots) else 0
-        sectors = max(program.dimensions) * (1 + noise)
+        sectors = largest * (1 + noise)
         # per row: 4 bytes in three tables of a quarter of the rows a pair, occupations, and tables of the jumps
         tables = 3 * pairs + 2 * program.width + (8 * program.width if noise else 0)
-        size = sectors * tables + 16 * 12 * max(program.dimensions)
+        size = sectors * tables + 16 * 12 * largest
         seconds = SECONDS_PER_ROW * rows * program.num_blocks * (3 + 16 + 2 * noise)
         return Cost(seconds=seconds, bytes=int(size))
 

@@ -25,7 +25,7 @@ from equinoise.engines.channel import site_populations
 from equinoise.engines.classical import classical_gradient, is_classical
 from equinoise.engines.draws import Draw, NoisyDraw
 from equinoise.engines.engine import Cost
-from equinoise.engines.state_vector import LOCAL_STATES, SECONDS_PER_ROW, StateVectorEngine
+from equinoise.engines.state_vector import COUNTLESS, LOCAL_STATES, SECONDS_PER_ROW, StateVectorEngine
 from equinoise.reduction.program import Program
 from equinoise.reduction.row_tables import RowIndex
 
@@ -162,7 +162,7 @@ class TrajectoryEngine(StateVectorEngine):
     def cost(cls, program: Program) -> Cost:
         """Seconds and bytes of one trajectory's gradient, before any table is built."""
         law = super().cost(program)
-        rows = max(program.dimensions) * program.num_blocks
+        rows = min(max(program.dimensions), COUNTLESS) * program.num_blocks
         return Cost(seconds=4 * SECONDS_PER_ROW * rows, bytes=law.bytes)
 
     def _check_scale(self, scale: float) -> None:
@@ -288,25 +288,33 @@ class TrajectoryEngine(StateVectorEngine):
         parities: Real,
         rng: np.random.Generator,
     ) -> None:
-        """One slot: phases and no-jump factors of all qubits at once, then the jumps of those that may jump."""
+        """One slot: phases, then each qubit's relaxation in turn, then pairs.
+
+        A qubit's odds depend on what became of those before it. Most qubits cannot jump, whatever their odds, for the
+        random number that they drew: the no-jump factors of a stretch of such qubits are applied at once.
+        """
         width = self.program.width
         turned, empty, filled = angles.copy(), np.ones(width), np.ones(width)
-        candidates: list[tuple[_Site, float]] = []
+        stretches: list[tuple[Real, Real, _Site | None, float]] = []
         for site in self.sites(number, scale):
             turned[site.qubit] += site.angle if rng.random() < 0.5 else -site.angle
             u = rng.random()
             if u < max(site.transfer[0, 1], site.transfer[1, 0]):
-                candidates.append((site, u))
+                stretches.append((empty, filled, site, u))
+                empty, filled = np.ones(width), np.ones(width)
             else:
                 empty[site.qubit], filled[site.qubit] = np.sqrt(np.diag(site.transfer))
-        phases = self.phases(running.charge)
-        if np.any(turned) or parities.size or np.any(empty != 1) or np.any(filled != 1):
-            factor = phases.products(_turned(empty, -turned), _turned(filled, turned))
-            for angle, (qubits, _, _) in zip(parities, self.jumps[number].parities, strict=True):
-                factor *= np.exp(-1j * angle * phases.parity(qubits))
-            running.scale(factor)
-        for site, u in candidates:
-            self._meet_site(running, site, u)
+        stretches.append((empty, filled, None, 1.0))
+        for empty, filled, candidate, u in stretches:
+            phases = self.phases(running.charge)
+            if np.any(turned) or parities.size or np.any(empty != 1) or np.any(filled != 1):
+                factor = phases.products(_turned(empty, -turned), _turned(filled, turned))
+                for angle, (qubits, _, _) in zip(parities, self.jumps[number].parities, strict=False):
+                    factor *= np.exp(-1j * angle * phases.parity(qubits))
+                running.scale(factor)
+            if candidate is not None:
+                self._meet_site(running, candidate, u)
+            turned, parities = np.zeros(width), parities[:0]  # phases act once
         for reset in self.jumps[number].resets:
             if rng.random() < -math.expm1(-scale * reset.rate):
                 self._reset_pair(running, reset.qubits, rng)

@@ -94,7 +94,7 @@ def greatest_rate(program: Program) -> float:
             if tabulated:
                 largest[slot, seen] = max(_visible_rate(program, slot, hidden, q) for q in program.charges)
             else:
-                largest[slot, seen] = _rate_bound(slot, len(seen))
+                largest[slot, seen] = _rate_bound(slot, len(seen), program.full)
     white = sum(largest.get(key, 0.0) for key in zip(program.slots, program.cone.seen, strict=True))
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     correlated = sum(
@@ -104,20 +104,22 @@ def greatest_rate(program: Program) -> float:
     return float(white + correlated)
 
 
-def _rate_bound(slot: SlotProgram, seen: int) -> float:
+def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
     """No less than any element's rate, without a table of them: the jumps' greatest rates add up.
 
     K takes on two states of one charge values that differ by at most twice the sum of the k largest less that of the k
-    smallest weights, k at most half of the seen qubits.
+    smallest weights, k at most half of the seen qubits; in the full space, by twice the sum of all sizes.
     """
     total = 0.0
     for rate, weights, parity in slot.jumps:
         ordered = np.sort([w for _, w in weights] + [0.0] * max(0, seen - len(weights)))
         k = len(ordered) // 2
-        spread = 2.0 if parity else 2 * float(ordered[len(ordered) - k :].sum() - ordered[:k].sum())
+        apart = np.abs(ordered).sum() if full else ordered[len(ordered) - k :].sum() - ordered[:k].sum()
+        spread = 2.0 if parity else 2 * float(apart)
         total += rate * spread**2 / 2
     total += sum(down + up for _, (down, up) in slot.relaxation)
-    return total + sum(rate for _, rate in slot.depolarizing) + 2 * sum(rate for _, rate in slot.flips)
+    total += sum(rate for _, rate in slot.depolarizing) + 2 * sum(rate for _, rate in slot.flips)
+    return total + 2 * sum(rate for _, rate in slot.paulis)
 
 
 def _visible_rate(program: Program, slot: SlotProgram, hidden: list[int], charge: int | None) -> float:

@@ -82,7 +82,12 @@ def fixed_point_of_generators(program: Program) -> FixedPoint:
     kinds = []
     for number in range(len(program.layers)):
         slot = program.unrestricted_slot(number)
-        phases = [process.coefficients[number] for process in program.processes if process.coefficients[number].any()]
+        everywhere = [
+            np.array([dict(process.pairs).get(q, 0.0) for q in program.cone.qubits])
+            for process in program.problem.processes
+            if process.amplitudes[number]
+        ]
+        phases = [weights for weights in everywhere if weights.any()]
         if slot.empty and not phases:
             continue
         kinds.append(_kind_of_generators(program, slot, phases))
@@ -106,13 +111,13 @@ def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real])
         excited = up / (down + up)
         entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
         return "too mixed" if entropy > 0.5 else "too symmetric"
-    linear = [not parity for _, _, parity in slot.jumps]
+    linear = [not parity or len(weights) == 1 for _, weights, parity in slot.jumps]
     rows = jump_weights(slot, program.width)[linear]
     matrix = np.stack([np.ones(program.width), *rows])
     level = np.abs(np.stack([*matrix, *phases]) - np.stack([*matrix, *phases])[:, :1]).max() < _SMALL
     if level and all(linear) and not np.any(down + up > 0):
         return "untouched"
-    if np.linalg.matrix_rank(matrix) == program.width:
+    if np.linalg.matrix_rank(np.vstack([matrix, np.diag(down + up)])) == program.width:
         return "classical"
     return "partly protected"
 
