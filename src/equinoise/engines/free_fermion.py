@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from equinoise.engines.draws import Draw
+from equinoise.engines.draws import Draw, NoisyDraw
 from equinoise.engines.engine import Cost, ExactAnswers, check_serves
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.fermions import Parts, correlations, fermion_form
@@ -196,10 +196,17 @@ class FreeFermionEngine(ExactAnswers):
         return self._form.readout.constant + value, self._squared(square, theta, scale)
 
     def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
-        """Value, <O^2> (or its bound) and gradient at one scale (0 to infinity)."""
+        """Value, <O^2> (or its bound; NaN where it takes a sweep of its own) and gradient at one scale."""
         draw = self._engine.draw(theta, scale)
-        square = self._squared(draw.square, theta, scale)
+        square = math.nan if self._square_engine is not None else self._squared(draw.square, theta, scale)
         return Draw(self._form.readout.constant + draw.value, square, draw.gradient)
+
+    def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator | None = None) -> list[NoisyDraw]:
+        """g_k^2, C^2 and <O^2> (or its bound) at each scale."""
+        found = super().noisy(theta, scales, rng)
+        if self._square_engine is None:
+            return found
+        return [replace(one, square=self._squared(0.0, theta, s)) for one, s in zip(found, scales, strict=True)]
 
     def _squared(self, together: float, theta: Real, scale: float) -> float:
         if self._form.square is None:

@@ -28,7 +28,7 @@ __all__ = ["Certificate", "certificate", "greatest_rate", "random_phases", "surv
 Real = npt.NDArray[np.float64]
 
 # up to this dimension the rates of all elements of a block are tabulated
-_TABULATED = 4000
+_TABULATED = 1000
 
 
 @dataclass(frozen=True)
