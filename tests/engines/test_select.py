@@ -34,14 +34,14 @@ BROKEN = {"pauli": [{"pauli": "X3", "rate": 0.05}]}
 def test_auto_takes_free_fermions_for_a_free_circuit_on_a_wide_cone():
     stated = problem(40, 20, "none")
     engine, reason = choose(stated)
-    assert (engine, reason) == ("free-fermion", "exact, and affordable")
+    assert (engine, reason) == ("free-fermion", "fits in memory and in time")
     assert select_engine(stated).name == "free-fermion"
     assert eq.gradient(stated, random_theta(stated, 0)).engine == "free-fermion"
 
 
 def test_auto_takes_density_matrices_for_a_small_interacting_circuit():
     stated = problem()
-    assert choose(stated) == ("exact", "exact, and affordable")
+    assert choose(stated) == ("exact", "fits in memory and in time")
     choice = choose_engine(stated)
     assert (choice.engine.name, choice.engine.exact) == ("exact", True)
     assert choose_engine(stated, "exact").reason == "asked for"

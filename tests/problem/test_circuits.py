@@ -128,3 +128,66 @@ def test_bad_sizes_and_interactions_are_refused(arguments, text):
 
 def test_builder_returns_a_plain_qiskit_circuit():
     assert type(eq.circuits.brickwork(3, depth=1)) is QuantumCircuit
+
+
+# -- ladder, ring, all to all --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_a_ladders_layer_is_one_whole_staircase(n):
+    layers = split_at_barriers(eq.circuits.ladder(n, depth=2))
+    assert len(layers) == 2
+    for layer in layers:
+        assert bonds(layer) == bonds(layer, "rzz") == [(i, i + 1) for i in range(n - 1)]
+        assert bonds(layer, "rz") == [(q,) for q in range(n)]
+
+
+def test_a_ladder_carries_an_excitation_from_end_to_end_in_one_layer():
+    """The blocks of a layer follow each other: with full swaps the excitation rides the staircase up."""
+    circuit = eq.circuits.ladder(4, depth=1, interaction="none")
+    swapping = circuit.assign_parameters([np.pi] * 3 + [0.0] * 4)
+    state = Operator(swapping).data[:, 0b0001]
+    assert abs(state[0b1000]) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_ring_is_the_periodic_brickwork():
+    ring, expected = eq.circuits.ring(6, 4, phase=True), eq.circuits.brickwork(6, 4, periodic=True, phase=True)
+    assert [(i.operation.name, i.qubits) for i in ring.data] == [(i.operation.name, i.qubits) for i in expected.data]
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8, 9])
+def test_all_to_all_pairs_everyone_once_in_a_tournament_and_then_again(n):
+    rounds = n - 1 + n % 2
+    layers = [bonds(layer) for layer in split_at_barriers(eq.circuits.all_to_all(n, depth=2 * rounds))]
+    met = [pair for layer in layers[:rounds] for pair in layer]
+    assert sorted(met) == [(a, b) for a in range(n) for b in range(a + 1, n)]
+    assert layers[rounds:] == layers[:rounds]
+    for layer in layers:  # nobody plays twice in a round, and at most one rests
+        players = [q for pair in layer for q in pair]
+        assert len(set(players)) == len(players) == n - n % 2
+
+
+@pytest.mark.parametrize("family", [eq.circuits.ladder, eq.circuits.ring, eq.circuits.all_to_all])
+@pytest.mark.parametrize("options", [{}, {"interaction": "cphase", "phase": True}, {"shared": True}])
+def test_each_familys_unitary_conserves_the_charge(family, options):
+    circuit = family(4, 3, **options)
+    theta = np.random.default_rng(2).uniform(-3, 3, circuit.num_parameters)
+    unitary = Operator(circuit.assign_parameters(theta)).data
+    charge = np.array([x.bit_count() for x in range(16)])
+    assert np.abs(unitary[charge[:, None] != charge[None, :]]).max() < 1e-13
+    # and within a sector it does move excitations
+    assert np.abs(unitary[0b0010, 0b0001]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("family", "arguments", "text"),
+    [
+        (eq.circuits.ladder, (1, 2), "ladder needs num_qubits >= 2 and depth >= 1, got 1 and 2"),
+        (eq.circuits.ring, (4, 0), "ring needs num_qubits >= 2 and depth >= 1, got 4 and 0"),
+        (eq.circuits.ring, (5, 2), "a ring of alternating bonds needs an even number of qubits, got 5"),
+        (eq.circuits.all_to_all, (1, 1), "all_to_all needs num_qubits >= 2"),
+    ],
+)
+def test_bad_sizes_of_families_are_refused(family, arguments, text):
+    with pytest.raises(SourceError, match=text):
+        family(*arguments)

@@ -212,6 +212,17 @@ def test_builder_string_is_the_builder():
 
 
 @pytest.mark.parametrize(
+    ("name", "builder"),
+    [("ladder", eq.circuits.ladder), ("ring", eq.circuits.ring), ("all-to-all", eq.circuits.all_to_all)],
+)
+def test_each_family_has_its_builder_string(name, builder):
+    loaded = eq.load_circuit(f"{name}:n=6,depth=3,interaction=cphase,phase=true,shared=1")
+    expected = builder(6, 3, interaction="cphase", phase=True, shared=True)
+    assert [(i.operation.name, i.qubits) for i in loaded.data] == [(i.operation.name, i.qubits) for i in expected.data]
+    assert [p.name for p in loaded.parameters] == [p.name for p in expected.parameters]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("brickwork:n=6", "must say n and depth"),
@@ -222,7 +233,11 @@ def test_builder_string_is_the_builder():
         ("brickwork:n=6,depth=2,periodic=maybe", "periodic must be true or false.*got 'maybe'"),
         ("brickwork:n=6,depth=2,interaction=cz", "interaction must be one of"),
         ("brickwork:n=1,depth=2", "num_qubits >= 2"),
-        ("ladder:n=6", "no such circuit file: 'ladder:n=6'"),
+        ("ladder:n=6", "'ladder:n=6' must say n and depth, e.g. ladder:n=12,depth=6"),
+        ("ring:n=5,depth=2", "a ring of alternating bonds needs an even number of qubits, got 5"),
+        ("all-to-all:n=six,depth=2", "n must be a whole number.*got 'six'"),
+        ("ladder:n=4,depth=2,periodic=true", "cannot read 'periodic=true'.*options: n=.., depth=.., interaction=.."),
+        ("tower:n=6", "no such circuit file: 'tower:n=6'"),
         ("nowhere.qasm", "no such circuit file: 'nowhere.qasm'.*or a builder such as 'brickwork:n=12,depth=6'"),
     ],
 )

@@ -128,7 +128,7 @@ def choose(
     exact = [found["exact"], found["free-fermion"], *([found["state-vector"]] if noiseless else [])]
     fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)
     if fits and fits[0].seconds * draws <= PATIENCE * processors:
-        return fits[0].engine, "the cheapest exact engine" if len(fits) > 1 else "exact, and affordable"
+        return fits[0].engine, "the cheapest exact engine" if len(fits) > 1 else "fits in memory and in time"
     if found["trajectories"].serves:
         if not fits:
             return "trajectories", f"unbiased; no exact engine serves ({found['exact'].reason})"

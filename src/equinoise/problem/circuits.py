@@ -12,7 +12,7 @@ from qiskit.circuit.library import CPhaseGate, RZGate, RZZGate, XXPlusYYGate
 
 from equinoise.errors import SourceError
 
-__all__ = ["brickwork", "lattice"]
+__all__ = ["all_to_all", "brickwork", "ladder", "lattice", "ring"]
 
 
 def brickwork(
@@ -50,11 +50,120 @@ def brickwork(
         >>> circuit.num_parameters, circuit.count_ops()["barrier"]
         (14, 2)
     """
-    if num_qubits < 2 or depth < 1:
-        raise SourceError(f"brickwork needs num_qubits >= 2 and depth >= 1, got {num_qubits} and {depth}.")
+    _check_size("brickwork", num_qubits, depth)
     if periodic and num_qubits % 2:
         raise SourceError(f"a periodic brickwork needs an even number of qubits, got {num_qubits}.")
     rounds = [_bonds(num_qubits, layer, periodic) for layer in range(depth)]
+    return _blocks(num_qubits, rounds, interaction, phase, shared)
+
+
+def ladder(
+    num_qubits: int,
+    depth: int,
+    *,
+    interaction: Literal["rzz", "cphase", "none"] = "rzz",
+    phase: bool = False,
+    shared: bool = False,
+) -> QuantumCircuit:
+    """Staircases of charge-conserving blocks on a line: bonds (0, 1), (1, 2), ..., (n-2, n-1) one after the other.
+
+    One layer is one whole staircase, then RZ on every qubit and a full-width barrier: its n - 1 blocks follow each
+    other in time, yet have one noise slot. A rate per slot is therefore one per staircase; a device's calibration sees
+    the n - 1 blocks that the layer really lasts.
+
+    Args:
+        num_qubits: Number of qubits n >= 2.
+        depth: Number of staircases >= 1.
+        interaction: As for :func:`brickwork`.
+        phase: Likewise.
+        shared: Likewise.
+
+    Returns:
+        The circuit; its parameters are theta[0], theta[1], ... in gate order.
+
+    Raises:
+        SourceError: A size below its least value, or an unknown interaction.
+
+    Example:
+        >>> import equinoise as eq
+        >>> circuit = eq.circuits.ladder(4, depth=2)
+        >>> circuit.num_parameters, circuit.count_ops()["xx_plus_yy"]
+        (20, 6)
+    """
+    _check_size("ladder", num_qubits, depth)
+    return _blocks(num_qubits, [[(i, i + 1) for i in range(num_qubits - 1)]] * depth, interaction, phase, shared)
+
+
+def ring(
+    num_qubits: int,
+    depth: int,
+    *,
+    interaction: Literal["rzz", "cphase", "none"] = "rzz",
+    phase: bool = False,
+    shared: bool = False,
+) -> QuantumCircuit:
+    """Brickwork on a ring: :func:`brickwork` with ``periodic=True``, whose odd layers also have the bond (n-1, 0).
+
+    Args:
+        num_qubits: Number of qubits n >= 2, even.
+        depth: Number of layers >= 1.
+        interaction: As for :func:`brickwork`.
+        phase: Likewise.
+        shared: Likewise.
+
+    Returns:
+        The circuit; its parameters are theta[0], theta[1], ... in gate order.
+
+    Raises:
+        SourceError: A size below its least value, an odd number of qubits, or an unknown interaction.
+
+    Example:
+        >>> import equinoise as eq
+        >>> eq.circuits.ring(4, depth=2).count_ops()["xx_plus_yy"]
+        4
+    """
+    _check_size("ring", num_qubits, depth)
+    if num_qubits % 2:
+        raise SourceError(f"a ring of alternating bonds needs an even number of qubits, got {num_qubits}.")
+    rounds = [_bonds(num_qubits, layer, periodic=True) for layer in range(depth)]
+    return _blocks(num_qubits, rounds, interaction, phase, shared)
+
+
+def all_to_all(
+    num_qubits: int,
+    depth: int,
+    *,
+    interaction: Literal["rzz", "cphase", "none"] = "rzz",
+    phase: bool = False,
+    shared: bool = False,
+) -> QuantumCircuit:
+    """Charge-conserving blocks on every pair in turn, as a round-robin tournament pairs its players.
+
+    Layer l is round l mod R of the circle method. With m = n - 1 for an even n and m = n for an odd one there are
+    R = m rounds; round r has the pairs of r + i and r - i modulo m, i = 1..(m - 1)/2, and for an even n the pair
+    (r, n - 1); for an odd n qubit r rests. After R layers each pair has met once. RZ on every qubit and a full-width
+    barrier end each layer.
+
+    Args:
+        num_qubits: Number of qubits n >= 2.
+        depth: Number of layers >= 1.
+        interaction: As for :func:`brickwork`.
+        phase: Likewise.
+        shared: Likewise.
+
+    Returns:
+        The circuit; its parameters are theta[0], theta[1], ... in gate order.
+
+    Raises:
+        SourceError: A size below its least value, or an unknown interaction.
+
+    Example:
+        >>> import equinoise as eq
+        >>> eq.circuits.all_to_all(4, depth=3).count_ops()["xx_plus_yy"]
+        6
+    """
+    _check_size("all_to_all", num_qubits, depth)
+    rounds = [_tournament_round(num_qubits, layer) for layer in range(depth)]
     return _blocks(num_qubits, rounds, interaction, phase, shared)
 
 
@@ -104,6 +213,11 @@ def lattice(
     return _blocks(num_qubits, [groups[layer % len(groups)] for layer in range(depth)], interaction, phase, shared)
 
 
+def _check_size(family: str, num_qubits: int, depth: int) -> None:
+    if num_qubits < 2 or depth < 1:
+        raise SourceError(f"{family} needs num_qubits >= 2 and depth >= 1, got {num_qubits} and {depth}.")
+
+
 def _blocks(
     num_qubits: int, rounds: Sequence[Sequence[tuple[int, int]]], interaction: str, phase: bool, shared: bool
 ) -> QuantumCircuit:
@@ -142,3 +256,12 @@ def _bonds(num_qubits: int, layer: int, periodic: bool) -> list[tuple[int, int]]
     if periodic and layer % 2 and num_qubits > 2:
         bonds.append((num_qubits - 1, 0))
     return bonds
+
+
+def _tournament_round(num_qubits: int, layer: int) -> list[tuple[int, int]]:
+    """The pairs of one round of the circle method, ascending."""
+    count = num_qubits - 1 + num_qubits % 2
+    pairs = [((layer + i) % count, (layer - i) % count) for i in range(1, (count + 1) // 2)]
+    if num_qubits % 2 == 0:
+        pairs.append((layer % count, num_qubits - 1))
+    return sorted((min(pair), max(pair)) for pair in pairs)

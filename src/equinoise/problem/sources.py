@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,16 @@ from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 
 from equinoise.errors import ParameterError, SourceError
-from equinoise.problem.circuits import brickwork, lattice
+from equinoise.problem.circuits import all_to_all, brickwork, ladder, lattice, ring
 
 __all__ = ["free_angles", "load_circuit"]
 
+_FAMILIES: dict[str, Callable[..., QuantumCircuit]] = {
+    "brickwork": brickwork,
+    "ladder": ladder,
+    "ring": ring,
+    "all-to-all": all_to_all,
+}
 _ESCAPE = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 _INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
 _OWN_GATE = re.compile(r"^\s*gate\s+(\w+)", re.MULTILINE)
@@ -27,7 +34,9 @@ def load_circuit(source: str | Path) -> QuantumCircuit:
 
     Args:
         source: A path (.qasm, .qasm3, .qpy), or ``brickwork:`` with the options n, depth, periodic, interaction, phase,
-            shared of :func:`equinoise.circuits.brickwork`, or ``device:NAME`` with depth, interaction, phase, shared of
+            shared of :func:`equinoise.circuits.brickwork`, or ``ladder:``, ``ring:`` or ``all-to-all:`` with the same
+            options but periodic (:func:`equinoise.circuits.ladder`, :func:`~equinoise.circuits.ring`,
+            :func:`~equinoise.circuits.all_to_all`), or ``device:NAME`` with depth, interaction, phase, shared of
             :func:`equinoise.circuits.lattice` on the couplers of a device snapshot, e.g. "device:torino,depth=6".
 
     Raises:
@@ -41,7 +50,7 @@ def load_circuit(source: str | Path) -> QuantumCircuit:
         4
     """
     text = str(source)
-    if text.startswith(("brickwork:", "device:")):
+    if text.startswith(("device:", *(f"{family}:" for family in _FAMILIES))):
         return _built(text)
     path = Path(source)
     if not path.is_file():
@@ -105,10 +114,11 @@ def _reason(error: Exception) -> str:
 def _built(text: str) -> QuantumCircuit:
     builder, _, rest = text.partition(":")
     options: dict[str, Any] = {}
-    names = {"depth": "depth", "interaction": "interaction", "phase": "phase", "shared": "shared"}
+    names = {"n": "num_qubits"} if builder in _FAMILIES else {}
+    names |= {"depth": "depth", "interaction": "interaction", "phase": "phase", "shared": "shared"}
     if builder == "brickwork":
-        names |= {"n": "num_qubits", "periodic": "periodic"}
-    else:
+        names |= {"periodic": "periodic"}
+    if builder == "device":
         device, _, rest = rest.partition(",")
     for item in rest.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
@@ -124,10 +134,10 @@ def _built(text: str) -> QuantumCircuit:
             options[names[key]] = value.lower() in ("true", "1")
         else:
             raise SourceError(f"{key} must be true or false in {text!r}, got {value!r}.")
-    if builder == "brickwork":
+    if builder in _FAMILIES:
         if not {"num_qubits", "depth"} <= set(options):
-            raise SourceError(f"{text!r} must say n and depth, e.g. brickwork:n=12,depth=6.")
-        return brickwork(**options)
+            raise SourceError(f"{text!r} must say n and depth, e.g. {builder}:n=12,depth=6.")
+        return _FAMILIES[builder](**options)
     if "depth" not in options:
         raise SourceError(f"{text!r} must say its depth, e.g. device:torino,depth=6.")
     from equinoise.problem.devices import couplers
