@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
+from equinoise.problem import noise_table
 from equinoise.problem.noise_terms import (
     ALL,
     EACH,
@@ -43,8 +45,12 @@ from equinoise.problem.noise_terms import (
     occurrences,
     plain_data,
 )
+from equinoise.problem.notebook import data_frame
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from equinoise.problem.devices import Calibration
     from equinoise.problem.layers import Layer
 
@@ -75,6 +81,10 @@ def _term(kind: str, index: int, entry: object) -> NoiseTerm:
         raise NoiseError(f"{where}: {error}") from None
     except (TypeError, ValueError) as error:
         raise NoiseError(f"{where} is malformed ({error}); known keys: {', '.join(sorted(known))}.") from None
+
+
+def _is_correlated(term: NoiseTerm) -> bool:
+    return isinstance(term, Dephasing) and term.correlation is not None
 
 
 def _terms(kind: str, value: object) -> tuple[NoiseTerm, ...]:
@@ -327,7 +337,25 @@ class NoiseModel:
             NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
         """
         self._check_place(layers, num_qubits)
-        return tuple(self._slot(index, layer, num_qubits) for index, layer in enumerate(layers))
+        white = {
+            kind: [
+                one for term in getattr(self, kind) if not _is_correlated(term) for one in expanded(term, num_qubits)
+            ]
+            for kind in _KINDS
+        }
+        found: list[Slot] = []
+        for index, layer in enumerate(layers):
+            slot = Slot(
+                **{
+                    kind: tuple(t for t in terms for _ in range(_times(t, index, layer)))
+                    for kind, terms in white.items()
+                }
+            )
+            # noise that repeats is held once, so that what follows looks at it once
+            before = found[-1].terms if found else None
+            same = before is not None and len(slot.terms) == len(before) and all(map(operator.is_, slot.terms, before))
+            found.append(found[-1] if same else slot)
+        return tuple(found)
 
     def processes(self, layers: Sequence[Layer], num_qubits: int) -> tuple[PhaseProcess, ...]:
         """The dephasing correlated in time, for a circuit's layers: wildcards expanded, layers and gates resolved.
@@ -387,16 +415,6 @@ class NoiseModel:
             )
         )
 
-    def _slot(self, index: int, layer: Layer, num_qubits: int) -> Slot:
-        chosen: dict[str, list[NoiseTerm]] = {kind: [] for kind in _KINDS}
-        for kind in _KINDS:
-            for term in getattr(self, kind):
-                if getattr(term, "correlation", None) is not None:
-                    continue
-                for one in expanded(term, num_qubits):
-                    chosen[kind].extend([one] * _times(one, index, layer))
-        return Slot(**{kind: tuple(terms) for kind, terms in chosen.items()})  # type: ignore[arg-type]
-
     def to_dict(self) -> dict[str, Any]:
         """The model as plain data that :meth:`from_dict` reads back (a calibration is not part of it)."""
         out: dict[str, Any] = {}
@@ -430,7 +448,7 @@ class NoiseModel:
             if self.calibration is not None:
                 lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
         else:
-            slots, processes = _placed(self, circuit)
+            slots, processes = placed_noise(self, circuit)
             for index, slot in enumerate(slots):
                 lines.append(f"slot {index} (after layer {index}):")
                 acting = [describe_process(p, index) for p in processes if p.amplitudes[index] > 0]
@@ -441,13 +459,24 @@ class NoiseModel:
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        return noise_table.noise_html(self)
+
+    def plot(self, circuit: Any) -> Figure:
+        """Rates by qubit on a circuit or Problem; see :func:`equinoise.problem.noise_table.plot_noise`."""
+        return noise_table.plot_noise(self, circuit)
+
+    def to_dataframe(self, circuit: Any = None) -> pd.DataFrame:
+        """The terms as a pandas frame; see :func:`equinoise.problem.noise_table.noise_columns`."""
+        return data_frame(noise_table.noise_columns(self, circuit))
+
 
 def _times(term: Any, index: int, layer: Layer) -> int:
     """How often an expanded term acts in the slot of a layer."""
     return 0 if term.layers is not None and index not in term.layers else occurrences(term, layer)
 
 
-def _placed(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess, ...]]:
+def placed_noise(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess, ...]]:
     """Slots and processes of a circuit, or those that a Problem holds."""
     slots = getattr(circuit, "slots", None)
     if slots is not None:

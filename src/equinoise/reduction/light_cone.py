@@ -61,7 +61,10 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
         kept.append(tuple(reversed(inside)))
     seen.reverse()
     kept.reverse()
-    slots = tuple(restrict(slot, qubits) for slot, qubits in zip(problem.slots, seen, strict=True))
+    slots: list[Slot] = []
+    for number, (slot, there) in enumerate(zip(problem.slots, seen, strict=True)):
+        again = number > 0 and slot is problem.slots[number - 1] and there == seen[number - 1]
+        slots.append(slots[-1] if again else restrict(slot, there))
     parameters = {
         k
         for layer, indices in zip(problem.layers, kept, strict=True)
@@ -69,7 +72,7 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
         for rotation in layer.blocks[i].rotations
         for k, _ in rotation.angle.coefficients
     }
-    return LightCone(tuple(sorted(now)), tuple(seen), tuple(kept), slots, tuple(sorted(parameters)))
+    return LightCone(tuple(sorted(now)), tuple(seen), tuple(kept), tuple(slots), tuple(sorted(parameters)))
 
 
 def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:

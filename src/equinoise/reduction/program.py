@@ -118,7 +118,9 @@ class Program:
         self.width = self.cone.width
         self.parameters = self.cone.parameters
         self._local = {q: i for i, q in enumerate(self.cone.qubits)}
-        self.slots = tuple(compile_slot(slot, self._local, self.width) for slot in self.cone.slots)
+        different = {id(slot): slot for slot in self.cone.slots}
+        compiled = {key: compile_slot(slot, self._local, self.width) for key, slot in different.items()}
+        self.slots = tuple(compiled[id(slot)] for slot in self.cone.slots)
         self.processes: tuple[ProcessProgram, ...] = compile_processes(
             problem.processes, self.cone, self._local, self.width
         )

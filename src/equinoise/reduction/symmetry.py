@@ -62,7 +62,8 @@ def noise_class(slots: Iterable[Slot]) -> NoiseClass:
         >>> noise_class([Slot(pauli=(PauliJump("X0", 0.1),))])
         'broken'
     """
-    terms = [(index, term) for index, slot in enumerate(slots) for term in slot.terms if _strength(term) > 0]
+    different = {id(slot): slot for slot in slots}.values()
+    terms = [(index, term) for index, slot in enumerate(different) for term in slot.terms if _strength(term) > 0]
     if not terms:
         return NoiseClass("none")
     if all(_commutes(term) for _, term in terms):
