@@ -102,3 +102,15 @@ def test_readout_error_of_a_pair_multiplies():
 def test_readout_error_of_other_qubits_costs_nothing():
     report = eq.diagnose(one_hop(eq.NoiseModel(readout_error={1: (0.2, 0.2)})), samples=4, curve=False)
     assert report.resources.readout_factor == 1
+
+
+def test_hopping_readout_on_a_device_keeps_what_conserves_the_charge():
+    circuit = eq.circuits.brickwork(6, depth=2)
+    errors = {2: (0.01, 0.03), 3: (0.0, 0.05)}
+    noise = eq.NoiseModel(dephasing=0.01, readout_error=errors)
+    problem = eq.Problem(circuit, readout="X2X3+Y2Y3", initial="neel", noise=noise)
+    report = eq.diagnose(problem, samples=8, depth=False)
+    # X2 alone, of weight p10 - p01 on qubit 3, has mean 0 in a state without coherence between charges
+    assert report.resources.readout_factor == pytest.approx((1 - 0.04) * (1 - 0.05), rel=1e-12)
+    superposed = eq.Problem(circuit, readout="X2X3+Y2Y3", initial=[[0.6, 0.8]] * 6, noise=noise)
+    assert any("terms that move the charge; left out" in note for note in superposed.as_read().warnings)

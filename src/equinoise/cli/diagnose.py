@@ -128,6 +128,16 @@ def diagnose(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
+    html_file: Annotated[
+        str | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write one page that opens in any browser, offline: law, bounds, budget on the device, provenance.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
 ) -> None:
     """Does the gradient of a circuit survive its noise, why, and what would help most?"""
     import sys
@@ -146,6 +156,8 @@ def diagnose(
 
         check_figure(plot_file)
         check_target(plot_file, "--plot")
+    if html_file is not None:
+        check_target(html_file, "--html")
 
     with Waiting("preparing") as waiting:
         import equinoise as eq
@@ -186,6 +198,11 @@ def diagnose(
         from equinoise.report.figures import plot_diagnosis
 
         plot_diagnosis(diagnosis, plot_file)
+    if html_file is not None:
+        from equinoise.cli.report import command_line
+        from equinoise.report.html import write_diagnosis_page
+
+        write_diagnosis_page(diagnosis, html_file, source, command_line())
     if json_file != "-":
         from equinoise.report.tables import print_diagnosis
 

@@ -13,7 +13,10 @@ from typer.core import TyperGroup
 from equinoise.cli.devices import devices
 from equinoise.cli.diagnose import diagnose
 from equinoise.cli.engines import engines
+from equinoise.cli.rank import rank
+from equinoise.cli.report import report
 from equinoise.cli.reproduce import reproduce
+from equinoise.cli.sweep import sweep
 from equinoise.errors import EquinoiseError
 
 __all__ = ["app", "main"]
@@ -63,7 +66,10 @@ app = typer.Typer(
 app.command()(diagnose)
 app.command()(devices)
 app.command()(engines)
+app.command()(rank)
+app.command()(report)
 app.command()(reproduce)
+app.command()(sweep)
 
 
 def _version(wanted: bool) -> None:

@@ -29,9 +29,9 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="The circuit: an OpenQASM 2 or 3 file (.qasm), a QPY file (.qpy), brickwork:n=12,depth=6 on a "
-        "line, or device:torino,depth=6 on a device's couplers (options: interaction=rzz|cphase|none, phase, shared; "
-        "for brickwork also periodic).",
+        help="The circuit: an OpenQASM 2 or 3 file (.qasm), a QPY file (.qpy), brickwork:n=12,depth=6 "
+        "(likewise ladder, ring, all-to-all), or device:torino,depth=6 on a device's couplers (options: "
+        "interaction=rzz|cphase|none, phase, shared; for brickwork also periodic).",
         show_default=False,
     ),
 ]

@@ -21,7 +21,7 @@ from equinoise.reduction.program import compile_problem
 __all__ = ["GreatestDepth", "greatest_depth", "repeated", "repetition"]
 
 # one depth is tried only while its draws are estimated to stay below this many seconds on one processor
-_AFFORDABLE = 15.0
+_AFFORDABLE = 8.0
 # draws per depth; trajectories come in pairs and scatter more
 _SAMPLES = 16
 _SAMPLED = 48
@@ -108,7 +108,7 @@ def _layer_circuit(problem: Problem, number: int) -> QuantumCircuit:
 
 
 def greatest_depth(
-    problem: Problem, threshold: float, scale: float, seed: int, ensemble: Any = None
+    problem: Problem, threshold: float, scale: float, seed: int, ensemble: Any = None, workers: int | None = None
 ) -> GreatestDepth | None:
     """The greatest depth at which the RMS gradient per parameter is above a threshold at a noise scale.
 
@@ -122,6 +122,7 @@ def greatest_depth(
         scale: Noise scale s.
         seed: Of the draws.
         ensemble: As in :func:`equinoise.gradient_variance`; given parameter values have no depth to go to.
+        workers: Draws run at once; all processors by default.
 
     Returns:
         None where the layers do not repeat.
@@ -143,7 +144,7 @@ def greatest_depth(
             count, engine = _SAMPLED, "trajectories"
         else:
             return None
-        result = gradient_variance(candidate, [scale], samples=count, seed=seed, ensemble=ensemble, engine=engine)
+        result = gradient_variance(candidate, [scale], count, seed, ensemble, engine, workers=workers)
         used[depth] = (count, result.engine)
         parameters = max(1, len(compile_problem(candidate).parameters))
         return bool(np.sqrt(max(0.0, result.variance[0]) / parameters) >= threshold)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
+from equinoise.diagnosis.notebook import diagnosis_html, plot_diagnosis
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
@@ -22,7 +23,10 @@ from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
-from equinoise.problem.readout import attenuated, support
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["Diagnosis", "Resources", "Simulation", "SurvivalPoint", "diagnose", "gradients_of"]
 
@@ -80,7 +84,7 @@ class Resources:
         measured_rms: RMS gradient at the scale, assignment errors included.
         shots_per_gradient: Shots per expectation value at which it has signal-to-noise 1.
         greatest_scale: Noise scale at which the gradient is still resolved, by the resummed law; infinity if always.
-        greatest_depth: See :class:`GreatestDepth`; None where the layers do not repeat.
+        greatest_depth: See :class:`GreatestDepth`; None where the layers do not repeat, or it was not asked for.
     """
 
     shots: int
@@ -222,6 +226,17 @@ class Diagnosis:
             "warnings": list(self.warnings),
         }
 
+    def _repr_html_(self) -> str:
+        return diagnosis_html(self)
+
+    def plot(self) -> Figure:
+        """Survival against noise scale, and kappa by qubit, as a matplotlib figure."""
+        return plot_diagnosis(self)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The budget of kappa as a pandas frame; see :meth:`equinoise.law.law.Law.to_dataframe`."""
+        return self.law.to_dataframe()
+
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
@@ -242,6 +257,7 @@ def diagnose(
     engine: str = "auto",
     *,
     curve: bool = True,
+    depth: bool = True,
     relative_error: float | None = None,
     workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -257,6 +273,7 @@ def diagnose(
         ensemble: "uniform" (default), "normal:WIDTH" in radians, or given parameter values of shape (S, K).
         engine: "auto" or an engine's name.
         curve: Whether to simulate the survival at a few more scales.
+        depth: Whether to search the greatest depth at which the gradient is resolved (some seconds).
         relative_error: Stop as soon as kappa's standard error is at most this share of kappa.
         workers: Draws run at once; all processors by default.
         progress: Called with (stage, done, total).
@@ -288,7 +305,7 @@ def diagnose(
     chosen = choice.engine
     program = chosen.program
     count = max(1, len(program.parameters))
-    measured = _measured_problem(problem)
+    measured = problem.as_read()
     seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
     total = len(thetas)
     done = [0]
@@ -355,7 +372,9 @@ def diagnose(
         measured_rms=measured_rms,
         shots_per_gradient=shots_per_gradient(shot_variance, measured_rms),
         greatest_scale=scale_at_survival(needed, result.kappa, result.lasting_share, result.rate_variance),
-        greatest_depth=greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble),
+        greatest_depth=(
+            greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble, workers) if depth else None
+        ),
     )
     if progress is not None:
         progress("depth", 1, 1)
@@ -377,7 +396,7 @@ def diagnose(
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(draws),
         seed=result.seed,
-        warnings=(*problem.warnings, *result.approximations, *_doubts(result)),
+        warnings=(*measured.warnings, *result.approximations, *_doubts(result)),
     )
 
 
@@ -398,15 +417,6 @@ class _Draw:
     first: FirstOrderDraw
     squares: Real
     variance: float
-
-
-def _measured_problem(problem: Problem) -> Problem:
-    """The same problem with the readout that imperfect assignment really measures."""
-    seen = set(support(problem.readout))
-    errors = {q: p for q, p in problem.noise.readout_error if q in seen and any(p)}
-    if not errors:
-        return problem
-    return problem.with_readout(attenuated(problem.readout, errors))
 
 
 def _equivariance(engine: Engine) -> dict[str, Any]:

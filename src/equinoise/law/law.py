@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate, survival_bounds
 from equinoise.law.fixed_point import FixedPoint, fixed_point
+from equinoise.law.law_table import budget_columns, law_html
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
 from equinoise.law.resummed import (
     fitted_rate_variance,
@@ -25,7 +26,11 @@ from equinoise.law.resummed import (
     resummed_survival,
 )
 from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.notebook import data_frame
 from equinoise.problem.problem import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Law", "bootstrap_interval", "enough", "law", "law_from_draws"]
 
@@ -91,6 +96,17 @@ class Law:
     def bounds(self, scale: npt.ArrayLike) -> tuple[Real, Real]:
         """Lower and upper bound on R(s); a proof only where ``certificate.proved``."""
         return survival_bounds(scale, self.kappa, self.lasting_share, self.certificate.greatest_rate)
+
+    def _repr_html_(self) -> str:
+        return law_html(self)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The budget of kappa as a pandas frame; see :func:`equinoise.law.law_table.budget_columns`.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        return data_frame(budget_columns(self))
 
 
 def bootstrap_interval(statistic: Callable[[Real], Real], columns: Real, seed: int = 0) -> Interval:

@@ -18,7 +18,7 @@ from equinoise.problem.initial import InitialState, parse_initial, prepared_prod
 from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
-from equinoise.problem.readout import commutes_with_charge, parse_readout
+from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
 
 __all__ = ["Problem", "place_noise"]
 
@@ -190,6 +190,23 @@ class Problem:
         for cache in ("_compiled", "_engines"):
             vars(other).pop(cache, None)
         other._set_readout(readout)
+        return other
+
+    def as_read(self) -> Problem:
+        """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
+
+        A term X_a X_b also leaves X_a by itself, which moves the charge. Without coherence between charges its mean is
+        0 and it is left out; with an input that has such coherence the warnings say so.
+        """
+        seen = set(support(self.readout))
+        errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}
+        if not errors:
+            return self
+        operator = attenuated(self.readout, errors)
+        moves = operator.paulis.x.sum(axis=1) % 2 == 1
+        other = self.with_readout(operator[~moves] if np.any(moves) else operator)
+        if np.any(moves) and self.charge is None:
+            other.warnings += (f"readout errors leave {int(moves.sum())} terms that move the charge; left out",)
         return other
 
     def _set_readout(self, readout: str | SparsePauliOp) -> None:

@@ -361,7 +361,7 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         scale = f"resolved up to s = {number(greatest)}, by the law"
     depth = resources.greatest_depth
     if depth is None:
-        deepest = "no answer: the layers do not repeat"
+        deepest = "no answer: the layers do not repeat, or it was not asked for"
     elif depth.depth == 0:
         deepest = "not resolved at any depth"
     else:

@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.studies.study import Context, StudyResult, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["STUDIES", "ReproduceError", "StudySummary", "Summary", "reproduce"]
 
@@ -89,6 +92,24 @@ class Summary:
     def passed(self) -> bool:
         """Whether every criterion of every study holds."""
         return all(study.passed for study in self.studies)
+
+    def criteria(self) -> Table:
+        """Every criterion of every study: columns study, statement, value, threshold, at_least, passed."""
+        names = ("statement", "value", "threshold", "at_least", "passed")
+        return Table.from_rows(
+            [{"study": s.name, **{n: c[n] for n in names}} for s in self.studies for c in s.criteria]
+        )
+
+    def _repr_html_(self) -> str:
+        return self.criteria()._repr_html_()
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The criteria as a pandas frame.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        return self.criteria().to_dataframe()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in summary.json."""

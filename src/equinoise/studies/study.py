@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import ParameterError
+from equinoise.problem.notebook import data_frame, rows_html
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = ["OKABE_ITO", "Context", "Criterion", "StudyResult", "Table", "as_number"]
@@ -52,6 +55,18 @@ class Table:
         """The rows as mappings."""
         return [dict(zip(self.columns, values, strict=True)) for values in zip(*self.columns.values(), strict=True)]
 
+    def _repr_html_(self) -> str:
+        rows = list(zip(*self.columns.values(), strict=True))
+        return rows_html(f"{len(self)} rows", list(self.columns), rows)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The table as a pandas frame.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        return data_frame(self.columns)
+
 
 @dataclass(frozen=True)
 class Criterion:
@@ -76,6 +91,11 @@ class Criterion:
             return False
         return self.value >= self.threshold if self.at_least else self.value <= self.threshold
 
+    @property
+    def bound(self) -> str:
+        """The threshold with its sign, e.g. ">= 0.99"."""
+        return f"{'>=' if self.at_least else '<='} {self.threshold:.4g}"
+
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -97,6 +117,29 @@ class StudyResult:
     def passed(self) -> bool:
         """Whether every criterion holds."""
         return all(criterion.passed for criterion in self.criteria)
+
+    def _repr_html_(self) -> str:
+        rows = [(c.statement, c.value, c.bound, "holds" if c.passed else "FAILS") for c in self.criteria]
+        findings = "".join(f"<p>{html.escape(text)}</p>" for text in self.findings)
+        return rows_html("study", ["criterion", "found", "held against", ""], rows) + findings
+
+    def plot(self) -> Figure:
+        """The study's figure, drawn from its tables alone."""
+        return self.figure(self.tables)
+
+    def to_dataframe(self, table: str = "data") -> pd.DataFrame:
+        """One of the tables as a pandas frame.
+
+        Args:
+            table: Its name.
+
+        Raises:
+            ParameterError: There is no such table.
+            MissingPackageError: pandas is not installed.
+        """
+        if table not in self.tables:
+            raise ParameterError(f"no table is called {table!r}; there are: {', '.join(self.tables)}.")
+        return self.tables[table].to_dataframe()
 
 
 @dataclass(frozen=True)

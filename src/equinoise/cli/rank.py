@@ -1,0 +1,206 @@
+"""``equinoise rank``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["rank"]
+
+_TASK = "Task"
+_SAMPLING = "Simulation"
+_OUTPUT = "Output"
+
+
+def rank(
+    qubits: Annotated[
+        int, typer.Option(metavar="N", help="Number of qubits.", show_default=False, rich_help_panel=_TASK)
+    ],
+    readout: Annotated[
+        list[str],
+        typer.Option(
+            metavar="LABEL",
+            help="What is measured, e.g. Z5 or X2X3+Y2Y3; several, given one by one, are candidates.",
+            show_default=False,
+            rich_help_panel=_TASK,
+        ),
+    ],
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC",
+            help="The noise, as for diagnose; several, given one by one, are ranked beside each other (a + joins terms "
+            "that act together).",
+            show_default=False,
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A device snapshot, the same as --noise ibm:NAME; several are ranked beside each other.",
+            show_default=False,
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    charge: Annotated[
+        int | None,
+        typer.Option(
+            metavar="Q",
+            help="Charge of the input, its excitations spread evenly.",
+            show_default="half of the qubits, rounded up",
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    max_parameters: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Leave out circuits with more parameters.",
+            show_default="no budget",
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    family: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="brickwork, ladder, ring or all-to-all; several separated by commas or given one by one.",
+            show_default="all",
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    interaction: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="rzz, cphase or none; several likewise.",
+            show_default="rzz",
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    depth: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="L",
+            help="Number of layers; several likewise, e.g. 2,4,6.",
+            show_default="2,4,6",
+            rich_help_panel=_TASK,
+        ),
+    ] = None,
+    layout_search: Annotated[
+        bool,
+        typer.Option(
+            help="On devices also search the layout by the law's budget, beside Qiskit's.", rich_help_panel=_TASK
+        ),
+    ] = True,
+    scale: Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_SAMPLING)] = 1.0,
+    samples: Annotated[
+        int,
+        typer.Option(metavar="N", help="Greatest number of draws of one design.", rich_help_panel=_SAMPLING),
+    ] = 128,
+    first_samples: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Draws of every design; only the best that cannot be told apart get more.",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = 16,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.", rich_help_panel=_SAMPLING)] = 0,
+    ensemble: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How parameters are drawn: uniform over each one's period, or normal:WIDTH in radians.",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = "uniform",
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, or an engine's name.", rich_help_panel=_SAMPLING)
+    ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Draws run at once.", show_default="one per processor", rich_help_panel=_SAMPLING
+        ),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=_OUTPUT),
+    ] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write every design and number as JSON; '-' prints JSON alone.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+) -> None:
+    """Which design, and where on which device, keeps the largest gradient per unit of shots?"""
+    import json
+    import sys
+
+    from rich.console import Console
+
+    from equinoise.cli.progress import Waiting
+    from equinoise.report.files import check_target, write_whole
+    from equinoise.report.ranking import print_ranking
+
+    if json_file not in (None, "-"):
+        check_target(json_file, "--json")
+    depths = _whole_numbers(_listed(depth, "2,4,6"))
+    worlds = [*(noise or []), *(f"ibm:{name.removeprefix('ibm:')}" for name in device or [])]
+    with Waiting("preparing") as waiting:
+        from equinoise.errors import ParameterError
+        from equinoise.studies import rank as study
+
+        if not worlds:
+            raise ParameterError("say under which noise: --device NAME (see equinoise devices) or --noise SPEC.")
+        found = study.rank(
+            qubits,
+            readout,
+            worlds,
+            charge=charge,
+            max_parameters=max_parameters,
+            families=_listed(family, ",".join(study.FAMILIES)),
+            interactions=_listed(interaction, "rzz"),
+            depths=depths,
+            search_layouts=layout_search,
+            scale=scale,
+            samples=samples,
+            first_samples=first_samples,
+            seed=seed,
+            ensemble=ensemble,
+            engine=engine,
+            workers=workers,
+            progress=waiting,
+        )
+    text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
+    if json_file == "-":
+        sys.stdout.write(text)
+    else:
+        if json_file is not None:
+            write_whole(json_file, text)
+        print_ranking(found, Console(), top)
+    if not found.designs:
+        raise typer.Exit(1)
+
+
+def _listed(values: list[str] | None, default: str) -> list[str]:
+    """Options given one by one or separated by commas."""
+    return [part.strip() for value in values or [default] for part in value.split(",") if part.strip()]
+
+
+def _whole_numbers(values: list[str]) -> list[int]:
+    from equinoise.errors import ParameterError
+
+    bad = [value for value in values if not value.isdecimal()]
+    if bad:
+        raise ParameterError(f"--depth must list whole numbers >= 1, e.g. 2,4,6; got {bad[0]!r}.")
+    return [int(value) for value in values]

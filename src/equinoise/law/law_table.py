@@ -1,0 +1,47 @@
+"""A law as tables: its numbers, and kappa's budget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from equinoise.problem.notebook import facts_html, rows_html
+
+if TYPE_CHECKING:
+    from equinoise.law.law import Law
+
+__all__ = ["budget_columns", "law_facts", "law_html"]
+
+_COSTLIEST = 6
+
+
+def law_facts(law: Law) -> dict[str, Any]:
+    """Name to value of the law's numbers, with their errors."""
+    low, high = law.kappa_interval
+    return {
+        "kappa (dimensionless, per unit of s)": f"{law.kappa:.4g} [{low:.4g}, {high:.4g}]",
+        "w0, share that lasts": law.fixed_point_share,
+        "fixed point": law.fixed_point.kind,
+        "c2, spread of the rates": law.rate_variance,
+        "bounds": f"{law.certificate.status}: {law.certificate.reason}",
+        "sample": f"{law.samples} draws, {law.ensemble}, seed {law.seed}, engine {law.engine}",
+        "approximations": "; ".join(law.approximations) or "none",
+    }
+
+
+def law_html(law: Law) -> str:
+    """A compact table, with the costliest parts of the budget."""
+    parts = sorted(law.budget, key=lambda e: -e.kappa)
+    rows = [(e.layer, " ".join(map(str, e.qubits)), e.mechanism, e.kappa, e.standard_error) for e in parts]
+    names = ["layer", "qubits", "mechanism", "kappa", "standard error"]
+    return facts_html("coherence law", law_facts(law), rows_html("costliest parts of kappa", names, rows, _COSTLIEST))
+
+
+def budget_columns(law: Law) -> dict[str, list[Any]]:
+    """The budget as columns layer, qubits ("3 4"), mechanism, kappa, standard_error; kappa sums to the law's."""
+    return {
+        "layer": [e.layer for e in law.budget],
+        "qubits": [" ".join(map(str, e.qubits)) for e in law.budget],
+        "mechanism": [e.mechanism for e in law.budget],
+        "kappa": [e.kappa for e in law.budget],
+        "standard_error": [e.standard_error for e in law.budget],
+    }

@@ -1,0 +1,315 @@
+"""One self-contained page of diagnoses: figures, a ranking that sorts and filters, and where the numbers come from.
+
+The page asks the network for nothing: its Content-Security-Policy allows only the scripts it carries, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata, resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from equinoise.errors import EquinoiseError
+from equinoise.report.files import check_target, write_whole
+from equinoise.report.numbers import interval, number, plural, whole
+from equinoise.report.page_data import page_data
+from equinoise.report.page_tables import ranked
+from equinoise.report.results import Results, results_of
+
+if TYPE_CHECKING:
+    from equinoise.diagnosis.diagnose import Diagnosis
+
+__all__ = ["ReportError", "diagnosis_page", "page", "write_diagnosis_page", "write_page"]
+
+MOST_ROWS = 5000
+_MOST_FAILED = 50
+_MOST_NOTES = 40
+_MOST_NOISE = 12
+_MOST_LINES = 400
+_PACKAGES = ("equinoise", "numpy", "scipy", "numba", "qiskit", "duckdb", "plotly")
+
+
+class ReportError(EquinoiseError):
+    """A page cannot be made."""
+
+
+def write_page(results: Results, path: str | Path, title: str | None = None, command: str | None = None) -> int:
+    """Write the page of a store's results; the file is replaced whole.
+
+    Args:
+        results: From :func:`equinoise.report.results.read_results`.
+        path: Where to.
+        title: Of the page; by default its origin.
+        command: The command line that made it, for the provenance.
+
+    Returns:
+        The page's size in bytes.
+
+    Raises:
+        ReportError: plotly is missing.
+        OutputError: The file cannot be written.
+    """
+    text = page(results, title, command).encode()
+    write_whole(check_target(path, "the page"), text)
+    return len(text)
+
+
+def write_diagnosis_page(
+    diagnosis: Diagnosis, path: str | Path, source: str | None = None, command: str | None = None
+) -> int:
+    """Write the page of one diagnosis; arguments and errors as in :func:`write_page`.
+
+    Args:
+        diagnosis: The diagnosis.
+        path: Where to.
+        source: What the circuit is called.
+        command: The command line that made it.
+    """
+    text = diagnosis_page(diagnosis, source, command).encode()
+    write_whole(check_target(path, "the page"), text)
+    return len(text)
+
+
+def diagnosis_page(diagnosis: Diagnosis, source: str | None = None, command: str | None = None) -> str:
+    """The page of one diagnosis, as text."""
+    results = results_of(diagnosis, source)
+    name = Path(str(results.rows[0]["source"])).name
+    return page(results, f"{name}: {diagnosis.verdict.word}", command)
+
+
+def page(results: Results, title: str | None = None, command: str | None = None) -> str:
+    """The page as text.
+
+    Args:
+        results: What it shows. Of more than 5,000 rows the first 5,000 of the ranking are listed; the figures over all
+            rows are drawn from all.
+        title: Of the page.
+        command: The command line that made it.
+
+    Raises:
+        ReportError: plotly is missing.
+    """
+    rows = ranked(results)
+    listed = rows[:MOST_ROWS]
+    packed = base64.b64encode(gzip.compress(_json(page_data(results, rows, listed)).encode(), 6, mtime=0)).decode()
+    scripts = {"plotly": _plotly(), "script": _asset("drawing.js") + _asset("report.js")}
+    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in scripts.values())
+    heading = title or f"Surviving gradients: {results.origin}"
+    single = len(results.rows) == 1 and not results.failed
+    return Template(_asset("report.html")).substitute(
+        csp=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'",
+        title=html.escape(heading),
+        style=_asset("report.css"),
+        summary=_summary(results, rows, len(listed)),
+        kind="single" if single else "many",
+        failed=_failed(results.failed),
+        provenance=_provenance(results, command),
+        noise=_noise(results),
+        data=packed,
+        **scripts,
+    )
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+
+def _asset(name: str) -> str:
+    return (resources.files("equinoise.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _plotly() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError:
+        raise ReportError(
+            'a page needs the package plotly, which is missing. Run: pip install "equinoise[studies]"'
+        ) from None
+    # an end tag inside a string literal would end the script
+    return str(get_plotlyjs()).replace("</script", "<\\/script")
+
+
+def _digest(text: str) -> str:
+    # browsers read line ends as \n before they hash
+    plain = text.replace("\r\n", "\n").replace("\r", "\n")
+    return base64.b64encode(hashlib.sha256(plain.encode()).digest()).decode()
+
+
+# -- what is written without a script ------------------------------------------------------------------------------
+
+
+def _summary(results: Results, rows: Sequence[Mapping[str, Any]], listed: int) -> str:
+    if len(results.rows) == 1 and not results.failed:
+        return _answers(results.rows[0])
+    counts = Counter(str(row.get("verdict") or "no verdict") for row in rows)
+    parts = [f"<strong>{plural(len(rows), 'design')}</strong> diagnosed"]
+    if results.failed:
+        parts.append(f"{plural(len(results.failed), 'task')} failed, see below")
+    told = [f"<li><b>{count:,}</b> {html.escape(word)}</li>" for word, count in counts.most_common()]
+    more = "" if listed == len(rows) else f" The ranking lists the first {listed:,}; the other figures are of all."
+    return f'<p>{"; ".join(parts)}.{more}</p><ul class="counts">{"".join(told)}</ul>'
+
+
+def _answers(row: Mapping[str, Any]) -> str:
+    survival = (
+        f"{_told(row['survival'])} {_range(row, 'survival')} of the RMS gradient at scale s = {_told(row['scale'])}"
+    )
+    status = "proved" if row.get("bounds_proved") else "not proved here"
+    facts = {
+        "Verdict": f"{row['verdict']}: {row.get('verdict_reason') or ''}",
+        "Circuit": f"{row['source']}: {plural(row['num_qubits'], 'qubit')}, {plural(row['depth'], 'layer')}; "
+        f"light cone of {row.get('width')} qubits, {row.get('parameters')} parameters",
+        "Readout": f"{row['readout']}, input {row.get('initial')}",
+        "Noise": f"{row['noise']} ({row.get('noise_class')})",
+        "Without noise": f"RMS gradient {_told(row.get('noiseless_rms'))} {_range(row, 'noiseless')} per radian",
+        "kappa": f"{_told(row['kappa'])} {_range(row, 'kappa')}, dimensionless rate of decay in s",
+        "w0": f"{_told(row.get('fixed_point_share'))} of the squared gradient lasts; fixed point: "
+        f"{row.get('fixed_point_class')}",
+        "Survives": survival,
+        "Bounds": f"{_told(row.get('lower_bound'))} to {_told(row.get('upper_bound'))}, {status}",
+        "Shots": f"{_shots(row.get('shots_per_gradient'))} per expectation value for signal-to-noise 1",
+    }
+    body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in facts.items())
+    advice = row.get("advice") or ()
+    helps = f"<h3>What would help most</h3>{_list(advice)}" if advice else ""
+    return f'<dl class="facts">{body}</dl>{helps}'
+
+
+def _told(value: Any) -> str:
+    return "unknown" if value is None else number(float(value))
+
+
+def _shots(value: Any) -> str:
+    return "infinitely many" if value is None else whole(float(value))
+
+
+def _range(row: Mapping[str, Any], name: str) -> str:
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    return "" if low is None or high is None else interval((float(low), float(high)))
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{html.escape(text)}</li>" for text in texts) + "</ul>"
+
+
+def _failed(failed: Sequence[Mapping[str, Any]]) -> str:
+    if not failed:
+        return ""
+    names = ("source", "readout", "noise", "depth", "scale", "error")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape('' if r.get(n) is None else str(r[n]))}</td>" for n in names) + "</tr>"
+        for r in failed[:_MOST_FAILED]
+    )
+    rest = f"<p>and {len(failed) - _MOST_FAILED:,} more in the store.</p>" if len(failed) > _MOST_FAILED else ""
+    return (
+        f'<section id="failed"><h2>Failed tasks ({len(failed):,})</h2><div class="scroll" tabindex="0" role="region" '
+        f'aria-label="Failed tasks"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{rest}'
+        "</section>"
+    )
+
+
+def _provenance(results: Results, command: str | None) -> str:
+    rows = results.rows
+    versions = ", ".join(f"{name} {_version(name)}" for name in _PACKAGES)
+    facts = {
+        "Made by": command or "equinoise, from Python",
+        "Data": results.origin,
+        "Page written with": f"{versions}; Python {platform.python_version()} on {sys.platform}",
+    }
+    facts |= {f"Store: {name}": str(value) for name, value in results.meta.items()}
+    for label, name in (
+        ("Computed with", "version"),
+        ("Engine", "engine"),
+        ("Seeds", "seed"),
+        ("Draws of the parameters", "samples"),
+        ("Ensemble (angles in radians)", "ensemble"),
+        ("Shots per expectation value", "shots"),
+        ("Survival", "survival_kind"),
+    ):
+        told = _tally(row.get(name) for row in rows)
+        if told:
+            facts[label] = told
+    reasons = {str(r["engine_reason"]) for r in rows if r.get("engine_reason")}
+    if len(reasons) == 1:
+        facts["Engine chosen because"] = reasons.pop()
+    body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in facts.items())
+    approximated = _counted(rows, "approximations", "Approximations: none, every draw is exact.")
+    clipped = _counted(rows, "warnings", "Nothing was clipped, dropped or assumed.", leave_out="approximations")
+    return (
+        f'<dl class="facts">{body}</dl><h3>What was approximated</h3>{approximated}'
+        f"<h3>What was clipped, dropped, chosen or assumed</h3>{clipped}"
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _tally(values: Iterable[Any]) -> str:
+    counts = Counter(f"{v:g}" if isinstance(v, float) else str(v) for v in values if v is not None)
+    if len(counts) > 8:
+        known = sorted(counts, key=lambda text: (len(text), text))
+        return f"{len(counts):,} different, {known[0]} to {known[-1]}"
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{text} ({count:,})" for text, count in counts.most_common())
+
+
+def _counted(rows: Sequence[Mapping[str, Any]], name: str, nothing: str, leave_out: str | None = None) -> str:
+    known = Counter(
+        text
+        for row in rows
+        for text in row.get(name) or ()
+        if leave_out is None or text not in (row.get(leave_out) or ())
+    )
+    if not known:
+        return f"<p>{html.escape(nothing)}</p>"
+    one = len(rows) == 1
+    told = [text if one else f"{text} ({plural(count, 'design')})" for text, count in known.most_common(_MOST_NOTES)]
+    rest = [f"and {len(known) - _MOST_NOTES} other notes; the store holds them all"] if len(known) > _MOST_NOTES else []
+    return _list([*told, *rest])
+
+
+def _noise(results: Results) -> str:
+    """What is applied, term by term, of each noise."""
+    names = Counter(str(row["noise"]) for row in results.rows)
+    out = []
+    for name, count in names.most_common(_MOST_NOISE):
+        lines = (results.noise.get(name) or _described(name)).splitlines()
+        if len(lines) > _MOST_LINES:
+            lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} more lines; --json holds every term"]
+        used = "" if len(results.rows) == 1 else f" ({plural(count, 'design')})"
+        opened = " open" if len(names) <= 2 and len(lines) <= 30 else ""
+        out.append(
+            f"<details{opened}><summary>{html.escape(name)}{used}</summary><pre>{html.escape(chr(10).join(lines))}</pre>"
+            "</details>"
+        )
+    if len(names) > _MOST_NOISE:
+        out.append(f"<p>and {len(names) - _MOST_NOISE} other noises.</p>")
+    return "".join(out)
+
+
+def _described(name: str) -> str:
+    from equinoise.problem.noise import NoiseModel
+
+    if Path(name).suffix.lower() in (".toml", ".json"):
+        return f"read from the file {name}; its terms are in the store's column task"
+    try:
+        return NoiseModel.from_string(name).describe()
+    except EquinoiseError as error:
+        return f"not described here: {error}"

@@ -1,0 +1,209 @@
+"""What a page is made from: rows of diagnoses with their budgets and curves, from a store or one live diagnosis."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from equinoise.errors import EquinoiseError
+from equinoise.studies.store import Store
+
+if TYPE_CHECKING:
+    from equinoise.diagnosis.diagnose import Diagnosis
+
+__all__ = ["BudgetPart", "EmptyStoreError", "Results", "read_results", "results_of"]
+
+Row = Mapping[str, Any]
+
+_LAW = ("lasting_share", "greatest_rate", "bound_status", "bound_reason")
+_TEXTS = ("advice", "approximations", "warnings")
+
+
+class EmptyStoreError(EquinoiseError):
+    """A store holds nothing to report."""
+
+
+@dataclass(frozen=True)
+class BudgetPart:
+    """One additive part of kappa.
+
+    Attributes:
+        layer: Noise slot, counted from 0.
+        qubits: Circuit qubits.
+        mechanism: Kind of noise.
+        kappa: The part, dimensionless.
+        standard_error: Over the draws; NaN if unknown.
+    """
+
+    layer: int
+    qubits: tuple[int, ...]
+    mechanism: str
+    kappa: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Results:
+    """Diagnoses as rows.
+
+    Attributes:
+        rows: One mapping a diagnosis, with the columns of a store's table ``results``; beside them ``lasting_share``,
+            ``greatest_rate``, ``bound_status``, ``bound_reason``, ``advice``, ``approximations``, ``warnings`` and
+            ``cone`` (the light cone's qubits) of its diagnosis.
+        failed: Rows whose task failed: what it was, and the error.
+        budgets: Key to the parts of kappa.
+        curves: Key to simulated (scale s, survival) pairs beside the row's own.
+        bonds: Key to pairs of circuit qubits coupled by a gate, where they are known from the circuit itself.
+        meta: Name to value, of the store.
+        origin: Where the rows come from, in words.
+        noise: Name of a noise to what it applies, term by term, where it is known.
+    """
+
+    rows: tuple[Row, ...]
+    failed: tuple[Row, ...] = ()
+    budgets: Mapping[str, tuple[BudgetPart, ...]] = field(default_factory=dict, repr=False)
+    curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict, repr=False)
+    bonds: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict, repr=False)
+    meta: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    noise: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def read_results(path: str | Path, study: str | None = None) -> Results:
+    """The rows of a store, which is opened for reading alone.
+
+    Args:
+        path: A DuckDB file written by ``equinoise sweep``.
+        study: Only of the study of this name.
+
+    Raises:
+        StoreError: duckdb is missing, or the file is missing, no store, or in use by a sweep.
+        EmptyStoreError: The store holds no results, or none of the study.
+    """
+    store = Store(path)
+    found = store.read_results(study)
+    if not found:
+        of = f" of the study {study!r}" if study is not None else ""
+        raise EmptyStoreError(f"the store {str(path)!r} holds no results{of} yet. Run `equinoise sweep` on it first.")
+    budgets: dict[str, list[BudgetPart]] = {}
+    for part in store.read_budget(study):
+        qubits = tuple(int(q) for q in str(part["qubits"]).replace(",", " ").split())
+        one = BudgetPart(int(part["layer"]), qubits, str(part["mechanism"]), *_floats(part, "kappa", "standard_error"))
+        budgets.setdefault(str(part["key"]), []).append(one)
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for point in store.read_curve(study):
+        curves.setdefault(str(point["key"]), []).append(_floats(point, "scale", "survival"))
+    return Results(
+        rows=tuple(_with_diagnosis(row) for row in found if row["status"] == "done"),
+        failed=tuple(row for row in found if row["status"] != "done"),
+        budgets={key: tuple(parts) for key, parts in budgets.items()},
+        curves={key: tuple(points) for key, points in curves.items()},
+        meta=store.meta(),
+        origin=f"store {Path(path).name}" + (f", study {study}" if study is not None else ""),
+    )
+
+
+def _floats(row: Mapping[str, Any], *names: str) -> tuple[float, float]:
+    first, second = (math.nan if row[name] is None else float(row[name]) for name in names)
+    return first, second
+
+
+def _with_diagnosis(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with what only the whole diagnosis says; the JSON itself is let go."""
+    text = row.pop("diagnosis", None)
+    row.pop("task", None)
+    whole = json.loads(text) if isinstance(text, str) and text else {}
+    return row | _of_diagnosis(whole)
+
+
+def _of_diagnosis(whole: Mapping[str, Any]) -> dict[str, Any]:
+    law = whole.get("law", {})
+    return {
+        **{name: law.get(name) for name in _LAW},
+        **{name: tuple(whole.get(name, ())) for name in _TEXTS},
+        "cone": tuple(whole.get("light_cone", {}).get("qubits", ())),
+    }
+
+
+def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
+    """One live diagnosis as results.
+
+    Args:
+        diagnosis: The diagnosis.
+        source: What the circuit is called; by default the circuit's own name.
+    """
+    problem, whole = diagnosis.problem, diagnosis.to_dict()
+    law, found, resources = whole["law"], whole["simulated"], whole["resources"]
+    low, high = found["interval"]
+    kappa_low, kappa_high = law["kappa_interval"]
+    noiseless_low, noiseless_high = whole["noiseless"]["interval"]
+    rms_low, rms_high = found["rms_interval"]
+    key = "diagnosis"
+    row: dict[str, Any] = {
+        "key": key,
+        "status": "done",
+        "source": source or problem.circuit.name,
+        "num_qubits": problem.num_qubits,
+        "depth": len(problem.layers),
+        "readout": problem.readout_label + (" projected" if problem.projected else ""),
+        "initial": problem.initial.name,
+        "noise": problem.noise.name,
+        "layout": None,
+        "scale": whole["scale"],
+        "samples": whole["samples"],
+        "seed": whole["seed"],
+        "shots": resources["shots"],
+        "ensemble": whole["ensemble"],
+        "engine": whole["engine"],
+        "engine_reason": whole["engine_reason"],
+        "width": whole["light_cone"]["width"],
+        "parameters": whole["light_cone"]["parameters"],
+        "noise_class": whole["equivariance"]["noise_class"],
+        "noiseless_rms": whole["noiseless"]["rms_gradient"],
+        "noiseless_low": noiseless_low,
+        "noiseless_high": noiseless_high,
+        "kappa": law["kappa"],
+        "kappa_low": kappa_low,
+        "kappa_high": kappa_high,
+        "kappa_error": law["kappa_error"],
+        "fixed_point_share": law["fixed_point_share"],
+        "fixed_point_class": law["fixed_point_class"],
+        "rate_variance": law["rate_variance"],
+        "survival": found["survival"],
+        "survival_low": low,
+        "survival_high": high,
+        "survival_kind": found["kind"],
+        "law_survival": law["survival"],
+        "lower_bound": law["lower_bound"],
+        "upper_bound": law["upper_bound"],
+        "bounds_proved": law["bound_status"] == "proved",
+        "rms_gradient": found["rms_gradient"],
+        "rms_low": rms_low,
+        "rms_high": rms_high,
+        "measured_rms": resources["measured_rms"],
+        "shot_variance": resources["shot_variance"],
+        "shots_per_gradient": resources["shots_per_gradient"],
+        "verdict": whole["verdict"],
+        "verdict_reason": whole["verdict_reason"],
+        **_of_diagnosis(whole),
+    }
+    return Results(
+        rows=(row,),
+        budgets={
+            key: tuple(
+                BudgetPart(e.layer, e.qubits, e.mechanism, e.kappa, e.standard_error) for e in diagnosis.law.budget
+            )
+        },
+        curves={key: tuple((p.scale, p.survival) for p in diagnosis.curve)},
+        bonds={key: tuple(sorted({pair for layer in problem.layers for pair in _pairs(layer)}))},
+        origin="one diagnosis",
+        noise={problem.noise.name: problem.noise.describe(problem)},
+    )
+
+
+def _pairs(layer: Any) -> list[tuple[int, int]]:
+    return [(min(b.qubits), max(b.qubits)) for b in layer.blocks if len(b.qubits) == 2]
