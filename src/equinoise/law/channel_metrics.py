@@ -342,8 +342,8 @@ def diamond_distance(
 
     Example:
         >>> from equinoise.law.channel_metrics import SlotChannel, diamond_distance
-        >>> from equinoise.reduction.program import SlotProgram
-        >>> dephasing = SlotProgram(((0.1, (1.0,), False),), (), (), (), ())
+        >>> from equinoise.reduction.slot_program import SlotProgram
+        >>> dephasing = SlotProgram(((0.1, ((0, 1.0),), False),), (), (), (), ())
         >>> round(diamond_distance(SlotChannel(dephasing, 1)).value, 6)
         0.090635
     """

@@ -76,7 +76,8 @@ const cell = (name, i) => {
     const error = ranking.kappa_error[i];
     node.append(show(value), make("span", { className: "range", textContent: error === null ? "" : `± ${show(error, 1)}` }));
   } else if (name === "shots_per_gradient") {
-    node.append(value === null ? "none suffice" : show(Math.ceil(value)));
+    const none = ranking.verdict[i] === null ? "–" : "none suffice";  // shots come with the verdict, or not at all
+    node.append(value === null ? none : show(Math.ceil(value)));
   } else if (typeof value === "string") {
     node.classList.add("text");
     node.append(value);
