@@ -103,16 +103,15 @@ class ExactAnswers(ABC):
 
     def frozen(self, theta: Real, rng: np.random.Generator | None = None) -> float:
         """sum_k g_k^2 at s = infinity."""
-        gradient = self.draw(theta, math.inf).gradient
-        return float(gradient @ gradient)
+        return float(np.sum(self.draw(theta, math.inf).gradient ** 2))
 
     def first_order(self, theta: Real, rng: np.random.Generator | None = None) -> FirstOrderDraw:
         """What one draw adds to kappa, its budget and the second moment, exactly."""
         g0, g1, g2 = self.series(theta)
         return FirstOrderDraw(
-            square=float(g0 @ g0),
-            slope=float(g0 @ g1),
-            curvature=float(g1 @ g1 + 2 * g0 @ g2),
+            square=float(np.sum(g0 * g0)),  # not BLAS, whose sums depend on where arrays lie in memory
+            slope=float(np.sum(g0 * g1)),
+            curvature=float(np.sum(g1 * g1 + 2 * g0 * g2)),
             per_parameter=np.stack([g0**2, g0 * g1]),
             budget=self.budget(theta, g0),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import cast
@@ -82,15 +83,23 @@ def declarations(problem: Problem, *, reduce: bool = True) -> tuple[Declaration,
         reduce: Whether to use light cone and sectors.
     """
     program = compile_problem(problem, reduce=reduce)
-    return tuple(_declare(name, program) for name in ENGINES)
+    return tuple(_declare(program).values())
 
 
-def _declare(name: str, program: Program) -> Declaration:
-    kind = _CLASSES[name]
-    quantities, error = _QUANTITIES[name]
-    reason = kind.obstacle(program) or ""
-    cost = Cost(float("nan"), 0) if reason else kind.cost(program)
+def _declare(program: Program) -> dict[str, Declaration]:
+    """Every engine's declaration, with the memory that is free now; obstacles and costs are worked out once."""
+    known: dict[str, tuple[str, Cost]] | None = vars(program).get("_declared")
+    if known is None:
+        known = vars(program)["_declared"] = {}
+        for name, kind in _CLASSES.items():
+            reason = kind.obstacle(program) or ""
+            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
     room = memory_limit()
+    return {name: _declaration(name, *known[name], room) for name in ENGINES}
+
+
+def _declaration(name: str, reason: str, cost: Cost, room: int) -> Declaration:
+    quantities, error = _QUANTITIES[name]
     if not reason and cost.bytes > room:
         reason = f"one draw needs {_gigabytes(cost.bytes)} and {_gigabytes(room)} are free"
     return Declaration(name, not reason, reason, quantities, error, cost.seconds, cost.bytes)
@@ -123,7 +132,7 @@ def choose(
         UnsupportedError: No engine serves (with each one's reason).
     """
     program = compile_problem(problem, reduce=reduce)
-    found = {name: _declare(name, program) for name in ENGINES}
+    found = _declare(program)
     processors = workers or os.cpu_count() or 1
     exact = [found["exact"], found["free-fermion"], *([found["state-vector"]] if noiseless else [])]
     fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)

@@ -280,7 +280,7 @@ class StateVectorEngine:
             change, probability = self._draw_change(charge, rng)
             for vector in vectors.T:
                 self._add_budget(charge, vector, blocks, tangents, signs, change, probability, rng, budget)
-        square = float(gradient @ gradient)
+        square = float(np.sum(gradient**2))
         per_parameter = np.stack([gradient**2, np.full(gradient.size, math.nan)])
         return FirstOrderDraw(square, float(budget.sum()), math.nan, per_parameter, budget)
 

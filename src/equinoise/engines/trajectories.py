@@ -205,8 +205,7 @@ class TrajectoryEngine(StateVectorEngine):
         if self.program.noise_class not in ("none", "strong"):
             return math.nan
         if self._classical:
-            gradient = classical_gradient(self.program, self.inputs, theta)
-            return float(gradient @ gradient)
+            return float(np.sum(classical_gradient(self.program, self.inputs, theta) ** 2))
         return float(self.noisy(theta, [math.inf], rng)[0].gradient_square.sum())
 
     # -- one trajectory --------------------------------------------------------------------------------------------
