@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import duckdb
+import polars
 import pytest
 
 from equinoise.studies.store import BUDGET, CURVE, RESULTS, STORE_SCHEMA, Store, StoreError
@@ -160,19 +161,18 @@ def test_a_missing_store_or_folder_says_what_to_do(store, tmp_path):
 def test_it_opens_in_pandas_and_polars_in_one_line(store):
     _filled(store, _answer("a", task='{"x": 1}'), _answer("b", survival=0.5))
     path = str(store.path)
-    frame = duckdb.connect(path, read_only=True).sql("from results").df()
+    frame = duckdb.connect(path, read_only=True).execute("from results").df()
     assert list(frame.columns) == list(RESULTS)
     assert frame.kappa.tolist() == [0.1, 0.1]
-    polars = duckdb.connect(path, read_only=True).sql("from results").pl()
-    assert polars.columns == list(RESULTS)
-    assert polars["status"].to_list() == ["done", "done"]
+    table = polars.read_database("from results", duckdb.connect(path, read_only=True))
+    assert table.columns == list(RESULTS)
+    assert table["status"].to_list() == ["done", "done"]
 
 
 def test_exports_open_in_pandas_polars_and_csv(store, tmp_path):
     import csv
 
     import pandas
-    import polars
 
     _filled(store, _answer("a", task='{"x": 1, "y": "a,\\"b\\""}', error="two\nlines"), _answer("b"))
     files = store.export(tmp_path / "out.parquet")

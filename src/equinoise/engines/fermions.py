@@ -87,7 +87,7 @@ def _worked_out(program: Program) -> FermionForm:
             "free fermions need a circuit, noise and readout that conserve the charge, in reduced form; this problem "
             "is computed in the full space of its light cone"
         )
-    if getattr(program, "processes", ()):
+    if program.processes:
         raise UnsupportedError(
             "the noise is correlated in time; the free-fermion engine takes dephasing that is independent in each slot"
         )
