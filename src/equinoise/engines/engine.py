@@ -7,6 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,7 @@ from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.reduction.program import Program
 
-__all__ = ["Cost", "Engine", "ExactAnswers", "check_serves", "memory_limit"]
+__all__ = ["Cost", "Engine", "ExactAnswers", "about", "bounded", "check_serves", "memory_limit"]
 
 Real = npt.NDArray[np.float64]
 
@@ -137,3 +138,14 @@ def memory_limit() -> int:
         except ValueError:
             raise MemoryLimitError(f"EQUINOISE_MEMORY_GB must be a number of gigabytes, got {given!r}.") from None
     return int(0.85 * psutil.virtual_memory().available)
+
+
+def about(number: int, unit: int = 1) -> str:
+    """Three figures of a whole number in a unit, however large."""
+    value = Decimal(number) / unit
+    return f"{value:.3g}" if value > 10**15 else f"{float(value):.3g}"
+
+
+def bounded(value: int | Decimal) -> float:
+    """As a float; a number too large for one becomes 1e300."""
+    return float(min(value, Decimal("1e300")))

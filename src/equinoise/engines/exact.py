@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,9 +21,10 @@ from equinoise.engines import kernels
 from equinoise.engines.blocks import Blocks, build_blocks, contract
 from equinoise.engines.channel import KEEP_BYTES, Channel
 from equinoise.engines.draws import Draw
-from equinoise.engines.engine import Cost, ExactAnswers, check_serves, memory_limit
+from equinoise.engines.engine import Cost, ExactAnswers, about, bounded, check_serves, memory_limit
 from equinoise.errors import MemoryLimitError
-from equinoise.reduction.program import Entries, LayerProgram, Program
+from equinoise.reduction.operators import OperatorEntries, weighted_sum
+from equinoise.reduction.program import LayerProgram, Program
 
 __all__ = ["ExactEngine"]
 
@@ -45,17 +46,6 @@ class _Plan:
     kept: int
     roomy: bool
     bytes: int
-
-
-def _about(number: int, unit: int = 1) -> str:
-    """Three figures of a whole number in a unit, however large."""
-    value = Decimal(number) / unit
-    return f"{value:.3g}" if value > 10**15 else f"{float(value):.3g}"
-
-
-def _bounded(value: int | Decimal) -> float:
-    """A number too large for a float becomes infinity."""
-    return float(min(value, Decimal("1e300")))
 
 
 class ExactEngine(ExactAnswers):
@@ -108,7 +98,7 @@ class ExactEngine(ExactAnswers):
         """Seconds and bytes of one gradient, before any table is built."""
         updates = 6 * program.numbers * max(1, program.num_blocks)
         shared = max(0 if 8 * d * d > KEEP_BYTES else 8 * d * d for d in program.dimensions)
-        return Cost(_bounded(Decimal(SECONDS_PER_UPDATE) * updates), shared + 2 * 16 * program.numbers)
+        return Cost(bounded(Decimal(SECONDS_PER_UPDATE) * updates), shared + 2 * 16 * program.numbers)
 
     # -- memory --------------------------------------------------------------------------------------------------
 
@@ -127,8 +117,8 @@ class ExactEngine(ExactAnswers):
     def _refusal(self, what: str, needed: int, room: int) -> str:
         program = self.program
         return (
-            f"the light cone of {program.width} qubits holds {_about(program.numbers)} complex numbers "
-            f"({_about(16 * program.numbers, 10**9)} GB a state); {what} needs {_about(needed, 10**9)} GB and "
+            f"the light cone of {program.width} qubits holds {about(program.numbers)} complex numbers "
+            f"({about(16 * program.numbers, 10**9)} GB a state); {what} needs {about(needed, 10**9)} GB and "
             f"{max(room, 0) / 1e9:.3g} GB are free. Use fewer layers, a more local readout, an input of lower charge, "
             "or noise that conserves the charge; engine 'trajectories' needs state vectors only; EQUINOISE_MEMORY_GB "
             "sets the limit."
@@ -183,7 +173,7 @@ class ExactEngine(ExactAnswers):
         """Whether this thread's sweep has scratch arrays, or works in place."""
         return bool(vars(self._threads).get("roomy", True))
 
-    def _operator(self, entries: Mapping[int | None, Entries], orders: int) -> State:
+    def _operator(self, entries: OperatorEntries, orders: int) -> State:
         state = self._zero("readout", orders)
         for q, (rows, columns, values) in entries.items():
             state[q][0, 0, rows, columns] = values.real
@@ -246,14 +236,7 @@ class ExactEngine(ExactAnswers):
                 self.channel(number, scale).apply(state)
         return [*kept, state]
 
-    def _read(self, rho: State, scale: float | None, orders: int) -> tuple[float, float, State]:
-        """C = <<N^dag(O)| rho>>, <O^2> likewise, and N^dag(O), for the state before the last slot's noise N."""
-        square = self._seen(self.program.square_entries, scale, orders)
-        second = self._overlap(square, rho)
-        adjoint = self._seen(self.program.readout_entries, scale, orders)
-        return self._overlap(adjoint, rho), second, adjoint
-
-    def _seen(self, entries: Mapping[int | None, Entries], scale: float | None, orders: int) -> State:
+    def _seen(self, entries: OperatorEntries, scale: float | None, orders: int) -> State:
         """An operator through the last slot's noise; pure dephasing leaves a diagonal one as it is."""
         channel = self.channel(self.depth - 1, scale)
         operator = self._operator(entries, orders)
@@ -261,12 +244,39 @@ class ExactEngine(ExactAnswers):
             channel.apply_adjoint(operator)
         return operator
 
-    def _overlap(self, operator: State, state: State) -> float:
+    def _overlap(self, operator: State, state: State) -> Real:
+        """Tr[A rho] as a power series in s, shape (orders,)."""
         # not a BLAS dot: its threads would fight the draws, and a single gradient's own thread
-        return float(sum(np.einsum("i,i->", operator[q][0].ravel(), rho[0].ravel()) for q, rho in state.items()))
+        total = np.zeros(next(iter(state.values())).shape[0])
+        for q, rho in state.items():
+            for k in range(total.size):
+                for j in range(k + 1):
+                    total[k] += np.einsum("i,i->", operator[q][j].ravel(), rho[k - j].ravel())
+        return total
 
-    def _sweep(self, theta: Real, scale: float | None, orders: int) -> tuple[float, float, Real]:
-        """Value and <O^2>, and gradients per order, shape (orders, K)."""
+    def _expectations(self, rho: State, scale: float, operators: Sequence[OperatorEntries]) -> Real:
+        """Tr[A N(rho)] for each operator A, N the last slot's noise; takes the readout's room."""
+        noisy = self._room("readout", 1)
+        for q, array in rho.items():
+            noisy[q][:] = array
+        self.channel(self.depth - 1, scale).apply(noisy)
+        # Tr[A rho] = sum Re(A_xy conj(rho_xy)) for Hermitian rho
+        return np.array(
+            [
+                sum(
+                    np.sum(values.real * noisy[q][0, 0, rows, columns] + values.imag * noisy[q][0, 1, rows, columns])
+                    for q, (rows, columns, values) in operator.items()
+                )
+                for operator in operators
+            ],
+            dtype=np.float64,
+        )
+
+    def _sweep(self, theta: Real, scale: float | None, orders: int, read: Callable[[State], State]) -> Real:
+        """The gradient of <<A|rho>> per order, shape (orders, K).
+
+        ``read`` is given the state before the last slot's noise N and returns N^dag(A), in the readout's room.
+        """
         program = self.program
         blocks = build_blocks(self.program, theta)
         spans = self._spans(orders, noiseless=scale == 0)
@@ -275,7 +285,6 @@ class ExactEngine(ExactAnswers):
         if plan.bytes > self._room_bytes:
             raise MemoryLimitError(self._refusal("the law", plan.bytes, self._room_bytes))
         self._threads.roomy = plan.roomy
-        value, square = 0.0, 0.0
         adjoint: State = {}
         stop = self.depth
         while stop > 0:
@@ -284,7 +293,7 @@ class ExactEngine(ExactAnswers):
             for number in range(stop - 1, start - 1, -1):
                 rho = kept.pop()
                 if number == self.depth - 1:
-                    value, square, adjoint = self._read(rho, scale, orders)
+                    adjoint = read(rho)
                 else:
                     self.channel(number, scale).apply_adjoint(adjoint)
                 layer = program.layers[number]
@@ -294,7 +303,7 @@ class ExactEngine(ExactAnswers):
                         self._pull_back(q, rho, adjoint, layer, blocks, low, orders - low, number > 0, part)
                 moments[:, layer.start : layer.stop] = part[:, ::-1]
             stop = start
-        return value, square, contract(program, blocks, moments)
+        return contract(program, blocks, moments)
 
     def _pull_back(
         self,
@@ -331,20 +340,69 @@ class ExactEngine(ExactAnswers):
 
     def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
         """C(theta; s) and <O^2>."""
+        value, square = self.values(theta, scale, [self.program.readout_entries, self.program.square_entries])
+        return float(value), float(square)
+
+    def values(self, theta: Real, scale: float, operators: Sequence[OperatorEntries]) -> Real:
+        """Tr[A rho(theta; s)] for several operators that the cone and its charges hold, shape (len(operators),)."""
         self._threads.roomy = self._plan(1, self._room_bytes).roomy
         (rho,) = self._states(build_blocks(self.program, theta), scale, 1, range(self.depth - 1, self.depth))
-        value, square, _ = self._read(rho, scale, 1)
-        return value, square
+        return self._expectations(rho, scale, operators)
 
     def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
         """Value, <O^2> and gradient at one scale (0 to infinity)."""
-        value, square, gradient = self._sweep(theta, scale, 1)
-        return Draw(value, square, gradient[0])
+        operators = [self.program.readout_entries, self.program.square_entries]
+        values, gradient = self.value_and_pullback(theta, scale, operators, lambda _: np.array([1.0, 0.0]))
+        return Draw(float(values[0]), float(values[1]), gradient)
+
+    def value_and_pullback(
+        self,
+        theta: Real,
+        scale: float,
+        operators: Sequence[OperatorEntries],
+        cotangent: Callable[[Real], Real],
+    ) -> tuple[Real, Real]:
+        """Values of several operators and the gradient of any function of them, by one sweep forward and one back.
+
+        With values c_i = Tr[A_i rho(theta; s)] the gradient is sum_i w_i dc_i/dtheta_k for w = cotangent(c): the
+        derivative of f(c_1, ..., c_m) where w_i = df/dc_i.
+
+        Args:
+            theta: Shape (K,), radians.
+            scale: Noise scale s in [0, infinity].
+            operators: Operators A_i that the program's cone and charges hold; see ``Program.operator_entries``.
+            cotangent: From the values, shape (m,), to the weights w, shape (m,).
+
+        Returns:
+            The values, shape (m,), and the gradient, shape (K,), per radian.
+        """
+        found: list[Real] = []
+
+        def read(rho: State) -> State:
+            values = self._expectations(rho, scale, operators)
+            found.append(values)
+            return self._seen(weighted_sum(operators, cotangent(values)), scale, 1)
+
+        gradient = self._sweep(theta, scale, 1, read)
+        return found[0], gradient[0]
 
     def series(self, theta: Real) -> Real:
         """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
-        _, _, gradient = self._sweep(theta, None, SERIES_ORDERS)
-        return gradient
+        return self._sweep(
+            theta, None, SERIES_ORDERS, lambda _: self._seen(self.program.readout_entries, None, SERIES_ORDERS)
+        )
+
+    def expansion(self, theta: Real, operator: OperatorEntries) -> tuple[Real, Real]:
+        """Taylor coefficients in s at s = 0 of an operator's value and gradient: shapes (3,) and (3, K)."""
+        found: list[Real] = []
+
+        def read(rho: State) -> State:
+            adjoint = self._seen(operator, None, SERIES_ORDERS)
+            found.append(self._overlap(adjoint, rho))
+            return adjoint
+
+        gradient = self._sweep(theta, None, SERIES_ORDERS, read)
+        return found[0], gradient
 
     def final_states(self, theta: Real, scale: float) -> list[State]:
         """The state after the unitaries of each layer (before its slot), order axis of length 1."""

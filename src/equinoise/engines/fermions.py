@@ -18,7 +18,8 @@ from equinoise.engines.blocks import build_blocks
 from equinoise.errors import UnsupportedError
 from equinoise.problem.blocks import Block, conserves_charge, unitary_and_generators
 from equinoise.problem.gates import Gate
-from equinoise.reduction.program import Entries, Program
+from equinoise.reduction.operators import Entries
+from equinoise.reduction.program import Program
 
 __all__ = ["FermionForm", "FewBody", "correlations", "fermion_form"]
 

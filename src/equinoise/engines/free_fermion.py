@@ -32,7 +32,8 @@ from equinoise.engines.engine import Cost, ExactAnswers, check_serves
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.fermions import Parts, correlations, fermion_form
 from equinoise.errors import UnsupportedError
-from equinoise.reduction.program import Entries, Program
+from equinoise.reduction.operators import Entries
+from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram
 
 __all__ = ["FreeFermionEngine"]

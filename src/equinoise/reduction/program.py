@@ -14,15 +14,19 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix, csr_matrix
+from qiskit.quantum_info import SparsePauliOp
+from scipy.sparse import csr_matrix
 
+from equinoise.errors import ReadoutError
 from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
+from equinoise.problem.readout import support
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
+from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
 from equinoise.reduction.processes import ProcessProgram, compile_processes
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
-from equinoise.reduction.sector import Occupations, Sector, sector
+from equinoise.reduction.sector import Sector, sector
 from equinoise.reduction.slot_program import (
     BudgetTerm,
     SlotProgram,
@@ -38,7 +42,6 @@ __all__ = ["LayerProgram", "Program", "compile_problem"]
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
-Entries = tuple[Index, Index, Complex]
 T = TypeVar("T")
 
 
@@ -262,14 +265,14 @@ class Program:
         state: InitialState = self.problem.initial
         if state.product is None:
             vectors = self._block_vectors(charge)
-            return _entries(vectors @ vectors.conj().T)
+            return entries_of(vectors @ vectors.conj().T)
         weight = 1.0 if charge is None else self._weights[charge]
         if state.bits is not None:
             bits = np.array([state.bits[q] for q in self.cone.qubits], dtype=np.uint8)
             row = table.rank(bits[None, :])
             return row, row, np.array([weight], dtype=np.complex128)
         amplitudes = self._product_amplitudes(charge)
-        return _entries(weight * np.outer(amplitudes, amplitudes.conj()))
+        return entries_of(weight * np.outer(amplitudes, amplitudes.conj()))
 
     def _product_amplitudes(self, charge: int | None) -> Complex:
         """A product input's amplitudes in a block, shape (D,)."""
@@ -310,49 +313,39 @@ class Program:
         return _PerCharge(self._readout_block)
 
     def _readout_block(self, charge: int | None) -> csr_matrix:
-        table = self.sectors[charge]
-        problem = self.problem
-        dim = table.dimension
-        projects = problem.projected and (self.full or self.noise_class not in ("none", "strong"))
-        if projects and charge is not None and charge != problem.charge:
-            return csr_matrix((dim, dim), dtype=np.complex128)
-        rows, columns, values = [], [], []
-        everything = np.arange(dim)
-        signs = 1.0 - 2.0 * table.occupations.astype(np.float64)
-        for letters, qubits, coefficient in problem.readout.to_sparse_list():
-            value = np.full(dim, complex(coefficient))
-            flipped: Occupations = table.occupations.copy()
-            for letter, qubit in zip(letters, qubits, strict=True):
-                i = self._local[qubit]
-                if letter == "X":
-                    flipped[:, i] ^= 1
-                elif letter == "Y":
-                    flipped[:, i] ^= 1
-                    value = value * 1j * signs[:, i]
-                elif letter == "Z":
-                    value = value * signs[:, i]
-            kept = everything if charge is None else np.flatnonzero(flipped.sum(axis=1) == charge)
-            # P |x> = value(x) |flipped x>
-            rows.append(table.rank(flipped[kept]))
-            columns.append(kept)
-            values.append(value[kept])
-        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-        out = coo_matrix(entries, shape=(dim, dim)).tocsr()
-        if projects and charge is None:
-            inside = (table.occupations.sum(axis=1) == problem.charge).astype(np.float64)
-            out = out.multiply(inside[:, None]).multiply(inside[None, :]).tocsr()
-        out.eliminate_zeros()
-        return out
+        projects = self.problem.projected and (self.full or self.noise_class not in ("none", "strong"))
+        sector_charge = self.problem.charge if projects else None
+        return operator_block(self.problem.readout, self._local, self.sectors[charge], sector_charge)
+
+    def operator_entries(self, operator: SparsePauliOp, sector_charge: int | None = None) -> OperatorEntries:
+        """An operator's elements in every charge block held, for engines that read several operators at once.
+
+        Args:
+            operator: On all n circuit qubits, acting on cone qubits only; elements between charges are left out.
+            sector_charge: With it P_q A P_q, P_q the projector on this charge of the cone's qubits.
+
+        Raises:
+            ReadoutError: The operator acts on a qubit outside the cone.
+        """
+        outside = sorted(set(support(operator)) - set(self._local))
+        if outside:
+            raise ReadoutError(
+                f"the operator acts on qubit {outside[0]}, outside the light cone {self.cone.qubits}. "
+                "Compile the problem with a readout that covers all qubits to be read."
+            )
+        return {
+            q: entries_of(operator_block(operator, self._local, self.sectors[q], sector_charge)) for q in self.charges
+        }
 
     @cached_property
     def readout_entries(self) -> dict[int | None, Entries]:
         """The readout in each block as rows, columns and values."""
-        return {q: _entries(self.readout[q]) for q in self.charges}
+        return {q: entries_of(self.readout[q]) for q in self.charges}
 
     @cached_property
     def square_entries(self) -> dict[int | None, Entries]:
         """O^2 likewise (for the single-shot variance)."""
-        return {q: _entries(self.readout[q] @ self.readout[q]) for q in self.charges}
+        return {q: entries_of(self.readout[q] @ self.readout[q]) for q in self.charges}
 
     # -- blocks --------------------------------------------------------------------------------------------------
 
@@ -471,11 +464,6 @@ class Program:
     @cached_property
     def _pair_cache(self) -> dict[tuple[tuple[int, int], int | None], RowIndex]:
         return {}
-
-
-def _entries(matrix: Complex | csr_matrix) -> Entries:
-    sparse = coo_matrix(matrix)
-    return sparse.row.astype(np.int64), sparse.col.astype(np.int64), sparse.data.astype(np.complex128)
 
 
 def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
