@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -103,7 +104,8 @@ def test_readout_factor_is_the_measured_over_the_ideal_gradient():
     errors = {1: (0.02, 0.05), 2: (0.01, 0.08)}
     noise = eq.NoiseModel(dephasing=0.01, readout_error=errors)
     for readout, expected in (("Z1", 0.93), ("Z1Z2", 0.93 * 0.91), ("X1X2+Y1Y2", 0.93 * 0.91)):
-        signal = Signal(circuit, readout, "0101", noise, 1.0, 0, eq.Ensemble())
+        build = partial(eq.Problem, circuit, readout, initial="0101", noise=noise)
+        signal = Signal(build, 1.0, 0, eq.Ensemble())
         signal.extend(4, 4)
         operator = eq.Problem(circuit, readout, initial="neel").readout
         assert readout_factor(operator, noise.readout_error) == pytest.approx(expected, rel=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -25,15 +26,9 @@ def device():
 
 def signal_of(source, readout, noise, samples, *, scale=1.0, seed=0):
     circuit = eq.load_circuit(source)
-    signal = Signal(
-        circuit,
-        readout,
-        spread_input(circuit.num_qubits, (circuit.num_qubits + 1) // 2),
-        eq.NoiseModel.from_string(noise),
-        scale,
-        seed,
-        eq.Ensemble(),
-    )
+    initial = spread_input(circuit.num_qubits, (circuit.num_qubits + 1) // 2)
+    build = partial(eq.Problem, circuit, readout, initial=initial, noise=noise)
+    signal = Signal(build, scale, seed, eq.Ensemble())
     signal.extend(samples, samples)
     return signal
 

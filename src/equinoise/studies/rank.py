@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, cast, get_args
 
 from qiskit import QuantumCircuit
@@ -153,7 +154,8 @@ def rank(
                 left_out.append(LeftOut(one, found))
             else:
                 circuit, noise = found
-                placed.append((one, Signal(circuit, design.readout, initial, noise, s, seed, law_ensemble, engine)))
+                build = partial(Problem, circuit, design.readout, initial=initial, noise=noise)
+                placed.append((one, Signal(build, s, seed, law_ensemble, engine)))
     kept: list[tuple[Design, Signal]] = []
     for number, (design, signal) in enumerate(placed):
         tick("sampling designs", number, len(placed))
@@ -321,7 +323,7 @@ def _ranked(found: Sequence[tuple[Design, Signal]]) -> tuple[RankedDesign, ...]:
                 leads=group == len(verdicts),
                 against_leader=verdicts[group].interval if group < len(verdicts) else (0.0, 0.0),
                 design=design,
-                parameters=signal.circuit.num_parameters,
+                parameters=signal.circuit_parameters,
                 cone_parameters=signal.parameters,
                 cone_width=signal.width,
                 noiseless_rms=signal.noiseless_rms,

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from qiskit import QuantumCircuit
-from qiskit.quantum_info import SparsePauliOp
 from scipy.stats import t as student
 
 from equinoise.engines.draws import draw_generator, parallel_draws
 from equinoise.engines.engine import Engine
 from equinoise.engines.select import select_engine
 from equinoise.problem.ensemble import Ensemble
-from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.studies.sensitivity import first_order_budget
 
@@ -44,28 +41,24 @@ class Signal:
     shots give ratio 1.
 
     Attributes:
-        circuit: The circuit.
-        readout: What is measured.
-        initial: The input's bitstring.
-        noise: Placed, if it is a device's.
+        build: Makes the problem; called at each extension, so that no compiled problem outlives its draws.
         scale: Noise scale s.
         seed: Of the draws.
         ensemble: Of the draws.
         engine: Its name; "auto" until the first draws.
+        circuit_parameters: Number of parameters of the circuit.
         parameters: Number K of parameters in the light cone.
         width: Number of qubits in the light cone.
         columns: sum g^2 at 0, at s, at s as read, and Var(O), by draw: shape (S, 4).
         slope: sum g g' of the first draws, with their sum g^2: shape (S', 2).
     """
 
-    circuit: QuantumCircuit
-    readout: str | SparsePauliOp
-    initial: str
-    noise: NoiseModel
+    build: Callable[[], Problem]
     scale: float
     seed: int
     ensemble: Ensemble
     engine: str = "auto"
+    circuit_parameters: int = 0
     parameters: int = 0
     width: int = 0
     columns: Real = field(default_factory=lambda: np.zeros((0, 4)))
@@ -90,8 +83,9 @@ class Signal:
         Raises:
             EquinoiseError: No engine serves.
         """
-        problem = Problem(self.circuit, self.readout, initial=self.initial, noise=self.noise)
+        problem = self.build()
         chosen = select_engine(problem, self.engine, workers=workers, draws=6 * most)
+        self.circuit_parameters = len(problem.parameters)
         self.engine, self.parameters, self.width = chosen.name, len(chosen.program.parameters), chosen.program.width
         measured = problem.as_read()
         seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
