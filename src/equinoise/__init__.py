@@ -11,6 +11,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.problem.sources import free_angles, load_circuit
+from equinoise.studies.advice import advise
 
 __version__ = "0.1.0"
 
@@ -20,6 +21,7 @@ __all__ = [
     "EquinoiseError",
     "NoiseModel",
     "Problem",
+    "advise",
     "aligned_rates",
     "circuits",
     "diagnose",

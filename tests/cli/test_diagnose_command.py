@@ -132,8 +132,16 @@ def test_json_holds_every_key_that_is_promised(hopping: Path) -> None:
 def test_json_is_what_the_python_twin_says(hopping: Path) -> None:
     data = numbers(hopping, *QUICK, *NOISE, "--seed", 5, "--scale", 0.5, "--shots", 500, "--ensemble", "normal:0.4")
     problem = eq.Problem(eq.load_circuit(hopping), "Z1", noise="dephasing:0.1")
-    twin = eq.diagnose(problem, samples=4, seed=5, scale=0.5, shots=500, ensemble="normal:0.4")
+    stated = {"samples": 4, "seed": 5, "scale": 0.5, "shots": 500, "ensemble": "normal:0.4"}
+    twin = eq.diagnose(problem, **stated, advisor=eq.advise)
     assert data == json.loads(json.dumps(twin.to_dict()))
+    assert twin.advice[0] in data["verdict_reason"]
+
+
+def test_no_advice_on_request(hopping: Path) -> None:
+    data = numbers(hopping, *QUICK, *NOISE, "--no-advice")
+    assert data["suggestions"] is None
+    assert "What would help" not in data["verdict_reason"]
 
 
 def test_a_single_draw_and_a_vanishing_gradient_still_give_valid_json(tmp_path: Path) -> None:

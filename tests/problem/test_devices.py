@@ -422,3 +422,31 @@ def test_every_snapshot_is_listed_with_medians_in_physical_range():
     armonk = next(device for device in listed if device.name == "armonk")
     assert armonk.error_2q is None
     assert armonk.two_qubit_gate is None
+
+
+QASM = """OPENQASM 2.0;
+include "qelib1.inc";
+gate hop(t) a,b { h a; h b; cx a,b; rz(t) b; cx a,b; h a; h b; }
+gate other(t) a,b { h a; h b; cx a,b; rz(t) b; cx a,b; h a; h b; cz a,b; }
+qreg q[4];
+hop(0.3) q[0],q[1];
+hop(0.7) q[2],q[3];
+other(0.7) q[1],q[2];
+"""
+
+
+def test_gates_that_a_file_defines_are_compiled_once_for_each_definition():
+    from equinoise.problem.calibration import _blocks, _Compiler
+    from equinoise.problem.layers import split_layers
+
+    circuit = QuantumCircuit.from_qasm_str(QASM)
+    calibration = from_backend(GenericBackendV2(4, coupling_map=[[0, 1], [1, 2], [2, 3]], seed=3)).calibration
+    compiler, seen = _Compiler(circuit, calibration), set()
+    blocks = [block for layer in split_layers(circuit) for block in _blocks(layer, seen)]
+    told = [compiler._structure(block) for block in blocks]
+    assert None not in told
+    # another angle is another structure, since special angles compile to fewer gates; another body likewise
+    assert len(set(told)) == 3
+    for block in blocks:
+        # what was kept for its structure is what it compiles to by itself
+        assert compiler.native(block, block.qubits) == compiler._compile(block, block.qubits)

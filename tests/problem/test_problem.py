@@ -394,3 +394,15 @@ def test_parameter_vectors_beyond_ten_elements_keep_their_order():
     values = np.arange(12) / 10
     assert eq.expectation(problem, values).value == pytest.approx(-math.cos(values.sum()), abs=EXACT)
     assert problem.theta({f"t[{k}]": k / 10 for k in range(12)}) == pytest.approx(values)
+
+
+def test_with_noise_is_the_problem_stated_with_that_noise():
+    circuit = eq.circuits.brickwork(4, depth=2)
+    one = eq.Problem(circuit, readout="Z1", initial="neel", noise="dephasing:0.1")
+    eq.gradient(one, np.full(len(one.parameters), 0.4))
+    other, stated = one.with_noise("relaxation:0.2"), eq.Problem(circuit, "Z1", initial="neel", noise="relaxation:0.2")
+    assert other.slots == stated.slots
+    assert other.warnings == stated.warnings
+    theta = np.linspace(0, 1, len(one.parameters))
+    np.testing.assert_array_equal(eq.gradient(other, theta).gradient, eq.gradient(stated, theta).gradient)
+    assert one.noise.name == "dephasing:0.1"

@@ -88,6 +88,14 @@ def diagnose(
             rich_help_panel=_SAMPLING,
         ),
     ] = None,
+    advice: Annotated[
+        bool,
+        typer.Option(
+            "--advice/--no-advice",
+            help="Look for what would help most, as equinoise advise does; the verdict cites the first.",
+            rich_help_panel=_SAMPLING,
+        ),
+    ] = True,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -183,6 +191,7 @@ def diagnose(
             engine=engine,
             relative_error=relative_error,
             workers=workers,
+            advisor=eq.advise if advice else None,
             progress=waiting,
         )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from equinoise.cli.advise import advise
 from equinoise.cli.devices import devices
 from equinoise.cli.diagnose import diagnose
 from equinoise.cli.engines import engines
@@ -64,6 +65,7 @@ app = typer.Typer(
     "what to change.",
 )
 app.command()(diagnose)
+app.command()(advise)
 app.command()(devices)
 app.command()(engines)
 app.command()(rank)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.engine import Engine
 from equinoise.engines.select import choose_engine, select_engine
-from equinoise.errors import ParameterError
+from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
 from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Diagnosis", "Resources", "Simulation", "SurvivalPoint", "diagnose", "gradients_of"]
+__all__ = ["Advised", "Diagnosis", "Resources", "Simulation", "SurvivalPoint", "diagnose", "gradients_of"]
 
 Real = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -97,6 +97,17 @@ class Resources:
     greatest_depth: GreatestDepth | None
 
 
+class Advised(Protocol):
+    """What an advisor answers, such as :func:`equinoise.advise`."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What would help, most helpful first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data for JSON."""
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """Everything equinoise says about a problem, in the order in which a reader asks.
@@ -115,6 +126,7 @@ class Diagnosis:
         resources: Shots, scale and depth.
         verdict: One word and its reason.
         advice: What would help most, most effective first.
+        suggestions: The advisor's answer; None if it was not asked.
         engine: Engine's name.
         engine_reason: Why it was taken, with memory and number of draws at once.
         samples: Number of draws.
@@ -135,6 +147,7 @@ class Diagnosis:
     resources: Resources
     verdict: Verdict
     advice: tuple[str, ...]
+    suggestions: Advised | None
     engine: str
     engine_reason: str
     samples: int
@@ -217,6 +230,7 @@ class Diagnosis:
             "verdict": self.verdict.word,
             "verdict_reason": self.verdict.reason,
             "advice": list(self.advice),
+            "suggestions": None if self.suggestions is None else self.suggestions.to_dict(),
             "engine": self.engine,
             "engine_reason": self.engine_reason,
             "approximations": list(law.approximations),
@@ -260,6 +274,7 @@ def diagnose(
     depth: bool = True,
     relative_error: float | None = None,
     workers: int | None = None,
+    advisor: Callable[..., Advised] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Diagnosis:
     """Whether the gradients of a circuit survive its noise, why, and what would help most.
@@ -276,6 +291,8 @@ def diagnose(
         depth: Whether to search the greatest depth at which the gradient is resolved (some seconds).
         relative_error: Stop as soon as kappa's standard error is at most this share of kappa.
         workers: Draws run at once; all processors by default.
+        advisor: ``equinoise.advise``, to look for what would help (some seconds to a minute); the verdict then cites
+            the first. Not called for given parameter values.
         progress: Called with (stage, done, total).
 
     Raises:
@@ -378,6 +395,14 @@ def diagnose(
     )
     if progress is not None:
         progress("depth", 1, 1)
+    advised: Advised | None = None
+    silent: tuple[str, ...] = ()
+    if advisor is not None and law_ensemble.kind != "given":
+        try:
+            advised = advisor(problem, scale=s, seed=seed, ensemble=ensemble, workers=workers, progress=progress)
+        except EquinoiseError as error:  # the diagnosis stands without it
+            silent = (f"no advice beyond kappa's budget: {error}",)
+    advice = (*(advised.texts if advised is not None else ()), *_advice(result, resources, s))
     return Diagnosis(
         problem=problem,
         scale=s,
@@ -390,13 +415,14 @@ def diagnose(
         simulated=simulated,
         curve=points,
         resources=resources,
-        verdict=verdict,
-        advice=_advice(result, resources, s),
+        verdict=replace(verdict, reason=f"{verdict.reason}. What would help most: {advice[0]}") if advised else verdict,
+        advice=advice,
+        suggestions=advised,
         engine=chosen.name,
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(draws),
         seed=result.seed,
-        warnings=(*measured.warnings, *result.approximations, *_doubts(result)),
+        warnings=(*measured.warnings, *result.approximations, *_doubts(result), *silent),
     )
 
 

@@ -122,11 +122,10 @@ class _Compiler:
         order: dict[str, str] = {}
         rows = []
         for position in block.positions:
-            operation = self.circuit.data[position].operation
-            if getattr(operation, "_standard_gate", None) is None and operation.name != "delay":
-                return None  # a gate defined by the user: its name does not fix what it is
-            angles = tuple(_angle(value, order) for value in operation.params)
-            rows.append((operation.name, self._qubits(position, block), angles, getattr(operation, "unit", None)))
+            told = _told(self.circuit.data[position].operation, order)
+            if told is None:
+                return None
+            rows.append((*told, self._qubits(position, block)))
         return tuple(rows)
 
     def _gate_set(self, physical: tuple[int, ...]) -> tuple[frozenset[str], ...]:
@@ -170,6 +169,25 @@ class _Compiler:
             }
             local.add_instruction(self.target.operation_from_name(name), known, name=name)
         return local
+
+
+def _told(operation: Any, order: dict[str, str]) -> tuple[Hashable, ...] | None:
+    """What an operation is: a standard gate's name and angles, or what a user's gate (as OpenQASM defines) is made of.
+
+    None for a gate without a definition, whose name does not fix what it is.
+    """
+    if getattr(operation, "_standard_gate", None) is not None or operation.name == "delay":
+        return operation.name, tuple(_angle(v, order) for v in operation.params), getattr(operation, "unit", None)
+    definition = getattr(operation, "definition", None)
+    if definition is None:
+        return None
+    rows: list[Hashable] = [_angle(definition.global_phase, order)]
+    for item in definition.data:
+        told = _told(item.operation, order)
+        if told is None:
+            return None
+        rows.append((told, tuple(definition.find_bit(bit).index for bit in item.qubits)))
+    return tuple(rows)
 
 
 def _angle(value: Any, order: dict[str, str]) -> Hashable:

@@ -44,6 +44,8 @@ class Problem:
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
+        stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
+        stated_initial: The initial state as it was given.
         warnings: What was assumed, dropped, clipped or chosen.
 
     Raises:
@@ -104,8 +106,13 @@ class Problem:
             )
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
         self.charge: int | None = self._charge(charge)
-        model = _noise_model(noise)
-        self.noise: NoiseModel = place_noise(model, circuit, self.layers)
+        self.stated_initial = initial
+        self._preparation_notes = tuple(warnings)
+        self._set_noise(noise)
+
+    def _set_noise(self, noise: Any) -> None:
+        self.stated_noise: NoiseModel = _noise_model(noise)
+        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers)
         outside = [q for q, _ in self.noise.readout_error if q >= self.num_qubits]
         if outside:
             raise NoiseError(
@@ -113,6 +120,7 @@ class Problem:
             )
         self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
         self.processes: tuple[PhaseProcess, ...] = self.noise.processes(self.layers, self.num_qubits)
+        warnings = list(self._preparation_notes)
         idle = self.noise.idle_terms(self.layers, self.num_qubits)
         if idle:
             warnings.append(f"{len(idle)} noise terms are tied to gates that the circuit does not have: {idle[0]}, ...")
@@ -186,10 +194,26 @@ class Problem:
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
         """
+        other = self._bare_copy()
+        other._set_readout(readout)
+        return other
+
+    def with_noise(self, noise: NoiseModel | str | Mapping[str, Any] | None) -> Problem:
+        """The same problem with other noise (same layers and state).
+
+        Raises:
+            NoiseError: A noise term that does not fit the circuit.
+            DeviceError: The circuit does not fit on the noise's device.
+        """
+        other = self._bare_copy()
+        other._set_noise(noise)
+        return other
+
+    def _bare_copy(self) -> Problem:
+        """A copy without what was compiled for this one."""
         other = copy.copy(self)
         for cache in ("_compiled", "_engines"):
             vars(other).pop(cache, None)
-        other._set_readout(readout)
         return other
 
     def as_read(self) -> Problem:

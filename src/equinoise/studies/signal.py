@@ -46,6 +46,7 @@ class Signal:
         seed: Of the draws.
         ensemble: Of the draws.
         engine: Its name; "auto" until the first draws.
+        with_kappa: Whether the first draws also tell kappa.
         circuit_parameters: Number of parameters of the circuit.
         parameters: Number K of parameters in the light cone.
         width: Number of qubits in the light cone.
@@ -58,6 +59,7 @@ class Signal:
     seed: int
     ensemble: Ensemble
     engine: str = "auto"
+    with_kappa: bool = True
     circuit_parameters: int = 0
     parameters: int = 0
     width: int = 0
@@ -90,7 +92,7 @@ class Signal:
         measured = problem.as_read()
         seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
         thetas = self.ensemble.draw(problem, samples, self.seed)
-        first = self.count == 0
+        first = self.count == 0 and self.with_kappa
 
         def one(number: int) -> tuple[list[float], tuple[float, float]]:
             rng = draw_generator(self.seed, number)
@@ -105,10 +107,10 @@ class Signal:
             self.slope = np.array([slope for _, slope in found])
 
     def _draw(self, chosen: Engine, seen: Engine, theta: Real, stream: int) -> list[float]:
-        clean, noisy = chosen.noisy(theta, [0.0, self.scale], np.random.default_rng(stream))
+        noisy, clean = chosen.noisy(theta, [self.scale, 0.0], np.random.default_rng(stream))
         read = noisy
         if seen is not chosen:
-            _, read = seen.noisy(theta, [0.0, self.scale], np.random.default_rng(stream))
+            (read,) = seen.noisy(theta, [self.scale], np.random.default_rng(stream))
         # each Pauli's outcome is +-1 whatever the assignment error, so <O^2> is the ideal readout's
         variance = noisy.square - read.value_square
         return [*(float(d.gradient_square.sum()) for d in (clean, noisy, read)), variance]
