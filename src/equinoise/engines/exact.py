@@ -173,8 +173,8 @@ class ExactEngine(ExactAnswers):
         """Whether this thread's sweep has scratch arrays, or works in place."""
         return bool(vars(self._threads).get("roomy", True))
 
-    def _operator(self, entries: OperatorEntries, orders: int) -> State:
-        state = self._zero("readout", orders)
+    def _operator(self, entries: OperatorEntries, orders: int, room: str = "readout") -> State:
+        state = self._zero(room, orders)
         for q, (rows, columns, values) in entries.items():
             state[q][0, 0, rows, columns] = values.real
             state[q][0, 1, rows, columns] = values.imag
@@ -410,14 +410,21 @@ class ExactEngine(ExactAnswers):
         kept = self._states(build_blocks(self.program, theta), scale, 1, range(self.depth))
         return [{q: rho.copy() for q, rho in state.items()} for state in kept]
 
-    def budget(self, theta: Real, direction: Real) -> Real:
+    def budget(
+        self,
+        theta: Real,
+        direction: Real,
+        operator: OperatorEntries | None = None,
+        change: OperatorEntries | None = None,
+    ) -> Real:
         """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0.
 
-        With direction = gradient this is sum_k g_k g'_k split by noise term.
+        With direction = gradient this is sum_k g_k g'_k split by noise term. An operator other than the readout may
+        depend on the parameters itself: ``change`` is then its derivative along the direction.
         """
         parts = [
             self.channel(number, None).generator_overlaps(*states)
-            for number, states in self._tangents(theta, direction)
+            for number, states in self._tangents(theta, direction, operator, change)
         ]
         return np.concatenate(parts[::-1])
 
@@ -444,7 +451,13 @@ class ExactEngine(ExactAnswers):
             out.append(total)
         return out[::-1]
 
-    def _tangents(self, theta: Real, direction: Real) -> Iterator[tuple[int, tuple[State, State, State, State]]]:
+    def _tangents(
+        self,
+        theta: Real,
+        direction: Real,
+        operator: OperatorEntries | None = None,
+        change: OperatorEntries | None = None,
+    ) -> Iterator[tuple[int, tuple[State, State, State, State]]]:
         """Noiseless readout and state at each slot with their derivatives along ``direction``, last slot first."""
         program = self.program
         if self._tangent_bytes() > self._room_bytes:
@@ -464,7 +477,8 @@ class ExactEngine(ExactAnswers):
                 kernels.multiply_left_tangent(scratch[q], dscratch[q], rho[q], drho[q], *args)
             state, dstate = rho, drho
             kept.append(({q: rho[q] for q in inputs}, {q: drho[q] for q in inputs}))
-        adjoint, dadjoint = self._operator(program.readout_entries, 1), self._zero("tangent", 1)
+        adjoint = self._operator(program.readout_entries if operator is None else operator, 1)
+        dadjoint = self._operator(change or {}, 1, "tangent")
         for number in range(self.depth - 1, -1, -1):
             rho, drho = kept.pop()
             yield number, (adjoint, dadjoint, rho, drho)

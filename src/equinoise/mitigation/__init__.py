@@ -1,0 +1,1 @@
+"""Mitigation judged by gradients: symmetry verification and dynamical decoupling."""
