@@ -1,5 +1,7 @@
 """equinoise: whether the gradients of a charge-conserving quantum circuit survive a real device's noise, and why."""
 
+from typing import Any
+
 from equinoise import studies
 from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance
@@ -30,6 +32,16 @@ __all__ = [
     "gradient",
     "gradient_variance",
     "law",
+    "learn",
     "load_circuit",
     "studies",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``equinoise.learn`` needs scikit-learn, so it is imported when it is asked for."""
+    if name == "learn":
+        import importlib
+
+        return importlib.import_module("equinoise.learn")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
