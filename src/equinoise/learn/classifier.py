@@ -39,7 +39,8 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier made of a charge-conserving circuit under noise, trained by exact noisy gradients.
 
     Row x is scaled and loaded into one or two registers with one excitation each (:mod:`equinoise.learn.loader`), a
-    brickwork of XX+YY, RZ and optionally RZZ gates is applied, every layer followed by its noise slot, and class c reads
+    brickwork of XX+YY, RZ and optionally RZZ gates is applied, every layer followed by its noise slot, and class c
+    reads
 
         f_c = sum over its qubits i = c, c + C, c + 2C, ... of <n_i> / excitations,
         P(c | x) = softmax_c(exp(g) f_c + b_c).
@@ -104,7 +105,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         shots: int | None = None,
         epochs: int = 20,
         batch_size: int = 32,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.03,
         scaling: Scaling = "standard",
         seed: int = 0,
         workers: int | None = None,
@@ -164,6 +165,24 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             callback=self.callback,
             progress=self.progress,
         )
+        return self
+
+    def restored(self, other: ChargeClassifier) -> ChargeClassifier:
+        """This estimator with the weights of a trained one of the same circuit, e.g. to read it out without its noise.
+
+        Args:
+            other: Trained, with the same excitations, depth, n_qubits and interaction.
+
+        Raises:
+            TrainingError: Its circuit is another one.
+        """
+        check_is_fitted(other)
+        for name in ("excitations", "depth", "n_qubits", "interaction"):
+            if getattr(self, name) != getattr(other, name):
+                raise TrainingError(f"{name} differs: {getattr(self, name)!r} here, {getattr(other, name)!r} in other.")
+        for name in ("classes_", "n_features_in_", "n_qubits_", "encoding_", "weights_", "history_"):
+            setattr(self, name, getattr(other, name))
+        self._model = self._compiled()
         return self
 
     def class_values(self, X: Any) -> Real:

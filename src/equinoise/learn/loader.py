@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -116,7 +117,7 @@ def loader(num_qubits: int, excitations: int = 1) -> Loader:
         ParameterError: Too few qubits, or excitations other than 1 and 2.
 
     Source:
-        Vector loaders by a tree of RBS gates: arXiv:2012.04145; two registers with one excitation each: arXiv:2209.08167.
+        Vector loaders by a tree of RBS gates: arXiv:2012.04145; two registers, one excitation each: arXiv:2209.08167.
 
     Example:
         >>> from equinoise.learn.loader import loader
@@ -127,10 +128,11 @@ def loader(num_qubits: int, excitations: int = 1) -> Loader:
         raise ParameterError(f"excitations must be 1 or 2, got {excitations!r}.")
     if num_qubits < 2 * excitations:
         raise ParameterError(
-            f"{excitations} excitation(s) need at least {2 * excitations} qubits, two in each register; got {num_qubits}."
+            f"{excitations} excitation(s) need at least {2 * excitations} qubits, two in each register; got "
+            f"{num_qubits}."
         )
     edges = [round(i * num_qubits / excitations) for i in range(excitations + 1)]
-    registers = tuple(zip(edges, edges[1:], strict=False))
+    registers = tuple(pairwise(edges))
     hops = [hop for first, last in registers for hop in _tree(first, last)]
     hops.sort(key=lambda hop: (hop.level, hop.first))
     return Loader(num_qubits, registers, tuple(hops))

@@ -91,7 +91,8 @@ class Model:
         n, classes = design.num_qubits, design.num_classes
         if classes > n:
             raise ParameterError(
-                f"{classes} classes need at least {classes} qubits, one to read out each; got {n}. Give n_qubits={classes}."
+                f"{classes} classes need at least {classes} qubits, one to read out each; got {n}. "
+                f"Give n_qubits={classes}."
             )
         self.design = design
         self.loader = loader(n, design.excitations)

@@ -1,4 +1,4 @@
-"""Training: mini-batches, cross-entropy over scaled class values, Adam, and checkpoints that resume to the same numbers.
+"""Training: mini-batches, cross-entropy over scaled class values, Adam, and runs that resume to the same numbers.
 
 Everything random in batch b of epoch e follows from (seed, e, b) alone, so a checkpoint needs no generator's state.
 """

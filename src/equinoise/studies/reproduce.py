@@ -38,6 +38,7 @@ STUDIES: dict[str, tuple[str, str]] = {
         "symmetric_or_not",
         "Where does symmetry protect gradients, and where does it make them fragile?",
     ),
+    "training": ("training", "Does the law foretell who learns, with and without post-selection?"),
 }
 
 SCHEMA = "equinoise.reproduce/1"

@@ -1,0 +1,134 @@
+"""``equinoise train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from equinoise.learn.held_out import Trained
+
+__all__ = ["train"]
+
+_CIRCUIT, _TRAINING, _OUTPUT = "Circuit", "Training", "Output"
+
+
+def train(
+    data: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="digits (8 x 8 pixels) or breast-cancer (30 features).", show_default=False),
+    ],
+    qubits: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="At least one per feature.",
+            show_default="one more per excitation, which carries a constant",
+            rich_help_panel=_CIRCUIT,
+        ),
+    ] = None,
+    excitations: Annotated[int, typer.Option(metavar="Q", help="1, or 2.", rich_help_panel=_CIRCUIT)] = 1,
+    depth: Annotated[int, typer.Option(metavar="L", help="Layers that are trained.", rich_help_panel=_CIRCUIT)] = 12,
+    interaction: Annotated[str, typer.Option(metavar="NAME", help="none or rzz.", rich_help_panel=_CIRCUIT)] = "none",
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SPEC", help="As for diagnose, e.g. dephasing:0.002.", show_default="none", rich_help_panel=_CIRCUIT
+        ),
+    ] = None,
+    scale: Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_CIRCUIT)] = 1.0,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="Post-select on the charge of the input.", rich_help_panel=_CIRCUIT)
+    ] = False,
+    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the data.", rich_help_panel=_TRAINING)] = 20,
+    batch_size: Annotated[int, typer.Option(metavar="N", help="Rows per step.", rich_help_panel=_TRAINING)] = 32,
+    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Adam's.", rich_help_panel=_TRAINING)] = 0.03,
+    scaling: Annotated[
+        str, typer.Option(metavar="NAME", help="standard, maxabs or none.", rich_help_panel=_TRAINING)
+    ] = "maxabs",
+    shots: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Per sample and evaluation.", show_default="exact numbers", rich_help_panel=_TRAINING
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.", rich_help_panel=_TRAINING)] = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Threads.", show_default="one per processor", rich_help_panel=_TRAINING),
+    ] = None,
+    twin: Annotated[bool, typer.Option("--twin", help="Also train without noise.", rich_help_panel=_TRAINING)] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder written after every batch; the same command goes on from it.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    json_file: Annotated[
+        str | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write every number as JSON; '-' prints JSON alone.",
+            show_default=False,
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+) -> None:
+    """Train a charge-conserving classifier under noise on real data, and judge it on rows held out."""
+    import json
+    import sys
+
+    from equinoise.cli.progress import Waiting
+    from equinoise.errors import UnsupportedError
+    from equinoise.report.files import check_target, write_whole
+
+    if json_file not in (None, "-"):
+        check_target(json_file, "--json")
+    try:
+        from equinoise.learn.held_out import train_on
+    except ImportError:
+        raise UnsupportedError('training needs scikit-learn: pip install "equinoise[learn]".') from None
+    settings: dict[str, Any] = {
+        "n_qubits": qubits,
+        "excitations": excitations,
+        "depth": depth,
+        "interaction": interaction,
+        "noise": "+".join(noise) if noise else None,
+        "scale": scale,
+        "verified": verified,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "scaling": scaling,
+        "shots": shots,
+        "seed": seed,
+        "workers": workers,
+    }
+    with Waiting("preparing") as waiting:
+        found = train_on(data, twin=twin, checkpoint=checkpoint, progress=waiting, **settings)
+    text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
+    if json_file == "-":
+        sys.stdout.write(text)
+        return
+    if json_file is not None:
+        write_whole(json_file, text)
+    _print(found)
+
+
+def _print(found: Trained) -> None:
+    typer.echo(f"{found.data}: {found.rows} rows, {found.held_out_rows} held out; {found.parameters} angles trained")
+    typer.echo("epoch     loss  accuracy  gradient norm")
+    for one in found.history:
+        typer.echo(f"{one.epoch:>5}  {one.loss:7.4f}  {one.accuracy:8.3f}  {one.gradient_norm:13.3g}")
+    typer.echo(f"held-out accuracy {found.accuracy:.3f} (training rows {found.training_accuracy:.3f})")
+    typer.echo(f"the same weights read out without noise: {found.noiseless_readout:.3f}")
+    if found.twin is not None:
+        typer.echo(
+            f"trained without noise: {found.twin.accuracy:.3f} (training rows {found.twin.training_accuracy:.3f})"
+        )
+    typer.echo(f"{found.seconds:.1f} s")
