@@ -231,6 +231,11 @@ class Program:
             weights = {q: 1.0 for q in weights if q == problem.charge}
         return weights
 
+    @property
+    def charge_weights(self) -> dict[int, float]:
+        """With which weight each charge of the cone's qubits counts: the sector's share for a projected readout."""
+        return dict(self._weights)
+
     def _reduced_vectors(self) -> Complex:
         """Shape (2^w, 2^(n-w)): the state vector with cone qubits as rows, projected on the sector if asked."""
         problem = self.problem
