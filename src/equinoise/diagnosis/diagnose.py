@@ -19,6 +19,7 @@ from equinoise.engines.engine import Engine
 from equinoise.engines.select import choose_engine, select_engine
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
+from equinoise.law.law_table import spectrum_numbers
 from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
 from equinoise.problem.ensemble import Ensemble
@@ -206,6 +207,7 @@ class Diagnosis:
                     }
                     for entry in law.budget
                 ],
+                "spectrum": None if law.spectrum is None else spectrum_numbers(law.spectrum, self.scale),
             },
             "simulated": {
                 "kind": "sampled" if self.simulated.sampled else "exact",
@@ -346,9 +348,8 @@ def diagnose(
     thetas = thetas[: len(draws)]
     first = collect([d.first for d in draws])
     columns = np.column_stack([first.square, np.stack([d.squares for d in draws])])
-    ratios = columns.mean(axis=0) / max(columns[:, 0].mean(), 1e-300)
-    known = list(zip([s, *scales], [ratios[1], *ratios[4:]], strict=True))
-    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, sorted(known))
+    known = sorted(zip([s, *scales], [columns[:, 1], *columns[:, 4:].T], strict=True), key=lambda point: point[0])
+    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, known)
     means = columns.mean(axis=0)
     noiseless_rms = math.sqrt(means[0] / count)
     noiseless_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 0] / count), columns, seed)

@@ -8,6 +8,7 @@ rate of its own, half the variance of its phase, so that the same holds for them
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from equinoise.reduction.processes import greatest_process_rate
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram
 
-__all__ = ["Certificate", "certificate", "greatest_rate", "random_phases", "survival_bounds"]
+__all__ = ["Certificate", "certificate", "greatest_rate", "least_rate", "random_phases", "survival_bounds"]
 
 Real = npt.NDArray[np.float64]
 
@@ -39,11 +40,13 @@ class Certificate:
         proved: Whether the condition of the proof holds.
         reason: Why, or why not.
         greatest_rate: Gmax, the largest total decay rate of any history.
+        least_rate: No history decays at a rate above 0 and below this; 0 where that is not known.
     """
 
     proved: bool
     reason: str
     greatest_rate: float
+    least_rate: float = 0.0
 
     @property
     def status(self) -> str:
@@ -90,9 +93,8 @@ def greatest_rate(program: Program) -> float:
     tabulated = max(program.dimensions) <= _TABULATED
     for slot, seen in zip(program.slots, program.cone.seen, strict=True):
         if (slot, seen) not in largest and not slot.empty:
-            hidden = [i for i, q in enumerate(program.cone.qubits) if q not in seen]
             if tabulated:
-                largest[slot, seen] = max(_visible_rate(program, slot, hidden, q) for q in program.charges)
+                largest[slot, seen] = max(_visible_rate(program, slot, seen, q) for q in program.charges)
             else:
                 largest[slot, seen] = _rate_bound(slot, len(seen), program.full)
     white = sum(largest.get(key, 0.0) for key in zip(program.slots, program.cone.seen, strict=True))
@@ -102,6 +104,22 @@ def greatest_rate(program: Program) -> float:
         for process in program.processes
     )
     return float(white + correlated)
+
+
+def least_rate(program: Program) -> float:
+    """A rate above 0 that no decaying history's total is below: the smallest of any visible element in any slot.
+
+    A history that decays does so in one slot at least, and no rate is negative. 0 where it is not known: for other
+    noise than diagonal dephasing, noise correlated in time, and sectors too large to be tabulated.
+    """
+    if program.noise_class != "strong" or program.processes or max(program.dimensions) > _TABULATED:
+        return 0.0
+    smallest = math.inf
+    for slot, seen in {*zip(program.slots, program.cone.seen, strict=True)}:
+        for charge in () if slot.empty else program.charges:
+            rates = program.coherence_rates(slot, charge)[_agreeing(program, seen, charge)]
+            smallest = min(smallest, float(rates[rates > 0].min(initial=math.inf)))
+    return smallest if math.isfinite(smallest) else 0.0
 
 
 def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
@@ -122,10 +140,16 @@ def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
     return total + 2 * sum(rate for _, rate in slot.paulis)
 
 
-def _visible_rate(program: Program, slot: SlotProgram, hidden: list[int], charge: int | None) -> float:
-    _, groups = np.unique(program.sectors[charge].occupations[:, hidden], axis=0, return_inverse=True)
+def _visible_rate(program: Program, slot: SlotProgram, seen: frozenset[int], charge: int | None) -> float:
     rates = program.coherence_rates(slot, charge) + _population_rates(program, slot, charge)
-    return float(rates[groups.ravel()[:, None] == groups.ravel()[None, :]].max(initial=0.0))
+    return float(rates[_agreeing(program, seen, charge)].max(initial=0.0))
+
+
+def _agreeing(program: Program, seen: frozenset[int], charge: int | None) -> npt.NDArray[np.bool_]:
+    """Which |x><y| agree on all qubits that the readout does not see, shape (D, D)."""
+    hidden = [i for i, q in enumerate(program.cone.qubits) if q not in seen]
+    _, groups = np.unique(program.sectors[charge].occupations[:, hidden], axis=0, return_inverse=True)
+    return np.asarray(groups.ravel()[:, None] == groups.ravel()[None, :])
 
 
 def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -> Real:
@@ -163,7 +187,10 @@ def certificate(program: Program, ensemble: Ensemble) -> Certificate:
     if missing is not None:
         return Certificate(False, missing, greatest)
     return Certificate(
-        True, "diagonal dephasing, and an independent uniform Z rotation on each qubit at every noise slot", greatest
+        True,
+        "diagonal dephasing, and an independent uniform Z rotation on each qubit at every noise slot",
+        greatest,
+        least_rate(program),
     )
 
 

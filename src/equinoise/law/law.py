@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr, stdtrit
 
 from equinoise.engines.draws import FirstOrderDraw, sampled_draws
 from equinoise.engines.engine import Engine
@@ -17,7 +18,7 @@ from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate, survival_bounds
 from equinoise.law.fixed_point import FixedPoint, fixed_point
 from equinoise.law.law_table import budget_columns, law_html
-from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
+from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, ratio_of_means, relative_error
 from equinoise.law.resummed import (
     fitted_rate_variance,
     lasting_share,
@@ -25,6 +26,7 @@ from equinoise.law.resummed import (
     rate_variance,
     resummed_survival,
 )
+from equinoise.law.spectrum import CoherenceSpectrum, Estimate, coherence_spectrum
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.notebook import data_frame
 from equinoise.problem.problem import Problem
@@ -39,6 +41,8 @@ Interval = tuple[float, float]
 T = TypeVar("T")
 
 _RESAMPLES = 2000
+# how many standard errors of a normal number the spectrum's intervals leave to each known value
+_DEVIATIONS = 3.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Law:
         ensemble: In words.
         engine: Engine used.
         approximations: What of the law was sampled, fitted or left out, in words.
+        spectrum: The measure over rates and the bounds that all known values of V(s) allow; None where the gradient
+            vanishes, and for a single draw, whose errors are unknown.
     """
 
     variance: float
@@ -84,6 +90,7 @@ class Law:
     ensemble: str
     engine: str
     approximations: tuple[str, ...] = ()
+    spectrum: CoherenceSpectrum | None = None
 
     def survival(self, scale: npt.ArrayLike) -> Real:
         """R(s) by the resummed law, any shape of scales."""
@@ -138,7 +145,7 @@ def law_from_draws(
     first: FirstOrder,
     frozen: Real,
     seed: int,
-    known: Sequence[tuple[float, float]] = (),
+    known: Sequence[tuple[float, Real]] = (),
 ) -> Law:
     """The law from per-draw quantities.
 
@@ -149,7 +156,8 @@ def law_from_draws(
         first: First-order quantities.
         frozen: sum_k g_k^2 at s = infinity, shape (S,); NaN if unknown.
         seed: Of the draws.
-        known: (scale, R^2 there), ...; c2 is fitted to them where the engine has no second moment.
+        known: (scale, sum_k g_k^2 there, shape (S,)), ...; c2 is fitted to their ratios where the engine has no second
+            moment, and the spectrum holds them.
     """
     program = engine.program
     notes = []
@@ -170,11 +178,13 @@ def law_from_draws(
         if math.isnan(share):
             notes.append("w0 is not computed: the law takes 0, which bounds the survival from below at large scales")
         if known and math.isnan(spread):
-            spread = fitted_rate_variance([s for s, _ in known], [r for _, r in known], kappa, lasting)
+            ratios = [float(squares.mean()) / max(variance, 1e-300) for _, squares in known]
+            spread = fitted_rate_variance([s for s, _ in known], ratios, kappa, lasting)
         if math.isnan(spread):
             notes.append("c2 is not computed: the law takes 0, equal rates")
         elif known:
             notes.append(f"c2 is fitted to the sampled survival at s = {', '.join(f'{s:g}' for s, _ in known)}")
+    bounded = certificate(program, ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
         per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
@@ -191,12 +201,33 @@ def law_from_draws(
         second_moment=moment,
         lasting_share=lasting,
         rate_variance=spread,
-        certificate=certificate(program, ensemble),
+        certificate=bounded,
         samples=len(thetas),
         seed=None if ensemble.kind == "given" else seed,
         ensemble=ensemble.describe(),
         engine=engine.name,
         approximations=tuple(notes),
+        spectrum=_spectrum(first, frozen, known, bounded),
+    )
+
+
+def _spectrum(
+    first: FirstOrder, frozen: Real, known: Sequence[tuple[float, Real]], bounded: Certificate
+) -> CoherenceSpectrum | None:
+    """Standard errors of paired draws; few draws leave as many more of them as Student's distribution says."""
+    count = first.square.size
+    if count < 2 or first.square.mean() <= 1e-300:
+        return None
+
+    def estimate(parts: Real) -> Estimate:
+        return Estimate(*ratio_of_means(parts, first.square))
+
+    moments = {"kappa": -first.slope, "second_moment": first.curvature / 2}
+    return coherence_spectrum(
+        {s: estimate(parts) for s, parts in (*known, (math.inf, frozen)) if s > 0 and np.isfinite(parts).all()},
+        bounded,
+        **{name: estimate(parts) for name, parts in moments.items() if np.isfinite(parts).all()},
+        deviations=float(stdtrit(count - 1, ndtr(_DEVIATIONS))),
     )
 
 

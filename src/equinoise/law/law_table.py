@@ -1,15 +1,17 @@
-"""A law as tables: its numbers, and kappa's budget."""
+"""A law as tables: its numbers, kappa's budget, and the coherence spectrum."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from equinoise.problem.notebook import facts_html, rows_html
 
 if TYPE_CHECKING:
     from equinoise.law.law import Law
+    from equinoise.law.spectrum import CoherenceSpectrum
 
-__all__ = ["budget_columns", "law_facts", "law_html"]
+__all__ = ["budget_columns", "law_facts", "law_html", "spectrum_numbers"]
 
 _COSTLIEST = 6
 
@@ -45,3 +47,33 @@ def budget_columns(law: Law) -> dict[str, list[Any]]:
         "kappa": [e.kappa for e in law.budget],
         "standard_error": [e.standard_error for e in law.budget],
     }
+
+
+def spectrum_numbers(spectrum: CoherenceSpectrum, scale: float) -> dict[str, Any]:
+    """A coherence spectrum as plain data: the measure, what it rests on, and bounds on R at the scale and beyond.
+
+    Args:
+        spectrum: The spectrum.
+        scale: Noise scale s of the verdict.
+    """
+    scales = [s for s in (scale, spectrum.beyond) if s is not None]
+    bounds = zip(scales, *spectrum.bounds(scales), strict=True)
+    return {
+        "rates": spectrum.measure.rates.tolist(),
+        "weights": spectrum.measure.weights.tolist(),
+        "residual": spectrum.measure.residual,
+        "unique": False,
+        "bounds": [
+            {"scale": _finite(s), "lower_bound": float(low), "upper_bound": float(high)} for s, low, high in bounds
+        ],
+        "bound_status": spectrum.status,
+        "deviations": spectrum.deviations,
+        "widening": spectrum.widening,
+        "note": spectrum.note,
+        "least_rate": spectrum.certificate.least_rate,
+        "known": [{"scale": _finite(s), "ratio": e.value, "standard_error": e.error} for s, e in spectrum.ratios],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

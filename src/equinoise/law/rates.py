@@ -26,6 +26,7 @@ __all__ = [
     "budget_sums",
     "collect",
     "first_order",
+    "ratio_of_means",
     "relative_error",
 ]
 
@@ -81,10 +82,7 @@ class FirstOrder:
     @property
     def kappa_error(self) -> float:
         """Standard error of kappa over the draws (a ratio of means)."""
-        if self.square.size < 2:
-            return float("nan")
-        residual = (self.slope + self.kappa * self.square) / self.square.mean()
-        return float(residual.std(ddof=1) / np.sqrt(residual.size))
+        return ratio_of_means(self.slope, self.square)[1]
 
     @property
     def relative_error(self) -> float:
@@ -103,14 +101,25 @@ class FirstOrder:
         for j, term in enumerate(program.budget_terms):
             key = (term.layer, term.qubits, term.mechanism)
             merged[key] = merged.get(key, 0.0) + self.budget[:, j]
-        total = self.square.mean()
         out = []
         for (layer, qubits, mechanism), parts in merged.items():
-            share = -parts.mean() / total
-            residual = (-parts - share * self.square) / total
-            error = residual.std(ddof=1) / np.sqrt(residual.size) if residual.size > 1 else float("nan")
-            out.append(BudgetEntry(layer, qubits, mechanism, float(share), float(error)))
+            share, error = ratio_of_means(-parts, self.square)
+            out.append(BudgetEntry(layer, qubits, mechanism, share, error))
         return tuple(out)
+
+
+def ratio_of_means(parts: Real, square: Real) -> tuple[float, float]:
+    """mean(parts)/mean(square) over paired draws, and its standard error; NaN for a single draw.
+
+    Args:
+        parts: By draw, shape (S,).
+        square: sum_k g_k^2 of the same draws, shape (S,).
+    """
+    ratio = parts.mean() / square.mean()
+    if square.size < 2:
+        return float(ratio), float("nan")
+    residual = (parts - ratio * square) / square.mean()
+    return float(ratio), float(residual.std(ddof=1) / np.sqrt(residual.size))
 
 
 def budget_sums(budget: Iterable[BudgetEntry], by: str) -> dict[Any, float]:

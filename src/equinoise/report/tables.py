@@ -20,11 +20,13 @@ from equinoise.report.sketch import POINT, sketch
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
+    from equinoise.law.spectrum import CoherenceSpectrum
     from equinoise.problem.devices import DeviceSummary
 
 __all__ = ["budget_rows", "print_devices", "print_diagnosis"]
 
 _COSTLIEST = 8
+_ATOMS = 4
 _NOTES = 4
 _NOTE_LENGTH = 300
 _LABEL = 16
@@ -318,7 +320,40 @@ def _survival(diagnosis: Diagnosis) -> RenderableType:
         ),
         ("", Text(certificate.reason, style="dim")),
     ]
+    if law.spectrum is not None:
+        rows += _spectrum(law.spectrum, s)
     return _pairs(rows)
+
+
+def _spectrum(spectrum: CoherenceSpectrum, scale: float) -> list[tuple[str, RenderableType]]:
+    scales = [s for s in (scale, spectrum.beyond) if s is not None]
+    spans = [
+        f"{number(float(a))} to {number(float(b))} at s = {s:g}"
+        for s, a, b in zip(scales, *spectrum.bounds(scales), strict=True)
+    ]
+    atoms = zip(spectrum.measure.weights, spectrum.measure.rates, strict=True)
+    heaviest = sorted(sorted(atoms, reverse=True)[:_ATOMS], key=lambda atom: atom[1])
+    sits = ", ".join(f"{100 * weight:.0f} % at {number(rate, 2) if rate > 0 else '0'}" for weight, rate in heaviest)
+    rest = 1 - sum(weight for weight, _ in heaviest)
+    rows: list[tuple[str, RenderableType]] = [
+        (
+            "  from spectrum",
+            Text.assemble(
+                f"{', '.join(spans)}  ", (spectrum.status, "green" if spectrum.certificate.proved else "yellow")
+            ),
+        ),
+        (
+            "",
+            Text(
+                f"squared gradient by rate, one fit of many: {sits}"
+                + (f", {100 * rest:.0f} % elsewhere" if rest > 0.005 else ""),
+                style="dim",
+            ),
+        ),
+    ]
+    if spectrum.note:
+        rows.append(("", Text(spectrum.note, style="dim")))
+    return rows
 
 
 def _curve(diagnosis: Diagnosis) -> RenderableType:
