@@ -14,7 +14,7 @@ from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.select import declarations
 from equinoise.problem.layers import Layer
 from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import Slot
+from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
 
@@ -48,9 +48,12 @@ class GreatestDepth:
 def repetition(problem: Problem) -> int | None:
     """The number of layers after which layers and noise repeat, or None if they do not.
 
-    Dephasing correlated in time repeats where its amplitudes do.
+    Dephasing correlated in time repeats where its amplitudes do; Gaussian phases of any covariance do not.
     """
-    amplitudes = list(zip(*(process.amplitudes for process in problem.processes), strict=True))
+    if problem.noise.phases:
+        return None
+    stationary = [process for process in problem.processes if isinstance(process, PhaseProcess)]
+    amplitudes = list(zip(*(process.amplitudes for process in stationary), strict=True))
     keys = [
         (*_key(layer, slot), amplitudes[number] if amplitudes else ())
         for number, (layer, slot) in enumerate(zip(problem.layers, problem.slots, strict=True))

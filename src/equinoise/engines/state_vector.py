@@ -297,8 +297,7 @@ class StateVectorEngine:
                 total[number, hop.qubit] += phase
         processes = []
         for process in program.processes:
-            factor = process.factor()
-            processes.append((factor @ _random_signs(rng, factor.shape[1]))[:, None] * process.coefficients)
+            processes.append(process.phases(_random_signs(rng, process.rank)))
             total += processes[-1]
         return _Signs(tuple(jumps), tuple(parities), tuple(hops), tuple(processes), total)
 

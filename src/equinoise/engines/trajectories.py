@@ -250,9 +250,8 @@ class TrajectoryEngine(StateVectorEngine):
             rates = np.array([rate for _, rate, _ in slot.parities])
             parities.append(_amplitudes(rates, scale) * rng.standard_normal(rates.size))
         for process in program.processes:
-            factor = process.factor()
-            xi = factor @ rng.standard_normal(factor.shape[1])
-            total += (_FROZEN if math.isinf(scale) else math.sqrt(scale)) * xi[:, None] * process.coefficients
+            xi = rng.standard_normal(process.rank)
+            total += (_FROZEN if math.isinf(scale) else math.sqrt(scale)) * process.phases(xi)
         return total, parities
 
     def sites(self, number: int, scale: float) -> tuple[_Site, ...]:

@@ -83,9 +83,9 @@ def fixed_point_of_generators(program: Program) -> FixedPoint:
     for number in range(len(program.layers)):
         slot = program.unrestricted_slot(number)
         everywhere = [
-            np.array([dict(process.pairs).get(q, 0.0) for q in program.cone.qubits])
+            np.array([row.get(q, 0.0) for q in program.cone.qubits])
             for process in program.problem.processes
-            if process.amplitudes[number]
+            for row in process.rows(number)
         ]
         phases = [weights for weights in everywhere if weights.any()]
         if slot.empty and not phases:

@@ -393,6 +393,7 @@ def place(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer]) -
         relaxation=(*model.relaxation, *terms["relaxation"]),
         depolarizing=(*model.depolarizing, *terms["depolarizing"]),
         pauli=model.pauli,
+        phases=model.phases,
         readout_error=known | dict(model.readout_error),
         notes=(*model.notes, *_notes(calibration, layout, durations), *tally.notes()),
         name=model.name,

@@ -39,13 +39,13 @@ from equinoise.problem.noise_terms import (
     Slot,
     checked_qubit,
     checked_rate,
-    describe_process,
     describe_term,
     expanded,
     occurrences,
     plain_data,
 )
 from equinoise.problem.notebook import data_frame
+from equinoise.problem.phase_modes import PhaseModes, check_phases_fit, checked_modes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,6 +125,8 @@ class NoiseModel:
         depolarizing: A rate (on each qubit), or :class:`Depolarizing` terms or tables like
             ``{"qubits": [0, 1], "rate": 0.004}``.
         pauli: :class:`PauliJump` terms or tables like ``{"pauli": "X0", "rate": 0.001}``.
+        phases: :class:`~equinoise.problem.phase_modes.PhaseModes` or tables like ``{"qubits": [0], "modes": [[[0.1],
+            [-0.1]]]}``: Gaussian phases with any covariance between the slots and qubits of one circuit.
         readout_error: Assignment errors {qubit: (p01, p10)}: p01 the probability of reading 1 for |0>, p10 of reading
             0 for |1>. They turn Z into (1 - p01 - p10) Z + (p10 - p01).
         calibration: A device whose idling and gate errors become terms when a circuit's layers are known.
@@ -148,6 +150,7 @@ class NoiseModel:
     relaxation: tuple[Relaxation, ...] = ()
     depolarizing: tuple[Depolarizing, ...] = ()
     pauli: tuple[PauliJump, ...] = ()
+    phases: tuple[PhaseModes, ...] = ()
     readout_error: tuple[tuple[int, tuple[float, float]], ...] = ()
     calibration: Calibration | None = None
     notes: tuple[str, ...] = ()
@@ -163,10 +166,12 @@ class NoiseModel:
         calibration: Calibration | None = None,
         notes: Sequence[str] = (),
         name: str = "noise",
+        phases: Any = (),
     ) -> None:
         given = {"dephasing": dephasing, "relaxation": relaxation, "depolarizing": depolarizing, "pauli": pauli}
         for kind, value in given.items():
             object.__setattr__(self, kind, _terms(kind, value))
+        object.__setattr__(self, "phases", checked_modes(phases))
         object.__setattr__(self, "readout_error", _readout_error(readout_error))
         object.__setattr__(self, "calibration", calibration)
         object.__setattr__(self, "notes", tuple(notes))
@@ -176,7 +181,7 @@ class NoiseModel:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, name: str = "noise") -> NoiseModel:
-        """Noise from a mapping with keys dephasing, relaxation, depolarizing, pauli, readout_error.
+        """Noise from a mapping with keys dephasing, relaxation, depolarizing, pauli, phases, readout_error.
 
         Args:
             data: As in a TOML or JSON noise file; qubits are circuit indices, ``layers`` and ``gate`` optional.
@@ -193,7 +198,7 @@ class NoiseModel:
         """
         if not isinstance(data, Mapping):
             raise NoiseError(f"noise data must be a table, got {type(data).__name__}.")
-        known = [*_KINDS, "readout_error", "name"]
+        known = [*_KINDS, "phases", "readout_error", "name"]
         unknown = sorted(set(data) - set(known))
         if unknown:
             raise NoiseError(f"noise data has unknown key {unknown[0]!r}; known keys: {', '.join(known)}.")
@@ -315,6 +320,7 @@ class NoiseModel:
             pauli=self.pauli + other.pauli,
             readout_error=dict(self.readout_error) | dict(other.readout_error),
             calibration=self.calibration or other.calibration,
+            phases=self.phases + other.phases,
             notes=self.notes + other.notes,
             name=f"{self.name}+{other.name}",
         )
@@ -357,7 +363,7 @@ class NoiseModel:
             found.append(found[-1] if same else slot)
         return tuple(found)
 
-    def processes(self, layers: Sequence[Layer], num_qubits: int) -> tuple[PhaseProcess, ...]:
+    def processes(self, layers: Sequence[Layer], num_qubits: int) -> tuple[PhaseProcess | PhaseModes, ...]:
         """The dephasing correlated in time, for a circuit's layers: wildcards expanded, layers and gates resolved.
 
         Each is a Gaussian sequence of its own: two equal terms are two independent processes. Those of zero rate, of
@@ -368,7 +374,8 @@ class NoiseModel:
             num_qubits: Number of circuit qubits n.
 
         Returns:
-            Processes with L amplitudes each, sqrt(rate) times how often the term acts in the slot.
+            Processes with L amplitudes each, sqrt(rate) times how often the term acts in the slot; then the Gaussian
+            phases given as such.
 
         Raises:
             NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
@@ -380,7 +387,8 @@ class NoiseModel:
             [(((0, 1.0),), (0.2, 0.2, 0.2)), (((1, 1.0),), (0.2, 0.2, 0.2))]
         """
         self._check_place(layers, num_qubits)
-        out: list[PhaseProcess] = []
+        check_phases_fit(self.phases, len(layers), num_qubits)
+        out: list[PhaseProcess | PhaseModes] = []
         for term in self.dephasing:
             if term.correlation is None or term.rate == 0:
                 continue
@@ -390,7 +398,7 @@ class NoiseModel:
                 if pairs and any(times):
                     amplitudes = tuple(math.sqrt(term.rate) * m for m in times)
                     out.append(PhaseProcess(pairs, term.rate, term.correlation, amplitudes))
-        return tuple(out)
+        return (*out, *self.phases)
 
     def _check_place(self, layers: Sequence[Layer], num_qubits: int) -> None:
         if self.calibration is not None:
@@ -422,6 +430,8 @@ class NoiseModel:
             entries = [plain_data(term) for term in getattr(self, kind)]
             if entries:
                 out[kind] = entries
+        if self.phases:
+            out["phases"] = [entry.plain() for entry in self.phases]
         if self.readout_error:
             out["readout_error"] = {str(q): list(p) for q, p in self.readout_error}
         return out
@@ -444,14 +454,16 @@ class NoiseModel:
         """
         lines: list[str] = []
         if circuit is None:
-            lines += [describe_term(term) for term in self.terms] or ["no noise"]
+            lines += [describe_term(term) for term in self.terms]
+            lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in self.phases]
+            lines = lines or ["no noise"]
             if self.calibration is not None:
                 lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
         else:
             slots, processes = placed_noise(self, circuit)
             for index, slot in enumerate(slots):
                 lines.append(f"slot {index} (after layer {index}):")
-                acting = [describe_process(p, index) for p in processes if p.amplitudes[index] > 0]
+                acting = [p.describe(index) for p in processes if p.acts(index)]
                 white = [describe_term(term) for term in slot.terms]
                 where = len(slot.dephasing)
                 lines += [f"  {line}" for line in white[:where] + acting + white[where:]] or ["  nothing"]
@@ -476,7 +488,7 @@ def _times(term: Any, index: int, layer: Layer) -> int:
     return 0 if term.layers is not None and index not in term.layers else occurrences(term, layer)
 
 
-def placed_noise(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess, ...]]:
+def placed_noise(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess | PhaseModes, ...]]:
     """Slots and processes of a circuit, or those that a Problem holds."""
     slots = getattr(circuit, "slots", None)
     if slots is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
-from equinoise.problem.noise_terms import NoiseTerm, describe_process, describe_term
+from equinoise.problem.noise_terms import NoiseTerm, describe_term
 from equinoise.problem.notebook import facts_html, rows_html
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _placed(model: NoiseModel, circuit: Any) -> list[tuple[Any, Any, str]]:
     out: list[tuple[Any, Any, str]] = []
     for layer, slot in enumerate(slots):
         out += [(layer, term, describe_term(term)) for term in slot.terms]
-        out += [(layer, _Phase(p), describe_process(p, layer)) for p in processes if p.amplitudes[layer] > 0]
+        out += [(layer, _Phase(p, layer), p.describe(layer)) for p in processes if p.acts(layer)]
     return out
 
 
@@ -63,14 +63,16 @@ class _Phase:
     """A process in one slot, with the attributes of a term."""
 
     process: Any
+    layer: int
 
     @property
     def qubits(self) -> tuple[int, ...]:
-        return tuple(q for q, _ in self.process.pairs)
+        qubits: tuple[int, ...] = self.process.qubits
+        return qubits
 
     @property
     def rate(self) -> float:
-        return float(self.process.rate)
+        return float(self.process.rate_in(self.layer))
 
 
 def _mechanism(term: NoiseTerm | _Phase) -> str:

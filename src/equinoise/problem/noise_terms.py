@@ -407,6 +407,22 @@ class PhaseProcess:
         """Qubits it acts on, ascending."""
         return tuple(q for q, _ in self.pairs)
 
+    def acts(self, layer: int) -> bool:
+        """Whether it acts in a slot."""
+        return self.amplitudes[layer] > 0
+
+    def rate_in(self, layer: int) -> float:
+        """Its rate wherever it acts."""
+        return self.rate
+
+    def rows(self, layer: int) -> list[dict[int, float]]:
+        """The independent phases of a slot, each as {qubit: weight}: one, or none."""
+        return [dict(self.pairs)] if self.acts(layer) else []
+
+    def describe(self, layer: int) -> str:
+        """One line for what it does in a slot; see :func:`describe_process`."""
+        return describe_process(self, layer)
+
     def covariance(self, lag: int) -> float:
         """c(lag) = sum_a w_a exp(-lag / tau_a), dimensionless; lag >= 0 in slots."""
         return math.fsum(weight * math.exp(-lag / time) for weight, time in self.correlation)

@@ -18,6 +18,7 @@ from equinoise.problem.initial import InitialState, parse_initial, prepared_prod
 from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
+from equinoise.problem.phase_modes import PhaseModes
 from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
 
 __all__ = ["Problem", "place_noise"]
@@ -107,7 +108,7 @@ class Problem:
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
         self.charge: int | None = self._charge(charge)
         self.stated_initial = initial
-        self._preparation_notes = tuple(warnings)
+        self._stated: tuple[str, ...] = tuple(warnings)
         self._set_noise(noise)
 
     def _set_noise(self, noise: Any) -> None:
@@ -119,12 +120,10 @@ class Problem:
                 f"a readout error is given for qubit {outside[0]}, but the circuit has qubits 0..{self.num_qubits - 1}."
             )
         self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
-        self.processes: tuple[PhaseProcess, ...] = self.noise.processes(self.layers, self.num_qubits)
-        warnings = list(self._preparation_notes)
+        self.processes: tuple[PhaseProcess | PhaseModes, ...] = self.noise.processes(self.layers, self.num_qubits)
         idle = self.noise.idle_terms(self.layers, self.num_qubits)
-        if idle:
-            warnings.append(f"{len(idle)} noise terms are tied to gates that the circuit does not have: {idle[0]}, ...")
-        self.warnings: tuple[str, ...] = (*warnings, *self.noise.notes)
+        missing = f"{len(idle)} noise terms are tied to gates that the circuit does not have: {''.join(idle[:1])}, ..."
+        self.warnings: tuple[str, ...] = (*self._stated, *((missing,) if idle else ()), *self.noise.notes)
 
     def _check_parameters(self) -> None:
         used = {

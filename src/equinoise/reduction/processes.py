@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.problem.noise_terms import Correlation, PhaseProcess
+from equinoise.problem.phase_modes import PhaseModes
 from equinoise.reduction.light_cone import LightCone
 
-__all__ = ["ProcessProgram", "compile_processes", "greatest_process_rate"]
+__all__ = ["ModesProgram", "ProcessProgram", "compile_processes", "greatest_process_rate"]
 
 Real = npt.NDArray[np.float64]
 
@@ -73,6 +74,64 @@ class ProcessProgram:
         """
         return _factor(self.correlation, self.depth)
 
+    @property
+    def rank(self) -> int:
+        """Number of independent standard normals that it is made of."""
+        return int(self.factor().shape[1])
+
+    def phases(self, xi: Real) -> Real:
+        """The phases at s = 1, shape (L, w), of independent numbers xi of mean 0 and variance 1, shape (rank,)."""
+        return np.asarray((self.factor() @ xi)[:, None] * self.coefficients)
+
+    def largest_rate(self, reach: Callable[[int, Real], float]) -> float:
+        """No less than Gamma = d^T C d / 2: C has no negative element, and |d_l| <= reach(l, coefficients[l])."""
+        d = np.array([reach(layer, row) for layer, row in enumerate(self.coefficients)])
+        return float(d @ self.covariance() @ d) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class ModesProgram:
+    """Gaussian phases of any covariance over L slots on w cone qubits.
+
+    In slot l it applies exp(-i sqrt(s) sum_i phi[l, i] Z_i), phi[l, i] = sum_r xi_r modes[r, l, i]. A history of charge
+    differences dz_l decays as exp(-s Gamma), Gamma = sum_r (sum_l modes[r, l] . dz_l)^2 / 2.
+
+    Attributes:
+        modes: Shape (R, L, k), dimensionless, read-only, on the k cone qubits ``places`` alone; 0 where the readout
+            does not see them.
+        places: Cone index of each of those.
+        coefficients: Shape (L, w), read-only: standard deviation of each phase.
+        qubits: Circuit qubits on which it acts where the readout sees them, ascending.
+    """
+
+    modes: Real
+    places: tuple[int, ...]
+    coefficients: Real
+    qubits: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        """Number of independent standard normals that it is made of."""
+        return int(self.modes.shape[0])
+
+    def phases(self, xi: Real) -> Real:
+        """The phases at s = 1, shape (L, w), of independent numbers xi of mean 0 and variance 1, shape (rank,)."""
+        out = np.zeros(self.coefficients.shape)
+        out[:, list(self.places)] = np.einsum("r,rlk->lk", xi, self.modes)
+        return out
+
+    def largest_rate(self, reach: Callable[[int, Real], float]) -> float:
+        """No less than Gamma, mode by mode: |modes[r, l] . dz_l| <= reach(l, modes[r, l])."""
+        whole = np.zeros(self.coefficients.shape[1])
+        total = 0.0
+        for mode in self.modes:
+            amplitude = 0.0
+            for layer, row in enumerate(mode):
+                whole[list(self.places)] = row
+                amplitude += reach(layer, whole)
+            total += amplitude**2
+        return total / 2
+
 
 @lru_cache(maxsize=64)
 def _covariance(correlation: Correlation, depth: int) -> Real:
@@ -98,8 +157,8 @@ def _factor(correlation: Correlation, depth: int) -> Real:
 
 
 def compile_processes(
-    processes: Sequence[PhaseProcess], cone: LightCone, place: Mapping[int, int], width: int
-) -> tuple[ProcessProgram, ...]:
+    processes: Sequence[PhaseProcess | PhaseModes], cone: LightCone, place: Mapping[int, int], width: int
+) -> tuple[ProcessProgram | ModesProgram, ...]:
     """The processes on cone qubits, as the readout sees them.
 
     In each slot K = K_in + K_out is restricted to the seen qubits: K_out commutes with the readout moved back to that
@@ -116,8 +175,11 @@ def compile_processes(
         One program for each process that the readout sees, in the order given.
     """
     seen = _seen(cone, width, place)
-    out: list[ProcessProgram] = []
+    out: list[ProcessProgram | ModesProgram] = []
     for process in processes:
+        if isinstance(process, PhaseModes):
+            out += _compile_modes(process, seen, place)
+            continue
         weights = np.zeros(width)
         for qubit, weight in process.pairs:
             if qubit in place:
@@ -130,6 +192,25 @@ def compile_processes(
     return tuple(out)
 
 
+def _compile_modes(
+    phases: PhaseModes, seen: npt.NDArray[np.bool_], place: Mapping[int, int]
+) -> tuple[ModesProgram, ...]:
+    inside = [i for i, q in enumerate(phases.qubits) if q in place]
+    places = [place[phases.qubits[i]] for i in inside]
+    modes = np.where(seen[:, places], phases.array[:, :, inside], 0.0)
+    acting = (modes != 0).any(axis=(0, 1))
+    modes = np.ascontiguousarray(modes[(modes != 0).any(axis=(1, 2))][:, :, acting])
+    if not modes.size:
+        return ()
+    places = [p for p, acts in zip(places, acting, strict=True) if acts]
+    coefficients = np.zeros(seen.shape)
+    coefficients[:, places] = np.sqrt((modes**2).sum(axis=0))
+    for array in (modes, coefficients):
+        array.setflags(write=False)
+    qubits = tuple(phases.qubits[i] for i, acts in zip(inside, acting, strict=True) if acts)
+    return (ModesProgram(modes, tuple(places), coefficients, qubits),)
+
+
 def _seen(cone: LightCone, width: int, place: Mapping[int, int]) -> npt.NDArray[np.bool_]:
     """Shape (L, w): whether the readout sees a cone qubit in a slot."""
     seen = np.zeros((len(cone.seen), width), dtype=bool)
@@ -139,14 +220,15 @@ def _seen(cone: LightCone, width: int, place: Mapping[int, int]) -> npt.NDArray[
 
 
 def greatest_process_rate(
-    process: ProcessProgram, cone: LightCone, place: Mapping[int, int], charge: int | None = None
+    process: ProcessProgram | ModesProgram, cone: LightCone, place: Mapping[int, int], charge: int | None = None
 ) -> float:
     """An upper bound on the decay rate Gamma = d^T C d / 2 of any history that the readout can see.
 
-    C has no negative element, so Gamma <= sum_lm C_lm D_l D_m / 2 with D_l the largest |d_l| of any pair x, y in slot l
-    that agrees on the qubits not seen there: 2 sum_i |coefficients[l, i]| in the full space; in the block of charge q,
-    where x and y hold equally many excitations, twice the sum of the k largest less the k smallest coefficients of the
-    seen qubits, k = min(q, w - q, half of them).
+    Of a stationary process C has no negative element, so Gamma <= sum_lm C_lm D_l D_m / 2 with D_l the largest |d_l| of
+    any pair x, y in slot l that agrees on the qubits not seen there: 2 sum_i |coefficients[l, i]| in the full space; in
+    the block of charge q, where x and y hold equally many excitations, twice the sum of the k largest less the k
+    smallest coefficients of the seen qubits, k = min(q, w - q, half of them). Of Gaussian phases with any covariance,
+    the same for each independent mode, with the sizes |d_l| adding up.
 
     Args:
         process: Compiled with this cone.
@@ -158,12 +240,13 @@ def greatest_process_rate(
         Dimensionless, at noise scale 1; the bounds of independent processes add.
     """
     width = process.coefficients.shape[1]
-    reach = np.zeros(process.depth)
-    for layer, seen in enumerate(_seen(cone, width, place)):
-        ordered = np.sort(process.coefficients[layer, seen])
+    seen = _seen(cone, width, place)
+
+    def reach(layer: int, row: Real) -> float:
+        ordered = np.sort(row[seen[layer]])
         if charge is None:
-            reach[layer] = 2 * np.abs(ordered).sum()
-        else:
-            k = min(charge, width - charge, ordered.size // 2)
-            reach[layer] = 2 * (ordered[ordered.size - k :].sum() - ordered[:k].sum())
-    return float(reach @ process.covariance() @ reach) / 2
+            return float(2 * np.abs(ordered).sum())
+        k = min(charge, width - charge, ordered.size // 2)
+        return float(2 * (ordered[ordered.size - k :].sum() - ordered[:k].sum()))
+
+    return process.largest_rate(reach)

@@ -24,7 +24,7 @@ from equinoise.problem.problem import Problem
 from equinoise.problem.readout import support
 from equinoise.reduction.light_cone import LightCone, light_cone, restrict
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
-from equinoise.reduction.processes import ProcessProgram, compile_processes
+from equinoise.reduction.processes import ModesProgram, ProcessProgram, compile_processes
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Sector, sector
 from equinoise.reduction.slot_program import (
@@ -124,7 +124,7 @@ class Program:
         different = {id(slot): slot for slot in self.cone.slots}
         compiled = {key: compile_slot(slot, self._local, self.width) for key, slot in different.items()}
         self.slots = tuple(compiled[id(slot)] for slot in self.cone.slots)
-        self.processes: tuple[ProcessProgram, ...] = compile_processes(
+        self.processes: tuple[ProcessProgram | ModesProgram, ...] = compile_processes(
             problem.processes, self.cone, self._local, self.width
         )
         if self.noise_class == "none" and self.processes:
