@@ -37,7 +37,7 @@ class PhaseModes:
     Example:
         >>> from equinoise.problem.phase_modes import PhaseModes
         >>> echo = PhaseModes((0,), [[[0.2], [-0.2]]])  # one phase, its sign flipped after the first slot
-        >>> echo.depth, echo.rate_in(0), float(abs(echo.array.sum()))
+        >>> echo.depth, round(echo.rate_in(0), 6), float(abs(echo.array.sum()))
         (2, 0.04, 0.0)
     """
 

@@ -1,0 +1,235 @@
+"""Dynamical decoupling judged by gradients: pulses on idle windows, and the problem that they leave."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+
+from equinoise.engines.draws import FirstOrderDraw, NoisyDraw, check_scale, sampled_draws
+from equinoise.engines.select import select_engine
+from equinoise.errors import CircuitError
+from equinoise.law.law import bootstrap_interval
+from equinoise.mitigation.pulse_sequences import pulse_sequence
+from equinoise.mitigation.schedule import Pulse, Schedule, Window, neighbour_colours, padded
+from equinoise.mitigation.toggling import Toggling, toggled_noise
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.problem import Problem
+
+__all__ = ["Comparison", "Decoupled", "compare", "decouple"]
+
+Real = npt.NDArray[np.float64]
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoupled:
+    """A problem with and without pulses on its idle windows.
+
+    Attributes:
+        plain: The problem as stated.
+        decoupled: The same circuit and parameters with the noise of the toggling frame and of the pulses.
+        windows: Idle windows in seconds; those with no pulses are too short for the sequence.
+        pulses: In seconds.
+        toggling: Signs in units of slots.
+        circuit: What to run: scheduled, with delays and pulses, as Qiskit's passes return it, without measurements.
+        notes: What was skipped or approximated.
+    """
+
+    plain: Problem
+    decoupled: Problem
+    windows: tuple[Window, ...]
+    pulses: tuple[Pulse, ...]
+    toggling: Toggling
+    circuit: QuantumCircuit
+    notes: tuple[str, ...]
+
+
+def decouple(
+    problem: Problem,
+    sequence: Any = "XY4",
+    *,
+    durations: Any,
+    pulse_duration: float = 0.0,
+    pulse_error: float = 0.0,
+    staggered: bool = False,
+) -> Decoupled:
+    """Pulses on the idle windows of a problem's circuit, and the noise that they leave.
+
+    An idle qubit's phase in slot l is integral y_i(t) b(t) dt, y = +-1 flipping at each pulse. See
+    :mod:`equinoise.mitigation.toggling` for how the slots' noise is continued in time.
+
+    Args:
+        problem: The problem; its noise per slot covers the whole duration of the layer.
+        sequence: "X2", "XY4", or [(gate, fraction of the free time), ...].
+        durations: {gate name: seconds}, or ``InstructionDurations`` with a dt.
+        pulse_duration: Seconds per pulse where the durations state none.
+        pulse_error: Average infidelity of one pulse beyond idling: depolarizing with rate -ln(1 - 2 pulse_error).
+        staggered: Whether qubits that share a gate take orthogonal sequences, so that they do not flip together.
+
+    Raises:
+        CircuitError: A sequence, duration or error that does not fit.
+        MemoryLimitError: A collective process over too many slots and patterns.
+
+    Example:
+        >>> import equinoise as eq
+        >>> from equinoise.mitigation.decoupling import decouple
+        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=3), readout="Z1", noise="static:0.05")
+        >>> times = {"xx_plus_yy": 4e-7, "rzz": 2e-7}
+        >>> result = decouple(problem, "X2", durations=times, pulse_duration=2e-8)
+        >>> len(result.windows), len(result.pulses), result.decoupled.noise.phases[0].qubits
+        (2, 4, (0,))
+    """
+    pulses = pulse_sequence(sequence)
+    if not 0 <= pulse_error < 0.5:
+        raise CircuitError(f"pulse_error must be an average infidelity in [0, 0.5), got {pulse_error!r}.")
+    if not 0 <= pulse_duration < 1:
+        raise CircuitError(f"pulse_duration must be a number of seconds >= 0, got {pulse_duration!r}.")
+    colours = neighbour_colours(problem) if staggered else (0,) * problem.num_qubits
+    schedule = padded(problem, pulses, durations, pulse_duration, colours)
+    toggling = _toggling(schedule)
+    errors: dict[tuple[int, int], float] = {}
+    for pulse in schedule.pulses:
+        key = (int(min(_slot_time(schedule.edges, pulse.time), toggling.depth - 1e-9)), pulse.qubit)
+        errors[key] = errors.get(key, 0.0) - math.log1p(-2 * pulse_error)
+    notes = _notes(schedule)
+    noise = toggled_noise(problem, toggling, errors) if schedule.pulses else problem.noise
+    changed = problem.with_noise(noise)
+    changed.warnings = (*changed.warnings, *notes)
+    return Decoupled(problem, changed, schedule.windows, schedule.pulses, toggling, schedule.circuit, notes)
+
+
+def _slot_time(edges: tuple[float, ...], time: float) -> float:
+    """Seconds to units of slots, linear within each; layers without duration are points."""
+    layer = min(max(bisect.bisect_right(edges, time) - 1, 0), len(edges) - 2)
+    length = edges[layer + 1] - edges[layer]
+    return layer + (min(max((time - edges[layer]) / length, 0.0), 1.0) if length > 0 else 1.0)
+
+
+def _toggling(schedule: Schedule) -> Toggling:
+    flips: dict[int, list[float]] = {}
+    for pulse in schedule.pulses:
+        if pulse.gate != "Z":
+            flips.setdefault(pulse.qubit, []).append(_slot_time(schedule.edges, pulse.time))
+    return Toggling(len(schedule.edges) - 1, {q: tuple(sorted(times)) for q, times in sorted(flips.items())})
+
+
+def _notes(schedule: Schedule) -> tuple[str, ...]:
+    notes = []
+    short = sum(1 for window in schedule.windows if not window.pulses)
+    if not schedule.windows:
+        notes.append("decoupling: no qubit is ever idle, so there is nothing to decouple")
+    if short:
+        notes.append(f"decoupling: {short} of {len(schedule.windows)} idle windows are too short for the sequence")
+    if schedule.pulses:
+        notes.append(
+            "decoupling: pulses flip at their middle; the slot is the unit of time of the noise's correlation; within a "
+            "slot relaxation is averaged over the flips"
+        )
+    return tuple(notes)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Plain against decoupled, over the same parameter draws.
+
+    Attributes:
+        scale: Noise scale s.
+        kappa: (plain, decoupled), dimensionless.
+        kappa_interval: 95 % intervals of both.
+        survival: (plain, decoupled) R(s).
+        survival_interval: 95 % intervals of both.
+        gain: RMS gradient left with pulses over that without; below 1 decoupling loses. Shots per gradient fall by
+            gain squared.
+        gain_interval: 95 %, from paired draws.
+        samples: Number of draws.
+        seed: Of the draws.
+        engines: (plain, decoupled).
+    """
+
+    scale: float
+    kappa: tuple[float, float]
+    kappa_interval: tuple[Interval, Interval]
+    survival: tuple[float, float]
+    survival_interval: tuple[Interval, Interval]
+    gain: float
+    gain_interval: Interval
+    samples: int
+    seed: int
+    engines: tuple[str, str]
+
+
+def compare(
+    result: Decoupled,
+    scale: float = 1.0,
+    samples: int = 64,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Kappa and survival of the plain and the decoupled problem from the same draws, and the gain.
+
+    Args:
+        result: From :func:`decouple`.
+        scale: Noise scale s in (0, infinity].
+        samples: Number of draws.
+        seed: Of the draws.
+        ensemble: As in :func:`equinoise.gradient_variance`.
+        engine: "auto" or an engine's name.
+        workers: Draws run at once; all processors by default.
+        progress: Called with 1 after each draw of each problem.
+
+    Raises:
+        ParameterError: The scale, samples or ensemble does not fit.
+        UnsupportedError: The engine asked for cannot serve.
+    """
+    s = check_scale(scale)
+    thetas = Ensemble.of(ensemble).draw(result.plain, samples, seed)
+    columns, names = [], []
+    for problem in (result.plain, result.decoupled):
+        chosen = select_engine(problem, engine, workers=workers, draws=4 * len(thetas))
+
+        def one(theta: Real, rng: np.random.Generator, chosen: Any = chosen) -> tuple[FirstOrderDraw, list[NoisyDraw]]:
+            return chosen.first_order(theta, rng), chosen.noisy(theta, [0.0, s], rng)
+
+        draws = sampled_draws(one, thetas, seed, chosen.workers, progress)
+        noisy = [[float(d.gradient_square.sum()) for d in n] for _, n in draws]
+        columns.append(np.array([[f.slope, *n] for (f, _), n in zip(draws, noisy, strict=True)]))
+        names.append(chosen.name)
+    both = np.concatenate(columns, axis=1)  # slope, V(0), V(s) of plain; then of decoupled
+
+    def root(m: Real) -> Real:
+        return np.asarray(np.sqrt(np.maximum(m, 0.0)))
+
+    def rates(m: Real, first: int) -> Real:
+        return -m[:, first] / m[:, first + 1]
+
+    def left(m: Real, first: int) -> Real:
+        return root(m[:, first + 2] / m[:, first + 1])
+
+    def gains(m: Real) -> Real:
+        return root(m[:, 5] / m[:, 2])
+
+    mean = both.mean(axis=0, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Comparison(
+            scale=s,
+            kappa=(float(rates(mean, 0)[0]), float(rates(mean, 3)[0])),
+            kappa_interval=tuple(bootstrap_interval(lambda m, i=i: rates(m, i), both, seed) for i in (0, 3)),  # type: ignore[misc,arg-type]
+            survival=(float(left(mean, 0)[0]), float(left(mean, 3)[0])),
+            survival_interval=tuple(bootstrap_interval(lambda m, i=i: left(m, i), both, seed) for i in (0, 3)),  # type: ignore[misc,arg-type]
+            gain=float(gains(mean)[0]),
+            gain_interval=bootstrap_interval(gains, both, seed),
+            samples=len(thetas),
+            seed=seed,
+            engines=(names[0], names[1]),
+        )
