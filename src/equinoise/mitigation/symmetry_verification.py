@@ -77,7 +77,7 @@ def verify(problem: Problem, theta: Any, scale: float = 1.0) -> Verified:
         UnsupportedError: The noise is correlated in time and something else changes the charge.
 
     Source:
-        Post-selection on a symmetry: arXiv:1807.10050; its gradient by the adjoint sweeps of arXiv:2606.30688's twin.
+        Post-selection on a symmetry: arXiv:1807.10050; noisy gradients as in arXiv:2606.30688.
 
     Example:
         >>> import equinoise as eq

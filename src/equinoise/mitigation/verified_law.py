@@ -183,6 +183,7 @@ def verified_law(
     measured = problem.as_read()
     seen = engine if measured is problem else select_engine(measured, engine.name, workers=workers)
     inside = list(engine.program.parameters)
+    unseen = np.setdiff1d(np.arange(thetas.shape[1]), inside)
     alone = isinstance(chosen, KeptSector) and chosen.alone
 
     def one(theta: Real, rng: np.random.Generator) -> _Pair:
@@ -207,7 +208,7 @@ def verified_law(
             verified_variance=draw.shot_variance,
             kept=draw.kept,
             kept_rate=float(-kept[1] / kept[0]),
-            outside=float(total - draw.gradient_square[inside].sum()),
+            outside=float(draw.gradient_square[unseen].sum()),
         )
 
     workers_at_once = min(engine.workers, chosen.engine.workers)
