@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equinoise import studies
+from equinoise import mitigation, studies
 from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance
 from equinoise.errors import EquinoiseError
@@ -34,6 +34,7 @@ __all__ = [
     "law",
     "learn",
     "load_circuit",
+    "mitigation",
     "studies",
 ]
 

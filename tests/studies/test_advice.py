@@ -179,3 +179,41 @@ def test_a_circuit_without_parameters_has_nothing_to_improve():
     bound = circuit.assign_parameters(np.full(circuit.num_parameters, 0.3))
     with pytest.raises(eq.EquinoiseError, match="no parameters"):
         eq.advise(eq.Problem(bound, readout="Z1", initial="neel", noise="dephasing:0.1"))
+
+
+def test_verification_gains_the_root_of_the_shots_that_the_verified_law_saves():
+    problem = eq.Problem(eq.circuits.brickwork(5, depth=5), readout="Z2", initial="00100", noise="depolarizing:0.05")
+    advice = eq.advise(problem, samples=6, seed=2)
+    found = one(advice, "verification")
+    law = eq.mitigation.verified_law(problem, 6, 2)
+    assert found.simulated == pytest.approx(math.sqrt(law.gain), rel=1e-9)
+    assert f"({100 * law.kept:.3g} % of them)" in found.change
+    assert found.simulated > 1
+
+
+def test_dephasing_inside_a_sector_makes_verification_useless_and_white_noise_decoupling():
+    problem = eq.Problem(eq.circuits.brickwork(4, depth=4), readout="Z1", initial="neel", noise="dephasing:0.05")
+    advice = eq.advise(problem, samples=4)
+    found = next(s for s in advice.useless if s.kind == "verification")
+    assert found.gain == 1.0
+    assert "verification does nothing here" in found.note
+    assert "white noise leaves nothing to gain" in dict(advice.left_out)["decoupling"]
+
+
+def test_verification_of_a_register_that_no_engine_holds_is_left_out():
+    problem = eq.Problem(eq.circuits.brickwork(40, depth=2), readout="Z20", initial="neel", noise="relaxation:0.02")
+    advice = eq.advise(problem, samples=2, first_samples=2)
+    assert "post-selection sees all 40 qubits" in dict(advice.left_out)["verification"]
+
+
+def test_pulses_against_static_phases_of_an_idle_qubit_help_by_what_its_phases_cost():
+    """Qubit 0 waits in every other layer; between its gates a static phase is echoed away."""
+    static = {"rate": 0.3, "weights": {0: 1.0}, "correlation": "static"}
+    noise = eq.NoiseModel(dephasing=[static])
+    problem = eq.Problem(eq.circuits.brickwork(4, depth=5), readout="X0X1+Y0Y1", initial="neel", noise=noise)
+    advice = eq.advise(problem, samples=64, seed=1)
+    found = one(advice, "decoupling")
+    assert found.change.startswith("XY4 on idle qubits")
+    assert found.predicted > 1.01
+    # trajectories: the interval is wide, but does not exclude a gain
+    assert found.interval[1] > 1

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
 from equinoise.engines.select import declarations, select_engine
-from equinoise.errors import EquinoiseError, ParameterError
+from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.law.rates import BudgetEntry
+from equinoise.mitigation.post_selection import keeps_charge
+from equinoise.mitigation.verified_law import verified_law
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
@@ -24,6 +26,8 @@ from equinoise.studies.remedies import (
     fewer_layers,
     needed_parameters,
     other_layout,
+    pulses_on_idle_qubits,
+    whole_register,
 )
 from equinoise.studies.sensitivity import first_order_budget, readout_factor
 from equinoise.studies.signal import Signal, compare
@@ -43,6 +47,10 @@ _GROUPS = 3
 _NOTHING = 1e-3
 # gradients that one draw of a simulation takes: without noise, with it, and as read
 _SWEEPS = 3
+# the same for a verified draw, with the power series of its law and its plain twin's
+_VERIFIED_SWEEPS = 20
+# trajectories that one draw takes for an unbiased square
+_PAIR = 2
 
 
 @dataclass(frozen=True)
@@ -167,9 +175,9 @@ def advise(
     sqrt(kept fraction) under post-selection. Each change is first predicted by the law (noiseless gradient, kappa,
     readout errors), then simulated with the problem itself on the same draws where that is affordable.
 
-    Looked at: the readout on other qubits; the layout, on a device; fewer layers, where they repeat; half the rate of
-    the costliest mechanisms on one qubit or pair; shots on those parameters alone that hold 99 % of the squared
-    gradient.
+    Looked at: the readout on other qubits; the layout, on a device; fewer layers, where they repeat; symmetry
+    verification; dynamical decoupling, where noise is correlated in time; half the rate of the costliest mechanisms on
+    one qubit or pair; shots on those parameters alone that hold 99 % of the squared gradient.
 
     Args:
         problem: The problem.
@@ -235,6 +243,11 @@ def advise(
         seconds = _seconds(remedy.build(), samples) if gain > 1 + _NOTHING else 0.0
         left -= seconds if seconds <= left else 0.0
         found.suggestions.append(_looked_at(remedy, gain, base, signal, seconds <= left))
+    tick("looking at symmetry verification", 0, 1)
+    try:
+        found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, left, workers))
+    except EquinoiseError as error:
+        found.left_out.append(("verification", str(error)))
     shots = _fewer_shots(problem, law_ensemble, samples, seed, s, workers)
     if shots is not None:
         found.suggestions.append(shots)
@@ -306,6 +319,11 @@ def _remedies(
         found.left_out.append(("depth", "the layers do not repeat, or there is one repetition only"))
     yield from shorter
     yield from elsewhere_read(problem, _READOUTS)
+    pulses, reason = pulses_on_idle_qubits(problem)
+    if pulses is None:
+        found.left_out.append(("decoupling", reason))
+    else:
+        yield pulses
     tick("searching layouts", 0, 1)
     layout, reason = other_layout(
         problem,
@@ -323,9 +341,10 @@ def _remedies(
 
 
 def _seconds(problem: Problem, samples: int) -> float:
-    """Estimate for simulating a problem exactly, on one processor; infinity where no exact engine serves."""
-    one = min((d.seconds for d in declarations(problem) if d.serves and d.error == "none"), default=math.inf)
-    return _SWEEPS * one * samples
+    """Estimate for simulating a problem, exactly if an engine can, on one processor; infinity where none serves."""
+    serving = [d for d in declarations(problem) if d.serves and d.engine in ("exact", "free-fermion", "trajectories")]
+    exact = [d.seconds for d in serving if d.error == "none"]
+    return _SWEEPS * min(exact or [_PAIR * d.seconds for d in serving], default=math.inf) * samples
 
 
 def _looked_at(
@@ -350,8 +369,35 @@ def _looked_at(
     return suggestion(math.exp(found.difference), (low, high), note)
 
 
+def _verified(
+    problem: Problem, ensemble: Ensemble, samples: int, seed: int, scale: float, left: float, workers: int | None
+) -> Suggestion:
+    """Post-selection on the charge of all qubits, at the price of the shots thrown away."""
+    if not keeps_charge(problem):
+        seconds = _seconds(whole_register(problem), samples) * _VERIFIED_SWEEPS / _SWEEPS
+        if seconds > left:
+            raise UnsupportedError(
+                f"post-selection sees all {problem.num_qubits} qubits, "
+                + (f"about {seconds:.2g} s of simulation" if math.isfinite(seconds) else "and no engine holds them")
+            )
+    found = verified_law(problem, samples, seed, scale, ensemble, workers=workers)
+    low, high = (math.sqrt(max(0.0, bound)) for bound in found.gain_interval)
+    gain = math.sqrt(max(0.0, found.gain))
+    law = [float(one.predicted(scale)) / max(one.survival, 1e-300) for one in (found.verified, found.plain)]
+    note = f"{found.samples} draws, engine {found.verified.engine}" if found.changes else "; ".join(found.notes[:1])
+    return Suggestion(
+        "verification",
+        f"keep only shots of charge {found.charge} ({100 * found.kept:.3g} % of them)",
+        gain * law[0] / max(law[1], 1e-300),
+        gain,
+        (low, high),
+        "all qubits measured in every shot",
+        note,
+    )
+
+
 def _best_of_each(found: list[tuple[float, Remedy]]) -> list[tuple[float, Remedy]]:
-    """Of readouts, depths and layouts only the best, and every better qubit or gate; the most promising first."""
+    """Of readouts, depths and layouts only the best, every better qubit or gate, pulses; the most promising first."""
     ordered = sorted(found, key=lambda pair: -pair[0])
     first = {remedy.kind: remedy for _, remedy in reversed(ordered)}
     return [(gain, one) for gain, one in ordered if one.kind == "calibration" or first[one.kind] is one]

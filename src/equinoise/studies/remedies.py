@@ -13,17 +13,29 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.diagnosis.depth import repeated, repetition
 from equinoise.errors import EquinoiseError
 from equinoise.law.rates import BudgetEntry
+from equinoise.mitigation.decoupling import decouple
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import NoiseTerm, expanded
 from equinoise.problem.problem import Problem
 from equinoise.studies.layout import best_layouts
 
-__all__ = ["Remedy", "better_calibration", "elsewhere_read", "fewer_layers", "needed_parameters", "other_layout"]
+__all__ = [
+    "Remedy",
+    "better_calibration",
+    "elsewhere_read",
+    "fewer_layers",
+    "needed_parameters",
+    "other_layout",
+    "pulses_on_idle_qubits",
+    "whole_register",
+]
 
 Real = npt.NDArray[np.float64]
 
 # what a better qubit or gate is taken to be: the same noise at half the rate
 _IMPROVEMENT = 0.5
+# seconds that a two-qubit gate is taken to last; only ratios count
+_SLOT = 1e-6
 # parameters that together hold this share of the squared gradient are worth their shots
 _KEPT_SHARE = 0.99
 
@@ -33,7 +45,7 @@ class Remedy:
     """A change of the problem that can be simulated like the problem itself.
 
     Attributes:
-        kind: "readout", "depth", "layout" or "calibration".
+        kind: "readout", "depth", "layout", "decoupling" or "calibration".
         change: What to do, in words.
         build: Makes the changed problem.
         cost: What it costs besides; empty if nothing.
@@ -165,6 +177,37 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
         return problem.with_noise(replace(stated, calibration=calibration))
 
     return Remedy("layout", change, build), f"the best of {found.candidates} places"
+
+
+def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
+    """XY4 on the idle qubits of each layer, where some noise is correlated in time.
+
+    Durations are relative: gates on two qubits take a slot, those on one no time; pulses are instantaneous and perfect,
+    so that the gain is the most that decoupling can give. :func:`equinoise.mitigation.decoupling.decouple` takes real
+    durations and pulse errors.
+
+    Returns:
+        The remedy, or None with the reason.
+    """
+    if not problem.processes:
+        return None, "no noise is correlated in time, and white noise leaves nothing to gain by pulses"
+    gates = [gate for layer in problem.layers for gate in layer.gates]
+    durations = {gate.name: _SLOT if len(gate.qubits) == 2 else 0.0 for gate in gates}
+    try:
+        found = decouple(problem, "XY4", durations=durations)
+    except EquinoiseError as error:
+        return None, str(error)
+    if not found.pulses:
+        return None, "; ".join(found.notes) or "no qubit is idle for long enough"
+    change = f"XY4 on idle qubits, {len(found.pulses)} pulses"
+    return Remedy("decoupling", change, lambda: found.decoupled, "pulses, taken as perfect and instantaneous"), ""
+
+
+def whole_register(problem: Problem) -> Problem:
+    """The problem with all qubits in the cone, as post-selection on the charge of all of them needs it."""
+    whole = problem.with_readout(problem.readout)
+    whole.projected = True
+    return whole
 
 
 def needed_parameters(per_parameter: Real) -> tuple[int, float]:
