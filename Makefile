@@ -38,7 +38,7 @@ endef
 
 $(STAMP): pyproject.toml constraints.txt
 	$(call make_venv,.venv)
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[ibm,learn,studies,docs,dev]'
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[ibm,studies,learn,pennylane,qiskit-machine-learning,docs,dev]'
 	@touch $@
 
 $(BENCH_STAMP): pyproject.toml constraints-bench.txt
@@ -82,7 +82,7 @@ UV_COMPILE = .make/lock/bin/uv pip compile --quiet --no-python-downloads --unive
 lock: ## Resolve the pinned versions again
 	$(call make_venv,.make/lock)
 	.make/lock/bin/python $(PIP) 'uv>=0.9,<1'
-	$(UV_COMPILE) --extra ibm --extra learn --extra studies --extra docs --extra dev --output-file constraints.txt
+	$(UV_COMPILE) --extra ibm --extra studies --extra learn --extra pennylane --extra qiskit-machine-learning --extra docs --extra dev --output-file constraints.txt
 	$(UV_COMPILE) --extra bench --output-file constraints-bench.txt
 
 clean: ## Remove what was built, but not the environments
