@@ -1,0 +1,1 @@
+"""Where equinoise meets other programs: a PennyLane device, and Qiskit's estimator and gradient interfaces."""

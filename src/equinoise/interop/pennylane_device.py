@@ -1,0 +1,388 @@
+"""The PennyLane device: exact noisy values and adjoint gradients of QNodes whose gates conserve the charge."""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pennylane as qml
+from pennylane.devices import Device, ExecutionConfig
+from pennylane.devices.modifiers import simulator_tracking, single_tape_support
+from pennylane.transforms import broadcast_expand
+from pennylane.transforms.core import CompilePipeline
+
+from equinoise.engines.draws import parallel_draws
+from equinoise.errors import NoiseError, ParameterError, SymmetryError, UnsupportedError
+from equinoise.interop.observed import ObservedProblem
+from equinoise.interop.pennylane_circuit import convert, described, is_channel, structure_of, takes
+from equinoise.interop.pennylane_gates import REFUSED
+from equinoise.interop.pennylane_measurements import check_measurement, measurement_key, quantity_of
+from equinoise.problem.noise import NoiseModel
+
+__all__ = ["SectorDevice"]
+
+Real = npt.NDArray[np.float64]
+T = TypeVar("T")
+
+_KEPT_CIRCUITS = 32
+_GRADIENTS = ("device", "adjoint")
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A circuit structure made ready, and where its parameters stand."""
+
+    observed: ObservedProblem
+    used: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One tape: its structure's problem, parameter values, and which of them are differentiated."""
+
+    prepared: _Prepared
+    theta: Real
+    count: int
+    trainable: npt.NDArray[np.int64]
+    sizes: tuple[int | None, ...]
+
+    def results(self, values: Real) -> Any:
+        """As PennyLane wants them: one array, or a tuple of one for each measurement."""
+        return self._shaped(values)
+
+    def jacobian(self, rows: Real) -> Any:
+        """Derivatives of shape (size, K) as PennyLane wants them: per measurement, per trainable parameter."""
+        full = np.zeros((rows.shape[0], self.count))
+        full[:, self.prepared.used] = rows
+        columns = [self._parts(full[:, k]) for k in self.trainable]
+        per_measurement = [tuple(column[i] for column in columns) for i in range(len(self.sizes))]
+        shaped = [entry[0] if len(entry) == 1 else entry for entry in per_measurement]
+        return shaped[0] if len(shaped) == 1 else tuple(shaped)
+
+    def pulled_back(self, gradient: Real) -> Any:
+        """A gradient of shape (K,) as PennyLane wants it: a number for each trainable parameter."""
+        full = np.zeros(self.count)
+        full[self.prepared.used] = gradient
+        return tuple(np.array(full[k]) for k in self.trainable)
+
+    def weights(self, cotangent: Any) -> Real:
+        """A cotangent as weights of all numbers, shape (size,)."""
+        entries = [cotangent] if len(self.sizes) == 1 else list(cotangent)
+        return np.concatenate([np.asarray(entry, dtype=np.float64).ravel() for entry in entries])
+
+    def _shaped(self, values: Real) -> Any:
+        parts = self._parts(values)
+        return parts[0] if len(parts) == 1 else tuple(parts)
+
+    def _parts(self, values: Real) -> list[Any]:
+        out: list[Any] = []
+        at = 0
+        for size in self.sizes:
+            out.append(np.array(values[at]) if size is None else np.array(values[at : at + size]))
+            at += size or 1
+        return out
+
+
+@simulator_tracking
+@single_tape_support
+class SectorDevice(Device):  # type: ignore[misc]
+    """Exact noisy expectation values and adjoint gradients of charge-conserving PennyLane circuits.
+
+    The state is a density matrix in the charge blocks of the measurements' light cone; the gradient with respect to all
+    parameters comes from one sweep forward and one back, noise included. Wire i of the device is qubit i.
+
+    Gates conserve Q = sum_i (1 - Z_i)/2, alone or with their neighbours on one pair. Noise is ``noise``, which acts
+    after each layer (as soon as possible, or between full-width ``qml.Barrier``), or channels in the circuit itself,
+    by hand or by ``qml.add_noise``, exactly where they stand.
+
+    Args:
+        wires: Their number or labels.
+        noise: A :class:`equinoise.NoiseModel`, or what ``NoiseModel.from_string`` or ``from_dict`` reads; qubit i is
+            wire i, gates are called as Qiskit does. Readout errors enter expectation values.
+        charge: The active sector q; by default the charge of the prepared state.
+        projected: Whether expval(A) is Tr[P_q A P_q rho], P_q the projector on the active sector of all wires.
+        postselected: Whether expval, var and probs are means over the runs whose measured charge is q.
+        shots: Refused; the device is exact.
+
+    Raises:
+        UnsupportedError: No wires, or shots.
+        NoiseError: ``noise`` cannot be read.
+
+    Example:
+        >>> import pennylane as qml
+        >>> from equinoise.interop.pennylane_device import SectorDevice
+        >>> @qml.qnode(SectorDevice(wires=2, noise="dephasing:0.05"), diff_method="device")
+        ... def circuit(angle):
+        ...     qml.X(0)
+        ...     qml.IsingXY(angle, wires=[0, 1])
+        ...     return qml.expval(qml.X(0) @ qml.Y(1) - qml.Y(0) @ qml.X(1))
+        >>> angle = qml.numpy.array(0.3, requires_grad=True)
+        >>> print(f"{circuit(angle):.6f} {qml.grad(circuit)(angle):.6f}")
+        0.483909 1.564340
+    """
+
+    name = "equinoise.sector"
+
+    def __init__(
+        self,
+        wires: int | Iterable[Any] | None = None,
+        noise: NoiseModel | str | Mapping[str, Any] | None = None,
+        charge: int | None = None,
+        projected: bool = False,
+        postselected: bool = False,
+        shots: Any = None,
+    ) -> None:
+        if wires is None:
+            raise UnsupportedError("equinoise.sector needs its wires, since noise and charge refer to them: wires=n.")
+        if shots is not None and qml.measurements.Shots(shots):
+            raise UnsupportedError(_NO_SHOTS)
+        super().__init__(wires=wires)
+        if isinstance(noise, str):
+            noise = NoiseModel.from_string(noise)
+        elif isinstance(noise, Mapping):
+            noise = NoiseModel.from_dict(noise)
+        elif noise is not None and not isinstance(noise, NoiseModel):
+            raise NoiseError(
+                f"noise must be an equinoise NoiseModel, a specification such as 'dephasing:0.01' or a mapping, got "
+                f"{type(noise).__name__}. A qml.NoiseModel goes on the QNode: qml.add_noise(qnode, model)."
+            )
+        self._noise = noise
+        self._options = {"charge": charge, "projected": projected, "postselected": postselected}
+        self._circuits: OrderedDict[Hashable, _Prepared] = OrderedDict()
+        self._said: set[str] = set()
+
+    # -- before the run ------------------------------------------------------------------------------------------
+
+    def setup_execution_config(self, config: Any = None, circuit: Any = None) -> Any:
+        """PennyLane's execution settings with what was left open filled in: adjoint gradients, on execution."""
+        config = config or ExecutionConfig()
+        if config.gradient_method not in (*_GRADIENTS, "best", None):
+            return replace(config, use_device_gradient=False)
+        on_execution = config.grad_on_execution
+        return replace(
+            config,
+            gradient_method="device" if config.gradient_method == "best" else config.gradient_method,
+            use_device_gradient=config.gradient_method is not None,
+            use_device_jacobian_product=bool(config.use_device_jacobian_product),
+            grad_on_execution=not config.use_device_jacobian_product if on_execution is None else on_execution,
+        )
+
+    def preprocess_transforms(self, execution_config: Any = None) -> Any:
+        """Decomposes into gates that the device takes, refuses the rest by name, and splits batched parameters."""
+        program = CompilePipeline()
+        program.add_transform(_accepted, wires=self.wires)
+        program.add_transform(broadcast_expand)
+        return program
+
+    # -- execution -----------------------------------------------------------------------------------------------
+
+    def execute(self, circuits: Any, execution_config: Any = None) -> Any:
+        """The measured values of each circuit."""
+
+        def one(job: _Job) -> Any:
+            return job.results(job.prepared.observed.values(job.theta))
+
+        return _all(one, [self._job(circuit) for circuit in circuits])
+
+    def supports_derivatives(self, execution_config: Any = None, circuit: Any = None) -> bool:
+        """Whether the device differentiates: first derivatives, by ``diff_method="device"`` or "adjoint"."""
+        if execution_config is None:
+            return True
+        first = execution_config.derivative_order == 1
+        exact = circuit is None or not circuit.shots
+        return bool(first and exact and execution_config.gradient_method in (*_GRADIENTS, "best"))
+
+    def compute_derivatives(self, circuits: Any, execution_config: Any = None) -> Any:
+        """The Jacobian of each circuit."""
+        _, jacobians = self.execute_and_compute_derivatives(circuits, execution_config)
+        return jacobians
+
+    def execute_and_compute_derivatives(self, circuits: Any, execution_config: Any = None) -> Any:
+        """Values and Jacobian of each circuit."""
+
+        def one(job: _Job) -> Any:
+            values, rows = job.prepared.observed.values_and_jacobian(job.theta)
+            return job.results(values), job.jacobian(rows)
+
+        found = _all(one, [self._job(circuit, differentiated=True) for circuit in circuits])
+        return tuple(value for value, _ in found), tuple(jacobian for _, jacobian in found)
+
+    def supports_vjp(self, execution_config: Any = None, circuit: Any = None) -> bool:
+        """Whether the device has vector-Jacobian products (``device_vjp=True``); as its derivatives."""
+        return self.supports_derivatives(execution_config, circuit)
+
+    def compute_vjp(self, circuits: Any, cotangents: Any, execution_config: Any = None) -> Any:
+        """The vector-Jacobian product of each circuit: one sweep back, however much is measured."""
+        _, products = self.execute_and_compute_vjp(circuits, cotangents, execution_config)
+        return products
+
+    def execute_and_compute_vjp(self, circuits: Any, cotangents: Any, execution_config: Any = None) -> Any:
+        """Values and vector-Jacobian product of each circuit."""
+
+        def one(item: tuple[_Job, Any]) -> Any:
+            job, cotangent = item
+            values, gradient = job.prepared.observed.values_and_pullback(job.theta, job.weights(cotangent))
+            return job.results(values), job.pulled_back(gradient)
+
+        jobs = [self._job(circuit, differentiated=True) for circuit in circuits]
+        found = _all(one, list(zip(jobs, cotangents, strict=True)), jobs[0].prepared.observed.workers if jobs else 1)
+        return tuple(value for value, _ in found), tuple(product for _, product in found)
+
+    # -- preparation ---------------------------------------------------------------------------------------------
+
+    def _job(self, tape: Any, differentiated: bool = False) -> _Job:
+        structure = structure_of(tape)
+        key = (structure.key, tuple(measurement_key(m) for m in tape.measurements))
+        prepared = self._circuits.get(key)
+        if prepared is None:
+            prepared = self._circuits[key] = self._prepare(tape)
+            while len(self._circuits) > _KEPT_CIRCUITS:
+                self._circuits.popitem(last=False)
+        else:
+            self._circuits.move_to_end(key)
+        trainable: list[int] = []
+        if differentiated:
+            for number in tape.trainable_params:
+                place = structure.places[number] if number < len(structure.places) else -1
+                if place < 0:
+                    raise _not_differentiable(tape, number)
+                trainable.append(place)
+        return _Job(
+            prepared,
+            structure.theta[prepared.used],
+            structure.theta.size,
+            np.array(trainable, dtype=np.int64),
+            tuple(_size(m, len(self.wires)) for m in tape.measurements),
+        )
+
+    def _prepare(self, tape: Any) -> _Prepared:
+        converted = convert(tape, self.wires)
+        if converted.noise is not None and self._noise is not None and self._noise.terms:
+            channel = next(operation for operation in tape.operations if is_channel(operation))
+            raise NoiseError(
+                f"the circuit holds channels ({described(channel)}) and the device has noise=... of its own; it is not "
+                "said which acts first. Give one of them."
+            )
+        place = {wire: i for i, wire in enumerate(self.wires)}
+        quantities = [quantity_of(measurement, place) for measurement in tape.measurements]
+        noise = self._noise if converted.noise is None else self._with_channels(converted.noise)
+        try:
+            observed = ObservedProblem(
+                converted.circuit, quantities, noise=noise, initial=converted.initial, **self._options
+            )
+        except SymmetryError as error:
+            raise converted.named(error) from None
+        self._say(observed.warnings)
+        return _Prepared(observed, converted.used)
+
+    def _with_channels(self, channels: NoiseModel) -> NoiseModel:
+        """The circuit's channels with the device's readout errors, if it has any."""
+        if self._noise is None:
+            return channels
+        return replace_readout(channels, self._noise)
+
+    def _say(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            if note not in self._said:
+                self._said.add(note)
+                warnings.warn(f"equinoise.sector: {note}", UserWarning, stacklevel=2)
+
+
+_NO_SHOTS = (
+    "equinoise.sector is exact and takes no shots. Leave shots out (set_shots(None)); for the shots that a gradient "
+    "needs see equinoise.diagnose, for samples use default.mixed."
+)
+
+
+def replace_readout(channels: NoiseModel, noise: NoiseModel) -> NoiseModel:
+    """Channels with the readout errors of another model."""
+    return NoiseModel(
+        channels.dephasing,
+        channels.relaxation,
+        channels.depolarizing,
+        channels.pauli,
+        readout_error=noise.readout_error,
+        notes=noise.notes,
+        name=channels.name,
+    )
+
+
+def _size(measurement: Any, num_wires: int) -> int | None:
+    """How many numbers a measurement is; None for one that is a number by itself."""
+    if isinstance(measurement, qml.measurements.ProbabilityMP):
+        return int(2 ** (len(measurement.wires) or num_wires))
+    return None
+
+
+def _all(one: Callable[[Any], T], items: Sequence[Any], workers: int | None = None) -> tuple[T, ...]:
+    if len(items) < 2:
+        return tuple(one(item) for item in items)
+    return tuple(parallel_draws(one, items, workers or items[0].prepared.observed.workers))
+
+
+def _not_differentiable(tape: Any, number: int) -> ParameterError:
+    info = tape.par_info[number]
+    operation = info["op"]
+    if info["op_idx"] >= len(tape.operations):
+        return ParameterError(
+            f"the coefficients of the observable {operation.name} are marked as trainable, and equinoise.sector "
+            "differentiates gates only. Give them as plain numbers (requires_grad=False), or measure the terms one by "
+            "one and combine them outside."
+        )
+    return ParameterError(
+        f"parameter {info['p_idx']} of {described(operation)} is marked as trainable, and equinoise.sector "
+        "differentiates rotation angles only. Give it as a plain number (requires_grad=False)."
+    )
+
+
+@qml.transform
+def _accepted(tape: Any, wires: Any) -> Any:
+    """The tape in operations that the device takes, everything checked that does not depend on parameter values."""
+    if tape.shots:
+        raise UnsupportedError(_NO_SHOTS)
+    for measurement in tape.measurements:
+        check_measurement(measurement)
+    outside = set(tape.wires) - set(wires)
+    if outside:
+        raise UnsupportedError(
+            f"the circuit uses wire {next(iter(outside))!r}, which the device does not have; its wires are "
+            f"{list(wires)}. Give all of them: qml.device('equinoise.sector', wires=...)."
+        )
+    operations: list[Any] = []
+    with qml.QueuingManager.stop_recording():
+        for operation in tape.operations:
+            operations += _expanded(operation)
+    if len(operations) != len(tape.operations) or any(
+        a is not b for a, b in zip(operations, tape.operations, strict=True)
+    ):
+        tape = tape.copy(operations=operations)
+    return (tape,), _only
+
+
+def _only(results: Any) -> Any:
+    return results[0]
+
+
+def _expanded(operation: Any) -> list[Any]:
+    if takes(operation):
+        return [operation]
+    name = operation.name
+    if name in REFUSED:
+        raise UnsupportedError(f"the gate {described(operation)} {REFUSED[name]}; or use default.mixed.")
+    if isinstance(operation, qml.ops.MidMeasure) or name in ("Snapshot", "Conditional"):
+        raise UnsupportedError(
+            f"{described(operation)} is not provided by equinoise.sector: nothing is measured before the end. Leave it "
+            "out, or use default.mixed."
+        )
+    if name == "QubitUnitary" or not operation.has_decomposition:
+        raise UnsupportedError(
+            f"the gate {described(operation)} is not taken by equinoise.sector and has no decomposition that conserves "
+            "the charge. Use gates on one or two wires (IsingXY, IsingZZ, SingleExcitation, QubitUnitary, ...), or "
+            "default.mixed."
+        )
+    return [part for inner in operation.decomposition() for part in _expanded(inner)]

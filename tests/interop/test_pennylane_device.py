@@ -1,0 +1,370 @@
+"""The PennyLane device against PennyLane's own density matrix: values, gradients, interfaces, refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import equinoise as eq
+
+qml = pytest.importorskip("pennylane")
+pnp = qml.numpy
+
+from equinoise.interop.pennylane_device import SectorDevice  # noqa: E402
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+CHANNELS = {
+    "phase damping": lambda w: qml.PhaseDamping(0.13, wires=w),
+    "phase flip": lambda w: qml.PhaseFlip(0.07, wires=w),
+    "bit flip": lambda w: qml.BitFlip(0.07, wires=w),
+    "amplitude damping": lambda w: qml.AmplitudeDamping(0.11, wires=w),
+    "generalized damping": lambda w: qml.GeneralizedAmplitudeDamping(0.2, 0.3, wires=w),
+    "depolarizing": lambda w: qml.DepolarizingChannel(0.09, wires=w),
+    "thermal, T2 above T1": lambda w: qml.ThermalRelaxationError(0.2, 1.0, 1.4, 0.3, wires=w),
+    "thermal, T2 below T1": lambda w: qml.ThermalRelaxationError(0.2, 1.0, 0.4, 0.3, wires=w),
+    "reset": lambda w: qml.ResetError(0.05, 0.1, wires=w),
+    "pauli Z": lambda w: qml.PauliError("Z", 0.1, wires=w),
+    "pauli Y": lambda w: qml.PauliError("Y", 0.1, wires=w),
+    "pauli ZZ": lambda w: qml.PauliError("ZZ", 0.1, wires=[w, (w + 1) % 4]),
+}
+PAIRS = (
+    "IsingXY",
+    "IsingZZ",
+    "SingleExcitation",
+    "SingleExcitationPlus",
+    "SingleExcitationMinus",
+    "FermionicSWAP",
+    "ControlledPhaseShift",
+    "CPhaseShift00",
+    "CPhaseShift01",
+    "CPhaseShift10",
+    "PSWAP",
+    "MultiRZ",
+    "CRZ",
+)
+OBSERVABLES = (
+    lambda: qml.Z(1),
+    lambda: 0.3 * qml.Z(0) @ qml.Z(2) - 0.7 * qml.Z(3),
+    lambda: qml.X(1) @ qml.X(2) + qml.Y(1) @ qml.Y(2),
+    lambda: qml.X(0) @ qml.Y(3) - qml.Y(0) @ qml.X(3),
+)
+
+
+def flat(results):
+    return qml.math.hstack([qml.math.atleast_1d(r) for r in results])
+
+
+def random_program(seed, channels):
+    """Random conserving gates on four wires, with channels of the given kinds between them."""
+    rng = np.random.default_rng(seed)
+    program = []
+    for _ in range(14):
+        a, b = rng.choice(4, 2, replace=False).tolist()
+        program.append(("pair", str(rng.choice(PAIRS)), (a, b)))
+        program.append(("one", str(rng.choice(["RZ", "PhaseShift"])), (int(rng.integers(4)),)))
+        if rng.random() < 0.2:
+            program.append(("fixed", str(rng.choice(["SWAP", "ISWAP", "CZ"])), (b, a)))
+        if channels and rng.random() < 0.7:
+            program.append(("channel", str(rng.choice(channels)), (int(rng.integers(4)),)))
+    return program
+
+
+def apply(program, angles):
+    k = 0
+    for kind, name, wires in program:
+        if kind == "channel":
+            CHANNELS[name](wires[0])
+        elif kind == "fixed":
+            getattr(qml, name)(wires=list(wires))
+        else:
+            getattr(qml, name)(angles[k], wires=list(wires))
+            k += 1
+
+
+def read(device, program, **options):
+    @qml.qnode(device, **options)
+    def circuit(angles):
+        qml.BasisState([1, 0, 1, 0], wires=[0, 1, 2, 3])
+        apply(program, angles)
+        return (*[qml.expval(make()) for make in OBSERVABLES], qml.var(OBSERVABLES[2]()), qml.probs(wires=[2, 0]))
+
+    return lambda angles: flat(circuit(angles))
+
+
+def angles_of(program, seed=0):
+    count = sum(kind in ("pair", "one") for kind, _, _ in program)
+    return pnp.array(np.random.default_rng(seed).uniform(-3, 3, count), requires_grad=True)
+
+
+def assert_as_mixed(program, tolerance=1e-9, **options):
+    angles = angles_of(program)
+    ours, theirs = read(SectorDevice(wires=4), program, **options), read(qml.device("default.mixed", wires=4), program)
+    np.testing.assert_allclose(ours(angles), theirs(angles), rtol=0, atol=tolerance)
+    np.testing.assert_allclose(qml.jacobian(ours)(angles), qml.jacobian(theirs)(angles), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_each_channel_where_it_stands_gives_values_and_gradients_of_default_mixed(name):
+    assert_as_mixed(random_program(3, [name]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_channels_that_do_not_commute_act_in_the_order_written(seed):
+    assert_as_mixed(random_program(seed, list(CHANNELS)))
+
+
+@pytest.mark.parametrize("options", [{"device_vjp": True}, {"grad_on_execution": False}, {"diff_method": "device"}])
+def test_every_way_of_differentiating_gives_the_same_gradient(options):
+    assert_as_mixed(random_program(7, ["phase damping", "amplitude damping"]), **options)
+
+
+@pytest.mark.parametrize("name", [*PAIRS, "RX", "RY", "RZ", "PhaseShift", "U1", "U2", "U3", "Rot", "IsingXX", "CRX"])
+def test_a_gate_is_the_same_unitary_in_qiskit(name):
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import Operator
+
+    from equinoise.interop.pennylane_gates import gate_parts
+
+    kind = getattr(qml, name)
+    wires = [0] if name in ("RX", "RY", "RZ", "PhaseShift", "U1", "U2", "U3", "Rot") else [0, 1]
+    angles = [0.37, -1.1, 2.3][: kind.num_params]
+    circuit = QuantumCircuit(len(wires))
+    for part in gate_parts(name, len(wires)):
+        values = [a if isinstance(a, float) else a[1] * angles[a[0]] for a in part.angles]
+        circuit.append(part.gate(*values), list(part.wires))
+    ours = Operator(circuit.reverse_bits()).data
+    theirs = qml.matrix(kind(*angles, wires=wires), wire_order=wires)
+    # equal up to a global phase
+    assert abs(np.trace(ours.conj().T @ theirs)) == pytest.approx(len(ours), abs=1e-12)
+
+
+def noisy_brickwork(angles):
+    qml.X(0)
+    qml.X(2)
+    for row in angles:
+        qml.IsingXY(row[0], wires=[0, 1])
+        qml.IsingXY(row[1], wires=[2, 3])
+        qml.IsingZZ(row[2], wires=[1, 2])
+        qml.Barrier(wires=range(4))
+
+
+def test_the_devices_own_noise_is_that_of_the_problem():
+    from qiskit import QuantumCircuit
+    from qiskit.circuit.library import RZZGate, XXPlusYYGate
+
+    angles = pnp.array(np.random.default_rng(1).uniform(-2, 2, (3, 3)), requires_grad=True)
+    noise = "dephasing:0.03+relaxation:down=0.05,up=0.01"
+    circuit = QuantumCircuit(4)
+    for row in angles:
+        circuit.append(XXPlusYYGate(-float(row[0])), [0, 1])
+        circuit.append(XXPlusYYGate(-float(row[1])), [2, 3])
+        circuit.append(RZZGate(float(row[2])), [1, 2])
+        circuit.barrier()
+    problem = eq.Problem(circuit, readout="Z2", initial="0101", noise=noise)
+
+    @qml.qnode(SectorDevice(wires=4, noise=noise))
+    def node(angles):
+        noisy_brickwork(angles)
+        return qml.expval(qml.Z(2))
+
+    assert node(angles) == pytest.approx(eq.expectation(problem, []).value, abs=1e-12)
+
+
+def test_a_pennylane_noise_model_acts_after_the_gates_that_it_names():
+    condition = qml.noise.op_in([qml.IsingXY, qml.PauliX])
+    model = qml.NoiseModel({condition: lambda op, **_: [qml.AmplitudeDamping(0.1, wires=w) for w in op.wires]})
+    angles = pnp.array(np.random.default_rng(2).uniform(-2, 2, (2, 3)), requires_grad=True)
+
+    def node_of(device):
+        @qml.qnode(device)
+        def node(angles):
+            noisy_brickwork(angles)
+            return qml.expval(qml.Z(1))
+
+        return qml.add_noise(node, model)
+
+    ours, theirs = node_of(SectorDevice(wires=4)), node_of(qml.device("default.mixed", wires=4))
+    assert float(ours(angles)) == pytest.approx(float(theirs(angles)), abs=1e-9)
+    np.testing.assert_allclose(qml.grad(ours)(angles), qml.grad(theirs)(angles), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("postselected", [True, False])
+@pytest.mark.parametrize("channel", ["phase damping", "amplitude damping", "depolarizing"])
+def test_post_selected_and_projected_values_are_those_of_the_projected_density_matrix(postselected, channel):
+    program = random_program(5, [channel])
+    charge = np.array([bin(x).count("1") for x in range(16)])
+    projector = pnp.array(np.diag((charge == 2).astype(float)), requires_grad=False)
+    readout = qml.matrix(OBSERVABLES[1](), wire_order=range(4)) + qml.matrix(OBSERVABLES[2](), wire_order=range(4))
+    inside = projector @ readout @ projector
+
+    @qml.qnode(qml.device("default.mixed", wires=4))
+    def state(angles):
+        qml.BasisState([1, 0, 1, 0], wires=[0, 1, 2, 3])
+        apply(program, angles)
+        return qml.expval(qml.Hermitian(inside, wires=range(4))), qml.expval(qml.Hermitian(projector, wires=range(4)))
+
+    def theirs(angles):
+        value, kept = state(angles)
+        return value / kept if postselected else value
+
+    @qml.qnode(SectorDevice(wires=4, charge=2, projected=not postselected, postselected=postselected))
+    def ours(angles):
+        qml.BasisState([1, 0, 1, 0], wires=[0, 1, 2, 3])
+        apply(program, angles)
+        return qml.expval(OBSERVABLES[1]() + OBSERVABLES[2]())
+
+    angles = angles_of(program)
+    assert float(ours(angles)) == pytest.approx(float(theirs(angles)), abs=1e-9)
+    np.testing.assert_allclose(qml.grad(ours)(angles), qml.grad(theirs)(angles), rtol=0, atol=1e-9)
+
+
+def simple(device, **options):
+    @qml.qnode(device, **options)
+    def node(a, b):
+        qml.X("left")
+        qml.IsingXY(2 * a + b, wires=["left", "right"])
+        qml.PhaseDamping(0.2, wires="left")
+        qml.SingleExcitation(a, wires=["right", "left"])
+        return qml.expval(qml.Z("left"))
+
+    return node
+
+
+def test_shared_and_linear_parameters_follow_pennylanes_chain_rule_on_named_wires():
+    a, b = pnp.array(0.4, requires_grad=True), pnp.array(-0.7, requires_grad=True)
+    ours, theirs = (
+        simple(d) for d in (SectorDevice(["left", "right"]), qml.device("default.mixed", ["left", "right"]))
+    )
+    np.testing.assert_allclose(qml.grad(ours)(a, b), qml.grad(theirs)(a, b), rtol=0, atol=1e-9)
+
+
+def test_batched_parameters_give_one_value_each():
+    node = simple(SectorDevice(["left", "right"]))
+    batch = pnp.array([0.1, 0.5, 1.3], requires_grad=False)
+    np.testing.assert_allclose(node(batch, 0.2), [node(float(x), 0.2) for x in batch], rtol=0, atol=1e-14)
+
+
+def test_the_torch_interface_has_the_gradient_of_autograd():
+    torch = pytest.importorskip("torch")
+    node = simple(SectorDevice(["left", "right"]))
+    a = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
+    node(a, 0.3).backward()
+    assert float(a.grad) == pytest.approx(float(qml.grad(node)(pnp.array(0.4, requires_grad=True), 0.3)), abs=1e-12)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_the_jax_interface_has_the_gradient_of_autograd(jit):
+    jax = pytest.importorskip("jax")
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        node = simple(SectorDevice(["left", "right"]))
+        found = (jax.jit(jax.grad(node)) if jit else jax.grad(node))(0.4, 0.3)
+        assert float(found) == pytest.approx(float(qml.grad(node)(pnp.array(0.4, requires_grad=True), 0.3)), abs=1e-12)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+def test_a_state_vector_input_keeps_pennylanes_wire_order():
+    vector = np.array([0.0, 0.6, 0.8, 0.0])
+
+    def node_of(device):
+        @qml.qnode(device)
+        def node(a):
+            qml.StatePrep(vector, wires=[2, 0])
+            qml.X(1)
+            qml.IsingXY(a, wires=[0, 1])
+            qml.AmplitudeDamping(0.3, wires=2)
+            return qml.expval(qml.Z(0)), qml.expval(qml.Z(1)), qml.expval(qml.Z(2))
+
+        return node
+
+    found = [np.array(node_of(d)(0.7)) for d in (SectorDevice(wires=3), qml.device("default.mixed", wires=3))]
+    np.testing.assert_allclose(*found, rtol=0, atol=1e-9)
+
+
+def test_wires_outside_the_light_cone_cost_nothing():
+    @qml.qnode(SectorDevice(wires=60, noise="dephasing:0.01"))
+    def node(angles):
+        for i in range(0, 60, 2):
+            qml.X(i)
+        for layer in range(3):
+            for i in range(layer % 2, 59, 2):
+                qml.IsingXY(angles[layer], wires=[i, i + 1])
+        return qml.expval(qml.Z(0)), qml.expval(qml.Z(59))
+
+    assert qml.jacobian(lambda x: flat(node(x)))(pnp.array([0.3, 0.4, 0.5], requires_grad=True)).shape == (2, 3)
+
+
+def run(device, body, measure=lambda: qml.expval(qml.Z(0)), **options):
+    @qml.qnode(device, **options)
+    def node():
+        body()
+        return measure()
+
+    return node()
+
+
+REFUSALS = {
+    "gate": (lambda: qml.IsingXX(0.3, wires=[0, 1]), None, r"IsingXX on wires \[0, 1\], operation 0 .* IsingXY"),
+    "large gate": (
+        lambda: qml.DoubleExcitation(0.3, wires=range(4)),
+        None,
+        r"DoubleExcitation on wires \[0, 1, 2, 3\] acts on four wires.*SingleExcitation",
+    ),
+    "large unitary": (
+        lambda: qml.QubitUnitary(np.eye(8), wires=range(3)),
+        None,
+        r"QubitUnitary on wires \[0, 1, 2\].*one or two wires",
+    ),
+    "channel": (
+        lambda: qml.QubitChannel([np.eye(2)], wires=1),
+        None,
+        r"QubitChannel on wires \[1\].*AmplitudeDamping.*PauliError",
+    ),
+    "full channel": (
+        lambda: qml.PhaseDamping(1.0, wires=2),
+        None,
+        r"PhaseDamping\(1, wires=\[2\]\) has no finite rate",
+    ),
+    "observable": (lambda: None, lambda: qml.expval(qml.X(1)), r"expval\(X\(1\)\) does not conserve the charge"),
+    "state": (lambda: None, qml.state, "measurement state is not provided.*expval"),
+    "sample": (lambda: None, lambda: qml.sample(wires=0), "measurement sample is not provided.*probs"),
+    "counts": (lambda: None, lambda: qml.counts(wires=0), "measurement counts is not provided.*probs"),
+    "late preparation": (
+        lambda: (qml.RZ(0.1, wires=0), qml.BasisState([1], wires=0)),
+        None,
+        "BasisState on wires .* does not come first",
+    ),
+    "wire": (lambda: qml.RZ(0.2, wires=9), None, "wire 9, which the device does not have"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_cannot_be_done_is_named_with_what_to_use(name):
+    body, measure, message = REFUSALS[name]
+    with pytest.raises(eq.EquinoiseError, match=f"(?s){message}"):
+        run(SectorDevice(wires=4), body, measure or (lambda: qml.expval(qml.Z(0))))
+
+
+def test_shots_are_refused_with_what_to_use():
+    with pytest.raises(eq.EquinoiseError, match=r"takes no shots.*default\.mixed"):
+        run(SectorDevice(wires=1), lambda: qml.RZ(0.1, wires=0), shots=100)
+
+
+def test_a_trainable_channel_strength_is_refused():
+    @qml.qnode(SectorDevice(wires=2))
+    def node(p):
+        qml.X(0)
+        qml.IsingXY(0.3, wires=[0, 1])
+        qml.PhaseDamping(p, wires=0)
+        return qml.expval(qml.Z(0))
+
+    with pytest.raises(eq.EquinoiseError, match="parameter 0 of PhaseDamping on wires .* is marked as trainable"):
+        qml.grad(node)(pnp.array(0.1, requires_grad=True))
+
+
+def test_noise_of_device_and_circuit_together_is_refused():
+    with pytest.raises(eq.EquinoiseError, match=r"circuit holds channels \(PhaseDamping on wires \[0\]\)"):
+        run(SectorDevice(wires=2, noise="dephasing:0.1"), lambda: qml.PhaseDamping(0.1, wires=0))

@@ -1,0 +1,122 @@
+"""Qiskit's estimator and gradient interfaces against the problem itself and a full-space program."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit.primitives import StatevectorEstimator
+from qiskit.quantum_info import SparsePauliOp
+
+import equinoise as eq
+from equinoise.engines import reference
+from equinoise.interop.qiskit_estimator import SectorEstimator
+
+NOISE = "dephasing:0.03+relaxation:down=0.04,up=0.01"
+READOUTS = ["Z2", "X1X2+Y1Y2", "0.5*Z0Z3 - Z1"]
+
+
+def brickwork():
+    circuit = QuantumCircuit(4)
+    circuit.x([0, 2])
+    return circuit.compose(eq.circuits.brickwork(4, depth=2))
+
+
+def problem(readout, noise=NOISE):
+    return eq.Problem(brickwork(), readout=readout, noise=noise)
+
+
+def operators():
+    return [problem(label).readout for label in READOUTS]
+
+
+def test_noisy_values_broadcast_as_qiskit_does():
+    thetas = np.random.default_rng(0).uniform(-2, 2, (5, 14))
+    column = [[operator] for operator in operators()]
+    result = SectorEstimator(noise=NOISE).run([(brickwork(), column, thetas)]).result()[0]
+    assert result.data.evs.shape == (3, 5)
+    for i, label in enumerate(READOUTS):
+        for j, theta in enumerate(thetas):
+            assert result.data.evs[i, j] == pytest.approx(reference.value(problem(label), theta, 1.0), abs=1e-12)
+    np.testing.assert_array_equal(result.data.stds, 0.0)
+    assert result.metadata["engine"] == "exact"
+
+
+def test_without_noise_it_is_qiskits_state_vector_estimator():
+    theta = np.random.default_rng(1).uniform(-2, 2, 14)
+    pub = (brickwork(), operators(), theta)
+    ours = SectorEstimator().run([pub], precision=0.0).result()[0].data.evs
+    theirs = StatevectorEstimator().run([pub]).result()[0].data.evs
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_an_empty_register_is_all_zeros_and_a_fixed_circuit_needs_no_parameters():
+    circuit = QuantumCircuit(2)
+    circuit.rzz(0.3, 0, 1)
+    assert SectorEstimator().run([(circuit, "IZ")]).result()[0].data.evs == pytest.approx(1.0)
+
+
+def test_gates_and_observables_that_break_the_charge_are_named():
+    circuit = QuantumCircuit(2)
+    circuit.rxx(0.3, 0, 1)
+    with pytest.raises(eq.EquinoiseError, match="'rxx'"):
+        SectorEstimator().run([(circuit, "IZ")]).result()
+    with pytest.raises(eq.EquinoiseError, match=r"1\*XIII does not conserve the charge"):
+        SectorEstimator().run([(brickwork(), "XIII", np.zeros(14))]).result()
+
+
+def test_gradients_are_those_of_the_slow_twin_for_the_parameters_asked_for():
+    pytest.importorskip("qiskit_machine_learning")
+    from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
+
+    theta = np.random.default_rng(2).uniform(-2, 2, 14)
+    circuit = brickwork()
+    chosen = [circuit.parameters[9], circuit.parameters[2]]
+    gradient = SectorEstimatorGradient(SectorEstimator(noise=NOISE))
+    result = gradient.run([circuit] * 3, operators(), [theta] * 3, [None, chosen, None]).result()
+    for i, label in enumerate(READOUTS):
+        expected = reference.gradient(problem(label), theta, 1.0)
+        expected = expected[[9, 2]] if i == 1 else expected
+        np.testing.assert_allclose(result.gradients[i], expected, rtol=0, atol=1e-12)
+
+
+def test_a_neural_network_of_qiskit_machine_learning_has_noisy_input_and_weight_gradients():
+    pytest.importorskip("qiskit_machine_learning")
+    from qiskit_machine_learning.neural_networks import EstimatorQNN
+
+    from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
+
+    inputs, weights = ParameterVector("x", 2), ParameterVector("w", 3)
+    circuit = QuantumCircuit(3)
+    circuit.x(0)
+    from qiskit.circuit.library import XXPlusYYGate
+
+    circuit.append(XXPlusYYGate(inputs[0]), [0, 1])
+    circuit.append(XXPlusYYGate(inputs[1] + weights[0]), [1, 2])
+    circuit.rz(weights[1], 1)
+    circuit.append(XXPlusYYGate(2 * weights[2]), [0, 1])
+    estimator = SectorEstimator(noise="relaxation:0.1+dephasing:0.05")
+    observables = [SparsePauliOp("IIZ"), SparsePauliOp(["IXX", "IYY"])]
+    network = EstimatorQNN(
+        circuit=circuit,
+        estimator=estimator,
+        observables=observables,
+        input_params=list(inputs),
+        weight_params=list(weights),
+        gradient=SectorEstimatorGradient(estimator),
+        input_gradients=True,
+    )
+    data, values = np.array([[0.3, 1.1], [-0.4, 0.9]]), np.array([0.2, 0.5, -0.7])
+    by_input, by_weight = network.backward(data, values)
+    assert network.forward(data, values).shape == (2, 2)
+    step = 1e-5
+    for k in range(2):
+        shift = step * np.eye(2)[k]
+        difference = (network.forward(data + shift, values) - network.forward(data - shift, values)) / (2 * step)
+        # central difference: error step^2
+        np.testing.assert_allclose(by_input[:, :, k], difference, rtol=0, atol=1e-8)
+    for k in range(3):
+        shift = step * np.eye(3)[k]
+        difference = (network.forward(data, values + shift) - network.forward(data, values - shift)) / (2 * step)
+        np.testing.assert_allclose(by_weight[:, :, k], difference, rtol=0, atol=1e-8)
