@@ -1,4 +1,4 @@
-"""The ensemble average without sampling against its slow twin, the exact engine's draws, and itself held whole or cut."""
+"""The ensemble average without sampling against its slow twin, the exact engine's draws, and itself, whole or cut."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
 from equinoise.engines.engine import Engine
-from equinoise.engines.select import select_engine
+from equinoise.engines.replica import average
+from equinoise.engines.select import averages, select_engine
 from equinoise.errors import ParameterError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
@@ -76,12 +77,13 @@ class GradientVariance:
     Attributes:
         scales: Shape (S,).
         variance: V at each scale, shape (S,); an unbiased estimate from trajectories may be negative.
-        standard_error: Of each V over the draws (trajectories included), shape (S,).
+        standard_error: Of each V over the draws (trajectories included), shape (S,); from "replica" the half-width of
+            the interval that truncation leaves, 0 up to rounding where nothing was cut.
         per_parameter: mean g_k^2, shape (S, K).
         survival: R = sqrt(V(s)/V(0)), shape (S,).
-        survival_error: Standard error of R from the paired draws, shape (S,).
-        samples: Number of draws.
-        seed: Of the draws (None for given parameter values).
+        survival_error: Standard error of R from the paired draws, shape (S,); from "replica" a half-width likewise.
+        samples: Number of draws; 0 where the average was taken without sampling.
+        seed: Of the draws (None for given parameter values, and without sampling).
         engine: Engine used.
         ensemble: In words.
     """
@@ -243,7 +245,8 @@ def gradient_variance(
         samples: Number of draws.
         seed: Seed of the draws; the same numbers whatever the number of workers.
         ensemble: "uniform" (default), "normal:WIDTH", or given parameter values of shape (S, K).
-        engine: "auto" or an engine's name.
+        engine: "auto" or an engine's name. "replica" averages over independent uniform angles without sampling, and
+            "auto" takes it where sampling would take more than a second, and longer.
         workers: Draws run at once; all processors by default.
         progress: Called with 1 after each draw.
 
@@ -267,7 +270,10 @@ def gradient_variance(
     thetas = law.draw(problem, samples, seed)
     all_scales = wanted if 0.0 in wanted else [0.0, *wanted]
     count = len(thetas) * len(all_scales)
-    chosen = select_engine(problem, engine, workers=workers, draws=count, noiseless=set(wanted) == {0.0})
+    alone = set(wanted) == {0.0}
+    if averages(problem, law, engine, draws=count, scales=len(all_scales), workers=workers, noiseless=alone):
+        return _averaged(problem, wanted, law, workers, progress)
+    chosen = select_engine(problem, engine, workers=workers, draws=count, noiseless=alone)
 
     def one(theta: Real, rng: np.random.Generator) -> Real:
         return np.stack([d.gradient_square for d in chosen.noisy(theta, all_scales, rng)])
@@ -295,5 +301,33 @@ def gradient_variance(
         samples=count,
         seed=None if law.kind == "given" else seed,
         engine=chosen.name,
+        ensemble=law.describe(),
+    )
+
+
+def _averaged(
+    problem: Problem,
+    wanted: Sequence[float],
+    law: Ensemble,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> GradientVariance:
+    """The same without sampling."""
+    found = average(problem, [0.0, *wanted], workers=workers, progress=progress)
+    base, size = found.variance[0], np.maximum(found.variance, np.finfo(float).tiny)
+    ratio = np.maximum(found.variance, 0.0) / base if base > 0 else np.full(size.shape, np.nan)
+    survival = np.sqrt(ratio)
+    with np.errstate(invalid="ignore"):
+        survival_error = survival / 2 * (found.error / size + found.error[0] / size[0])
+    return GradientVariance(
+        scales=np.array(wanted),
+        variance=found.variance[1:],
+        standard_error=found.error[1:],
+        per_parameter=found.per_parameter[1:],
+        survival=survival[1:],
+        survival_error=survival_error[1:],
+        samples=0,
+        seed=None,
+        engine=found.engine,
         ensemble=law.describe(),
     )

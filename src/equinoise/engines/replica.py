@@ -51,9 +51,12 @@ _FIRST_BOND = 40
 _LAST_BOND = 1280
 # sites apart along the chain that still are swapped together
 _REACH = 3
-# measured on one core, for estimates: a step on one number of a dense vector; a block at bond dimension 160
+_MOST_BLOCKS = 4000
+_MOST_TERMS = 64
+# measured on one core, for estimates: a step on one number of a dense vector; a block per
+# cone qubit at the bond dimensions that 1 % takes (0.6 s at w = 20, L = 10; 20 s at w = 40, L = 20)
 _SECONDS_PER_NUMBER = 4e-8
-_SECONDS_PER_BLOCK = 0.05
+_SECONDS_PER_BLOCK = 1e-3
 _SECONDS_PER_STEP = 3e-4
 
 
@@ -135,6 +138,11 @@ def average_obstacle(program: Program, ensemble: Ensemble | None = None) -> str 
 
 
 def _shape_obstacle(program: Program) -> str | None:
+    if program.num_blocks > _MOST_BLOCKS:
+        return f"the cone has {program.num_blocks:,} blocks, and more than {_MOST_BLOCKS:,} would take hours"
+    terms = len(program.problem.readout)
+    if terms > _MOST_TERMS:
+        return f"the readout has {terms} terms, and matrix products of more than {_MOST_TERMS} are not built"
     try:
         circuit = _circuit(program)
     except UnsupportedError as error:
@@ -176,14 +184,16 @@ def average_cost(program: Program) -> Cost:
     numbers = 6**play if play <= _LARGEST else 0
     if _is_dense(circuit):
         return Cost(steps * (_SECONDS_PER_STEP + numbers * _SECONDS_PER_NUMBER), 8 * numbers * (steps + 4))
-    return Cost(steps * _SECONDS_PER_STEP + blocks * _SECONDS_PER_BLOCK, 8 * 160**2 * steps + 10**7)
+    return Cost(steps * _SECONDS_PER_STEP + blocks * circuit.width * _SECONDS_PER_BLOCK, 8 * 160**2 * steps + 10**7)
 
 
 def _checked(problem: Problem, relative_error: float) -> ReplicaCircuit:
     program = compile_problem(problem)
     reason = average_obstacle(program)
     if reason is not None:
-        raise UnsupportedError(f"the engine 'replica' cannot serve this problem: {reason}. Engine 'exact' samples it.")
+        raise UnsupportedError(
+            f"the engine 'replica' cannot serve this problem: {reason}. Engine 'auto' takes one that samples."
+        )
     if not (math.isfinite(relative_error) and relative_error > 0):
         raise ParameterError(f"relative_error must be a number > 0, e.g. 0.01, got {relative_error}.")
     return _circuit(program)
@@ -264,7 +274,7 @@ def first_order_average(
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> FirstOrderAverage:
-    """The rate kappa with its budget, second moment and w0 over independent uniform angles: the network is differentiated.
+    """The rate kappa with its budget, second moment and w0 over independent uniform angles, without sampling.
 
     Args:
         problem: As for :func:`average`.

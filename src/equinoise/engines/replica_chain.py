@@ -167,7 +167,7 @@ def move(chain: Chain, target: int, cut: Truncation) -> None:
 
 
 def _split(matrix: Real, rows: Labels, columns: Labels, cut: Truncation, *, right: bool) -> tuple[Real, Real, Labels]:
-    """U and S V (right) or U S and V of a matrix that its labels make block-diagonal, cut, with the new bond's labels."""
+    """U and S V (right) or U S and V of a matrix that its labels make block-diagonal, cut, with the bond's labels."""
     parts = []
     for label in np.intersect1d(rows, columns):
         at, over = np.flatnonzero(rows == label), np.flatnonzero(columns == label)

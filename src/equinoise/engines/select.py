@@ -10,9 +10,11 @@ from typing import cast
 from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.free_fermion import FreeFermionEngine
+from equinoise.engines.replica import average_cost, average_obstacle
 from equinoise.engines.state_vector import StateVectorEngine
 from equinoise.engines.trajectories import TrajectoryEngine
 from equinoise.errors import UnsupportedError
+from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import Program, compile_problem
 
@@ -20,6 +22,7 @@ __all__ = [
     "ENGINES",
     "Choice",
     "Declaration",
+    "averages",
     "choose",
     "choose_engine",
     "declarations",
@@ -33,15 +36,22 @@ _CLASSES: dict[str, type[ExactEngine] | type[FreeFermionEngine] | type[StateVect
     "state-vector": StateVectorEngine,
     "trajectories": TrajectoryEngine,
 }
-ENGINES = tuple(_CLASSES)
+# averages over the ensemble, which has no single draws
+REPLICA = "replica"
+ENGINES = (*_CLASSES, REPLICA)
 _QUANTITIES = {
     "exact": ("values, gradients and the law at any noise", "none"),
     "free-fermion": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
+    REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; truncation, told"),
 }
 # an exact engine whose draws would take longer than this many seconds gives way to an unbiased one
 PATIENCE = 900.0
+# sampling that takes less than this many seconds is left alone
+_AT_ONCE = 1.0
+# what kappa, budget, second moment and w0 cost, in averages at one scale
+LAW_AVERAGES = 12
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,61 @@ def declarations(problem: Problem, *, reduce: bool = True) -> tuple[Declaration,
         reduce: Whether to use light cone and sectors.
     """
     program = compile_problem(problem, reduce=reduce)
-    return tuple(_declare(program).values())
+    return (*_declare(program).values(), _declare_average(program))
+
+
+def _declare_average(program: Program) -> Declaration:
+    reason = average_obstacle(program) or ""
+    return _declaration(REPLICA, reason, Cost(math.nan, 0) if reason else average_cost(program), memory_limit())
+
+
+def averages(
+    problem: Problem,
+    ensemble: Ensemble,
+    engine: str,
+    *,
+    draws: float,
+    scales: int,
+    workers: int | None = None,
+    noiseless: bool = False,
+) -> bool:
+    """Whether an average over the ensemble is to be taken without sampling.
+
+    For "replica" it is; for "auto" where the ensemble and the problem have such an average, sampling would take more
+    than a second, and the average less.
+
+    Args:
+        problem: The problem.
+        ensemble: The ensemble asked for.
+        engine: "auto" or an engine's name.
+        draws: Number of gradients that sampling would take.
+        scales: Number of averages at one noise scale that it would take without.
+        workers: Draws run at once; all processors by default.
+        noiseless: Whether only noise scale 0 is asked for.
+
+    Raises:
+        UnsupportedError: "replica" was asked for and cannot serve (with the reason).
+    """
+    if engine == REPLICA:
+        reason = average_obstacle(compile_problem(problem), ensemble)
+        if reason is not None:
+            raise UnsupportedError(f"the engine 'replica' cannot serve this problem: {reason}. {_ELSE}")
+        return True
+    if engine != "auto" or ensemble.kind != "uniform":
+        return False
+    program = compile_problem(problem)
+    try:
+        chosen, _ = choose(problem, workers=workers, draws=draws, noiseless=noiseless)
+        sampling = _declare(program)[chosen].seconds * draws / (workers or os.cpu_count() or 1)
+    except UnsupportedError:
+        sampling = math.inf
+    if sampling <= _AT_ONCE or average_obstacle(program, ensemble) is not None:
+        return False
+    cost = average_cost(program)
+    return cost.seconds * scales < sampling and cost.bytes < memory_limit()
+
+
+_ELSE = "Engine 'auto' takes one that samples."
 
 
 def _declare(program: Program) -> dict[str, Declaration]:
@@ -95,7 +159,7 @@ def _declare(program: Program) -> dict[str, Declaration]:
             reason = kind.obstacle(program) or ""
             known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
     room = memory_limit()
-    return {name: _declaration(name, *known[name], room) for name in ENGINES}
+    return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
 
 def _declaration(name: str, reason: str, cost: Cost, room: int) -> Declaration:
@@ -147,7 +211,7 @@ def choose(
         return fits[0].engine, "the only engine that serves"
     if found["exact"].bytes:  # its own refusal has the numbers and the remedies
         return "exact", "the only engine that could serve"
-    reasons = "; ".join(f"{d.engine}: {d.reason}" for d in found.values())
+    reasons = "; ".join(f"{d.engine}: {d.reason}" for d in (*found.values(), _declare_average(program)))
     raise UnsupportedError(f"no engine serves this problem. {reasons}.")
 
 
@@ -177,6 +241,11 @@ def choose_engine(
     if engine not in ("auto", *ENGINES):
         raise UnsupportedError(f"no engine {engine!r}; choose auto or one of: {', '.join(ENGINES)}.")
     reason = "asked for"
+    if engine == REPLICA:
+        raise UnsupportedError(
+            "the engine 'replica' averages over the ensemble and has no single draws: it serves gradient_variance and "
+            "law. Choose another engine for gradients and diagnoses."
+        )
     if engine == "auto":
         engine, reason = choose(problem, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless)
     program = compile_problem(problem, reduce=reduce)

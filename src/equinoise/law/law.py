@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -13,10 +13,11 @@ from scipy.special import ndtr, stdtrit
 
 from equinoise.engines.draws import FirstOrderDraw, sampled_draws
 from equinoise.engines.engine import Engine
-from equinoise.engines.select import select_engine
+from equinoise.engines.replica import FirstOrderAverage, first_order_average
+from equinoise.engines.select import LAW_AVERAGES, averages, select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate, survival_bounds
-from equinoise.law.fixed_point import FixedPoint, fixed_point
+from equinoise.law.fixed_point import FixedPoint, fixed_point, fixed_point_of_generators
 from equinoise.law.law_table import budget_columns, law_html
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, ratio_of_means, relative_error
 from equinoise.law.resummed import (
@@ -30,6 +31,7 @@ from equinoise.law.spectrum import CoherenceSpectrum, Estimate, coherence_spectr
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.notebook import data_frame
 from equinoise.problem.problem import Problem
+from equinoise.reduction.program import compile_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,19 +54,19 @@ class Law:
     Attributes:
         variance: V(0), mean of sum_k g_k^2 without noise.
         kappa: Aligned coherence rate summed over slots, -(1/2) d ln V/ds at s = 0.
-        kappa_interval: 95 % bootstrap interval over the draws.
-        kappa_error: Standard error of kappa over the draws.
+        kappa_interval: 95 % bootstrap interval over the draws; from "replica" what truncation leaves.
+        kappa_error: Standard error of kappa over the draws; from "replica" the half-width of that interval.
         kappa_per_parameter: -E g_k g'_k / E g_k^2, shape (K,); NaN where g_k = 0, and from sampling engines.
         budget: kappa's additive parts.
         fixed_point_share: w0 = V(inf)/V(0); NaN where the engine does not have it.
-        fixed_point_share_interval: 95 % bootstrap interval.
+        fixed_point_share_interval: 95 % bootstrap interval, or likewise.
         fixed_point: What the noise's fixed point is.
         second_moment: m2 = V''(0)/(4 V(0)); NaN from sampling engines.
         lasting_share: w0 as the law uses it: 0 where V(s) is not monotone and w0 no share of lasting modes, or unknown.
         rate_variance: c2, relative variance of the decaying rates; NaN if unknown, and the law takes 0.
         certificate: Whether the bounds are proved here, and Gmax.
-        samples: Number of draws.
-        seed: Of the draws (None for given parameter values).
+        samples: Number of draws; 0 where the average was taken without sampling.
+        seed: Of the draws (None for given parameter values, and without sampling).
         ensemble: In words.
         engine: Engine used.
         approximations: What of the law was sampled, fitted or left out, in words.
@@ -252,9 +254,10 @@ def law(
         samples: Number of draws; the greatest number where ``relative_error`` is given.
         seed: Of the draws; the same numbers whatever the number of workers.
         ensemble: "uniform" (default), "normal:WIDTH" or given parameter values of shape (S, K).
-        engine: "auto" or an engine's name.
+        engine: "auto" or an engine's name. "replica" averages over independent uniform angles without sampling, and
+            "auto" takes it where sampling would take more than a second, and longer.
         relative_error: Stop as soon as kappa's standard error is at most this share of kappa (looked at every 16
-            draws).
+            draws); from "replica" the truncation error asked for, by default 1 %.
         workers: Draws run at once; all processors by default.
         progress: Called with 1 after each draw.
 
@@ -276,15 +279,70 @@ def law(
     """
     law_ensemble = Ensemble.of(ensemble)
     thetas = law_ensemble.draw(problem, samples, seed)
-    chosen = select_engine(problem, engine, workers=workers, draws=LAW_GRADIENTS * len(thetas))
+    stop = enough(relative_error, _first)
+    count = LAW_GRADIENTS * len(thetas)
+    if averages(problem, law_ensemble, engine, draws=count, scales=LAW_AVERAGES, workers=workers):
+        found = first_order_average(problem, relative_error or 0.01, workers=workers, progress=progress)
+        return _averaged_law(problem, law_ensemble, found)
+    chosen = select_engine(problem, engine, workers=workers, draws=count)
 
     def one(theta: Real, rng: np.random.Generator) -> tuple[FirstOrderDraw, float]:
         return chosen.first_order(theta, rng), chosen.frozen(theta, rng)
 
-    draws = sampled_draws(one, thetas, seed, chosen.workers, progress, enough(relative_error, lambda d: d[0]))
+    draws = sampled_draws(one, thetas, seed, chosen.workers, progress, stop)
     first = collect([d for d, _ in draws])
     frozen = np.array([f for _, f in draws])
     return law_from_draws(chosen, law_ensemble, thetas[: len(draws)], first, frozen, seed)
+
+
+def _first(draw: tuple[FirstOrderDraw, float]) -> FirstOrderDraw:
+    return draw[0]
+
+
+def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage) -> Law:
+    """The law from averages without sampling; intervals are what truncation leaves."""
+    program = compile_problem(problem)
+    first = FirstOrder(
+        square=found.series[0].sum(keepdims=True),
+        slope=found.series[1].sum(keepdims=True) / 2,
+        curvature=found.series[2].sum(keepdims=True),
+        per_parameter=np.stack([found.series[0], found.series[1] / 2]),
+        budget=found.budget[None, :],
+    )
+    vanishes = found.variance <= 1e-300
+    budget = () if vanishes else first.entries(program)
+    squares, slopes = first.per_parameter
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
+    share = found.fixed_point_share
+    dephasing = program.noise_class in ("none", "strong")
+    lasting = lasting_share(found.kappa, found.second_moment, share, dephasing=dephasing)
+    notes = ["averaged over the ensemble without sampling"]
+    if found.bond:
+        left = found.kappa_error / abs(found.kappa) if found.kappa else 0.0
+        notes[0] += f"; bonds cut at {found.bond} leave kappa uncertain by {left:.1g} of itself"
+    if not found.met:
+        notes.append("the truncation error asked for was not reached at the greatest bond dimension")
+    return Law(
+        variance=found.variance,
+        kappa=found.kappa,
+        kappa_interval=(found.kappa - found.kappa_error, found.kappa + found.kappa_error),
+        kappa_error=found.kappa_error,
+        kappa_per_parameter=per_parameter,
+        budget=tuple(replace(entry, standard_error=found.kappa_error) for entry in budget),
+        fixed_point_share=share,
+        fixed_point_share_interval=(share - found.fixed_point_share_error, share + found.fixed_point_share_error),
+        fixed_point=fixed_point_of_generators(program),
+        second_moment=found.second_moment,
+        lasting_share=lasting,
+        rate_variance=rate_variance(found.kappa, found.second_moment, lasting),
+        certificate=certificate(program, ensemble),
+        samples=0,
+        seed=None,
+        ensemble=ensemble.describe(),
+        engine=found.engine,
+        approximations=tuple(notes),
+    )
 
 
 def enough(target: float | None, first: Callable[[T], FirstOrderDraw]) -> Callable[[list[T]], bool] | None:
