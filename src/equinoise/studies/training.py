@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ def run(context: Context) -> StudyResult:
     except ImportError:
         raise UnsupportedError('this study needs scikit-learn: pip install "equinoise[learn]".') from None
     depths, scales = ((2, 6), (1.0, 8.0)) if context.quick else ((2, 4, 8), (0.5, 2.0, 8.0))
-    seeds, count, epochs = (1, 100, 4) if context.quick else (3, 200, 10)
+    seeds, count, epochs = (1, 60, 3) if context.quick else (3, 200, 10)
     features, labels = load_breast_cancer(return_X_y=True)
     parts = train_test_split(features[:, :FEATURES], labels, train_size=count, random_state=0, stratify=labels)
     grid = [(d, c, s, v) for d in depths for c in CHANNELS for s in scales for v in (False, True)]
@@ -72,7 +72,7 @@ def _runs(
     from equinoise.learn.model import Design, Model
     from equinoise.learn.training import first_weights, loss_and_gradient
 
-    options = {"depth": depth, "noise": CHANNELS[channel], "scale": scale, "verified": verified}
+    options: dict[str, Any] = {"depth": depth, "noise": CHANNELS[channel], "scale": scale, "verified": verified}
     out: list[dict[str, Value]] = []
     for seed in range(seeds):
         model = ChargeClassifier(
@@ -179,8 +179,8 @@ def _findings(rows: list[dict[str, Value]], ranks: Table) -> tuple[str, ...]:
         return f"{as_number(row[key]):.2f} [{low:.2f}, {high:.2f}]"
 
     out = [
-        f"Spearman correlation {r['runs']} ({r['count']} runs, {SHOTS} shots; 95 % bootstrap): of the predicted surviving "
-        f"gradient with held-out accuracy {shown(r, 'predicted_gradient_accuracy')}, of the survival alone "
+        f"Spearman correlation {r['runs']} ({r['count']} runs, {SHOTS} shots; 95 % bootstrap): of the predicted "
+        f"surviving gradient with held-out accuracy {shown(r, 'predicted_gradient_accuracy')}, of the survival alone "
         f"{shown(r, 'survival_accuracy')}, of the predicted with the first gradient's norm "
         f"{shown(r, 'predicted_gradient_gradient_norm')}."
         for r in ranks.rows()
