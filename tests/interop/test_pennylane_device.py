@@ -361,7 +361,7 @@ def test_a_trainable_channel_strength_is_refused():
         qml.PhaseDamping(p, wires=0)
         return qml.expval(qml.Z(0))
 
-    with pytest.raises(eq.EquinoiseError, match="parameter 0 of PhaseDamping on wires .* is marked as trainable"):
+    with pytest.raises(eq.EquinoiseError, match=r"parameter 0 of PhaseDamping on wires .* is marked as trainable"):
         qml.grad(node)(pnp.array(0.1, requires_grad=True))
 
 

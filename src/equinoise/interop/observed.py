@@ -6,7 +6,7 @@ back. Where the light cone of all together is larger than their separate cones i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,7 +200,7 @@ class ObservedProblem:
         for group, reading in zip(self._groups, self._readings, strict=True):
             count = group.outputs.stop - group.outputs.start
             for i in range(count):
-                found, row = self._pulled_back(reading, theta, lambda n, i=i: np.eye(n)[i])
+                found, row = self._pulled_back(reading, theta, np.eye(count)[i])
                 rows.append(row)
             values.append(found)
         return np.concatenate(values), np.array(rows).reshape(self.size, self.num_parameters)
@@ -210,18 +210,18 @@ class ObservedProblem:
         total = np.zeros(self.num_parameters)
         values = []
         for group, reading in zip(self._groups, self._readings, strict=True):
-            found, row = self._pulled_back(reading, theta, lambda _, group=group: weights[group.outputs])
+            found, row = self._pulled_back(reading, theta, weights[group.outputs])
             values.append(found)
             total += row
         return np.concatenate(values), total
 
-    def _pulled_back(self, reading: _Reading, theta: Real, weights: Callable[[int], Real]) -> tuple[Real, Real]:
+    def _pulled_back(self, reading: _Reading, theta: Real, weights: Real) -> tuple[Real, Real]:
         found: list[Real] = []
 
         def cotangent(raw: Real) -> Real:
             values, derivatives = reading.outputs(self._kept(raw))
             found.append(values)
-            return np.asarray(weights(values.size) @ derivatives)
+            return np.asarray(weights @ derivatives)
 
         _, gradient = reading.engine.value_and_pullback(theta, 1.0, reading.operators, cotangent)
         return found[0], gradient
@@ -229,8 +229,8 @@ class ObservedProblem:
     def _kept(self, raw: Real) -> Real:
         if self.postselected and raw[-1] < 1e-12:
             raise StateError(
-                f"no run ends with charge {self._groups[0].problem.charge} (kept fraction {raw[-1]:.1e}): post-selection "
-                "has nothing to average. Choose a charge that the noise leaves populated."
+                f"no run ends with charge {self._groups[0].problem.charge} (kept fraction {raw[-1]:.1e}): "
+                "post-selection has nothing to average. Choose a charge that the noise leaves populated."
             )
         return raw
 
@@ -278,8 +278,8 @@ def _as_read(quantity: Quantity, problem: Problem, postselected: bool) -> Quanti
     moves = operator.paulis.x.sum(axis=1) % 2 == 1
     if np.any(moves) and problem.charge is None:
         raise UnsupportedError(
-            f"readout errors turn {quantity.name} into terms that move the charge, and the input holds several charges. "
-            "Leave readout_error out of the noise, or start from a state of one charge."
+            f"readout errors turn {quantity.name} into terms that move the charge, and the input holds several "
+            "charges. Leave readout_error out of the noise, or start from a state of one charge."
         )
     return Mean(operator[~moves], quantity.name)  # without coherence between charges the other terms have mean 0
 

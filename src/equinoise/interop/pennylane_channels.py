@@ -14,7 +14,7 @@ from typing import Any
 from equinoise.errors import NoiseError
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
 
-__all__ = ["CHANNELS", "channel_terms"]
+__all__ = ["CHANNELS", "channel_terms", "check_channel"]
 
 Terms = list[NoiseTerm]
 
@@ -125,14 +125,24 @@ def channel_terms(operation: Any, qubits: Sequence[int]) -> Terms:
         >>> round(term.rate, 8)
         0.00505068
     """
+    check_channel(operation)
     data = [float(p) for p in operation.data]
     what = f"{operation.name}({', '.join(f'{p:g}' for p in data)}, wires={list(operation.wires)})"
     if operation.name == "PauliError":
         return _pauli(operation.hyperparameters["operators"], data, qubits, what)
-    if operation.name not in CHANNELS:
+    return CHANNELS[operation.name](data, qubits, what)
+
+
+def check_channel(operation: Any) -> bool:
+    """Refuses a channel of another kind, whatever its strength; else True.
+
+    Raises:
+        NoiseError: Naming it and what to use.
+    """
+    if operation.name not in (*CHANNELS, "PauliError"):
         known = ", ".join(sorted([*CHANNELS, "PauliError"]))
         raise NoiseError(
             f"{operation.name} on wires {list(operation.wires)} is not a channel that equinoise.sector takes. "
             f"Use one of {known}, or the device's noise=... option."
         )
-    return CHANNELS[operation.name](data, qubits, what)
+    return True

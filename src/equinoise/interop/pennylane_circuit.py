@@ -22,7 +22,7 @@ from qiskit.circuit.library import IGate, XGate
 
 from equinoise.errors import StateError, SymmetryError
 from equinoise.interop.observed import prepared_or_empty
-from equinoise.interop.pennylane_channels import channel_terms
+from equinoise.interop.pennylane_channels import channel_terms, check_channel
 from equinoise.interop.pennylane_gates import IDLE, fixed_gate, gate_parts, is_fixed
 from equinoise.problem.blocks import breaking_gates
 from equinoise.problem.layers import layered
@@ -291,10 +291,11 @@ class _Builder:
             self.terms.setdefault((term, number), []).append(layer)
 
     def _noise(self) -> NoiseModel:
-        kinds: dict[type[Any], list[NoiseTerm]] = {Dephasing: [], Relaxation: [], Depolarizing: [], PauliJump: []}
+        names = {Dephasing: "dephasing", Relaxation: "relaxation", Depolarizing: "depolarizing", PauliJump: "pauli"}
+        kinds: dict[str, Any] = {name: [] for name in names.values()}
         for (term, _), layers in self.terms.items():
-            kinds[type(term)].append(replace(term, layers=tuple(layers)))
-        return NoiseModel(*kinds.values(), name="channels of the circuit")
+            kinds[names[type(term)]].append(replace(term, layers=tuple(layers)))
+        return NoiseModel(**kinds, name="channels of the circuit")
 
     # -- result --------------------------------------------------------------------------------------------------
 
@@ -341,8 +342,10 @@ def _writer(circuit: QuantumCircuit, source: list[tuple[int, Any] | None]) -> Ca
 
 def takes(operation: Any) -> bool:
     """Whether the device takes an operation as it is."""
-    if operation.name in IDLE or operation.name == "Barrier" or is_channel(operation):
+    if operation.name in IDLE or operation.name == "Barrier":
         return True
+    if is_channel(operation):
+        return check_channel(operation)
     if isinstance(operation, qml.StatePrep | qml.BasisState):
         return True
     if gate_parts(operation.name, len(operation.wires)) is not None:

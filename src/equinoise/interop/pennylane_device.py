@@ -152,7 +152,7 @@ class SectorDevice(Device):  # type: ignore[misc]
                 f"{type(noise).__name__}. A qml.NoiseModel goes on the QNode: qml.add_noise(qnode, model)."
             )
         self._noise = noise
-        self._options = {"charge": charge, "projected": projected, "postselected": postselected}
+        self._options: dict[str, Any] = {"charge": charge, "projected": projected, "postselected": postselected}
         self._circuits: OrderedDict[Hashable, _Prepared] = OrderedDict()
         self._said: set[str] = set()
 
@@ -340,7 +340,7 @@ def _not_differentiable(tape: Any, number: int) -> ParameterError:
     )
 
 
-@qml.transform
+@qml.transform  # type: ignore[untyped-decorator]
 def _accepted(tape: Any, wires: Any) -> Any:
     """The tape in operations that the device takes, everything checked that does not depend on parameter values."""
     if tape.shots:

@@ -17,8 +17,8 @@ __all__ = ["check_measurement", "measurement_key", "quantity_of"]
 _MATRIX_WIRES = 6
 _OUTCOME_WIRES = 10
 _REFUSED = {
-    "StateMP": "a noisy state is no vector, and charge blocks no full matrix; measure expval of Pauli observables, or use "
-    "default.mixed",
+    "StateMP": "a noisy state is no vector, and charge blocks no full matrix; measure expval of Pauli observables, or "
+    "use default.mixed",
     "DensityMatrixMP": "use default.mixed, or measure expval of Pauli observables",
     "SampleMP": "the device is exact and takes no shots; use probs, expval or var, or default.mixed with shots",
     "CountsMP": "the device is exact and takes no shots; use probs, expval or var, or default.mixed with shots",
@@ -48,8 +48,8 @@ def check_measurement(measurement: Any) -> None:
         ):
             raise UnsupportedError(
                 f"the observable {measurement.obs.name} on wires {list(measurement.wires)} is neither a sum of Pauli "
-                f"products nor a matrix on at most {_MATRIX_WIRES} wires; write it as a qml.Hamiltonian or a qml.sum of "
-                "products of X, Y, Z."
+                f"products nor a matrix on at most {_MATRIX_WIRES} wires; write it as a qml.Hamiltonian or a "
+                "qml.sum of products of X, Y, Z."
             )
         return
     if isinstance(measurement, qml.measurements.ProbabilityMP):

@@ -59,7 +59,12 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
         projected: bool = False,
         postselected: bool = False,
     ) -> None:
-        self._options = {"noise": noise, "charge": charge, "projected": projected, "postselected": postselected}
+        self._options: dict[str, Any] = {
+            "noise": noise,
+            "charge": charge,
+            "projected": projected,
+            "postselected": postselected,
+        }
         self._problems: OrderedDict[Hashable, ObservedProblem] = OrderedDict()
 
     def run(self, pubs: Iterable[Any], *, precision: float | None = None) -> PrimitiveJob:
@@ -105,7 +110,7 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
         angles = np.asarray(bindings.as_array(order) if order else np.zeros((*bindings.shape, 0)), dtype=np.float64)
         positions, observables = np.broadcast_arrays(
             np.arange(max(1, int(np.prod(bindings.shape)))).reshape(bindings.shape),
-            np.asarray(pub.observables, dtype=object),
+            np.asarray(pub.observables),
         )
         angles = angles.reshape(-1, len(order))
         values = np.zeros(positions.shape)

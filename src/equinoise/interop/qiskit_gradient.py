@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
@@ -19,7 +20,7 @@ from equinoise.interop.qiskit_estimator import SectorEstimator
 __all__ = ["SectorEstimatorGradient"]
 
 
-class SectorEstimatorGradient(BaseEstimatorGradient):  # type: ignore[misc]
+class SectorEstimatorGradient(BaseEstimatorGradient):
     """Gradients of a :class:`SectorEstimator`'s values: its noise, one sweep forward and one back for each.
 
     Args:
@@ -43,7 +44,7 @@ class SectorEstimatorGradient(BaseEstimatorGradient):  # type: ignore[misc]
         self,
         circuits: Sequence[QuantumCircuit],
         observables: Sequence[BaseOperator],
-        parameter_values: Sequence[Sequence[float]],
+        parameter_values: Sequence[Sequence[float]] | npt.NDArray[Any],
         parameters: Sequence[Sequence[Parameter]],
         **options: Any,
     ) -> EstimatorGradientResult:
@@ -81,5 +82,6 @@ def _sparse(observable: BaseOperator) -> SparsePauliOp:
         return SparsePauliOp.from_operator(observable)
     except Exception as error:
         raise ReadoutError(
-            f"the observable, a {type(observable).__name__}, is no sum of Pauli strings ({error}). Give a SparsePauliOp."
+            f"the observable, a {type(observable).__name__}, is no sum of Pauli strings ({error}). "
+            "Give a SparsePauliOp."
         ) from None
