@@ -129,8 +129,8 @@ def _notes(schedule: Schedule) -> tuple[str, ...]:
         notes.append(f"decoupling: {short} of {len(schedule.windows)} idle windows are too short for the sequence")
     if schedule.pulses:
         notes.append(
-            "decoupling: pulses flip at their middle; the slot is the unit of time of the noise's correlation; within a "
-            "slot relaxation is averaged over the flips"
+            "decoupling: pulses flip at their middle; the slot is the unit of time of the noise's correlation; within "
+            "a slot relaxation is averaged over the flips"
         )
     return tuple(notes)
 

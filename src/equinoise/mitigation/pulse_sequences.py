@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,8 +51,8 @@ class PulseSequence:
         odd = [gates.count(p) % 2 for p in _PAULIS]
         if not gates or len(set(odd)) > 1 or len(gates) % 2:
             raise CircuitError(
-                f"the pulses {' '.join(gates)} must be an even number that multiplies to the identity up to a phase, so "
-                "that the frame closes at the end of the window; e.g. X X or X Y X Y."
+                f"the pulses {' '.join(gates)} must be an even number that multiplies to the identity up to a phase, "
+                "so that the frame closes at the end of the window; e.g. X X or X Y X Y."
             )
         object.__setattr__(self, "gates", gates)
         object.__setattr__(self, "fractions", times)
@@ -60,7 +61,7 @@ class PulseSequence:
     def spacing(self) -> list[float]:
         """Qiskit's spacing: the gaps between pulses, a sum of exactly 1."""
         edges = [0.0, *self.fractions]
-        gaps = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(edges)]
         last = 1 - sum(gaps)
         while sum([*gaps, last]) != 1:  # at most one unit in the last place
             last = math.nextafter(last, math.inf if sum([*gaps, last]) < 1 else -math.inf)

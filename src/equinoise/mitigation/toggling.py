@@ -1,9 +1,9 @@
 """Noise in the toggling frame: what a problem's noise becomes when idle qubits are flipped by pulses.
 
 Time within slot l is measured from l to l + 1. There a phase process has b(u) with E b(u) b(u') = a^2 exp(-|u-u'|/tau)
-plus a white part: with 4 a^2 tau^2 sinh^2(1/(2 tau)) = 1 two slots apart by k correlate by exp(-k/tau), as the slot model
-states, and the white part 1 - 2 a^2 tau^2 (1/tau - 1 + exp(-1/tau)) >= 0 makes up the variance 1 of a slot. Without
-pulses the slot model is recovered exactly; pulses act on the first part alone. Static noise has no white part.
+plus a white part: with 4 a^2 tau^2 sinh^2(1/(2 tau)) = 1 two slots apart by k correlate by exp(-k/tau), as the slot
+model states, and the white part 1 - 2 a^2 tau^2 (1/tau - 1 + exp(-1/tau)) >= 0 makes up the variance 1 of a slot.
+Without pulses the slot model is recovered exactly; pulses act on the first part alone. Static noise has no white part.
 """
 
 from __future__ import annotations
