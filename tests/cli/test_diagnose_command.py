@@ -127,6 +127,11 @@ def test_json_holds_every_key_that_is_promised(hopping: Path) -> None:
         assert keys <= set(data[section]), section
     assert {"schema", "verdict", "engine", "samples", "seed", "warnings"} <= set(data)
     assert {"layer", "qubits", "mechanism", "kappa"} <= set(data["law"]["budget"][0])
+    spectrum = data["law"]["spectrum"]
+    assert {"rates", "weights", "residual", "bounds", "bound_status", "widening", "known"} <= set(spectrum)
+    assert [bound["scale"] for bound in spectrum["bounds"]] == [1.0, 16.0]
+    assert all(0 <= bound["lower_bound"] <= bound["upper_bound"] <= 1 for bound in spectrum["bounds"])
+    assert sum(spectrum["weights"]) == pytest.approx(1, abs=1e-5)
 
 
 def test_json_is_what_the_python_twin_says(hopping: Path) -> None:
@@ -156,6 +161,7 @@ def test_a_single_draw_and_a_vanishing_gradient_still_give_valid_json(tmp_path: 
         assert result.exit_code == 0, result.output
         data = json.loads(result.stdout, **strict)
         assert data["law"]["kappa"] == 0
+        assert data["law"]["spectrum"] is None
 
 
 def test_seed_alone_decides_the_numbers_whatever_the_number_of_workers(hopping: Path) -> None:

@@ -13,7 +13,7 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
 
 import equinoise as eq
-from equinoise.law.bounds import certificate, greatest_rate, survival_bounds
+from equinoise.law.bounds import certificate, greatest_rate, least_rate, survival_bounds
 from equinoise.problem.ensemble import Ensemble
 from equinoise.reduction.program import compile_problem
 from support import hop_phase_hop
@@ -77,6 +77,22 @@ def test_greatest_rate_counts_what_the_readout_can_see():
     assert greatest_rate(program) == pytest.approx(2 * 2 * 0.1, rel=1e-12)
     assert greatest_rate(compile_problem(problem("none"))) == 0
     assert greatest_rate(compile_problem(problem("collective:0.5"))) == 0
+
+
+def test_least_rate_is_the_smallest_that_any_visible_coherence_has():
+    """|01><10| decays by 2 rate of each qubit's own: the slower of two layers; of unequal qubits, the slowest pair."""
+    layers = {
+        "dephasing": [
+            {"rate": r, "weights": {q: 1.0}, "layers": [k]} for k, r in enumerate((0.1, 0.03)) for q in range(5)
+        ]
+    }
+    assert least_rate(compile_problem(problem(layers))) == pytest.approx(2 * 2 * 0.03, rel=1e-12)
+    assert status(problem(layers)).least_rate == pytest.approx(2 * 2 * 0.03, rel=1e-12)
+    # not known, or not there
+    assert least_rate(compile_problem(problem("none"))) == 0
+    assert least_rate(compile_problem(problem("collective:0.5"))) == 0
+    assert least_rate(compile_problem(problem("relaxation:0.1"))) == 0
+    assert least_rate(compile_problem(problem("dephasing:0.1+static:0.1"))) == 0
 
 
 @given(st.floats(0, 20), st.floats(0, 3), st.floats(0, 1), st.floats(1, 4))

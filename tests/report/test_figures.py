@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import equinoise as eq
-from equinoise.report.figures import budget_grid, plot_diagnosis, survival_table
+from equinoise.report.figures import budget_grid, plot_diagnosis, spectrum_table, survival_table
 from equinoise.report.files import OutputError, check_target, write_whole
 
 CORRELATED = [{"rate": 0.05, "weights": {1: 1.0, 2: -1.0}}, {"rate": 0.02, "weights": {0: 1.0, 1: 1.0, 2: 1.0}}]
@@ -53,6 +53,28 @@ def test_survival_table_holds_law_bounds_and_exact_points(dephased: eq.Diagnosis
         *dephased.simulated.interval,
     )
     assert table.samples == 6
+
+
+def test_spectrum_table_holds_the_measure_and_the_bounds(dephased: eq.Diagnosis) -> None:
+    table, spectrum = spectrum_table(dephased, points=4), dephased.law.spectrum
+    assert table is not None
+    assert spectrum is not None
+    np.testing.assert_array_equal(table.weights, spectrum.measure.weights)
+    np.testing.assert_array_equal(table.rates, spectrum.measure.rates)
+    assert table.weights.sum() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_array_equal((table.lower, table.upper), spectrum.bounds(table.scale))
+    assert table.scale[[0, -1]] == pytest.approx(survival_table(dephased).scale[[0, -1]])
+    assert table.status == "not proved"  # given draws
+    alone = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, spectrum=None))
+    assert spectrum_table(alone) is None
+
+
+def test_figure_without_a_spectrum_says_why(dephased: eq.Diagnosis, tmp_path: Path) -> None:
+    plot_diagnosis(dephased, tmp_path / "with.svg")
+    assert "from the spectrum, not proved" in (tmp_path / "with.svg").read_text()
+    alone = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, spectrum=None))
+    plot_diagnosis(alone, tmp_path / "without.svg")
+    assert "unknown: one draw, or no gradient" in (tmp_path / "without.svg").read_text()
 
 
 def test_survival_grid_reaches_where_the_gradient_dies(dephased: eq.Diagnosis) -> None:

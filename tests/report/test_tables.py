@@ -12,6 +12,7 @@ from rich.console import Console
 
 import equinoise as eq
 from equinoise.diagnosis.depth import GreatestDepth
+from equinoise.law.spectrum import Estimate
 from equinoise.report.figures import survival_table
 from equinoise.report.numbers import bar, interval, number, power, ranges, ratio, whole
 from equinoise.report.sketch import POINT, sketch
@@ -100,6 +101,19 @@ def test_report_holds_the_numbers_of_the_diagnosis(dephased: eq.Diagnosis) -> No
         *dephased.advice,
     ):
         assert expected in text.replace("│ ", "").replace(" │", ""), expected
+
+
+def test_report_holds_the_bounds_of_the_spectrum_and_where_its_weight_sits(dephased: eq.Diagnosis) -> None:
+    text, spectrum = flat(printed(dephased)), dephased.law.spectrum
+    assert spectrum is not None
+    spans = [f"{number(float(a))} to {number(float(b))}" for a, b in zip(*spectrum.bounds([1.0, 16.0]), strict=True)]
+    assert f"from spectrum {spans[0]} at s = 1, {spans[1]} at s = 16 not proved" in text
+    heaviest = int(spectrum.measure.weights.argmax())
+    share, rate = spectrum.measure.weights[heaviest], spectrum.measure.rates[heaviest]
+    assert f"{100 * share:.0f} % at {number(float(rate), 2)}" in text
+    impossible = dataclasses.replace(spectrum, ratios=((1.0, Estimate(0.5)), (2.0, Estimate(0.6))))
+    widened = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, spectrum=impossible))
+    assert "no positive measure on rates up to" in flat(printed(widened))
 
 
 def test_budget_shows_the_costliest_and_sums_by_mechanism(dephased: eq.Diagnosis) -> None:

@@ -27,6 +27,8 @@ Real = npt.NDArray[np.float64]
 _EXACT = 1e-9
 # a widening by less is the grid's and the solver's, not the data's
 _NEGLIGIBLE = 1e-6
+# points of the finer grid around an atom
+_CLOSER = 21
 
 
 @dataclass(frozen=True)
@@ -152,10 +154,14 @@ class CoherenceSpectrum:
         errors = np.maximum(self._uncertainties, _NEGLIGIBLE)
         x = rate_grid(self._support, self._functions.exponents)
         weights = self._least_squares(x, values, errors)
+        for _ in range(2):
+            # look closer around each atom
+            groups = _groups(weights[1:])
+            near = [np.linspace(x[max(g[0] - 1, 0)], x[min(g[-1] + 1, x.size - 1)], _CLOSER) for g in groups]
+            x = np.unique(np.concatenate([np.zeros(0), *near]))
+            weights = self._least_squares(x, values, errors)
         # an atom between two points of the grid takes both
-        used = np.flatnonzero(weights[1:] > 1e-9)
-        groups = np.split(used, np.flatnonzero(np.diff(used) > 1) + 1) if used.size else []
-        merged = np.array([np.average(x[g], weights=weights[1:][g]) for g in groups])
+        merged = np.array([np.average(x[g], weights=weights[1:][g]) for g in _groups(weights[1:])])
         weights = self._least_squares(merged, values, errors)
         weights /= weights.sum()
         rates = np.concatenate([[0.0], merged]) * self.certificate.greatest_rate
@@ -272,6 +278,12 @@ class CoherenceSpectrum:
         widening, points = least_widening(self._functions, low, high, unit / factor, self._support)
         more = widening * unit / factor + (_EXACT if widening else 0.0)
         return low - more, high + more, points, widening / factor
+
+
+def _groups(weights: Real) -> list[npt.NDArray[np.int64]]:
+    """Neighbours that have weight."""
+    used = np.flatnonzero(weights > 0)
+    return list(np.split(used, np.flatnonzero(np.diff(used) > 1) + 1)) if used.size else []
 
 
 def _divided(estimate: Estimate, unit: float) -> Estimate:

@@ -1,4 +1,4 @@
-"""The figure of a diagnosis, and the two tables it is drawn from: survival against noise scale, and kappa's budget."""
+"""The figure of a diagnosis and the tables it is drawn from: survival, coherence spectrum, and kappa's budget."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FORMATS",
     "BudgetGrid",
+    "SpectrumTable",
     "SurvivalTable",
     "budget_grid",
     "check_figure",
     "plot_diagnosis",
+    "spectrum_table",
     "survival_table",
 ]
 
@@ -112,6 +114,44 @@ def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
 
 
 @dataclass(frozen=True)
+class SpectrumTable:
+    """The coherence spectrum, and the bounds on survival that all known values allow.
+
+    Attributes:
+        rates: Total decay rates of one measure that fits, ascending, shape (a,).
+        weights: Shares of the squared gradient, shape (a,).
+        scale: Noise scales of the bounds, ascending, shape (m,).
+        lower: Lower bound on R, shape (m,).
+        upper: Upper bound on R, shape (m,).
+        status: Whether the bounds are proved, in words.
+    """
+
+    rates: Real
+    weights: Real
+    scale: Real
+    lower: Real
+    upper: Real
+    status: str
+
+
+def spectrum_table(diagnosis: Diagnosis, points: int = 25) -> SpectrumTable | None:
+    """The coherence spectrum with its bounds on the scales of :func:`survival_table`; None where there is none.
+
+    Args:
+        diagnosis: The diagnosis.
+        points: Scales of the bounds, evenly spaced in their logarithm; two linear programs each.
+    """
+    spectrum = diagnosis.law.spectrum
+    if spectrum is None:
+        return None
+    ends = survival_table(diagnosis, 2).scale
+    scale = np.geomspace(ends[0], ends[1], points)
+    lower, upper = spectrum.bounds(scale)
+    measure = spectrum.measure
+    return SpectrumTable(measure.rates, measure.weights, scale, lower, upper, spectrum.status)
+
+
+@dataclass(frozen=True)
 class BudgetGrid:
     """kappa by qubit and layer; a term on several qubits is split evenly over them.
 
@@ -157,7 +197,7 @@ def check_figure(path: str | Path) -> str:
 
 
 def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
-    """Draw a diagnosis: survival against noise scale, and where kappa comes from, qubit against layer.
+    """Draw a diagnosis: survival against noise scale, the spectrum of rates, and where kappa comes from.
 
     Args:
         diagnosis: The diagnosis.
@@ -169,10 +209,12 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
     kind = check_figure(path)
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12.0, 5.4))
-    axes = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.12, 1.0)})
-    _draw_survival(axes[0], diagnosis, survival_table(diagnosis))
-    _draw_budget(figure, axes[1], diagnosis, budget_grid(diagnosis))
+    figure = Figure(figsize=(15.0, 5.4))
+    axes = figure.subplots(1, 3, gridspec_kw={"width_ratios": (1.2, 0.6, 1.0)})
+    spectrum = spectrum_table(diagnosis)
+    _draw_survival(axes[0], diagnosis, survival_table(diagnosis), spectrum)
+    _draw_spectrum(axes[1], spectrum)
+    _draw_budget(figure, axes[2], diagnosis, budget_grid(diagnosis))
     problem = diagnosis.problem
     figure.suptitle(
         f"readout {_shorten(problem.readout_label, 36)},  noise {_shorten(problem.noise.name, 60)}:  "
@@ -180,11 +222,12 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
         fontsize=13,
         fontweight="bold",
     )
-    figure.subplots_adjust(left=0.065, right=0.975, top=0.86, bottom=0.19, wspace=0.19)
+    figure.subplots_adjust(left=0.055, right=0.975, top=0.86, bottom=0.19, wspace=0.22)
     figure.text(
-        0.065,
+        0.055,
         0.03,
-        f"Averages over {diagnosis.samples} draws of the parameters: {diagnosis.law.ensemble}.\n"
+        f"Averages over {diagnosis.samples} draws of the parameters: {diagnosis.law.ensemble}.  "
+        "Middle: one measure over rates that fits all known V(s); others may fit as well.\n"
         "Right: two-qubit terms are split evenly over their two qubits, correlated ones over all of theirs; "
         "grey: no noise there that the readout sees.",
         fontsize=8.5,
@@ -200,7 +243,7 @@ def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> None:
+def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable, spectrum: SpectrumTable | None) -> None:
     law = diagnosis.law
     axes.fill_between(
         table.scale,
@@ -211,6 +254,9 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> No
         linewidth=0,
         label="proved bounds" if table.bounds_proved else "bounds (not proved here)",
     )
+    if spectrum is not None:
+        for bound, label in ((spectrum.lower, f"from the spectrum, {spectrum.status}"), (spectrum.upper, None)):
+            axes.plot(spectrum.scale, bound, color=_GREY, linewidth=1.0, label=label)
     axes.plot(table.scale, table.law, color=_BLUE, linewidth=2.2, label="law (resummed)")
     axes.plot(
         table.scale,
@@ -253,6 +299,21 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable) -> No
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9, loc="lower left")
+
+
+def _draw_spectrum(axes: Axes, table: SpectrumTable | None) -> None:
+    axes.set_title("spectrum of rates", fontsize=10.5)
+    axes.set_xlabel(r"total decay rate $\Gamma$")
+    axes.set_ylabel(r"share of $V(0)$")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_ylim(0, 1.05)
+    if table is None:
+        axes.text(0.5, 0.5, "unknown: one draw, or no gradient", ha="center", va="center", transform=axes.transAxes)
+        return
+    widest = float(table.rates.max(initial=0.0)) or 1.0
+    axes.vlines(table.rates, 0, table.weights, color=_BLUE, linewidth=2.2)
+    axes.plot(table.rates, table.weights, "o", color=_BLUE, markersize=5)
+    axes.set_xlim(-0.06 * widest, 1.06 * widest)
 
 
 def _small(value: float) -> str:
