@@ -17,7 +17,7 @@ from qiskit.quantum_info import SparsePauliOp
 from scipy.stats import spearmanr
 
 from equinoise.errors import UnsupportedError
-from equinoise.law.law import law
+from equinoise.law.law import Law, law
 from equinoise.problem.problem import Problem
 from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value, as_number
 
@@ -57,8 +57,9 @@ def run(context: Context) -> StudyResult:
     parts = train_test_split(features[:, :FEATURES], labels, train_size=count, random_state=0, stratify=labels)
     grid = [(d, c, s, v) for d in depths for c in CHANNELS for s in scales for v in (False, True)]
     rows: list[dict[str, Value]] = []
+    laws: dict[tuple[int, str], list[Law]] = {}
     for depth, channel, scale, verified in grid:
-        rows += _runs(depth, channel, scale, verified, parts, seeds, epochs, context)
+        rows += _runs(depth, channel, scale, verified, parts, seeds, epochs, context, laws)
         context.tick(len(rows) // seeds, len(grid))
     data = Table.from_rows(rows)
     ranks = Table.from_rows([_rank(name, part, context) for name, part in _parts(rows).items()])
@@ -66,7 +67,15 @@ def run(context: Context) -> StudyResult:
 
 
 def _runs(
-    depth: int, channel: str, scale: float, verified: bool, parts: list[Real], seeds: int, epochs: int, context: Context
+    depth: int,
+    channel: str,
+    scale: float,
+    verified: bool,
+    parts: list[Real],
+    seeds: int,
+    epochs: int,
+    context: Context,
+    laws: dict[tuple[int, str], list[Law]],
 ) -> list[dict[str, Value]]:
     from equinoise.learn.classifier import ChargeClassifier
     from equinoise.learn.model import Design, Model
@@ -88,7 +97,9 @@ def _runs(
             norms.append(float(np.linalg.norm(loss_and_gradient(bare, start, states, numbers)[2][0])))
             if noise is not None:
                 kept = float(np.mean(_kept(bare, states)))
-                predicted = _predicted(bare, vectors[:2], scale, context)
+                if (depth, channel) not in laws:
+                    laws[depth, channel] = _laws(bare, vectors[:2], context)
+                predicted = _predicted(laws[depth, channel], bare.trained.size, scale)
         out.append(
             {
                 "depth": depth,
@@ -114,17 +125,21 @@ def _kept(model: Model, states: Real) -> Real:
     return model.expectations(np.zeros(model.trained.size), states, (identity,))
 
 
-def _predicted(model: Model, vectors: Real, scale: float, context: Context) -> tuple[float, float]:
-    """By the law, over loaded rows: RMS noiseless gradient of a class count per angle, and its survival."""
-    found = []
+def _laws(model: Model, vectors: Real, context: Context) -> list[Law]:
+    """The law of a class count, over uniform angles, for each of some loaded rows."""
     names = {model.problem.parameters[k]: i for i, k in enumerate(model.data)}
     count = SparsePauliOp.from_sparse_list([("Z", [q], -0.5) for q in range(0, QUBITS, 2)], num_qubits=QUBITS)
+    out = []
     for row in model.loader.angles(vectors):
         bound = model.problem.circuit.assign_parameters({p: row[i] for p, i in names.items()})
         problem = Problem(bound, count, initial=model.loader.initial, noise=model.design.noise)
-        one = law(problem, samples=8, seed=context.seed_for("training", "law"), engine="exact")
-        found.append((one.variance / model.trained.size, float(one.survival(scale)) ** 2))
-    variance, squared = np.mean(found, axis=0)
+        out.append(law(problem, samples=8, seed=context.seed_for("training", "law"), engine="exact"))
+    return out
+
+
+def _predicted(laws: list[Law], angles: int, scale: float) -> tuple[float, float]:
+    """RMS noiseless gradient of a class count per angle, and its survival."""
+    variance, squared = np.mean([(one.variance / angles, float(one.survival(scale)) ** 2) for one in laws], axis=0)
     return math.sqrt(variance), math.sqrt(squared)
 
 
