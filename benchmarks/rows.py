@@ -359,6 +359,42 @@ def draws() -> Row:
     )
 
 
+def pennylane() -> Row:
+    """A noisy gradient through PennyLane, by the device and by default.mixed's backpropagation."""
+    import pennylane as qml
+
+    from benchmarks.pennylane_peer import pennylane_gradient
+    from equinoise.interop.pennylane_device import SectorDevice
+
+    n, least, repeats = 10, 50.0, 2
+    circuit, problem = interacting_circuit(n, 4), interacting_problem(n, 4)
+    angles = random_angles(len(problem.parameters), repeats + 1, seed=n)
+    ours = pennylane_gradient(SectorDevice(wires=n), circuit, diff_method="device")
+    theirs = pennylane_gradient(qml.device("default.mixed", wires=n), circuit, diff_method="backprop")
+    ours(angles[-1])
+    found: dict[int, tuple[float, np.ndarray]] = {}
+    timed = in_turn(lambda k: ours(angles[k]), lambda k: found.update({k: theirs(angles[k])}), repeats, (20, 1))
+    difference = 0.0
+    for k, (value, gradient) in found.items():
+        own_value, own_gradient = ours(angles[k])
+        difference = max(difference, abs(own_value - value), float(np.abs(own_gradient - gradient).max()))
+    direct = in_turn(lambda k: eq.gradient(problem, angles[k]), lambda k: ours(angles[k]), repeats, (20, 20))
+    return Row(
+        name="pennylane",
+        task=f"noisy gradient of a QNode, n = {n}, L = 4, autograd interface",
+        ours=f"equinoise.sector {_seconds(statistics.median(timed.first))}",
+        peer=f"default.mixed, backprop {_seconds(statistics.median(timed.second))}",
+        figure=timed.ratio,
+        shown=_ratio(timed),
+        target=f">= {least:g} times faster",
+        met=timed.ratio >= least and difference < TOLERANCE,
+        difference=difference,
+        note=f"the QNode takes {direct.ratio:.1f} times as long as eq.gradient ({_seconds(direct.first[0])}): PennyLane "
+        "records and processes the circuit anew at each call",
+        times={"equinoise": timed.first, "default.mixed": timed.second},
+    )
+
+
 ROWS: dict[str, Callable[[], Row]] = {
     "tensorcircuit": tensorcircuit,
     "aer": aer,
@@ -371,4 +407,5 @@ ROWS: dict[str, Callable[[], Row]] = {
     "wide-1": wide_one,
     "wide-2": wide_two,
     "draws": draws,
+    "pennylane": pennylane,
 }
