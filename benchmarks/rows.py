@@ -389,8 +389,8 @@ def pennylane() -> Row:
         target=f">= {least:g} times faster",
         met=timed.ratio >= least and difference < TOLERANCE,
         difference=difference,
-        note=f"the QNode takes {direct.ratio:.1f} times as long as eq.gradient ({_seconds(direct.first[0])}): PennyLane "
-        "records and processes the circuit anew at each call",
+        note=f"the QNode takes {direct.ratio:.1f} times as long as eq.gradient ({_seconds(direct.first[0])}): "
+        "PennyLane records and processes the circuit anew at each call",
         times={"equinoise": timed.first, "default.mixed": timed.second},
     )
 

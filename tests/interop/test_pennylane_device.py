@@ -336,7 +336,7 @@ def run(device, body, measure=lambda: qml.expval(qml.Z(0)), **options):
 
 
 REFUSALS = {
-    "gate": (lambda: qml.IsingXX(0.3, wires=[0, 1]), None, r"IsingXX on wires \[0, 1\], operation 0 .* IsingXY"),
+    "gate": (lambda: qml.IsingXX(0.3, wires=[0, 1]), None, r"IsingXX on wires \[0, 1\], operation 0 .*IsingXY"),
     "large gate": (
         lambda: qml.DoubleExcitation(0.3, wires=range(4)),
         None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import ParameterVector
+from qiskit.circuit.library import XXPlusYYGate
 from qiskit.primitives import StatevectorEstimator
 from qiskit.quantum_info import SparsePauliOp
 
@@ -90,8 +91,6 @@ def test_a_neural_network_of_qiskit_machine_learning_has_noisy_input_and_weight_
     inputs, weights = ParameterVector("x", 2), ParameterVector("w", 3)
     circuit = QuantumCircuit(3)
     circuit.x(0)
-    from qiskit.circuit.library import XXPlusYYGate
-
     circuit.append(XXPlusYYGate(inputs[0]), [0, 1])
     circuit.append(XXPlusYYGate(inputs[1] + weights[0]), [1, 2])
     circuit.rz(weights[1], 1)
@@ -120,3 +119,55 @@ def test_a_neural_network_of_qiskit_machine_learning_has_noisy_input_and_weight_
         shift = step * np.eye(3)[k]
         difference = (network.forward(data, values + shift) - network.forward(data, values - shift)) / (2 * step)
         np.testing.assert_allclose(by_weight[:, :, k], difference, rtol=0, atol=1e-8)
+
+
+def aer_value(circuit, observable):
+    """Of a bound circuit with barriers, by Aer: phase damping 0.1, then amplitude damping 0.15, at each barrier."""
+    aer = pytest.importorskip("qiskit_aer")
+    noise = pytest.importorskip("qiskit_aer.noise")
+    n = circuit.num_qubits
+    channels = [noise.phase_damping_error(0.1), noise.amplitude_damping_error(0.15)]
+    noisy = QuantumCircuit(n)
+    for item in circuit.data:
+        if item.operation.name == "barrier":
+            for channel in channels:
+                for q in range(n):
+                    noisy.append(channel.to_instruction(), [q])
+        else:
+            noisy.append(item.operation, [circuit.find_bit(bit).index for bit in item.qubits])
+    noisy.save_expectation_value(observable, range(n))
+    simulator = aer.AerSimulator(method="density_matrix", max_parallel_threads=1)
+    return simulator.run(transpile(noisy, simulator, optimization_level=0)).result().data()["expectation_value"]
+
+
+def test_noisy_values_and_gradients_are_those_of_aer():
+    pytest.importorskip("qiskit_aer")
+    pytest.importorskip("qiskit_machine_learning")
+    from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
+
+    theta = ParameterVector("t", 4)
+    circuit = QuantumCircuit(3)
+    circuit.x(0)
+    for k in (0, 2):
+        circuit.append(XXPlusYYGate(theta[k]), [0, 1])
+        circuit.append(XXPlusYYGate(0.7), [1, 2])
+        circuit.rzz(theta[k + 1], 1, 2)
+        circuit.barrier()
+    circuit.append(XXPlusYYGate(0.4), [1, 2])
+    circuit.barrier()
+    # exp(-2 rate) = sqrt(1 - lambda), exp(-down) = 1 - gamma
+    noise = eq.NoiseModel(dephasing=-np.log(0.9) / 4, relaxation=-np.log(0.85))
+    estimator = SectorEstimator(noise=noise)
+    observable = SparsePauliOp(["ZII", "IXX", "IYY"], [1.0, 0.5, 0.5])
+    angles = np.array([0.9, -0.3, 1.7, 0.8])
+    value = estimator.run([(circuit, observable, angles)]).result()[0].data.evs
+    found = SectorEstimatorGradient(estimator).run([circuit], [observable], [angles]).result().gradients[0]
+    assert float(value) == pytest.approx(aer_value(circuit.assign_parameters(angles), observable), abs=1e-9)
+    # exact shift rules: four terms for XX+YY, two for ZZ
+    near, far = (np.sqrt(2) + 1) / (4 * np.sqrt(2)), (np.sqrt(2) - 1) / (4 * np.sqrt(2))
+    four = [(np.pi / 2, near), (-np.pi / 2, -near), (3 * np.pi / 2, -far), (-3 * np.pi / 2, far)]
+    two = [(np.pi / 2, 0.5), (-np.pi / 2, -0.5)]
+    for k in range(4):
+        shifted = [(angles + s * np.eye(4)[k], w) for s, w in (two if k % 2 else four)]
+        expected = sum(w * aer_value(circuit.assign_parameters(a), observable) for a, w in shifted)
+        assert found[k] == pytest.approx(expected, abs=1e-9)

@@ -123,7 +123,7 @@ class SectorDevice(Device):  # type: ignore[misc]
         ...     return qml.expval(qml.X(0) @ qml.Y(1) - qml.Y(0) @ qml.X(1))
         >>> angle = qml.numpy.array(0.3, requires_grad=True)
         >>> print(f"{circuit(angle):.6f} {qml.grad(circuit)(angle):.6f}")
-        0.483909 1.564340
+        0.483903 1.564327
     """
 
     name = "equinoise.sector"

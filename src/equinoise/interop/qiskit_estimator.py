@@ -112,7 +112,7 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
             np.arange(max(1, int(np.prod(bindings.shape)))).reshape(bindings.shape),
             np.asarray(pub.observables),
         )
-        angles = angles.reshape(-1, len(order))
+        angles = angles.reshape(max(1, int(np.prod(bindings.shape))), len(order))
         values = np.zeros(positions.shape)
         wanted: dict[int, list[tuple[int, ...]]] = {}
         for index in np.ndindex(positions.shape):

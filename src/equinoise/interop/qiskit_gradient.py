@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.exceptions import QiskitError
+from qiskit.quantum_info import Operator, SparsePauliOp
 from qiskit.quantum_info.operators.base_operator import BaseOperator
 from qiskit_machine_learning.gradients import BaseEstimatorGradient, EstimatorGradientResult
 
@@ -23,18 +24,19 @@ __all__ = ["SectorEstimatorGradient"]
 class SectorEstimatorGradient(BaseEstimatorGradient):
     """Gradients of a :class:`SectorEstimator`'s values: its noise, one sweep forward and one back for each.
 
-    Args:
-        estimator: Whose noise, sector and prepared circuits are used; a noiseless one by default.
+        Args:
+            estimator: Whose noise, sector and prepared circuits are used; a noiseless one by default.
 
-    Example:
-        >>> import equinoise as eq
-        >>> from equinoise.interop.qiskit_estimator import SectorEstimator
-        >>> from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
-        >>> from qiskit.quantum_info import SparsePauliOp
-        >>> gradient = SectorEstimatorGradient(SectorEstimator(noise="dephasing:0.05"))
-        >>> job = gradient.run([eq.circuits.brickwork(4, depth=2)], [SparsePauliOp("IZII")], [[0.3] * 14])
-        >>> job.result().gradients[0].shape
-        (14,)
+        Example:
+            >>> import equinoise as eq
+            >>> from equinoise.interop.qiskit_estimator import SectorEstimator
+            >>> from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
+            >>> from qiskit.exceptions import QiskitError
+    from qiskit.quantum_info import Operator, SparsePauliOp
+            >>> gradient = SectorEstimatorGradient(SectorEstimator(noise="dephasing:0.05"))
+            >>> job = gradient.run([eq.circuits.brickwork(4, depth=2)], [SparsePauliOp("IZII")], [[0.3] * 14])
+            >>> job.result().gradients[0].shape
+            (14,)
     """
 
     def __init__(self, estimator: SectorEstimator | None = None) -> None:
@@ -75,12 +77,8 @@ def _sparse(observable: BaseOperator) -> SparsePauliOp:
     if isinstance(observable, SparsePauliOp):
         return observable
     try:
-        return SparsePauliOp(observable)
-    except Exception:
-        pass
-    try:
-        return SparsePauliOp.from_operator(observable)
-    except Exception as error:
+        return SparsePauliOp.from_operator(Operator(observable))
+    except (QiskitError, TypeError, ValueError) as error:
         raise ReadoutError(
             f"the observable, a {type(observable).__name__}, is no sum of Pauli strings ({error}). "
             "Give a SparsePauliOp."
