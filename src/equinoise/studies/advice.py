@@ -44,7 +44,7 @@ _AFFORDABLE = 60.0
 _READOUTS = 12
 _GROUPS = 3
 # gains closer to 1 than this are none
-_NOTHING = 1e-3
+_NOTHING = 5e-3
 # gradients that one draw of a simulation takes: without noise, with it, and as read
 _SWEEPS = 3
 # the same for a verified draw, with the power series of its law and its plain twin's
@@ -89,7 +89,9 @@ class Suggestion:
     def text(self) -> str:
         """In one line."""
         how = "predicted" if self.simulated is None else "simulated"
-        return f"{self.change}: gradient per shot {self.gain:.3g} times as large ({how}), {self.shots:.2g} of the shots"
+        gain = f"{self.gain:.3f}" if self.gain < 2 else f"{self.gain:.3g}"
+        cost = f"; it costs {self.cost}" if self.cost else ""
+        return f"{self.change}: gradient per shot {gain} times as large ({how}), {self.shots:.2g} of the shots{cost}"
 
 
 @dataclass(frozen=True)
