@@ -139,6 +139,16 @@ def test_channels_that_do_not_commute_act_in_the_order_written(seed):
     assert_as_mixed(random_program(seed, list(CHANNELS)))
 
 
+@pytest.mark.parametrize(
+    "first", ["depolarizing", "bit flip", "amplitude damping", "generalized damping", "thermal, T2 above T1", "reset"]
+)
+def test_relaxation_after_a_channel_that_it_does_not_commute_with_acts_after_it(first):
+    pair, wire = ("pair", "IsingXY", (0, 1)), (0,)
+    channels = [("channel", first, wire), ("channel", "amplitude damping", wire)]
+    assert_as_mixed([pair, *channels, pair])
+    assert_as_mixed([pair, *channels[::-1], pair])
+
+
 @pytest.mark.parametrize("options", [{"device_vjp": True}, {"grad_on_execution": False}, {"diff_method": "device"}])
 def test_every_way_of_differentiating_gives_the_same_gradient(options):
     assert_as_mixed(random_program(7, ["phase damping", "amplitude damping"]), **options)

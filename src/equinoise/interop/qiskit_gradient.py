@@ -24,19 +24,18 @@ __all__ = ["SectorEstimatorGradient"]
 class SectorEstimatorGradient(BaseEstimatorGradient):
     """Gradients of a :class:`SectorEstimator`'s values: its noise, one sweep forward and one back for each.
 
-        Args:
-            estimator: Whose noise, sector and prepared circuits are used; a noiseless one by default.
+    Args:
+        estimator: Whose noise, sector and prepared circuits are used; a noiseless one by default.
 
-        Example:
-            >>> import equinoise as eq
-            >>> from equinoise.interop.qiskit_estimator import SectorEstimator
-            >>> from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
-            >>> from qiskit.exceptions import QiskitError
-    from qiskit.quantum_info import Operator, SparsePauliOp
-            >>> gradient = SectorEstimatorGradient(SectorEstimator(noise="dephasing:0.05"))
-            >>> job = gradient.run([eq.circuits.brickwork(4, depth=2)], [SparsePauliOp("IZII")], [[0.3] * 14])
-            >>> job.result().gradients[0].shape
-            (14,)
+    Example:
+        >>> import equinoise as eq
+        >>> from equinoise.interop.qiskit_estimator import SectorEstimator
+        >>> from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
+        >>> from qiskit.quantum_info import SparsePauliOp
+        >>> gradient = SectorEstimatorGradient(SectorEstimator(noise="dephasing:0.05"))
+        >>> job = gradient.run([eq.circuits.brickwork(4, depth=2)], [SparsePauliOp("IZII")], [[0.3] * 14])
+        >>> job.result().gradients[0].shape
+        (14,)
     """
 
     def __init__(self, estimator: SectorEstimator | None = None) -> None:
