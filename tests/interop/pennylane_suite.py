@@ -1,7 +1,8 @@
 """A pytest plugin for PennyLane's own device tests: what the device refuses by name counts as skipped.
 
-``PYTHONPATH=tests python -m pytest -p interop.pennylane_suite PENNYLANE/devices/tests -c PENNYLANE/devices/tests/pytest.ini
---device equinoise.sector --shots None``, with PENNYLANE the folder of the package, flaky and pytest-mock installed.
+With D the folder ``devices/tests`` of the PennyLane package, flaky and pytest-mock installed:
+
+    PYTHONPATH=tests/interop python -m pytest -p pennylane_suite D -c D/pytest.ini --device equinoise.sector --shots None
 """
 
 from __future__ import annotations
