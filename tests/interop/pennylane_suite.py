@@ -2,7 +2,8 @@
 
 With D the folder ``devices/tests`` of the PennyLane package, flaky and pytest-mock installed:
 
-    PYTHONPATH=tests/interop python -m pytest -p pennylane_suite D -c D/pytest.ini --device equinoise.sector --shots None
+    PYTHONPATH=tests/interop python -m pytest -p pennylane_suite \\
+        -c D/pytest.ini D --device equinoise.sector --shots None
 """
 
 from __future__ import annotations
