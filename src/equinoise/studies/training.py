@@ -52,7 +52,7 @@ def run(context: Context) -> StudyResult:
     except ImportError:
         raise UnsupportedError('this study needs scikit-learn: pip install "equinoise[learn]".') from None
     depths, scales = ((2, 6), (1.0, 8.0)) if context.quick else ((2, 4, 8), (0.5, 2.0, 8.0))
-    seeds, count, epochs = (1, 60, 3) if context.quick else (3, 200, 10)
+    seeds, count, epochs = (1, 60, 3) if context.quick else (2, 200, 8)
     features, labels = load_breast_cancer(return_X_y=True)
     parts = train_test_split(features[:, :FEATURES], labels, train_size=count, random_state=0, stratify=labels)
     grid = [(d, c, s, v) for d in depths for c in CHANNELS for s in scales for v in (False, True)]
