@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from equinoise import mitigation, studies
+from equinoise import studies
 from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance
 from equinoise.errors import EquinoiseError
@@ -40,9 +40,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``equinoise.learn`` needs scikit-learn, so it is imported when it is asked for."""
-    if name == "learn":
+    """``learn`` needs scikit-learn, ``mitigation`` Qiskit's transpiler: imported when they are asked for."""
+    if name in ("learn", "mitigation"):
         import importlib
 
-        return importlib.import_module("equinoise.learn")
+        return importlib.import_module(f"equinoise.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,8 +14,6 @@ from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
 from equinoise.engines.select import declarations, select_engine
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.law.rates import BudgetEntry
-from equinoise.mitigation.post_selection import keeps_charge
-from equinoise.mitigation.verified_law import verified_law
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
@@ -375,6 +373,9 @@ def _verified(
     problem: Problem, ensemble: Ensemble, samples: int, seed: int, scale: float, left: float, workers: int | None
 ) -> Suggestion:
     """Post-selection on the charge of all qubits, at the price of the shots thrown away."""
+    from equinoise.mitigation.post_selection import keeps_charge  # not at import: mitigation loads Qiskit's transpiler
+    from equinoise.mitigation.verified_law import verified_law
+
     if not keeps_charge(problem):
         seconds = _seconds(whole_register(problem), samples) * _VERIFIED_SWEEPS / _SWEEPS
         if seconds > left:

@@ -13,11 +13,9 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.diagnosis.depth import repeated, repetition
 from equinoise.errors import EquinoiseError
 from equinoise.law.rates import BudgetEntry
-from equinoise.mitigation.decoupling import decouple
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import NoiseTerm, expanded
 from equinoise.problem.problem import Problem
-from equinoise.studies.layout import best_layouts
 
 __all__ = [
     "Remedy",
@@ -158,6 +156,8 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
     Returns:
         The remedy, or None with the reason.
     """
+    from equinoise.studies.layout import best_layouts  # not at import: it loads Qiskit's transpiler
+
     stated = problem.stated_noise
     if stated.calibration is None:
         return None, "the noise is not a device's: there is no layout to choose"
@@ -189,6 +189,8 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
     Returns:
         The remedy, or None with the reason.
     """
+    from equinoise.mitigation.decoupling import decouple  # not at import: it loads Qiskit's transpiler
+
     if not problem.processes:
         return None, "no noise is correlated in time, and white noise leaves nothing to gain by pulses"
     gates = [gate for layer in problem.layers for gate in layer.gates]

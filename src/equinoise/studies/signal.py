@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from equinoise.engines.draws import draw_generator, parallel_draws
 from equinoise.engines.engine import Engine
@@ -267,7 +267,7 @@ def _slope(engine: Engine, theta: Real, rng: np.random.Generator) -> tuple[float
 
 
 def _quantile(count: int) -> float:
-    return float(student.ppf(0.5 + _CONFIDENCE / 2, count - 1)) if count > 1 else math.inf
+    return float(stdtrit(count - 1, 0.5 + _CONFIDENCE / 2)) if count > 1 else math.inf
 
 
 def _error(values: Real) -> float:
