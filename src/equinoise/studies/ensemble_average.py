@@ -1,0 +1,443 @@
+"""Study replica: how does the variance really fall with depth and width, and what does noise leave of it?
+
+The ensemble average V(s) is computed without sampling (engine "replica"), so that each number comes with the interval
+that truncation leaves instead of a sampling error. First it is held against draws; then the law's bounds are held
+against it; then it is followed along three families of brickworks with a Z readout in the middle:
+
+* *open cone*: n = 2 L + 4 qubits, so that the cone has its full width w = 2 L at every depth L;
+* *narrow*: n fixed and depth growing, the cone soon being the whole line;
+* *fixed depth*: L fixed and n growing until the cone no longer reaches the ends.
+
+Exponents are slopes of least-squares lines. Such a slope is linear in the logarithms, b = sum_i c_i ln V_i, so that the
+truncation intervals move it by at most sum_i |c_i| error_i/V_i: this is the error stated with it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.evaluate import gradient_variance
+from equinoise.engines.replica import EnsembleAverage, FirstOrderAverage, average, first_order_average
+from equinoise.law.bounds import certificate
+from equinoise.law.spectrum import Estimate, coherence_spectrum
+from equinoise.problem.circuits import brickwork
+from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.problem import Problem
+from equinoise.reduction.program import compile_problem
+from equinoise.studies.grid import DEPHASING, Case, coefficient_of_determination
+from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value, as_number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Line", "draw", "fall", "line", "run"]
+
+Real = npt.NDArray[np.float64]
+
+NOISE = "dephasing:0.1"
+RELATIVE_ERROR = 0.05
+OPEN, NARROW, FIXED = "open cone", "narrow", "fixed depth"
+FIXED_DEPTH = 10
+QUICK_OPEN = (2, 3, 4, 5, 6)
+FULL_OPEN = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20)
+QUICK_NARROW = {4: (2, 5, 10, 20, 40), 6: (4, 8)}
+FULL_NARROW = {
+    4: (2, 4, 6, 8, 10, 14, 20, 28, 40),
+    6: (4, 6, 8, 10, 14, 20, 28, 40),
+    8: (4, 6, 8, 10, 14, 20, 28, 40),
+}
+FULL_FIXED = (4, 6, 8, 10, 12, 14, 16, 18, 60)
+# depths up to which kappa, m2 and w0 are worked out as well
+QUICK_ORDERS, FULL_ORDERS = 4, 12
+# the open cone's exponents are those of the depths from here on, where the set goes beyond twice as deep
+ASYMPTOTIC = 8
+SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+# what the linear programme is told besides kappa, m2 and w0; it has to foretell the others
+TOLD = (0.5, 2.0)
+SAMPLED = (
+    *(Case(family, 3, 6, "neel", readout) for family, readout in (("local", "Z"), ("pair-correlated", "hopping"))),
+    *(Case(family, 3, 6, "neel", readout) for family, readout in (("damping", "ZZ"), ("depolarizing", "Z"))),
+)
+MORE_SAMPLED = (
+    *(Case(family, 4, 6, "neel", readout) for family in ("local", "thermal") for readout in ("Z", "ZZ", "hopping")),
+    *(Case(family, 3, 6, "neel", "Z", member=1) for family in ("pair-correlated", "depolarizing", "combination")),
+    Case("local", 5, 10, "dilute", "Z"),
+    Case("local", 4, 6, "neel", "Z", projected=True),
+)
+ROUNDING = 1e-9
+_CURVES = ("noiseless", "noiseless_each", "noisy", "plateau")
+
+
+def run(context: Context) -> StudyResult:
+    """Replica averages against draws, the bounds against replica averages, and V along depth and width.
+
+    Args:
+        context: Size, seed, workers, progress.
+
+    Returns:
+        Tables "data" (V along the families), "fits" (exponents), "draws" (against sampling) and "bounds".
+    """
+    sampled = SAMPLED if context.quick else (*SAMPLED, *MORE_SAMPLED)
+    walks = _walks(context.quick)
+    held = _held(context.quick)
+    total = len(sampled) + len(walks) + len(held)
+    done = 0
+    draws: list[dict[str, Value]] = []
+    for case in sampled:
+        draws += _against_draws(case, context)
+        done += 1
+        context.tick(done, total)
+    bounds: list[dict[str, Value]] = []
+    for label, problem in held:
+        bounds += _bound_rows(label, problem, context)
+        done += 1
+        context.tick(done, total)
+    data: list[dict[str, Value]] = []
+    for family, depth, n in walks:
+        data.append(_walk_row(family, depth, n, context))
+        done += 1
+        context.tick(done, total)
+    return analyse(data, draws, bounds)
+
+
+def _walks(quick: bool) -> list[tuple[str, int, int]]:
+    """(family, depth, n)."""
+    depths, narrow = (QUICK_OPEN, QUICK_NARROW) if quick else (FULL_OPEN, FULL_NARROW)
+    out = [(OPEN, depth, 2 * depth + 4) for depth in depths]
+    out += [(NARROW, depth, n) for n, along in narrow.items() for depth in along]
+    if not quick:
+        out += [(FIXED, FIXED_DEPTH, n) for n in FULL_FIXED]
+    return out
+
+
+def _held(quick: bool) -> list[tuple[str, Problem]]:
+    """Problems of diagonal dephasing under random phases, for which the bounds are proved."""
+    families = ("local", "inhomogeneous", "pair-correlated", "single-site") if quick else DEPHASING
+    cases = [Case(f, 3, 6, "neel", r) for f in families for r in (("Z",) if quick else ("Z", "ZZ", "hopping"))]
+    depths = QUICK_OPEN[:3] if quick else FULL_OPEN[:7]
+    out = [(case.label, case.problem()) for case in cases]
+    return out + [(f"{OPEN}/L={depth}", _problem(depth, 2 * depth + 4)) for depth in depths]
+
+
+def _problem(depth: int, n: int) -> Problem:
+    return Problem(brickwork(n, depth), readout=f"Z{n // 2}", initial="neel", noise=NOISE)
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+
+
+def _against_draws(case: Case, context: Context) -> list[dict[str, Value]]:
+    """V from draws of the angles and without them, noiseless and at the stated noise."""
+    problem = case.problem()
+    samples, seed = 256 if context.quick else 1000, context.seed_for("replica", case.label)
+    seen = gradient_variance(problem, (0.0, 1.0), samples, seed, engine="exact", workers=context.workers)
+    known = average(problem, (0.0, 1.0), workers=context.workers)
+    return [
+        {
+            "case": case.label,
+            "scale": float(known.scales[i]),
+            "samples": samples,
+            "sampled": float(seen.variance[i]),
+            "standard_error": float(seen.standard_error[i]),
+            "replica": float(known.variance[i]),
+            "replica_error": float(known.error[i]),
+            "deviation": float(
+                (seen.variance[i] - known.variance[i]) / math.hypot(seen.standard_error[i], known.error[i])
+            ),
+        }
+        for i in range(2)
+    ]
+
+
+def _walk_row(family: str, depth: int, n: int, context: Context) -> dict[str, Value]:
+    """V noiseless, at the stated noise and at the plateau; where affordable kappa, m2 and w0 too."""
+    problem = _problem(depth, n)
+    found = average(problem, (0.0, 1.0, math.inf), RELATIVE_ERROR, workers=context.workers)
+    row: dict[str, Value] = {
+        "family": family,
+        "depth": depth,
+        "qubits": n,
+        "width": found.width,
+        "parameters": int(np.count_nonzero(found.per_parameter[0] > 1e-14)),
+        "bond": found.bond,
+        "met": found.met,
+    }
+    for i, name in enumerate(("noiseless", "noisy", "plateau")):
+        row[name], row[f"{name}_error"] = float(found.variance[i]), float(found.error[i])
+    # per parameter that the readout knows of at all
+    for end in ("", "_error"):
+        row[f"noiseless_each{end}"] = as_number(row[f"noiseless{end}"]) / max(1, as_number(row["parameters"]))
+    orders: FirstOrderAverage | None = None
+    if family == OPEN and depth <= (QUICK_ORDERS if context.quick else FULL_ORDERS):
+        orders = first_order_average(problem, RELATIVE_ERROR, workers=context.workers)
+    for name, attribute in (("kappa", "kappa"), ("m2", "second_moment"), ("w0", "fixed_point_share")):
+        row[name] = None if orders is None else float(getattr(orders, attribute))
+        row[f"{name}_error"] = None if orders is None else float(getattr(orders, f"{attribute}_error"))
+    # the variance of the rates, by which the law's second order departs from exp(-x)
+    row["c2"] = None if orders is None else orders.second_moment - orders.kappa**2
+    row["c2_error"] = (
+        None if orders is None else orders.second_moment_error + 2 * abs(orders.kappa) * orders.kappa_error
+    )
+    return row
+
+
+def _bound_rows(label: str, problem: Problem, context: Context) -> list[dict[str, Value]]:
+    """V(s)/V(0) in its truncation interval, and the certificate's and linear programme's bounds in theirs."""
+    proof = certificate(compile_problem(problem), Ensemble())
+    orders = first_order_average(problem, 0.01, workers=context.workers)
+    found = average(problem, SCALES, 0.01, workers=context.workers)
+    low, high = ratio_interval(found)
+    kappa = _estimate(orders.kappa, orders.kappa_error)
+    share = _estimate(orders.fixed_point_share, orders.fixed_point_share_error)
+    moment = _estimate(orders.second_moment, orders.second_moment_error)
+    told = {s: Estimate((low[i] + high[i]) / 2, low=low[i], high=high[i]) for i, s in enumerate(SCALES) if s in TOLD}
+    spectrum = coherence_spectrum({**told, math.inf: share}, proof, kappa=kappa, second_moment=moment)
+    out: list[dict[str, Value]] = []
+    for i, s in enumerate(SCALES[1:], start=1):
+        least = max(math.exp(-2 * s * as_number(kappa.high)), as_number(share.low))
+        greatest = proof.greatest_rate
+        fall_of = -math.expm1(-2 * s * greatest) / greatest if greatest > 0 else 0.0
+        most = 1 - as_number(kappa.low) * fall_of
+        least_lp, most_lp = (float(v) for v in spectrum.ratio_bounds(s))
+        out.append(
+            {
+                "case": label,
+                "proved": proof.proved,
+                "scale": s,
+                "kappa": orders.kappa,
+                "greatest_rate": greatest,
+                "low": float(low[i]),
+                "high": float(high[i]),
+                "certificate_lower": least,
+                "certificate_upper": most,
+                "program_lower": least_lp,
+                "program_upper": most_lp,
+                "widening": spectrum.widening,
+                "foretold": s not in TOLD,
+                # how far even the nearest end of V's interval lies outside; negative inside
+                "outside_certificate": float(max(least - high[i], low[i] - most)),
+                "outside_program": float(max(least_lp - high[i], low[i] - most_lp)),
+            }
+        )
+    return out
+
+
+def ratio_interval(found: EnsembleAverage) -> tuple[Real, Real]:
+    """V(s)/V(0) of an average whose first scale is 0: the least and greatest that its truncation intervals allow."""
+    low = (found.variance - found.error).clip(min=0) / (found.variance[0] + found.error[0])
+    high = (found.variance + found.error) / (found.variance[0] - found.error[0])
+    return low, high
+
+
+def _estimate(value: float, error: float) -> Estimate:
+    return Estimate(value, low=max(value - error, 0.0) if value >= 0 else value - error, high=value + error)
+
+
+# -- how it falls ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Line:
+    """A least-squares line y = intercept + slope x through values with intervals.
+
+    Attributes:
+        slope: Of the line.
+        error: By how much the intervals can move the slope.
+        intercept: Of the line.
+        r2: Share of the spread of y that it explains.
+    """
+
+    slope: float
+    error: float
+    intercept: float
+    r2: float
+
+
+def line(x: npt.ArrayLike, y: npt.ArrayLike, errors: npt.ArrayLike) -> Line:
+    """The least-squares line, its slope's error by worst case over |y_i - true y_i| <= errors_i.
+
+    Example:
+        >>> from equinoise.studies.ensemble_average import line
+        >>> found = line([0, 1, 2], [1.0, 3.0, 5.0], [0.1, 0.0, 0.1])
+        >>> round(found.slope, 12), round(found.error, 12), round(found.intercept, 12), round(found.r2, 12)
+        (2.0, 0.1, 1.0, 1.0)
+    """
+    places, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    centred = places - places.mean()
+    weights = centred / (centred @ centred)
+    slope = float(weights @ values)
+    intercept = float(values.mean() - slope * places.mean())
+    r2 = coefficient_of_determination(intercept + slope * places, values)
+    return Line(slope, float(np.abs(weights) @ np.asarray(errors, dtype=np.float64)), intercept, r2)
+
+
+def fall(x: Sequence[float], values: Sequence[float], errors: Sequence[float]) -> tuple[Line, Line]:
+    """The power law and the exponential through positive values: lines of ln V against ln x and against x."""
+    v, e = np.asarray(values, dtype=np.float64), np.asarray(errors, dtype=np.float64)
+    spread = -np.log1p(-np.minimum(e / v, 1 - 1e-12))
+    return line(np.log(x), np.log(v), spread), line(x, np.log(v), spread)
+
+
+def _fits(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+    """Every curve with at least three points as a power law and as an exponential in depth (or in n)."""
+    along: Sequence[Mapping[str, Value]] = [r for r in data if r["family"] == OPEN]
+    deepest = max((as_number(r["depth"]) for r in along), default=0.0)
+    along = [r for r in along if as_number(r["depth"]) >= min(ASYMPTOTIC, deepest / 2)]
+    curves: list[tuple[str, str, str, Sequence[Mapping[str, Value]]]] = []
+    rows: Sequence[Mapping[str, Value]]
+    for name in ("noiseless", "noiseless_each", "noisy", "plateau", "kappa", "m2", "c2", "w0"):
+        curves.append((OPEN, "depth", name, along))
+    for n in sorted({as_number(r["qubits"]) for r in data if r["family"] == NARROW}):
+        rows = [r for r in data if r["family"] == NARROW and r["qubits"] == n]
+        curves += [(f"{NARROW}, n = {n:g}", "depth", name, rows) for name in _CURVES]
+    fixed = [r for r in data if r["family"] == FIXED and as_number(r["qubits"]) <= 2 * FIXED_DEPTH]
+    curves += [(f"{FIXED} {FIXED_DEPTH}", "qubits", name, fixed) for name in _CURVES]
+    out: list[dict[str, Value]] = []
+    for family, variable, name, rows in curves:
+        some = [r for r in rows if r[name] is not None and as_number(r[name]) > 0]
+        if len(some) < 3:
+            continue
+        power, exponential = fall(*([as_number(r[c]) for r in some] for c in (variable, name, f"{name}_error")))
+        out.append(
+            {
+                "family": family,
+                "variable": variable,
+                "quantity": name,
+                "points": len(some),
+                "from": as_number(some[0][variable]),
+                "to": as_number(some[-1][variable]),
+                "power": power.slope,
+                "power_error": power.error,
+                "power_r2": power.r2,
+                "rate": -exponential.slope,
+                "rate_error": exponential.error,
+                "exponential_r2": exponential.r2,
+                "better": "power law" if power.r2 >= exponential.r2 else "exponential",
+            }
+        )
+    return out
+
+
+# -- verdict -----------------------------------------------------------------------------------------------------------
+
+
+def analyse(
+    data: Sequence[Mapping[str, Value]], draws: Sequence[Mapping[str, Value]], bounds: Sequence[Mapping[str, Value]]
+) -> StudyResult:
+    """The study's result from its rows."""
+    fits = _fits(data)
+    tables = {
+        "data": Table.from_rows(data),
+        "fits": Table.from_rows(fits),
+        "draws": Table.from_rows(draws),
+        "bounds": Table.from_rows(bounds),
+    }
+    proved = [r for r in bounds if r["proved"]]
+    criteria = (
+        Criterion(
+            "largest difference of V from its draws, in standard errors",
+            max(abs(as_number(r["deviation"])) for r in draws),
+            4.0,
+            False,
+        ),
+        Criterion(
+            "farthest that V(s)/V(0) lies outside the certificate, beyond truncation",
+            max(as_number(r["outside_certificate"]) for r in proved),
+            ROUNDING,
+            False,
+        ),
+        Criterion(
+            "farthest that V(s)/V(0) lies outside the linear-programming bounds, beyond truncation",
+            max(as_number(r["outside_program"]) for r in proved),
+            ROUNDING,
+            False,
+        ),
+        Criterion("dephasing cases that the certificate did not recognise", float(len(bounds) - len(proved)), 0, False),
+        Criterion(
+            "points of the walks whose relative error was not met", float(sum(not r["met"] for r in data)), 0, False
+        ),
+    )
+    return StudyResult(tables, criteria, tuple(_findings(data, fits, draws, bounds)), draw)
+
+
+def _findings(
+    data: Sequence[Mapping[str, Value]],
+    fits: Sequence[Mapping[str, Value]],
+    draws: Sequence[Mapping[str, Value]],
+    bounds: Sequence[Mapping[str, Value]],
+) -> list[str]:
+    cases = len({r["case"] for r in draws})
+    out = [
+        f"Against the exact engine's draws: {len(draws)} values of V of {cases} problems, the farthest "
+        f"{max(abs(as_number(r['deviation'])) for r in draws):.2f} standard errors away."
+    ]
+    width = [as_number(r["program_upper"]) - as_number(r["program_lower"]) for r in bounds if r["foretold"]]
+    chord = [as_number(r["certificate_upper"]) - as_number(r["certificate_lower"]) for r in bounds if r["foretold"]]
+    out.append(
+        f"The bounds contain V(s)/V(0) at {len(bounds)} points of {len({r['case'] for r in bounds})} problems; at the "
+        f"scales that were not told the certificate leaves {np.mean(chord):.3g} open on average and the linear "
+        f"programme {np.mean(width):.2g}."
+    )
+    for fit in fits:
+        out.append(
+            f"{fit['family']}, {fit['quantity']} against {fit['variable']} from {fit['from']:g} to {fit['to']:g}: "
+            f"power {fit['power']:.3f} +- {fit['power_error']:.2g} (R^2 {fit['power_r2']:.4f}), "
+            f"exponential rate {fit['rate']:.4f} +- {fit['rate_error']:.2g} (R^2 {fit['exponential_r2']:.4f})."
+        )
+    return out
+
+
+def draw(tables: Mapping[str, Table]) -> Figure:
+    """V along depth with an open cone and with a narrow one, and kappa, m2 and w0 along depth."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.5, 7.2), layout="constrained")
+    top, middle, bottom = figure.subplots(3, 1)
+    rows = tables["data"].rows()
+    along = [r for r in rows if r["family"] == OPEN]
+    depth = [as_number(r["depth"]) for r in along]
+    styles = (("noiseless", OKABE_ITO[0], "o"), ("noisy", OKABE_ITO[1], "s"), ("plateau", OKABE_ITO[2], "^"))
+    for name, colour, marker in styles:
+        value, error = ([as_number(r[c]) for r in along] for c in (name, f"{name}_error"))
+        top.errorbar(depth, value, error, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
+    top.set(xscale="log", yscale="log", xlabel="depth L, cone width 2 L", ylabel="V")
+    top.set_title(f"open cone, {NOISE}", fontsize=9)
+    narrow = [r for r in rows if r["family"] == NARROW]
+    for n, fill in zip(sorted({as_number(r["qubits"]) for r in narrow}), ("full", "none", "left"), strict=False):
+        some = [r for r in narrow if r["qubits"] == n]
+        for name, colour, marker in styles:
+            middle.plot(
+                [as_number(r["depth"]) for r in some],
+                [as_number(r[name]) for r in some],
+                color=colour,
+                marker=marker,
+                markersize=4,
+                linewidth=1,
+                fillstyle=fill,
+                label=f"{name}, n = {n:g}",
+            )
+    middle.set(yscale="log", xlabel="depth L", ylabel="V")
+    middle.set_title("narrow", fontsize=9)
+    known = [r for r in along if r["kappa"] is not None and as_number(r["kappa"]) > 0]
+    for name, colour, marker in (("kappa", OKABE_ITO[0], "o"), ("c2", OKABE_ITO[1], "s"), ("w0", OKABE_ITO[2], "^")):
+        bottom.plot(
+            [as_number(r["depth"]) for r in known],
+            [as_number(r[name]) for r in known],
+            color=colour,
+            marker=marker,
+            markersize=4,
+            linewidth=1,
+            label=name,
+        )
+    bottom.set(xscale="log", yscale="log", xlabel="depth L, cone width 2 L", ylabel="kappa, c2, w0")
+    for axes in (top, middle, bottom):
+        axes.legend(fontsize=6, frameon=False)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
