@@ -396,6 +396,7 @@ def _findings(
 def draw(tables: Mapping[str, Table]) -> Figure:
     """V along depth with an open cone and with a narrow one, and kappa, m2 and w0 along depth."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     figure = Figure(figsize=(3.5, 7.2), layout="constrained")
     top, middle, bottom = figure.subplots(3, 1)
@@ -420,10 +421,11 @@ def draw(tables: Mapping[str, Table]) -> Figure:
                 markersize=4,
                 linewidth=1,
                 fillstyle=fill,
-                label=f"{name}, n = {n:g}",
+                label=name if fill == "full" else None,
             )
     middle.set(yscale="log", xlabel="depth L", ylabel="V")
-    middle.set_title("narrow", fontsize=9)
+    sizes = ", ".join(f"{n:g}" for n in sorted({as_number(r["qubits"]) for r in narrow}))
+    middle.set_title(f"narrow, n = {sizes} (full, open, half symbols)", fontsize=9)
     known = [r for r in along if r["kappa"] is not None and as_number(r["kappa"]) > 0]
     for name, colour, marker in (("kappa", OKABE_ITO[0], "o"), ("c2", OKABE_ITO[1], "s"), ("w0", OKABE_ITO[2], "^")):
         bottom.plot(
@@ -436,6 +438,11 @@ def draw(tables: Mapping[str, Table]) -> Figure:
             label=name,
         )
     bottom.set(xscale="log", yscale="log", xlabel="depth L, cone width 2 L", ylabel="kappa, c2, w0")
+    for axes in (top, bottom):
+        axes.set_xticks([2, 5, 10, 20] if axes is top else [3, 5, 10])
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        for scale in (axes.xaxis, axes.yaxis):
+            scale.set_minor_formatter(NullFormatter())
     for axes in (top, middle, bottom):
         axes.legend(fontsize=6, frameon=False)
         axes.tick_params(labelsize=8)
