@@ -11,9 +11,10 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import CPhaseGate, RZZGate, XXPlusYYGate, iSwapGate
 
 import equinoise as eq
-from equinoise.engines import replica
+from equinoise.engines import kernels, replica
 from equinoise.engines.replica import average, first_order_average
 from equinoise.engines.replica_convergence import Attempt, doubled
+from equinoise.engines.select import averages
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.law.bounds import certificate, survival_bounds
 from equinoise.law.rates import first_order
@@ -208,7 +209,10 @@ def test_cut_bonds_err_by_no_more_than_they_say(monkeypatch):
 
 
 def test_the_doubling_stops_at_the_greatest_bond_and_says_so():
-    found = doubled(lambda b: Attempt(np.array([1 + 1 / b]), b, np.array([0.1]), False), 1e-6, None, 2, 16, 10**9)
+    def attempt(bond):
+        return Attempt(np.array([1 + 1 / bond]), bond, np.array([0.1]), False)
+
+    found = doubled(attempt, 1e-6, np.zeros_like, 2, 16, 10**9)
     assert (found.bond, found.met, found.attempt.everything) == (16, False, 16)
     # half of what the last doubling changed is left; the discarded share, twice, is more
     assert found.error[0] == pytest.approx(0.2 * (1 + 1 / 16))
@@ -278,6 +282,25 @@ def test_collective_dephasing_costs_nothing_and_is_skipped(cut):
     found = average(problem, [0.0, 1.0, math.inf], 1e-3)
     np.testing.assert_allclose(found.variance, found.variance[0], rtol=1e-12)
     assert abs(first_order_average(problem, 1e-3).kappa) < 1e-12
+
+
+def test_gradient_variance_takes_the_average_scale_by_scale_as_asked():
+    problem = stated("hopping and ZZ")
+    found = eq.gradient_variance(problem, [1.0, 0.0, 1.0, math.inf], engine="replica")
+    expected = average(problem, [1.0, 0.0, 1.0, math.inf])
+    np.testing.assert_array_equal(found.variance, expected.variance)
+    np.testing.assert_array_equal(found.per_parameter, expected.per_parameter)
+    np.testing.assert_allclose(found.survival, np.sqrt(expected.variance / expected.variance[1]), rtol=1e-12)
+    assert (found.samples, found.seed, found.engine) == (0, None, "replica")
+
+
+def test_auto_finds_the_average_of_interacting_circuits_without_compiling_kernels_for_draws(monkeypatch):
+    def compiled(*_):
+        raise AssertionError("kernels were compiled for an engine that is not taken")
+
+    monkeypatch.setattr(kernels, "build_blocks", compiled)
+    problem = eq.Problem(eq.circuits.brickwork(14, 2), "Z7", "neel", noise=LOCAL)
+    assert averages(problem, Ensemble(), "auto", draws=10**7, scales=2)
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

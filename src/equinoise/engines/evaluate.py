@@ -313,19 +313,21 @@ def _averaged(
     progress: Callable[[int], None] | None,
 ) -> GradientVariance:
     """The same without sampling."""
-    found = average(problem, [0.0, *wanted], workers=workers, progress=progress)
+    scales = list(dict.fromkeys([0.0, *wanted]))
+    found = average(problem, scales, workers=workers, progress=progress)
     base, size = found.variance[0], np.maximum(found.variance, np.finfo(float).tiny)
+    pick = [scales.index(s) for s in wanted]
     ratio = np.maximum(found.variance, 0.0) / base if base > 0 else np.full(size.shape, np.nan)
     survival = np.sqrt(ratio)
     with np.errstate(invalid="ignore"):
         survival_error = survival / 2 * (found.error / size + found.error[0] / size[0])
     return GradientVariance(
         scales=np.array(wanted),
-        variance=found.variance[1:],
-        standard_error=found.error[1:],
-        per_parameter=found.per_parameter[1:],
-        survival=survival[1:],
-        survival_error=survival_error[1:],
+        variance=found.variance[pick],
+        standard_error=found.error[pick],
+        per_parameter=found.per_parameter[pick],
+        survival=survival[pick],
+        survival_error=survival_error[pick],
         samples=0,
         seed=None,
         engine=found.engine,

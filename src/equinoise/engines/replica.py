@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 Real = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 NAME = "replica"
 # qubits in play up to which the vector is held whole: 6^7 numbers
@@ -252,7 +253,11 @@ def average(
     if _is_dense(circuit):
         found = _whole(attempt)
     else:
-        least = np.full(len(wanted), 1e-9 * float(np.sum(_variances(circuit, 0.0, Truncation(first)))))
+        base = None if 0.0 in wanted else _alone(lambda: float(_variances(circuit, 0.0, Truncation(first)).sum()))
+
+        def least(values: Real) -> Real:
+            return np.full(values.shape, 1e-9 * (values[wanted.index(0.0)] if base is None else base))
+
         found = doubled(attempt, relative_error, least, first, last, memory_limit())
     return EnsembleAverage(
         scales=np.array(wanted),
@@ -301,7 +306,7 @@ def first_order_average(
     """
     circuit = _checked(problem, relative_error)
     first, last = _bonds(bond)
-    unit = _unit(circuit, first)
+    unit = _alone(lambda: _unit(circuit, first))
 
     def attempt(size: int) -> Attempt[tuple[Real, Real, Real]]:
         cuts = [Truncation(size) for _ in range(3)]
@@ -316,7 +321,7 @@ def first_order_average(
         return _attempt(_headline(series, frozen), (series, budget, frozen), discarded, cuts)
 
     dense = _is_dense(circuit)
-    found = _whole(attempt) if dense else doubled(attempt, relative_error, _ONES, first, last, memory_limit())
+    found = _whole(attempt) if dense else doubled(attempt, relative_error, lambda _: _ONES, first, last, memory_limit())
     series, budget, frozen = found.attempt.everything
     values, errors = found.attempt.headline.tolist(), found.error.tolist()
     return FirstOrderAverage(
@@ -369,6 +374,12 @@ def _bonds(bond: int | None) -> tuple[int, int]:
 
 def _workers(workers: int | None) -> int:
     return workers or os.cpu_count() or 1
+
+
+def _alone(work: Callable[[], T]) -> T:
+    """One piece of work with one BLAS thread, as sweeps have: more of them fight over matrices this small."""
+    found: list[T] = parallel_draws(lambda job: job(), [work], 1)
+    return found[0]
 
 
 # -- contractions ------------------------------------------------------------------------------------------------------

@@ -57,7 +57,12 @@ class Converged(Generic[T]):
 
 
 def doubled(
-    attempt: Callable[[int], Attempt[T]], relative_error: float, floor: Real | None, first: int, last: int, room: int
+    attempt: Callable[[int], Attempt[T]],
+    relative_error: float,
+    floor: Callable[[Real], Real],
+    first: int,
+    last: int,
+    room: int,
 ) -> Converged[T]:
     """Attempts at doubled bond dimensions until every headline number's error is small enough.
 
@@ -67,7 +72,7 @@ def doubled(
     Args:
         attempt: The numbers at a bond dimension.
         relative_error: Asked for.
-        floor: Sizes below which a number counts as 0, shape (n,).
+        floor: Sizes below which numbers count as 0, shape (n,), from the headline numbers.
         first: Bond dimension of the first attempt.
         last: Greatest one.
         room: Bytes that the states of an attempt may take.
@@ -88,8 +93,7 @@ def doubled(
             error = np.maximum(
                 np.abs(change), np.maximum(np.abs(extrapolated - now.headline), 2 * now.discarded * size)
             )
-        least = size if floor is None else np.maximum(size, floor)
-        met = bool(np.all(error <= relative_error * least))
+        met = bool(np.all(error <= relative_error * np.maximum(size, floor(now.headline))))
         if met or 2 * bond > last or 4 * now.bytes > room:
             return Converged(now, error, extrapolated, bond, met)
         before, bond = now, 2 * bond
