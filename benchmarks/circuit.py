@@ -18,6 +18,7 @@ __all__ = [
     "free_fermion_problem",
     "interacting_circuit",
     "interacting_problem",
+    "layered_problem",
     "random_angles",
     "wide_gradient",
     "wide_problem",
@@ -61,6 +62,12 @@ def interacting_problem(num_qubits: int, double_layers: int) -> eq.Problem:
     noise = eq.NoiseModel(dephasing=-math.log1p(-DAMPING) / 4)
     circuit = interacting_circuit(num_qubits, double_layers)
     return eq.Problem(circuit, readout=f"Z{num_qubits // 2}", initial="neel", noise=noise)
+
+
+def layered_problem(width: int, half_layers: int) -> eq.Problem:
+    """Half layers of XXPlusYY and RZZ with RZ on all after each: Neel input, Z in the middle, each qubit dephases."""
+    circuit = eq.circuits.brickwork(width, depth=half_layers)
+    return eq.Problem(circuit, readout=f"Z{width // 2}", initial="neel", noise="dephasing:0.01")
 
 
 def cone_alone(circuit: QuantumCircuit) -> tuple[QuantumCircuit, np.ndarray]:

@@ -15,8 +15,15 @@ import numpy as np
 from qiskit import QuantumCircuit
 
 import equinoise as eq
-from benchmarks.circuit import cone_alone, interacting_circuit, interacting_problem, random_angles
+from benchmarks.circuit import (
+    cone_alone,
+    interacting_circuit,
+    interacting_problem,
+    layered_problem,
+    random_angles,
+)
 from benchmarks.measure import Paired, in_turn, run_command, run_task, seconds_of
+from equinoise.engines import replica
 
 __all__ = ["ROWS", "Row"]
 
@@ -395,6 +402,80 @@ def pennylane() -> Row:
     )
 
 
+def replica_sampled() -> Row:
+    """V to 1 % without sampling against the exact engine's draws."""
+    width, half_layers, relative_error, least = 10, 10, 0.01, 20.0
+    repeats, samples, scales = 5, 64, [0.0, 1.0]
+    problem = layered_problem(width, half_layers)
+    spread, pooled = [], []
+
+    def run_ours(_: int) -> None:
+        # a problem of its own for each call: blocks' averages and the sweeps' plan are worked out every time
+        found.append(replica.average(layered_problem(width, half_layers), scales, relative_error))
+
+    def run_draws(repeat: int) -> None:
+        drawn = eq.gradient_variance(problem, scales, samples=samples, seed=repeat, engine="exact")
+        pooled.append(drawn.variance)
+        spread.append(np.square(drawn.standard_error) * samples)
+
+    found: list[replica.EnsembleAverage] = []
+    run_ours(0)
+    run_draws(repeats)
+    timed = in_turn(run_ours, run_draws, repeats)
+    ours, mean, square = found[-1], np.mean(pooled, axis=0), np.mean(spread, axis=0)
+    needed = float(np.max(square / mean**2)) / relative_error**2
+    sampled = Paired(timed.first, tuple(t * needed / samples for t in timed.second))
+    error = np.sqrt(square / (samples * len(pooled)))
+    distance = float(np.max(np.abs(ours.variance - mean) / error))
+    return Row(
+        name="replica-sampled",
+        task=f"V at scales 0 and 1 to {relative_error:.0%}, w = {ours.width}, {half_layers} half layers",
+        ours=_seconds(statistics.median(sampled.first)),
+        peer=f"{needed:,.0f} draws of engine exact {_seconds(statistics.median(sampled.second))}",
+        figure=sampled.ratio,
+        shown=_ratio(sampled),
+        target=f">= {least:g} times",
+        met=sampled.ratio >= least and ours.met and distance < 4,
+        note=f"median of {repeats} ratios; time per draw from {samples} draws a repeat, draws needed from the spread "
+        f"of {samples * len(pooled)}: ((standard deviation/mean)/{relative_error:g})^2; bond dimension {ours.bond}; V "
+        f"{distance:.1f} standard errors from the draws' mean",
+        times={"equinoise": sampled.first, "draws": sampled.second},
+    )
+
+
+def _replica_wide(width: int, half_layers: int, relative_error: float, most: float, bytes_most: float | None) -> Row:
+    name = f"replica-{width}"
+    task = f"V at scales 0 and 1 to {relative_error:.0%}, w = {width}, {half_layers} half layers, fresh process"
+    target = f"< {most:g} s" + ("" if bytes_most is None else f" and < {_gigabytes(bytes_most)}")
+    found = run_task("replica-wide", width=width, half_layers=half_layers, relative_error=relative_error)
+    if "refused" in found:
+        return Row(name, task, shown="refused", target=target, met=False, note=found["refused"])
+    seconds, peak = found["seconds"], found["peak_bytes"]
+    v = ", ".join(f"{a:.4g} +- {b:.1g}" for a, b in zip(found["variance"], found["error"], strict=True))
+    return Row(
+        name=name,
+        task=task,
+        ours=f"{_seconds(seconds)}, {_gigabytes(peak)}",
+        figure=seconds,
+        shown=f"{_seconds(seconds)}, {_gigabytes(peak)}",
+        target=target,
+        met=found["met"] and found["width"] == width and seconds < most and (bytes_most is None or peak < bytes_most),
+        note=f"V {v}; bond dimension {found['bond']}; {_gigabytes(found['before_bytes'])} before the problem is built; "
+        "time includes building it",
+        times={"equinoise": (seconds,)},
+    )
+
+
+def replica_twenty() -> Row:
+    """V of 20 qubits without sampling."""
+    return _replica_wide(20, 10, 0.01, most=60.0, bytes_most=None)
+
+
+def replica_forty() -> Row:
+    """V of 40 qubits without sampling."""
+    return _replica_wide(40, 20, 0.05, most=600.0, bytes_most=4 * GIB)
+
+
 ROWS: dict[str, Callable[[], Row]] = {
     "tensorcircuit": tensorcircuit,
     "aer": aer,
@@ -408,4 +489,7 @@ ROWS: dict[str, Callable[[], Row]] = {
     "wide-2": wide_two,
     "draws": draws,
     "pennylane": pennylane,
+    "replica-sampled": replica_sampled,
+    "replica-20": replica_twenty,
+    "replica-40": replica_forty,
 }

@@ -14,11 +14,13 @@ import equinoise as eq
 from benchmarks.circuit import (
     free_fermion_problem,
     interacting_problem,
+    layered_problem,
     random_angles,
     wide_gradient,
     wide_problem,
 )
 from benchmarks.measure import peak_memory
+from equinoise.engines import replica
 from equinoise.errors import MemoryLimitError
 
 Make = Callable[[], eq.Problem]
@@ -62,6 +64,20 @@ def kappa_wide(
     return record
 
 
+def replica_wide(width: int, half_layers: int, relative_error: float) -> dict[str, Any]:
+    """V without and with noise, without sampling: seconds, peak memory, V and the intervals' half-widths."""
+    scales = [0.0, 1.0]
+    record, found = _measure(
+        lambda: layered_problem(width, half_layers),
+        lambda problem: replica.average(problem, scales, relative_error),
+        warm=lambda: replica.average(layered_problem(4, 2), scales),
+    )
+    if found is not None:
+        record |= {"width": found.width, "bond": found.bond, "met": found.met}
+        record |= {"variance": found.variance.tolist(), "error": found.error.tolist()}
+    return record
+
+
 def _gradient(
     make: Make, small: eq.Problem | None = None, **options: Any
 ) -> tuple[dict[str, Any], np.ndarray, np.ndarray | None]:
@@ -101,7 +117,13 @@ def _measure(
     return record, result
 
 
-TASKS = {"deep": deep, "free-fermion": free_fermion, "kappa-wide": kappa_wide, "wide": wide}
+TASKS = {
+    "deep": deep,
+    "free-fermion": free_fermion,
+    "kappa-wide": kappa_wide,
+    "replica-wide": replica_wide,
+    "wide": wide,
+}
 
 if __name__ == "__main__":
     print(json.dumps(TASKS[sys.argv[1]](**json.loads(sys.argv[2]))))
