@@ -13,6 +13,7 @@ from qiskit.circuit.library import CPhaseGate, RZZGate, XXPlusYYGate, iSwapGate
 import equinoise as eq
 from equinoise.engines import kernels, replica
 from equinoise.engines.replica import average, first_order_average
+from equinoise.engines.replica_chain import Truncation, _split
 from equinoise.engines.replica_convergence import Attempt, doubled
 from equinoise.engines.select import averages
 from equinoise.errors import ParameterError, UnsupportedError
@@ -216,6 +217,14 @@ def test_the_doubling_stops_at_the_greatest_bond_and_says_so():
     assert (found.bond, found.met, found.attempt.everything) == (16, False, 16)
     # half of what the last doubling changed is left; the discarded share, twice, is more
     assert found.error[0] == pytest.approx(0.2 * (1 + 1 / 16))
+
+
+def test_a_cut_counts_the_share_of_the_squared_norm_that_it_takes():
+    cut, labels = Truncation(2), np.zeros(3, dtype=np.int64)
+    first, second, _ = _split(np.diag([3.0, 1.0, 2.0]), labels, labels, cut, right=True)
+    np.testing.assert_allclose(first @ second, np.diag([3.0, 0.0, 2.0]), atol=1e-14)
+    assert cut.discarded == pytest.approx(1 / 14)
+    assert cut.reached == 2
 
 
 # -- the law -----------------------------------------------------------------------------------------------------------
