@@ -15,11 +15,13 @@ import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import XXPlusYYGate
+from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import DensityMatrix, Kraus
+from qiskit.transpiler import InstructionProperties
 
 import equinoise as eq
 from equinoise.errors import CircuitError, ReadoutError, UnsupportedError
-from equinoise.mitigation.decoupling import Decoupled
+from equinoise.mitigation.decoupling import Decoupled, decouple
 from equinoise.mitigation.pulsed_circuit import decoupled_circuit
 
 DATA = Path(__file__).parents[1] / "data"
@@ -193,6 +195,44 @@ def test_readout_errors_of_a_flipped_qubit_change_places() -> None:
 
 
 def test_noise_tied_to_a_gate_under_an_open_frame_is_refused() -> None:
-    noise = {"relaxation": [{"down": 0.1, "gate": "rz"}]}
+    noise = {"relaxation": [{"qubit": 0, "down": 0.1, "gate": "rz"}]}
     with pytest.raises(UnsupportedError, match="tied to gate 'rz'"):
         decoupled_circuit(small(noise=noise), circuits({1: "x0", 2: "x0"})[1], durations=SLOT)
+
+
+def test_a_device_states_durations_and_pulse_errors() -> None:
+    """XY4 by Qiskit's passes on a fake backend: whole time steps, pulses of the x gate of their physical qubit."""
+    backend = GenericBackendV2(4, basis_gates=["rz", "sx", "x", "cz"], coupling_map=[[0, 1], [1, 2], [2, 3]], seed=2)
+    for site in range(4):  # unlike each other, and with errors beyond T1 and T2
+        own = InstructionProperties(duration=(150 + 10 * site) * backend.dt, error=2e-3 * (1 + site))
+        backend.target.update_instruction_properties("x", (site,), own)
+    layout = (3, 2, 1)
+    circuit = QuantumCircuit(3)
+    for k, pair in enumerate(((0, 1), (1, 2), (1, 2), (1, 2), (0, 1))):
+        circuit.append(XXPlusYYGate(Parameter(f"t{k}")), pair)
+        circuit.barrier()
+    noise = eq.NoiseModel.from_backend(backend, layout=layout)
+    problem = eq.Problem(circuit, "Z0", initial="001", noise=noise)
+    found = decouple(problem, "XY4", durations=problem.stated_noise)
+    assert "".join(p.gate for p in found.pulses if p.qubit == 0) == "XYXY"
+    rates: dict[int, float] = {}
+    for pulse in found.pulses:
+        stated = backend.target["x"][(layout[pulse.qubit],)]
+        length = round(stated.duration / backend.dt)
+        assert pulse.duration == pytest.approx(length * backend.dt, rel=1e-12)  # Y is RZ(pi) and X
+        start = (pulse.time - pulse.duration / 2) / backend.dt
+        assert abs(start - round(start)) < 1e-6
+        site = backend.qubit_properties(layout[pulse.qubit])
+        t2 = min(site.t2, 2 * site.t1)
+        thermal = (1 + math.exp(-stated.duration / site.t1) + 2 * math.exp(-stated.duration / t2)) / 4
+        kept = min(1.0, (1 - 1.5 * stated.error - 0.25) / (thermal - 0.25))
+        rates[pulse.qubit] = rates.get(pulse.qubit, 0.0) - math.log(kept)
+    added: dict[int, float] = {}
+    for term in found.decoupled.noise.depolarizing[len(found.plain.noise.depolarizing) :]:
+        added[term.qubits[0]] = added.get(term.qubits[0], 0.0) + term.rate
+    assert min(rates.values()) > 1e-3
+    assert added == pytest.approx({q: r for q, r in rates.items() if r > 0}, rel=1e-9)
+    with pytest.raises(CircuitError, match="leave out pulse_duration"):
+        decouple(problem, durations=backend, pulse_error=0.01)
+    with pytest.raises(CircuitError, match="without a device's calibration"):
+        decouple(problem, durations=eq.NoiseModel.from_string("static:0.1"))

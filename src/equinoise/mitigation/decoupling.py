@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
+from qiskit.providers import BackendV2
 
 from equinoise.engines.draws import FirstOrderDraw, NoisyDraw, check_scale, sampled_draws
 from equinoise.engines.select import select_engine
@@ -19,7 +20,10 @@ from equinoise.law.law import bootstrap_interval
 from equinoise.mitigation.pulse_sequences import pulse_sequence
 from equinoise.mitigation.schedule import Pulse, Schedule, Window, neighbour_colours, padded
 from equinoise.mitigation.toggling import Toggling, toggled_noise
+from equinoise.problem.devices import Calibration
 from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.gate_times import GateTimes, gate_times
+from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 
 __all__ = ["Comparison", "Decoupled", "compare", "decouple"]
@@ -68,7 +72,8 @@ def decouple(
     Args:
         problem: The problem; its noise per slot covers the whole duration of the layer.
         sequence: "X2", "XY4", or [(gate, fraction of the free time), ...].
-        durations: {gate name: seconds}, or ``InstructionDurations`` with a dt.
+        durations: {gate name: seconds}, ``InstructionDurations`` with a dt, or a device: a BackendV2 or a noise model
+            made from one (``problem.stated_noise``, which keeps its layout). A device also states the pulses' errors.
         pulse_duration: Seconds per pulse where the durations state none.
         pulse_error: Average infidelity of one pulse beyond idling: depolarizing with rate -ln(1 - 2 pulse_error).
         staggered: Whether qubits that share a gate take orthogonal sequences, so that they do not flip together.
@@ -91,18 +96,45 @@ def decouple(
         raise CircuitError(f"pulse_error must be an average infidelity in [0, 0.5), got {pulse_error!r}.")
     if not 0 <= pulse_duration < 1:
         raise CircuitError(f"pulse_duration must be a number of seconds >= 0, got {pulse_duration!r}.")
+    device = times_on_device(problem, durations, pulse_duration, pulse_error)
     colours = neighbour_colours(problem) if staggered else (0,) * problem.num_qubits
-    schedule = padded(problem, pulses, durations, pulse_duration, colours)
+    schedule = padded(problem, pulses, device.durations if device else durations, pulse_duration, colours)
     toggling = _toggling(schedule)
     errors: dict[tuple[int, int], float] = {}
     for pulse in schedule.pulses:
         key = (int(min(_slot_time(schedule.edges, pulse.time), toggling.depth - 1e-9)), pulse.qubit)
-        errors[key] = errors.get(key, 0.0) - math.log1p(-2 * pulse_error)
-    notes = _notes(schedule)
+        rate = device.pulse_rates[pulse.gate, pulse.qubit] if device else -math.log1p(-2 * pulse_error)
+        errors[key] = errors.get(key, 0.0) + rate
+    notes = (*_notes(schedule), *(device.notes if device else ()))
     noise = toggled_noise(problem, toggling, errors) if schedule.pulses else problem.noise
     changed = problem.with_noise(noise)
     changed.warnings = (*changed.warnings, *notes)
     return Decoupled(problem, changed, schedule.windows, schedule.pulses, toggling, schedule.circuit, notes)
+
+
+def times_on_device(problem: Problem, durations: Any, pulse_duration: float, pulse_error: float) -> GateTimes | None:
+    """Durations and pulse errors where the durations are a device; None where they are not.
+
+    Raises:
+        CircuitError: A noise model without a calibration, or a device beside a pulse duration or error.
+    """
+    if isinstance(durations, BackendV2):
+        calibration: Calibration | None = Calibration.from_backend(durations)
+    elif isinstance(durations, NoiseModel):
+        calibration = durations.calibration
+    else:
+        return None
+    if calibration is None:
+        raise CircuitError(
+            "durations is a noise model without a device's calibration; give one made by NoiseModel.from_backend, a "
+            "backend, or {gate: seconds}."
+        )
+    if pulse_duration or pulse_error:
+        raise CircuitError(
+            f"durations is the device {calibration.name}, which states how long pulses take and how wrong they are; "
+            "leave out pulse_duration and pulse_error."
+        )
+    return gate_times(calibration, problem.circuit, problem.layers)
 
 
 def _slot_time(edges: tuple[float, ...], time: float) -> float:

@@ -17,7 +17,7 @@ from qiskit.transpiler.passes import ALAPScheduleAnalysis
 from qiskit.utils import apply_prefix
 
 from equinoise.errors import CircuitError, UnsupportedError
-from equinoise.mitigation.decoupling import Decoupled, _slot_time, _toggling
+from equinoise.mitigation.decoupling import Decoupled, _slot_time, _toggling, times_on_device
 from equinoise.mitigation.pauli_frame import Frame, framed_problem, product
 from equinoise.mitigation.schedule import (
     Pulse,
@@ -110,18 +110,20 @@ def decoupled_circuit(
     if not 0 <= pulse_duration < 1:
         raise CircuitError(f"pulse_duration must be a number of seconds >= 0, got {pulse_duration!r}.")
     wires = _matched(problem, pulsed)
-    schedule, stretched = _scheduled(problem, wires, durations, pulse_duration)
+    device = times_on_device(problem, durations, pulse_duration, pulse_error)
+    schedule, stretched = _scheduled(problem, wires, device.durations if device else durations, pulse_duration)
     frames, final = _frames(problem, wires)
     framed, notes = framed_problem(problem, frames, final)
     _check_noise(problem, frames, schedule)
     toggling = _toggling(schedule)
     if stretched:
         notes = (*notes, f"decoupling: the delays of {stretched} idle windows were stretched to the problem's schedule")
-    notes = (*notes, *_pulse_notes(schedule))
+    notes = (*notes, *_pulse_notes(schedule), *(device.notes if device else ()))
     errors: dict[tuple[int, int], float] = {}
     for pulse in schedule.pulses:
         key = (int(min(_slot_time(schedule.edges, pulse.time), toggling.depth - 1e-9)), pulse.qubit)
-        errors[key] = errors.get(key, 0.0) - math.log1p(-2 * pulse_error)
+        rate = device.pulse_rates[pulse.gate, pulse.qubit] if device else -math.log1p(-2 * pulse_error)
+        errors[key] = errors.get(key, 0.0) + rate
     noise = toggled_noise(problem, toggling, errors) if schedule.pulses else problem.noise
     swapped = {q for q, letter in enumerate(final) if letter in "XY"}
     if swapped and noise.readout_error:
