@@ -210,6 +210,9 @@ def compare(
 ) -> Comparison:
     """Kappa and survival of the plain and the decoupled problem from the same draws, and the gain.
 
+    Serves any noise. Under dephasing alone :func:`equinoise.mitigation.shared_paths.compare_paths` is tighter: there
+    both meet the same paths of the noise.
+
     Args:
         result: From :func:`decouple`.
         scale: Noise scale s in (0, infinity].
