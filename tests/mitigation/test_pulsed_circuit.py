@@ -23,6 +23,7 @@ import equinoise as eq
 from equinoise.errors import CircuitError, ReadoutError, UnsupportedError
 from equinoise.mitigation.decoupling import Decoupled, decouple
 from equinoise.mitigation.pulsed_circuit import decoupled_circuit
+from equinoise.problem.devices import snapshot
 
 DATA = Path(__file__).parents[1] / "data"
 NATIVE = {"sx": 3e-8, "sxdg": 3e-8, "h": 3e-8, "cx": 1e-7}
@@ -236,3 +237,23 @@ def test_a_device_states_durations_and_pulse_errors() -> None:
         decouple(problem, durations=backend, pulse_error=0.01)
     with pytest.raises(CircuitError, match="without a device's calibration"):
         decouple(problem, durations=eq.NoiseModel.from_string("static:0.1"))
+
+
+@pytest.mark.parametrize("staggered", [False, True])
+def test_a_circuit_padded_by_qiskit_is_read_back_as_it_was_made(staggered: bool) -> None:
+    """A calibrated snapshot with pulses aligned to 16 dt: the same pulses, windows and noise by two ways."""
+    backend = snapshot("sherbrooke")
+    circuit = QuantumCircuit(3)
+    for k, pair in enumerate(((0, 1), (1, 2), (1, 2), (1, 2), (0, 1))):
+        circuit.append(XXPlusYYGate(Parameter(f"t{k}")), pair)
+        circuit.barrier()
+    problem = eq.Problem(circuit, "Z0", initial="001", noise=eq.NoiseModel.from_backend(backend))
+    made = decouple(problem, "XY4", durations=problem.stated_noise, staggered=staggered)
+    starts = [(p.time - p.duration / 2) / (16 * backend.dt) for p in made.pulses]
+    np.testing.assert_allclose(starts, np.round(starts), atol=1e-6)
+    read = decoupled_circuit(problem, made.circuit, durations=problem.stated_noise)
+    assert len(read.pulses) >= 8
+    assert (read.pulses, read.windows) == (made.pulses, made.windows)
+    assert read.toggling == made.toggling
+    for kind in ("dephasing", "relaxation", "depolarizing"):
+        assert getattr(read.decoupled.noise, kind) == getattr(made.decoupled.noise, kind)

@@ -98,7 +98,8 @@ def decouple(
         raise CircuitError(f"pulse_duration must be a number of seconds >= 0, got {pulse_duration!r}.")
     device = times_on_device(problem, durations, pulse_duration, pulse_error)
     colours = neighbour_colours(problem) if staggered else (0,) * problem.num_qubits
-    schedule = padded(problem, pulses, device.durations if device else durations, pulse_duration, colours)
+    times, alignment = (device.durations, device.alignment) if device else (durations, 1)
+    schedule = padded(problem, pulses, times, pulse_duration, colours, alignment)
     toggling = _toggling(schedule)
     errors: dict[tuple[int, int], float] = {}
     for pulse in schedule.pulses:

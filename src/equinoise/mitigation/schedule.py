@@ -163,7 +163,12 @@ class _Boundaries(TransformationPass):  # type: ignore[misc]
 
 
 def padded(
-    problem: Problem, sequence: PulseSequence, durations: Any, pulse_duration: float, colours: tuple[int, ...]
+    problem: Problem,
+    sequence: PulseSequence,
+    durations: Any,
+    pulse_duration: float,
+    colours: tuple[int, ...],
+    alignment: int = 1,
 ) -> Schedule:
     """The problem's circuit, layers kept apart and scheduled as late as possible, its idle windows filled with pulses.
 
@@ -176,6 +181,7 @@ def padded(
         durations: As :func:`checked_durations` takes them.
         pulse_duration: Seconds, where the durations state none.
         colours: Of every qubit.
+        alignment: Time steps of which every pulse's start is a multiple.
 
     Raises:
         CircuitError: Durations that do not fit.
@@ -188,7 +194,16 @@ def padded(
         own = sequence.staggered(colour)
         gates = [_PULSES[g](label=_LABEL) for g in own.gates]
         qubits = [q for q, c in enumerate(colours) if c == colour]
-        passes.append(PadDynamicalDecoupling(times, gates, qubits=qubits, spacing=own.spacing, skip_reset_qubits=False))
+        passes.append(
+            PadDynamicalDecoupling(
+                times,
+                gates,
+                qubits=qubits,
+                spacing=own.spacing,
+                skip_reset_qubits=False,
+                pulse_alignment=alignment,
+            )
+        )
     manager = PassManager(passes)
     out = manager.run(circuit)
     starts = out.op_start_times

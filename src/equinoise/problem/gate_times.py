@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -40,12 +41,14 @@ class GateTimes:
         pulse_rates: Depolarizing rate of one pulse by ("X", circuit qubit): what the calibrated error of the gate holds
             beyond T1 and T2 during it.
         layout: Physical qubit of each circuit qubit.
+        alignment: Time steps of which every pulse's start must be a multiple; gate durations are rounded up to them.
         notes: What was missing in the calibration.
     """
 
     durations: InstructionDurations
     pulse_rates: Mapping[tuple[str, int], float]
     layout: tuple[int, ...]
+    alignment: int
     notes: tuple[str, ...]
 
 
@@ -100,12 +103,16 @@ def gate_times(calibration: Calibration, circuit: QuantumCircuit, layers: Sequen
             rates[letter, qubit] = tally.excess(_Block((qubit,), []), (site,), gates) if gates else 0.0
             name = letter.lower()
             longest.setdefault((name, (qubit,)), sum(duration for _, duration, _ in gates))
-    rows = [(name, list(qubits), round(seconds / step)) for (name, qubits), seconds in longest.items()]
+    unit = max(1, int(calibration.target.pulse_alignment or 1))
+    rows = [
+        (name, list(qubits), unit * math.ceil(seconds / step / unit - 1e-6))
+        for (name, qubits), seconds in longest.items()
+    ]
     notes = (
         f"{calibration.name}: durations of gates compiled one by one, pulses from the calibration of x or sx",
         *tally.notes(),
     )
-    return GateTimes(InstructionDurations(rows, dt=step), rates, layout, notes)
+    return GateTimes(InstructionDurations(rows, dt=step), rates, layout, unit, notes)
 
 
 def _pulse(calibration: Calibration, letter: str, site: int) -> tuple[str, ...]:
