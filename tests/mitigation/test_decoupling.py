@@ -197,3 +197,11 @@ def test_short_windows_are_left_alone_and_counted() -> None:
 def test_bad_input_is_named(kwargs: dict[str, object], message: str) -> None:
     with pytest.raises(CircuitError, match=message):
         decouple(problem("static:0.04"), **({"durations": TIMES} | kwargs))
+
+
+def test_phases_given_by_hand_on_a_flipped_qubit_are_refused_not_left_as_they_were():
+    static = eq.Problem(eq.circuits.brickwork(4, depth=3), readout="Z1", noise="static:0.05")
+    times = {"xx_plus_yy": 4e-7, "rzz": 2e-7}
+    phases = decouple(static, "X2", durations=times).decoupled.noise
+    with pytest.raises(eq.EquinoiseError, match="phases given by hand have no time within a slot"):
+        decouple(static.with_noise(phases), "X2", durations=times)

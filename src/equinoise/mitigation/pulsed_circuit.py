@@ -114,7 +114,7 @@ def decoupled_circuit(
     schedule, stretched = _scheduled(problem, wires, device.durations if device else durations, pulse_duration)
     frames, final = _frames(problem, wires)
     framed, notes = framed_problem(problem, frames, final)
-    _check_noise(problem, frames, schedule)
+    _check_noise(problem, frames)
     toggling = _toggling(schedule)
     if stretched:
         notes = (*notes, f"decoupling: the delays of {stretched} idle windows were stretched to the problem's schedule")
@@ -430,15 +430,8 @@ def _frames(problem: Problem, wires: list[_Wire]) -> tuple[dict[int, tuple[Frame
     return frames, tuple(final)
 
 
-def _check_noise(problem: Problem, frames: dict[int, tuple[Frame, ...]], schedule: Schedule) -> None:
-    """Refuses noise whose sign under the pulses is not known."""
-    flipped = {p.qubit for p in schedule.pulses if p.gate != "Z"}
-    for modes in problem.noise.phases:
-        if flipped & set(modes.qubits):
-            raise UnsupportedError(
-                "phases given by hand have no time within a slot, so pulses on their qubits cannot be seen in them. "
-                "State the noise as dephasing with a correlation time, or as static."
-            )
+def _check_noise(problem: Problem, frames: dict[int, tuple[Frame, ...]]) -> None:
+    """Refuses noise tied to gates that run under an open frame."""
     under = {problem.circuit.data[p].operation.name for p, f in frames.items() if any(x in "XY" for x in f)}
     for term in (*problem.noise.dephasing, *problem.noise.relaxation):
         if term.gate in under:

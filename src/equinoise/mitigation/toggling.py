@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.errors import MemoryLimitError
+from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.mitigation.filter_function import exponential_overlaps
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import (
@@ -108,8 +108,14 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
 
     Raises:
         MemoryLimitError: A collective process over too many slots and patterns.
+        UnsupportedError: Phases given by hand on a qubit that is flipped.
     """
     noise = problem.noise
+    if any(toggling.flips.get(q) for modes in noise.phases for q in modes.qubits):
+        raise UnsupportedError(
+            "phases given by hand have no time within a slot, so pulses on their qubits cannot be seen in them. State "
+            "the noise as dephasing with a correlation time, or as static."
+        )
     dephasing: list[Dephasing] = []
     relaxation: list[Relaxation] = []
     phases: list[PhaseModes] = list(noise.phases)

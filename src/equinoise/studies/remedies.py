@@ -182,9 +182,9 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
 def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
     """XY4 on the idle qubits of each layer, where some noise is correlated in time.
 
-    Durations are relative: gates on two qubits take a slot, those on one no time; pulses are instantaneous and perfect,
-    so that the gain is the most that decoupling can give. :func:`equinoise.mitigation.decoupling.decouple` takes real
-    durations and pulse errors.
+    With the durations and pulse errors of the problem's device. Without a device durations are relative (gates on two
+    qubits take a slot, those on one no time) and pulses instantaneous and perfect, so that the gain is the most that
+    decoupling can give; :func:`equinoise.mitigation.decoupling.decouple` takes real ones.
 
     Returns:
         The remedy, or None with the reason.
@@ -194,7 +194,10 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
     if not problem.processes:
         return None, "no noise is correlated in time, and white noise leaves nothing to gain by pulses"
     gates = [gate for layer in problem.layers for gate in layer.gates]
-    durations = {gate.name: _SLOT if len(gate.qubits) == 2 else 0.0 for gate in gates}
+    durations: Any = {gate.name: _SLOT if len(gate.qubits) == 2 else 0.0 for gate in gates}
+    cost = "pulses, taken as perfect and instantaneous"
+    if problem.stated_noise.calibration is not None:
+        durations, cost = problem.stated_noise, "pulses, with the device's durations and errors"
     try:
         found = decouple(problem, "XY4", durations=durations)
     except EquinoiseError as error:
@@ -202,7 +205,7 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
     if not found.pulses:
         return None, "; ".join(found.notes) or "no qubit is idle for long enough"
     change = f"XY4 on idle qubits, {len(found.pulses)} pulses"
-    return Remedy("decoupling", change, lambda: found.decoupled, "pulses, taken as perfect and instantaneous"), ""
+    return Remedy("decoupling", change, lambda: found.decoupled, cost), ""
 
 
 def whole_register(problem: Problem) -> Problem:
