@@ -137,6 +137,15 @@ def test_the_average_of_every_parameter_is_the_twins(name):
         )
 
 
+@pytest.mark.parametrize("name", ["hopping and ZZ", "hopping and phase"])
+def test_infinite_noise_is_the_twins_at_a_scale_where_nothing_decays_any_more(name):
+    # the slowest decay is 0.05 or faster: exp(-100)
+    problem = stated(name)
+    np.testing.assert_allclose(
+        average(problem, [math.inf]).per_parameter[0], twin_variance(problem, 2000.0), rtol=1e-10, atol=1e-12
+    )
+
+
 @pytest.mark.parametrize("projected", [False, True])
 def test_product_inputs_turned_by_their_own_rotations_are_the_twins(projected):
     problem = superposed(projected)
