@@ -72,7 +72,7 @@ def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
         moved = [(letters, [q + shift for q in qubits], c) for letters, qubits, c in terms]
         other = problem.with_readout(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
         change = f"read {other.readout_label} instead of {problem.readout_label}"
-        yield Remedy("readout", change, lambda other=other: other, "the model is read elsewhere")  # type: ignore[misc]
+        yield Remedy("readout", change, lambda other=other: other, "another observable under the model")  # type: ignore[misc]
 
 
 def fewer_layers(problem: Problem) -> Iterator[Remedy]:
@@ -86,7 +86,7 @@ def fewer_layers(problem: Problem) -> Iterator[Remedy]:
         if 0 < shorter < depth:
             other = repeated(problem, shorter, period)
             lost = len(problem.parameters) - len(other.parameters)
-            cost = f"{lost} parameters fewer to express the model with"
+            cost = f"{lost} parameters to express the model with"
             yield Remedy("depth", f"{shorter} layers instead of {depth}", lambda other=other: other, cost)  # type: ignore[misc]
 
 
