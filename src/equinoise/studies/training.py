@@ -216,6 +216,7 @@ def _findings(rows: list[dict[str, Value]], ranks: Table) -> tuple[str, ...]:
 def draw(tables: Mapping[str, Table]) -> Figure:
     """Held-out accuracy and the first gradient's norm against the law's prediction."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
     figure = Figure(figsize=(7.2, 3.3), layout="constrained")
     axes = figure.subplots(1, 2)
@@ -230,6 +231,7 @@ def draw(tables: Mapping[str, Table]) -> Figure:
                 axis.scatter(x, y, s=16, marker=marker, color=OKABE_ITO[number], alpha=0.7, linewidths=0, label=label)
     for axis, name in zip(axes, ("held-out accuracy", "norm of the first gradient of the loss"), strict=True):
         axis.set(xscale="log", xlabel="surviving gradient by the law", ylabel=name)
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.spines[["top", "right"]].set_visible(False)
     axes[1].set_yscale("log")
     axes[0].legend(fontsize=7, frameon=False)
