@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
+from equinoise.engines.engine import memory_limit
 from equinoise.engines.select import declarations, select_engine
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.law.rates import BudgetEntry
@@ -377,7 +378,10 @@ def _verified(
     from equinoise.mitigation.verified_law import verified_law
 
     if not keeps_charge(problem):
-        seconds = _seconds(whole_register(problem), samples) * _VERIFIED_SWEEPS / _SWEEPS
+        # before any engine is asked: most of them build tables that a large register has no room for
+        whole = whole_register(problem)
+        fits = 16 * compile_problem(whole).numbers < memory_limit()
+        seconds = _seconds(whole, samples) * _VERIFIED_SWEEPS / _SWEEPS if fits else math.inf
         if seconds > left:
             raise UnsupportedError(
                 f"post-selection sees all {problem.num_qubits} qubits, "
