@@ -236,6 +236,29 @@ def test_a_cut_counts_the_share_of_the_squared_norm_that_it_takes():
     assert cut.reached == 2
 
 
+def test_a_share_counts_what_both_its_sweeps_discard(monkeypatch):
+    made, seen = [], []
+
+    class Watched(Truncation):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    def one_bond(attempt, relative_error, floor, first, last, room):
+        made.clear()
+        seen.append((attempt(8), *made))
+        return doubled(attempt, relative_error, floor, first, last, room)
+
+    monkeypatch.setattr(replica, "_is_dense", lambda _: False)
+    monkeypatch.setattr(replica, "Truncation", Watched)
+    monkeypatch.setattr(replica, "doubled", one_bond)
+    first_order_average(eq.Problem(eq.circuits.brickwork(8, 4), "Z4", "neel", noise=LOCAL), 0.5)
+    ((attempt, series, _, frozen),) = seen
+    assert min(series.discarded, frozen.discarded) > 1e-3
+    np.testing.assert_allclose(attempt.discarded[:3], series.discarded, rtol=1e-12)
+    assert attempt.discarded[3] == pytest.approx(series.discarded + frozen.discarded, rel=1e-12)
+
+
 # -- the law -----------------------------------------------------------------------------------------------------------
 
 
