@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from equinoise.cli.sampling import EnsembleName, Seed, Workers
 from equinoise.cli.statement import (
     AllowBroken,
     Charge,
@@ -44,28 +45,9 @@ def advise(
     first_samples: Annotated[
         int, typer.Option(metavar="N", help="Draws of each prediction by the law.", rich_help_panel=_SAMPLING)
     ] = 8,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Of the draws; the same numbers whatever the number of workers.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = 0,
-    ensemble: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="How parameters are drawn: uniform over each one's period, or normal:WIDTH in radians.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = "uniform",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Draws run at once.", show_default="one per processor", rich_help_panel=_SAMPLING
-        ),
-    ] = None,
+    seed: Seed = 0,
+    ensemble: EnsembleName = "uniform",
+    workers: Workers = None,
     json_file: Annotated[
         str | None,
         typer.Option(

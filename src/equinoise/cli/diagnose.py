@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equinoise.cli.sampling import EnsembleName, Seed, Workers
 from equinoise.cli.statement import (
     AllowBroken,
     Charge,
@@ -47,14 +48,7 @@ def diagnose(
     samples: Annotated[
         int, typer.Option(metavar="N", help="Draws of the parameters.", rich_help_panel=_SAMPLING)
     ] = 128,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Of the draws; the same numbers whatever the number of workers.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = 0,
+    seed: Seed = 0,
     shots: Annotated[
         int,
         typer.Option(
@@ -63,14 +57,7 @@ def diagnose(
             rich_help_panel=_SAMPLING,
         ),
     ] = 10_000,
-    ensemble: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="How parameters are drawn: uniform over each one's period, or normal:WIDTH in radians.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = "uniform",
+    ensemble: EnsembleName = "uniform",
     engine: Annotated[
         str,
         typer.Option(
@@ -96,16 +83,7 @@ def diagnose(
             rich_help_panel=_SAMPLING,
         ),
     ] = True,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Draws run at once.",
-            show_default="one per processor, fewer if memory is short",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = None,
+    workers: Workers = None,
     json_file: Annotated[
         str | None,
         typer.Option(

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from equinoise.cli.sampling import EnsembleName, Workers
+
 __all__ = ["rank"]
 
 _TASK = "Task"
@@ -110,23 +112,11 @@ def rank(
         ),
     ] = 16,
     seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.", rich_help_panel=_SAMPLING)] = 0,
-    ensemble: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="How parameters are drawn: uniform over each one's period, or normal:WIDTH in radians.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = "uniform",
+    ensemble: EnsembleName = "uniform",
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="auto, or an engine's name.", rich_help_panel=_SAMPLING)
     ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=1, help="Draws run at once.", show_default="one per processor", rich_help_panel=_SAMPLING
-        ),
-    ] = None,
+    workers: Workers = None,
     top: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=_OUTPUT),
