@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -26,10 +27,11 @@ def fitted(**options):
     return ChargeClassifier(**{**SETTINGS, "epochs": 3, **options}).fit(X, Y)
 
 
-def same(a, b):
-    assert a.history_ == b.history_
+def same(a, b, rounding=0.0):
+    for one, two in zip(a.history_, b.history_, strict=True):
+        np.testing.assert_allclose(dataclasses.astuple(one), dataclasses.astuple(two), rtol=rounding)
     for one, two in zip(a.weights_.arrays, b.weights_.arrays, strict=True):
-        np.testing.assert_array_equal(one, two)
+        np.testing.assert_allclose(one, two, rtol=rounding, atol=rounding)
 
 
 @pytest.mark.slow
@@ -88,7 +90,7 @@ def test_a_run_killed_by_sigkill_goes_on_to_the_same_numbers(tmp_path):
     options = {"epochs": epoch + 2, "shots": 40}
     resumed = fitted(checkpoint=folder, callback=seen.append, **options)
     assert [one.epoch for one in seen] == [epoch + 1, epoch + 2]  # it went on and did not start anew
-    same(resumed, fitted(**options))
+    same(resumed, fitted(**options), rounding=1e-12)  # BLAS adds in an order that depends on where arrays begin
 
 
 def test_an_interruption_within_an_epoch_loses_no_batch(tmp_path):
@@ -101,7 +103,7 @@ def test_an_interruption_within_an_epoch_loses_no_batch(tmp_path):
     ticks = []
     resumed = fitted(checkpoint=tmp_path, progress=lambda done, total: ticks.append(done))
     assert ticks[0] == 8
-    same(resumed, fitted())
+    same(resumed, fitted(), rounding=1e-12)
 
 
 def test_a_foreign_checkpoint_is_refused(tmp_path):

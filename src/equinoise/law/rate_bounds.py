@@ -227,6 +227,7 @@ def least_widening(known: Functions, low: Real, high: Real, unit: Real, support:
     return widening, extra
 
 
+_WIDENINGS = (0.0, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
 _OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
@@ -235,16 +236,23 @@ def _constant(value: float) -> Functions:
 
 
 def _multipliers(goal: Real, columns: Real, low: Real, high: Real) -> tuple[float, Real]:
-    """c_0 and c of the linear program on a grid: minimise goal.w over w >= 0, sum w = 1, low <= columns w <= high."""
+    """c_0 and c of the linear program on a grid: minimise goal.w over w >= 0, sum w = 1, low <= columns w <= high.
+
+    Integrals known to rounding can leave the solver without a feasible point on one processor and with one on another:
+    then they are widened until it finds one. Any multipliers are right; those of a wider program are as good as its
+    width is small.
+    """
     count, size = columns.shape
-    found = linprog(
-        np.concatenate([goal, np.zeros(count)]),
-        A_eq=np.block([[np.ones(size), np.zeros(count)], [columns, -np.eye(count)]]),
-        b_eq=np.concatenate([[1.0], np.zeros(count)]),
-        bounds=np.concatenate([np.tile([0.0, np.inf], (size, 1)), np.column_stack([low, high])]),
-        options=_OPTIONS,
-    )
-    if found.eqlin is None or found.eqlin.marginals is None or not np.isfinite(found.eqlin.marginals).all():
-        # any multipliers are right; these leave the target's own minimum
-        return 0.0, np.zeros(count)
-    return float(found.eqlin.marginals[0]), np.asarray(found.eqlin.marginals[1:])
+    for widening in _WIDENINGS:
+        found = linprog(
+            np.concatenate([goal, np.zeros(count)]),
+            A_eq=np.block([[np.ones(size), np.zeros(count)], [columns, -np.eye(count)]]),
+            b_eq=np.concatenate([[1.0], np.zeros(count)]),
+            bounds=np.concatenate(
+                [np.tile([0.0, np.inf], (size, 1)), np.column_stack([low - widening, high + widening])]
+            ),
+            options=_OPTIONS,
+        )
+        if found.success and np.isfinite(found.eqlin.marginals).all():
+            return float(found.eqlin.marginals[0]), np.asarray(found.eqlin.marginals[1:])
+    return 0.0, np.zeros(count)  # leaves the target's own minimum

@@ -204,7 +204,7 @@ def train(
             rng = np.random.default_rng(np.random.SeedSequence([plan.seed, _SHOTS, epoch, batch]))
             loss, right, gradient = loss_and_gradient(model, weights, states, labels[rows], plan.shots, rng)
             optimiser.update_params(weights.arrays, gradient)
-            sums = sums + np.array([loss * rows.size, right, float(gradient[0] @ gradient[0])])
+            sums = sums + np.array([loss * rows.size, right, float(np.sum(gradient[0] ** 2))])
             batch += 1
             if batch == batches:
                 history.append(
