@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,25 @@ from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
 from equinoise.problem.blocks import breaking_gates
+from equinoise.problem.equivariance import breaking_gates_of, ends_obstacle
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
+from equinoise.problem.pauli_sums import from_operator
 from equinoise.problem.phase_modes import PhaseModes
 from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
+from equinoise.problem.steps import Step, steps
+from equinoise.problem.symmetry import NAMES, Symmetry, parse_symmetry
 
 __all__ = ["Problem", "place_noise"]
 
 
 class Problem:
-    """A charge-conserving circuit with its readout, initial state and noise.
+    """An equivariant circuit with its readout, initial state and noise.
 
-    C(theta; s) = Tr[O exp(s E_L) U_L ... exp(s E_1) U_1(rho_0)], with the charge Q = sum_i (1 - Z_i)/2.
+    C(theta; s) = Tr[O exp(s E_L) U_L ... exp(s E_1) U_1(rho_0)], where all U_l commute with the symmetry: by default
+    the charge Q = sum_i (1 - Z_i)/2.
 
     Args:
         circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
@@ -38,19 +44,22 @@ class Problem:
         noise: A :class:`NoiseModel`, or what :meth:`NoiseModel.from_string` reads.
         projected: Whether the readout is P_q O P_q, P_q the projector on the active sector of all n qubits.
         charge: The active sector q; by default the charge of the initial state.
-        allow_broken: Compute in the full space where gates or readout break the charge, instead of refusing.
+        allow_broken: Compute in the full space where gates or readout break the symmetry, instead of refusing.
+        symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
+            :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
 
     Attributes:
         layers: The circuit's layers.
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
+        symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
         stated_initial: The initial state as it was given.
         warnings: What was assumed, dropped, clipped or chosen.
 
     Raises:
-        SymmetryError: A gate breaks the charge (named, with its position).
+        SymmetryError: A gate breaks the symmetry (named, with its position), or neither readout nor input keeps it.
         ReadoutError: The readout is malformed or does not conserve the charge.
         ParameterError: A parameter in no gate or a nonlinear angle.
         StateError: A malformed initial state, or a charge outside 0..n.
@@ -74,6 +83,7 @@ class Problem:
         projected: bool = False,
         charge: int | None = None,
         allow_broken: bool = False,
+        symmetry: Symmetry | str = "charge",
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -87,6 +97,7 @@ class Problem:
         self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
         self.projected = bool(projected)
         self.allow_broken = bool(allow_broken)
+        self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
         self._set_readout(readout)
         split = layered(circuit, find_preparation=initial is None)
         if initial is None and not _prepares(split):
@@ -96,16 +107,17 @@ class Problem:
             raise CircuitError("the circuit has no gates between preparation and readout.")
         warnings = list(split.notes)
         self._check_parameters()
-        self.breaking = self._breaking()
+        self.breaking = self._breaking() if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
         if self.breaking and not allow_broken:
+            more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
+            own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
+            claim = " breaks the charge sum_i (1 - Z_i)/2" if self.by_charge else ""
             raise SymmetryError(
-                f"{self.breaking[0]} breaks the charge sum_i (1 - Z_i)/2"
-                + (f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else "")
-                + ". Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or pass "
-                "allow_broken=True (--allow-broken) to compute in the full space of the light cone."
-                + ("" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION)
+                f"{self.breaking[0]}{claim}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
             )
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
+        self._check_ends()
         self.charge: int | None = self._charge(charge)
         self.stated_initial = initial
         self._stated: tuple[str, ...] = tuple(warnings)
@@ -167,7 +179,39 @@ class Problem:
         warnings.append("the circuit prepares no state of its own and none was given: Néel input assumed")
         return parse_initial("neel", self.num_qubits)
 
+    @property
+    def by_charge(self) -> bool:
+        """Whether the symmetry is the total charge."""
+        return self.symmetry.name == "charge"
+
+    @property
+    def conserves(self) -> bool:
+        """Whether gates and readout conserve the total charge, as claimed."""
+        return self.by_charge and not self.breaking and self.readout_conserves
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The circuit as steps of one angle each; see :func:`equinoise.problem.steps.steps`."""
+        return steps(self.layers)
+
+    def _check_ends(self) -> None:
+        """Refuses readout and input that do not fit the symmetry together."""
+        if self.by_charge or self.allow_broken:
+            return
+        obstacle = ends_obstacle(from_operator(self.readout), self.initial, self.symmetry)
+        if obstacle is not None:
+            raise SymmetryError(
+                f"{obstacle}: nothing can be reduced by {self.symmetry}. Give a readout or an input that the symmetry "
+                "keeps, claim less, or pass allow_broken=True (--allow-broken) to compute in the full space."
+            )
+
     def _charge(self, charge: int | None) -> int | None:
+        if not self.by_charge:
+            if charge is not None or self.projected:
+                raise StateError(
+                    f"charge= and projected= select a sector of the total charge; the symmetry is {self.symmetry}."
+                )
+            return None
         if charge is not None and (isinstance(charge, bool) or not isinstance(charge, int)):
             raise StateError(f"charge must be an integer in 0..{self.num_qubits}, got {charge!r}.")
         if charge is not None and not 0 <= charge <= self.num_qubits:
@@ -195,6 +239,7 @@ class Problem:
         """
         other = self._bare_copy()
         other._set_readout(readout)
+        other._check_ends()
         return other
 
     def with_noise(self, noise: NoiseModel | str | Mapping[str, Any] | None) -> Problem:
@@ -226,7 +271,7 @@ class Problem:
         if not errors:
             return self
         operator = attenuated(self.readout, errors)
-        moves = operator.paulis.x.sum(axis=1) % 2 == 1
+        moves = self.by_charge & (operator.paulis.x.sum(axis=1) % 2 == 1)
         other = self.with_readout(operator[~moves] if np.any(moves) else operator)
         if np.any(moves) and self.charge is None:
             other.warnings += (f"readout errors leave {int(moves.sum())} terms that move the charge; left out",)
@@ -236,7 +281,7 @@ class Problem:
         self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)
         self.readout_label: str = readout if isinstance(readout, str) else _label(self.readout)
         self.readout_conserves: bool = commutes_with_charge(self.readout)
-        if not self.readout_conserves and not self.allow_broken:
+        if self.by_charge and not self.readout_conserves and not self.allow_broken:
             raise ReadoutError(
                 f"the readout {self.readout_label!r} does not conserve the charge: it must commute with "
                 "sum_i (1 - Z_i)/2, as Z5, Z1Z2 or X2X3+Y2Y3 do. Or pass allow_broken=True (--allow-broken)."
@@ -278,6 +323,21 @@ class Problem:
         )
 
 
+def _symmetry(symmetry: Symmetry | str, num_qubits: int) -> Symmetry:
+    if isinstance(symmetry, str):
+        return parse_symmetry(symmetry, num_qubits)
+    if not isinstance(symmetry, Symmetry):
+        raise SymmetryError(
+            f"symmetry must be a name or one of equinoise.symmetry's, got {type(symmetry).__name__}. Names: "
+            f"{', '.join(NAMES)}."
+        )
+    if symmetry.num_qubits != num_qubits:
+        raise SymmetryError(
+            f"the symmetry {symmetry} acts on {symmetry.num_qubits} qubits, the circuit has {num_qubits}."
+        )
+    return symmetry
+
+
 def _label(operator: SparsePauliOp) -> str:
     parts = []
     for letters, qubits, coefficient in operator.to_sparse_list():
@@ -309,6 +369,11 @@ def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Lay
     return place(model, circuit, layers)
 
 
+_CONSERVING = (
+    "Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or claim another symmetry "
+    "(symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
+)
+_EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
 _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
 
 

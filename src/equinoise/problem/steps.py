@@ -1,0 +1,128 @@
+"""A circuit as steps exp(-i angle H) with H as large as a shared angle makes it: what a symmetry acts on.
+
+A permutation-equivariant layer holds RZZ(theta) on every pair; no single gate is symmetric, their product is. So
+rotations of one layer with the same angle that commute are joined, across rotations that commute with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from equinoise.problem.gates import Angle, Rotation
+from equinoise.problem.layers import Layer
+from equinoise.problem.pauli_sums import Sum, commutator, from_matrix
+
+__all__ = ["Step", "steps"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """exp(-i angle H) for mutually commuting rotations of one layer.
+
+    Attributes:
+        layer: Counted from 0.
+        angle: Linear in the parameters; its first coefficient is 1 (a fixed angle is 1).
+        generator: H as a Pauli sum, identity left out.
+        rotations: What it was joined from, in time order; their own angles and generators.
+        owners: For each rotation the position of its gate in ``circuit.data``.
+    """
+
+    layer: int
+    angle: Angle
+    generator: Sum = field(hash=False)
+    rotations: tuple[Rotation, ...] = field(hash=False)
+    owners: tuple[int, ...] = ()
+
+    @property
+    def qubits(self) -> frozenset[int]:
+        """Where it acts."""
+        return frozenset(q for string in self.generator for q, _ in string)
+
+
+class _Open:
+    """A step that further rotations may join."""
+
+    def __init__(self, angle: Angle) -> None:
+        self.angle = angle
+        self.generator: Sum = {}
+        self.rotations: list[Rotation] = []
+        self.owners: list[int] = []
+        self.letters: dict[int, set[str]] = {}
+        self.touching: dict[int, list[Sum]] = {}
+
+    def commutes(self, part: Sum, letters: dict[int, set[str]]) -> bool:
+        """Whether a rotation commutes with every rotation of the step."""
+        shared = [q for q in letters if q in self.letters]
+        if all(len(letters[q] | self.letters[q]) == 1 for q in shared):
+            return True
+        near = {id(other): other for q in shared for other in self.touching[q]}
+        return not any(commutator(part, other) for other in near.values())
+
+    def join(self, rotation: Rotation, part: Sum, letters: dict[int, set[str]], position: int) -> None:
+        self.rotations.append(rotation)
+        self.owners.append(position)
+        for string, value in part.items():
+            self.generator[string] = self.generator.get(string, 0.0) + value
+        for q, kinds in letters.items():
+            self.letters.setdefault(q, set()).update(kinds)
+            self.touching.setdefault(q, []).append(part)
+
+
+def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None) -> tuple[Step, ...]:
+    """The steps of all layers, in time order.
+
+    Args:
+        layers: The circuit's.
+        kept: Per layer the indices of the blocks to take; all by default.
+    """
+    out: list[Step] = []
+    for number, layer in enumerate(layers):
+        opened: list[_Open] = []
+        chosen = range(len(layer.blocks)) if kept is None else sorted(kept[number])
+        for index in chosen:
+            block = layer.blocks[index]
+            owners = {id(r): gate.position for gate in block.gates for r in gate.rotations}
+            for rotation in block.rotations:
+                angle, part = _normal(rotation)
+                if not part:
+                    continue
+                letters: dict[int, set[str]] = {}
+                for string in part:
+                    for q, p in string:
+                        letters.setdefault(q, set()).add(p)
+                place = _host(opened, angle, part, letters)
+                if place is None:
+                    place = _Open(angle)
+                    opened.append(place)
+                place.join(rotation, part, letters, owners.get(id(rotation), block.gates[0].position))
+        for one in opened:
+            generator = {s: v for s, v in one.generator.items() if abs(v) > 1e-14}
+            out.append(Step(number, one.angle, generator, tuple(one.rotations), tuple(one.owners)))
+    return tuple(out)
+
+
+def _host(opened: list[_Open], angle: Angle, part: Sum, letters: dict[int, set[str]]) -> _Open | None:
+    """The latest open step of this angle that the rotation can be moved back to and join."""
+    for one in reversed(opened):
+        joins = one.angle == angle
+        commutes = one.commutes(part, letters)
+        if joins and commutes:
+            return one
+        if not commutes:
+            return None
+    return None
+
+
+def _normal(rotation: Rotation) -> tuple[Angle, Sum]:
+    """The angle scaled to first coefficient 1, and the generator with it."""
+    angle = rotation.angle
+    factor = angle.coefficients[0][1] if angle.coefficients else angle.constant
+    if factor == 0:
+        return angle, {}
+    part = from_matrix(np.ascontiguousarray(rotation.generator), rotation.qubits)
+    scaled = angle.scaled(1 / factor)
+    rounded = Angle(round(scaled.constant, 12) + 0.0, tuple((k, round(c, 12)) for k, c in scaled.coefficients))
+    return rounded, {string: factor * value for string, value in part.items()}

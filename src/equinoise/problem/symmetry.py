@@ -1,0 +1,506 @@
+"""Symmetries: groups that act on the qubits, given by their generators.
+
+A generator is a sum of one-qubit Paulis Q (the group exp(-i a Q)), a permutation of the qubits, or a Pauli string. All
+checks are of generators on Pauli sums and so cost no 2^n.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from equinoise.errors import SymmetryError
+from equinoise.problem.pauli_sums import String, Sum, commutator, largest, multiplied, written
+
+__all__ = [
+    "NAMES",
+    "Charge",
+    "Generator",
+    "PauliString",
+    "Permutation",
+    "Symmetry",
+    "change",
+    "charge",
+    "charges",
+    "parity",
+    "parse_symmetry",
+    "permutation",
+    "reflection",
+    "su2",
+    "translation",
+]
+
+T = TypeVar("T")
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A continuous generator Q = sum c_i P_i of one-qubit Paulis.
+
+    Attributes:
+        pairs: ((qubit, letter, c), ...).
+    """
+
+    pairs: tuple[tuple[int, str, float], ...]
+
+    @property
+    def qubits(self) -> frozenset[int]:
+        """Where it acts."""
+        return frozenset(q for q, _, _ in self.pairs)
+
+    @property
+    def operator(self) -> Sum:
+        """Q as a Pauli sum."""
+        return {((q, p),): c for q, p, c in self.pairs}
+
+    def on(self, place: Mapping[int, int]) -> Charge:
+        """On renumbered qubits; those without a place are left out."""
+        return Charge(tuple((place[q], p, c) for q, p, c in self.pairs if q in place))
+
+    def __str__(self) -> str:
+        letters = {(p, c) for _, p, c in self.pairs}
+        if len(letters) == 1:
+            letter, _ = letters.pop()
+            return f"sum of {letter} on {_listed(sorted(self.qubits))}"
+        return "sum of " + " ".join(f"{c:+g}{p}{q}" for q, p, c in self.pairs)
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """The unitary that takes the state of qubit i to qubit image[i].
+
+    Attributes:
+        image: A permutation of 0..n-1.
+    """
+
+    image: tuple[int, ...]
+
+    @property
+    def qubits(self) -> frozenset[int]:
+        """The qubits that it moves."""
+        return frozenset(q for q, to in enumerate(self.image) if q != to)
+
+    def on(self, place: Mapping[int, int]) -> Permutation:
+        """On renumbered qubits, among which it must stay."""
+        image = list(range(len(place)))
+        for q, i in place.items():
+            image[i] = place[self.image[q]]
+        return Permutation(tuple(image))
+
+    def __str__(self) -> str:
+        return "permutation " + (
+            "".join("(" + " ".join(map(str, cycle)) + ")" for cycle in _cycles(self.image)) or "()"
+        )
+
+
+@dataclass(frozen=True)
+class PauliString:
+    """A Pauli string as a unitary.
+
+    Attributes:
+        letters: ((qubit, letter), ...) sorted by qubit.
+    """
+
+    letters: String
+
+    @property
+    def qubits(self) -> frozenset[int]:
+        """Where it acts."""
+        return frozenset(q for q, _ in self.letters)
+
+    def on(self, place: Mapping[int, int]) -> PauliString:
+        """On renumbered qubits; those without a place are left out."""
+        return PauliString(tuple(sorted((place[q], p) for q, p in self.letters if q in place)))
+
+    def __str__(self) -> str:
+        kinds = {p for _, p in self.letters}
+        if len(kinds) == 1 and len(self.letters) > 4:
+            return f"product of {kinds.pop()} on {_listed([q for q, _ in self.letters])}"
+        return f"string {written(self.letters)}"
+
+
+Generator = Charge | Permutation | PauliString
+
+
+def change(operator: Mapping[String, float], generator: Generator) -> Sum:
+    """G A g^dag - A of a permutation or string, i [Q, A] of a charge: empty where A is invariant."""
+    if isinstance(generator, Charge):
+        return _kept(commutator(generator.operator, operator), operator)
+    out: Sum = {}
+    if isinstance(generator, Permutation):
+        for string, value in operator.items():
+            moved = tuple(sorted((generator.image[q], p) for q, p in string))
+            out[moved] = out.get(moved, 0.0) + value
+            out[string] = out.get(string, 0.0) - value
+        return _kept(out, operator)
+    letters = dict(generator.letters)
+    for string, value in operator.items():
+        if sum(letters.get(q, p) != p for q, p in string) % 2:
+            out[string] = -2.0 * value
+    return _kept(out, operator)
+
+
+def _kept(difference: Sum, operator: Mapping[String, float]) -> Sum:
+    floor = _TOLERANCE * largest(operator)
+    return {s: v for s, v in difference.items() if abs(v) > floor}
+
+
+@dataclass(frozen=True)
+class Symmetry:
+    """A group acting on n qubits.
+
+    Products of symmetries, ``a * b``, hold the generators of both.
+
+    Attributes:
+        name: In the field's words.
+        num_qubits: n.
+        generators: What generates it.
+
+    Raises:
+        SymmetryError: A generator acts on a qubit that there is not.
+
+    Example:
+        >>> import equinoise as eq
+        >>> ring = eq.symmetry.translation(6) * eq.symmetry.parity(6, "X")
+        >>> ring.name, len(ring.generators), ring.on_site
+        ('translation * parity:X', 2, False)
+    """
+
+    name: str
+    num_qubits: int
+    generators: tuple[Generator, ...]
+
+    def __post_init__(self) -> None:
+        for generator in self.generators:
+            outside = [q for q in generator.qubits if not 0 <= q < self.num_qubits]
+            permuted = generator.image if isinstance(generator, Permutation) else range(self.num_qubits)
+            if outside or sorted(permuted) != list(range(self.num_qubits)):
+                raise SymmetryError(
+                    f"the symmetry {self.name!r} has the {generator}, which does not act on the qubits "
+                    f"0..{self.num_qubits - 1} of the circuit."
+                )
+
+    def __mul__(self, other: Symmetry) -> Symmetry:
+        if other.num_qubits != self.num_qubits:
+            raise SymmetryError(
+                f"symmetries of {self.num_qubits} and of {other.num_qubits} qubits have no product: give both the "
+                "circuit's number of qubits."
+            )
+        generators = (*self.generators, *(g for g in other.generators if g not in self.generators))
+        return Symmetry(f"{self.name} * {other.name}", self.num_qubits, generators)
+
+    @property
+    def on_site(self) -> bool:
+        """Whether every element is a product of one-qubit unitaries, so that it acts on any set of qubits."""
+        return not any(isinstance(g, Permutation) and g.qubits for g in self.generators)
+
+    @property
+    def trivial(self) -> bool:
+        """Whether only the identity is left."""
+        return not any(g.qubits for g in self.generators)
+
+    def on(self, qubits: Sequence[int]) -> Symmetry:
+        """On some of the qubits, numbered 0..w-1 in their order: the on-site part, and permutations if all are kept."""
+        place = {q: i for i, q in enumerate(qubits)}
+        kept = [g for g in self.generators if len(place) == self.num_qubits or not isinstance(g, Permutation)]
+        here = [g.on(place) for g in kept]
+        return Symmetry(self.name, len(place), tuple(g for g in here if g.qubits))
+
+    def broken_by(self, operator: Mapping[String, float]) -> Generator | None:
+        """The first generator that an operator does not commute with."""
+        return next((g for g in self.generators if change(operator, g)), None)
+
+    def kept_where(self, keeps: Callable[[Generator], bool]) -> Symmetry:
+        """The largest subgroup found among the generators and what follows from them, by a test of single elements.
+
+        Tried beyond the generators that fail: their powers, products of two, swaps within an orbit of permutations, and
+        for a charge the Pauli strings it contains.
+        """
+        good = [g for g in self.generators if keeps(g)]
+        if len(good) == len(self.generators):
+            return self
+        failed = [g for g in self.generators if g not in good]
+        more = [g for g in _further(failed, self.num_qubits) if g.qubits and g not in good and keeps(g)]
+        generators = tuple(_independent([*good, *more]))
+        return Symmetry(_describe(generators, self.num_qubits), self.num_qubits, generators)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _further(failed: Sequence[Generator], num_qubits: int) -> list[Generator]:
+    out: list[Generator] = []
+    for g in failed:
+        if isinstance(g, Charge):
+            kinds = {p for _, p, _ in g.pairs}
+            if len(kinds) == 1 and len({abs(c) for _, _, c in g.pairs}) == 1:
+                out.append(PauliString(tuple(sorted((q, p) for q, p, _ in g.pairs))))
+    permutations = [g for g in failed if isinstance(g, Permutation)]
+    strings = [g for g in failed if isinstance(g, PauliString)]
+    for a, b in itertools.combinations(strings, 2):
+        out.append(PauliString(multiplied(a.letters, b.letters)[1]))
+    for g in permutations:
+        order = math.lcm(*(len(c) for c in _cycles(g.image)))
+        power = g.image
+        for exponent in range(2, order):
+            power = tuple(g.image[q] for q in power)
+            if order % exponent == 0:
+                out.append(Permutation(power))
+    for first, second in itertools.combinations(permutations, 2):
+        out.append(Permutation(tuple(second.image[q] for q in first.image)))
+    # swaps of any two qubits, where the group is made of swaps
+    swaps = [tuple(sorted(g.qubits)) for g in permutations if len(g.qubits) == 2]
+    if swaps:
+        for orbit in _orbits(swaps, num_qubits):
+            out += [_swap(num_qubits, a, b) for a, b in itertools.combinations(orbit, 2)]
+    return out
+
+
+def _independent(generators: Iterable[Generator]) -> list[Generator]:
+    """Without repetitions; of the swaps of an orbit only enough to generate it."""
+    out: list[Generator] = []
+    swapped: list[tuple[int, ...]] = []
+    for g in generators:
+        if isinstance(g, Permutation) and len(g.qubits) == 2:
+            pair = tuple(sorted(g.qubits))
+            size = max(pair) + 1
+            joined = next(
+                (o for o in _orbits(swapped, max([size, *(max(s) + 1 for s in swapped)])) if pair[0] in o), []
+            )
+            if pair[1] in joined:
+                continue
+            swapped.append(pair)
+        if g not in out:
+            out.append(g)
+    return out
+
+
+def _orbits(pairs: Sequence[tuple[int, ...]], num_qubits: int) -> list[list[int]]:
+    root = list(range(num_qubits))
+
+    def find(q: int) -> int:
+        while root[q] != q:
+            q = root[q]
+        return q
+
+    for a, b in pairs:
+        root[find(a)] = find(b)
+    sets: dict[int, list[int]] = {}
+    for q in range(num_qubits):
+        sets.setdefault(find(q), []).append(q)
+    return [s for s in sets.values() if len(s) > 1]
+
+
+def _describe(generators: Sequence[Generator], num_qubits: int) -> str:
+    if not generators:
+        return "none"
+    swaps = [tuple(sorted(g.qubits)) for g in generators if isinstance(g, Permutation) and len(g.qubits) == 2]
+    parts = []
+    if swaps:
+        parts.append("permutation:" + "|".join(_listed(orbit) for orbit in _orbits(swaps, num_qubits)))
+    for g in generators:
+        if isinstance(g, Permutation) and len(g.qubits) == 2:
+            continue
+        whole = len(g.qubits) == num_qubits
+        if isinstance(g, Charge) and whole and {(p, c) for _, p, c in g.pairs} in ({("Z", -0.5)}, {("Z", 0.5)}):
+            parts.append("charge")
+        elif isinstance(g, PauliString) and whole and len({p for _, p in g.letters}) == 1:
+            parts.append(f"parity:{g.letters[0][1]}")
+        else:
+            parts.append(str(g))
+    return " * ".join(parts)
+
+
+def _cycles(image: Sequence[int]) -> list[list[int]]:
+    out, seen = [], set()
+    for start in range(len(image)):
+        cycle, q = [], start
+        while q not in seen:
+            seen.add(q)
+            cycle.append(q)
+            q = image[q]
+        if len(cycle) > 1:
+            out.append(cycle)
+    return out
+
+
+def _listed(qubits: Sequence[int]) -> str:
+    """As "0-3,6"."""
+    runs: list[list[int]] = []
+    for q in qubits:
+        if runs and q == runs[-1][-1] + 1:
+            runs[-1].append(q)
+        else:
+            runs.append([q])
+    return ",".join(f"{r[0]}-{r[-1]}" if len(r) > 2 else ",".join(map(str, r)) for r in runs)
+
+
+# -- those that have names -----------------------------------------------------------------------------------------
+
+
+def charge(num_qubits: int) -> Symmetry:
+    """U(1): Q = sum_i (1 - Z_i)/2."""
+    return Symmetry("charge", num_qubits, (_number(range(num_qubits)),))
+
+
+def charges(num_qubits: int, registers: Sequence[Sequence[int]]) -> Symmetry:
+    """U(1) of each register by itself, such as spin up and spin down.
+
+    Args:
+        num_qubits: n.
+        registers: Qubits of each.
+
+    Raises:
+        SymmetryError: A qubit in two registers.
+    """
+    _disjoint(registers, "charges")
+    name = "charges:" + "|".join(_listed(sorted(r)) for r in registers)
+    return Symmetry(name, num_qubits, tuple(_number(sorted(r)) for r in registers))
+
+
+def parity(num_qubits: int, letter: str = "Z") -> Symmetry:
+    """Z2: the product of one Pauli letter over all qubits."""
+    if letter not in ("X", "Y", "Z"):
+        raise SymmetryError(f"parity is of X, Y or Z, got {letter!r}.")
+    name = "parity" if letter == "Z" else f"parity:{letter}"
+    return Symmetry(name, num_qubits, (PauliString(tuple((q, letter) for q in range(num_qubits))),))
+
+
+def permutation(num_qubits: int, blocks: Sequence[Sequence[int]] | None = None) -> Symmetry:
+    """S_n: all permutations of the qubits, or of each block's among themselves.
+
+    Args:
+        num_qubits: n.
+        blocks: Qubits of each block; all in one by default.
+
+    Raises:
+        SymmetryError: A qubit in two blocks.
+    """
+    sets = [sorted(b) for b in (blocks if blocks is not None else [range(num_qubits)])]
+    _disjoint(sets, "permutation")
+    name = "permutation" if blocks is None else "permutation:" + "|".join(_listed(b) for b in sets)
+    swaps = tuple(_swap(num_qubits, a, b) for block in sets for a, b in itertools.pairwise(block))
+    return Symmetry(name, num_qubits, swaps)
+
+
+def su2(num_qubits: int) -> Symmetry:
+    """SU(2): the total spin's three components."""
+    parts = tuple(Charge(tuple((q, p, 0.5) for q in range(num_qubits))) for p in "XYZ")
+    return Symmetry("su2", num_qubits, parts)
+
+
+def translation(num_qubits: int) -> Symmetry:
+    """Z_n: the ring's shift by one qubit."""
+    return Symmetry("translation", num_qubits, (Permutation(tuple((q + 1) % num_qubits for q in range(num_qubits))),))
+
+
+def reflection(num_qubits: int) -> Symmetry:
+    """Z2: qubit i to n - 1 - i."""
+    return Symmetry("reflection", num_qubits, (Permutation(tuple(range(num_qubits - 1, -1, -1))),))
+
+
+def _number(qubits: Iterable[int]) -> Charge:
+    return Charge(tuple((q, "Z", -0.5) for q in qubits))
+
+
+def _swap(num_qubits: int, a: int, b: int) -> Permutation:
+    image = list(range(num_qubits))
+    image[a], image[b] = b, a
+    return Permutation(tuple(image))
+
+
+def _disjoint(sets: Sequence[Sequence[int]], what: str) -> None:
+    seen: set[int] = set()
+    for part in sets:
+        double = seen & set(part)
+        if double:
+            raise SymmetryError(f"{what}: qubit {min(double)} is in two parts.")
+        seen |= set(part)
+
+
+NAMES = (
+    "charge",
+    "charges:0-3|4-7",
+    "parity[:X]",
+    "permutation[:0-3|4-7]",
+    "su2",
+    "translation",
+    "reflection",
+    "(0 1)(2 3)",
+    "X0X1Z2",
+)
+
+
+def parse_symmetry(text: str, num_qubits: int) -> Symmetry:
+    """A symmetry from its name, or products of several joined by "*".
+
+    Args:
+        text: "charge", "charges:0-3|4-7", "parity", "parity:X", "permutation", "permutation:0-3|4-7", "su2",
+            "translation", "reflection", a permutation in cycles "(0 1)(2 3)", or a Pauli string "X0X1Z2".
+        num_qubits: n.
+
+    Raises:
+        SymmetryError: Not a symmetry (with what would be).
+
+    Example:
+        >>> from equinoise.problem.symmetry import parse_symmetry
+        >>> parse_symmetry("translation*parity:X", 4).generators[1].letters
+        ((0, 'X'), (1, 'X'), (2, 'X'), (3, 'X'))
+    """
+    parts = [_one(part.strip(), num_qubits) for part in text.split("*")]
+    out = parts[0]
+    for part in parts[1:]:
+        out = out * part
+    return out
+
+
+def _one(text: str, n: int) -> Symmetry:
+    name, _, rest = text.partition(":")
+    plain: dict[str, Callable[[int], Symmetry]] = {
+        "charge": charge,
+        "parity": parity,
+        "permutation": permutation,
+        "su2": su2,
+        "translation": translation,
+        "reflection": reflection,
+    }
+    if not rest and name in plain:
+        return plain[name](n)
+    if name == "parity":
+        return parity(n, rest)
+    if name == "charges" and rest:
+        return charges(n, _sets(rest, text))
+    if name == "permutation" and rest:
+        return permutation(n, _sets(rest, text))
+    if re.fullmatch(r"(\(\s*\d+(\s+\d+)*\s*\))+", text):
+        image = list(range(n))
+        for cycle in re.findall(r"\(([^)]*)\)", text):
+            members = [int(q) for q in cycle.split()]
+            for a, b in zip(members, [*members[1:], members[0]], strict=True):
+                if a >= n or b >= n:
+                    raise SymmetryError(f"symmetry {text!r}: qubit {max(a, b)} is not in 0..{n - 1}.")
+                image[a] = b
+        return Symmetry(text, n, (Permutation(tuple(image)),))
+    if re.fullmatch(r"([XYZ]\d+)+", text):
+        letters = tuple(sorted((int(q), p) for p, q in re.findall(r"([XYZ])(\d+)", text)))
+        return Symmetry(text, n, (PauliString(letters),))
+    raise SymmetryError(f"no symmetry {text!r}; expected one of {', '.join(NAMES)}, or several joined by '*'.")
+
+
+def _sets(text: str, whole: str) -> list[list[int]]:
+    out = []
+    for part in text.split("|"):
+        qubits: list[int] = []
+        for run in part.split(","):
+            found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", run)
+            if not found:
+                raise SymmetryError(f"symmetry {whole!r}: {run!r} is neither a qubit nor a range such as 0-3.")
+            first = int(found[1])
+            qubits += range(first, int(found[2] or first) + 1)
+        out.append(qubits)
+    return out

@@ -1,0 +1,120 @@
+"""A slot's noise as a matrix over Pauli strings, in which a symmetry can be read off whatever the number of qubits.
+
+E(rho) = sum_ab chi_ab (P_a rho P_b - {P_b P_a, rho}/2) with P_a, P_b no identities: chi, the Kossakowski matrix, belongs to
+the generator and not to a choice of jumps. E commutes with a symmetry's action iff chi is invariant.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from equinoise.problem.noise_terms import NoiseTerm, Slot, describe_term
+from equinoise.problem.pauli_sums import String, Sum, largest
+from equinoise.problem.symmetry import Charge, Generator, Permutation, change
+from equinoise.reduction.slot_program import SlotProgram, compile_slot
+
+__all__ = ["Kossakowski", "breaking_terms", "jump_sums", "keeps_strongly", "keeps_weakly", "kossakowski"]
+
+Kossakowski = dict[tuple[String, String], complex]
+
+_TOLERANCE = 1e-9
+
+
+def jump_sums(slot: SlotProgram) -> list[tuple[float, Sum, Sum]]:
+    """Every jump as (rate, A, B), K = A + iB with Hermitian Pauli sums A and B; in the order of the budget's terms.
+
+    Relaxation gives up to two jumps for one term, depolarizing 4^k - 1, flips two.
+    """
+    out: list[tuple[float, Sum, Sum]] = []
+    for rate, weights, product in slot.jumps:
+        pairs = sorted(weights)
+        out.append(
+            (rate, {tuple((q, "Z") for q, _ in pairs): 1.0} if product else {((q, "Z"),): w for q, w in pairs}, {})
+        )
+    for q, (down, up) in slot.relaxation:
+        for rate, sign in ((down, 0.5), (up, -0.5)):
+            if rate > 0:
+                out.append((rate, {((q, "X"),): 0.5}, {((q, "Y"),): sign}))
+    for qubits, rate in slot.depolarizing:
+        for letters in itertools.product("IXYZ", repeat=len(qubits)):
+            string = tuple(sorted((q, p) for q, p in zip(qubits, letters, strict=True) if p != "I"))
+            if string:
+                out.append((rate / 4 ** len(qubits), {string: 1.0}, {}))
+    for q, rate in slot.flips:
+        out += [(rate, {((q, p),): 1.0}, {}) for p in "XY"]
+    out += [(rate, {tuple(sorted(letters)): 1.0}, {}) for letters, rate in slot.paulis]
+    return out
+
+
+def kossakowski(slot: SlotProgram) -> Kossakowski:
+    """Chi of a slot."""
+    out: Kossakowski = {}
+    for rate, real, imaginary in jump_sums(slot):
+        parts = {
+            s: real.get(s, 0.0) + 1j * imaginary.get(s, 0.0) for s in (*real, *(s for s in imaginary if s not in real))
+        }
+        for (a, x), (b, y) in itertools.product(parts.items(), repeat=2):
+            out[a, b] = out.get((a, b), 0.0) + rate * x * y.conjugate()
+    return out
+
+
+def _change(matrix: Kossakowski, generator: Generator) -> Kossakowski:
+    """What the generator's action changes; empty where chi is invariant."""
+    out: Kossakowski = {}
+    floor = _TOLERANCE * max(map(abs, matrix.values()), default=0.0)
+    if isinstance(generator, Charge):
+        moved: dict[String, Sum] = {}
+        for key, value in matrix.items():
+            for side in (0, 1):
+                if key[side] not in moved:
+                    moved[key[side]] = change({key[side]: 1.0}, generator)
+                for string, factor in moved[key[side]].items():
+                    place = (string, key[1]) if side == 0 else (key[0], string)
+                    out[place] = out.get(place, 0.0) + factor * value
+    elif isinstance(generator, Permutation):
+        images: dict[String, String] = {}
+        for key, value in matrix.items():
+            for string in key:
+                if string not in images:
+                    images[string] = tuple(sorted((generator.image[q], p) for q, p in string))
+            place = (images[key[0]], images[key[1]])
+            out[place] = out.get(place, 0.0) + value
+            out[key] = out.get(key, 0.0) - value
+    else:
+        odd = {s: bool(change({s: 1.0}, generator)) for key in matrix for s in key}
+        out = {key: -2 * value for key, value in matrix.items() if odd[key[0]] != odd[key[1]]}
+    return {key: value for key, value in out.items() if abs(value) > floor}
+
+
+def keeps_weakly(matrix: Kossakowski, generator: Generator) -> bool:
+    """Whether the noise commutes with the generator's action: E(g rho g^dag) = g E(rho) g^dag."""
+    return not _change(matrix, generator)
+
+
+def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
+    """Whether every jump commutes with the generator."""
+    return not any(change(part, generator) for _, *parts in jump_sums(slot) for part in parts if largest(part) > 0)
+
+
+def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -> tuple[str, ...]:
+    """The terms of a slot, in words, without which the noise would keep a generator.
+
+    Args:
+        slot: The noise on circuit qubits.
+        place: The generator's number of each of them.
+        generator: What the noise breaks.
+    """
+    width = len(place)
+
+    def matrix_of(*terms: NoiseTerm) -> Kossakowski:
+        kinds = {name: tuple(t for t in terms if t in getattr(slot, name)) for name in _KINDS}
+        return kossakowski(compile_slot(Slot(**kinds), place, width))
+
+    broken = _change(matrix_of(*slot.terms), generator)
+    return tuple(
+        dict.fromkeys(describe_term(t) for t in slot.terms if _change(matrix_of(t), generator).keys() & broken)
+    )
+
+
+_KINDS = ("dephasing", "relaxation", "depolarizing", "pauli")
