@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
@@ -16,7 +16,9 @@ from equinoise.engines.trajectories import TrajectoryEngine
 from equinoise.errors import UnsupportedError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
+from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program, compile_problem
+from equinoise.reduction.symmetric_program import compiled
 
 __all__ = [
     "ENGINES",
@@ -36,6 +38,7 @@ _CLASSES: dict[str, type[ExactEngine] | type[FreeFermionEngine] | type[StateVect
     "state-vector": StateVectorEngine,
     "trajectories": TrajectoryEngine,
 }
+_EXACT = ("exact", "free-fermion", "commutant", "permutation")
 # averages over the ensemble, which has no single draws
 REPLICA = "replica"
 ENGINES = (*_CLASSES, REPLICA)
@@ -92,13 +95,33 @@ def declarations(problem: Problem, *, reduce: bool = True) -> tuple[Declaration,
         problem: The problem.
         reduce: Whether to use light cone and sectors.
     """
-    program = compile_problem(problem, reduce=reduce)
+    program = compiled(problem, reduce=reduce)
     return (*_declare(program).values(), _declare_average(program))
 
 
-def _declare_average(program: Program) -> Declaration:
-    reason = average_obstacle(program) or ""
-    return _declaration(REPLICA, reason, Cost(math.nan, 0) if reason else average_cost(program), memory_limit())
+def _declare_average(program: CompiledProblem) -> Declaration:
+    reason = _average_obstacle(program) or ""
+    cost = Cost(math.nan, 0) if reason else average_cost(cast(Program, program))
+    return _declaration(REPLICA, reason, cost, memory_limit())
+
+
+def _average_obstacle(program: CompiledProblem, ensemble: Ensemble | None = None) -> str | None:
+    if foreign := _foreign(REPLICA, program):
+        return foreign
+    whole = cast(Program, program)
+    return average_obstacle(whole) if ensemble is None else average_obstacle(whole, ensemble)
+
+
+def _foreign(engine: str, program: CompiledProblem) -> str:
+    """Why an engine does not work on this kind of program; empty if it does."""
+    if engine in program.engines:
+        return ""
+    symmetry = program.problem.symmetry
+    if program.problem.by_charge:
+        return f"it is for other symmetries than the {symmetry}"
+    return f"it does not work with the symmetry {symmetry}" + (
+        ", of which gates or noise leave nothing" if isinstance(program, Program) else ""
+    )
 
 
 def averages(
@@ -129,35 +152,35 @@ def averages(
         UnsupportedError: "replica" was asked for and cannot serve (with the reason).
     """
     if engine == REPLICA:
-        reason = average_obstacle(compile_problem(problem), ensemble)
+        reason = _average_obstacle(compiled(problem), ensemble)
         if reason is not None:
             raise UnsupportedError(f"the engine 'replica' cannot serve this problem: {reason}. {_ELSE}")
         return True
     if engine != "auto" or ensemble.kind != "uniform":
         return False
-    program = compile_problem(problem)
+    program = compiled(problem)
     try:
         chosen, _ = choose(problem, workers=workers, draws=draws, noiseless=noiseless)
         sampling = _declare(program)[chosen].seconds * draws / (workers or os.cpu_count() or 1)
     except UnsupportedError:
         sampling = math.inf
-    if sampling <= _AT_ONCE or average_obstacle(program, ensemble) is not None:
+    if sampling <= _AT_ONCE or _average_obstacle(program, ensemble) is not None:
         return False
-    cost = average_cost(program)
+    cost = average_cost(cast(Program, program))
     return cost.seconds * scales < sampling and cost.bytes < memory_limit()
 
 
 _ELSE = "Engine 'auto' takes one that samples."
 
 
-def _declare(program: Program) -> dict[str, Declaration]:
+def _declare(program: CompiledProblem) -> dict[str, Declaration]:
     """Every engine's declaration, with the memory that is free now; obstacles and costs are worked out once."""
     known: dict[str, tuple[str, Cost]] | None = vars(program).get("_declared")
     if known is None:
         known = vars(program)["_declared"] = {}
         for name, kind in _CLASSES.items():
-            reason = kind.obstacle(program) or ""
-            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
+            reason = _foreign(name, program) or kind.obstacle(cast(Any, program)) or ""
+            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(cast(Any, program))
     room = memory_limit()
     return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
@@ -195,10 +218,11 @@ def choose(
     Raises:
         UnsupportedError: No engine serves (with each one's reason).
     """
-    program = compile_problem(problem, reduce=reduce)
+    program = compiled(problem, reduce=reduce)
     found = _declare(program)
     processors = workers or os.cpu_count() or 1
-    exact = [found["exact"], found["free-fermion"], *([found["state-vector"]] if noiseless else [])]
+    exact = [found[name] for name in _EXACT if name in found]
+    exact += [found["state-vector"]] if noiseless else []
     fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)
     if fits and fits[0].seconds * draws <= PATIENCE * processors:
         return fits[0].engine, "the cheapest exact engine" if len(fits) > 1 else "fits in memory and in time"
@@ -248,7 +272,7 @@ def choose_engine(
         )
     if engine == "auto":
         engine, reason = choose(problem, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless)
-    program = compile_problem(problem, reduce=reduce)
+    program = compiled(problem, reduce=reduce)
     return Choice(_built(problem, program, engine, reduce, workers), reason)
 
 
@@ -283,9 +307,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.2g} s"
 
 
-def _built(problem: Problem, program: Program, name: str, reduce: bool, workers: int | None) -> Engine:
+def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, workers: int | None) -> Engine:
     known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
     key = (name, reduce, workers)
     if key not in known:
-        known[key] = _CLASSES[name](program, workers=workers)
+        known[key] = _CLASSES[name](cast(Any, program), workers=workers)
     return known[key]

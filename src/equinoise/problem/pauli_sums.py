@@ -1,6 +1,7 @@
 """Operators as real combinations of Pauli strings, whatever the number of qubits.
 
-A sum is {((qubit, letter), ...): coefficient}; strings are sorted by qubit and hold no identity letters; the empty string is the identity.
+A sum is {((qubit, letter), ...): coefficient}; strings are sorted by qubit and hold no identity letters; the empty
+string is the identity.
 """
 
 from __future__ import annotations

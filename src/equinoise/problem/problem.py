@@ -256,7 +256,7 @@ class Problem:
     def _bare_copy(self) -> Problem:
         """A copy without what was compiled for this one."""
         other = copy.copy(self)
-        for cache in ("_compiled", "_engines"):
+        for cache in ("_compiled", "_engines", "_symmetric"):
             vars(other).pop(cache, None)
         return other
 

@@ -1,7 +1,7 @@
 """A slot's noise as a matrix over Pauli strings, in which a symmetry can be read off whatever the number of qubits.
 
-E(rho) = sum_ab chi_ab (P_a rho P_b - {P_b P_a, rho}/2) with P_a, P_b no identities: chi, the Kossakowski matrix, belongs to
-the generator and not to a choice of jumps. E commutes with a symmetry's action iff chi is invariant.
+E(rho) = sum_ab chi_ab (P_a rho P_b - {P_b P_a, rho}/2), P_a and P_b no identities. chi, the Kossakowski matrix, belongs
+to the generator and not to a choice of jumps: E commutes with a symmetry's action if and only if chi is invariant.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 
-from equinoise.problem.noise_terms import NoiseTerm, Slot, describe_term
+from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
 from equinoise.problem.pauli_sums import String, Sum, largest
 from equinoise.problem.symmetry import Charge, Generator, Permutation, change
 from equinoise.reduction.slot_program import SlotProgram, compile_slot
@@ -98,23 +98,21 @@ def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
 
 
 def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -> tuple[str, ...]:
-    """The terms of a slot, in words, without which the noise would keep a generator.
+    """The terms of a slot, in words, that have a part in what the noise breaks of a generator.
 
     Args:
         slot: The noise on circuit qubits.
         place: The generator's number of each of them.
         generator: What the noise breaks.
     """
-    width = len(place)
-
-    def matrix_of(*terms: NoiseTerm) -> Kossakowski:
-        kinds = {name: tuple(t for t in terms if t in getattr(slot, name)) for name in _KINDS}
-        return kossakowski(compile_slot(Slot(**kinds), place, width))
-
-    broken = _change(matrix_of(*slot.terms), generator)
-    return tuple(
-        dict.fromkeys(describe_term(t) for t in slot.terms if _change(matrix_of(t), generator).keys() & broken)
-    )
+    broken = _change(kossakowski(compile_slot(slot, place, len(place))), generator)
+    alone = ((t, _change(kossakowski(compile_slot(_only(t), place, len(place))), generator)) for t in slot.terms)
+    return tuple(dict.fromkeys(describe_term(term) for term, part in alone if part.keys() & broken))
 
 
-_KINDS = ("dephasing", "relaxation", "depolarizing", "pauli")
+def _only(term: NoiseTerm) -> Slot:
+    if isinstance(term, Dephasing):
+        return Slot(dephasing=(term,))
+    if isinstance(term, Relaxation):
+        return Slot(relaxation=(term,))
+    return Slot(depolarizing=(term,)) if isinstance(term, Depolarizing) else Slot(pauli=(term,))

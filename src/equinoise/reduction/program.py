@@ -22,19 +22,12 @@ from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import support
-from equinoise.reduction.light_cone import LightCone, light_cone, restrict
+from equinoise.reduction.compiled import CompiledProblem
+from equinoise.reduction.light_cone import light_cone, restrict
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
-from equinoise.reduction.processes import ModesProgram, ProcessProgram, compile_processes
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Sector, sector
-from equinoise.reduction.slot_program import (
-    BudgetTerm,
-    SlotProgram,
-    budget_terms,
-    coherence_rates,
-    compile_slot,
-    jump_phases,
-)
+from equinoise.reduction.slot_program import SlotProgram, coherence_rates, compile_slot, jump_phases
 from equinoise.reduction.symmetry import NoiseClass, noise_class
 
 __all__ = ["LayerProgram", "Program", "compile_problem"]
@@ -84,13 +77,10 @@ class _PerCharge(dict[int | None, T]):
         return self[charge]
 
 
-class Program:
-    """A problem compiled for the engines.
+class Program(CompiledProblem):
+    """A problem compiled for the engines that work in charge sectors, or in the full space.
 
     Attributes:
-        problem: What it was made from.
-        cone: The readout's light cone.
-        noise_class: Computed from the operators restricted to the cone.
         full: Whether it works in the full space of the cone (broken or no symmetry) instead of charge blocks.
         charges: The charge blocks it holds ((None,) in the full space).
         sectors: Their tables, each built on first use.
@@ -98,34 +88,18 @@ class Program:
         layers: Which blocks act in each layer.
         kind: PAIR or QUAD for every block, shape (m,).
         table: Which row table every block uses, shape (m,).
-        slots: Noise per layer.
-        processes: Dephasing correlated in time.
-        parameters: Circuit parameters inside the cone.
     """
 
+    engines = ("exact", "free-fermion", "state-vector", "trajectories", "replica")
+
     def __init__(self, problem: Problem, *, reduce: bool = True) -> None:
-        self.problem = problem
-        first = noise_class(problem.slots)
         # the projector on a global sector sees every qubit unless all that acts conserves the charge strongly
-        strongly = first in ("none", "strong") and not problem.breaking and problem.readout_conserves
+        strongly = problem.conserves and noise_class(problem.slots) in ("none", "strong")
         sees_all = problem.projected and not strongly
-        self.cone: LightCone = light_cone(problem, everything=sees_all or not reduce)
-        self.noise_class: NoiseClass = noise_class(self.cone.slots)
+        super().__init__(problem, light_cone(problem, everything=sees_all or not reduce))
+        self.noise_class = noise_class(self.cone.slots)
         self.full = (
-            not reduce
-            or self.noise_class == "broken"
-            or not self.noise_class.blockwise
-            or bool(problem.breaking)
-            or not problem.readout_conserves
-        )
-        self.width = self.cone.width
-        self.parameters = self.cone.parameters
-        self._local = {q: i for i, q in enumerate(self.cone.qubits)}
-        different = {id(slot): slot for slot in self.cone.slots}
-        compiled = {key: compile_slot(slot, self._local, self.width) for key, slot in different.items()}
-        self.slots = tuple(compiled[id(slot)] for slot in self.cone.slots)
-        self.processes: tuple[ProcessProgram | ModesProgram, ...] = compile_processes(
-            problem.processes, self.cone, self._local, self.width
+            not reduce or self.noise_class == "broken" or not self.noise_class.blockwise or not problem.conserves
         )
         if self.noise_class == "none" and self.processes:
             self.noise_class = NoiseClass("strong")
@@ -170,33 +144,6 @@ class Program:
         if held and ((lowers and min(held) > 0) or (raises and max(held) < self.width)):
             return self.slots[layer]
         return whole
-
-    @cached_property
-    def budget_terms(self) -> tuple[BudgetTerm, ...]:
-        """The additive parts of kappa, in slot order; then those of dephasing correlated in time."""
-        white = budget_terms(self.slots, self.cone.qubits)
-        return (*white, *(BudgetTerm(*place, "dephasing") for place in self._process_places))
-
-    @cached_property
-    def _process_places(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """Slots where dephasing correlated in time acts, with its qubits, process by process."""
-        return tuple(
-            (layer, tuple(self.cone.qubits[i] for i in np.flatnonzero(row)))
-            for process in self.processes
-            for layer, row in enumerate(process.coefficients)
-            if np.any(row)
-        )
-
-    @cached_property
-    def process_terms(self) -> tuple[dict[int, int], ...]:
-        """For each process the index of its budget term in each slot where it acts."""
-        index = len(self.budget_terms) - len(self._process_places)
-        out: list[dict[int, int]] = []
-        for process in self.processes:
-            layers = np.flatnonzero(np.any(process.coefficients, axis=1)).tolist()
-            out.append({layer: index + i for i, layer in enumerate(layers)})
-            index += len(layers)
-        return tuple(out)
 
     def phases(self, slot: SlotProgram, charge: int | None) -> tuple[Real, Real]:
         """Jump eigenvalues and rates on a charge block; see :func:`jump_phases`."""
@@ -472,7 +419,7 @@ class Program:
 
 
 def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
-    """The problem's program, built on first use and kept with the problem.
+    """The problem's program in charge sectors or in the full space, built on first use and kept with the problem.
 
     Args:
         problem: The problem.

@@ -1,0 +1,126 @@
+"""A problem compiled for any symmetry: its steps on the cone, and what the noise keeps of the symmetry."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.errors import UnsupportedError
+from equinoise.problem.pauli_sums import Sum, from_operator
+from equinoise.problem.problem import Problem
+from equinoise.problem.steps import Step, steps
+from equinoise.problem.symmetry import Generator, Symmetry
+from equinoise.reduction.compiled import CompiledProblem
+from equinoise.reduction.kossakowski import breaking_terms, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.light_cone import light_cone
+from equinoise.reduction.program import compile_problem
+from equinoise.reduction.symmetry import NoiseClass
+
+__all__ = ["SymmetricProgram", "compiled"]
+
+Complex = npt.NDArray[np.complex128]
+
+
+class SymmetricProgram(CompiledProblem):
+    """A problem compiled for the engines that work in the commutant of a symmetry.
+
+    On-site symmetries act on any qubits, so that the light cone is kept; a permutation needs all qubits.
+
+    Attributes:
+        claimed: The problem's symmetry on the cone's qubits 0..w-1.
+        symmetry: What the noise keeps of it, at least weakly.
+        steps: In time order, on cone qubits.
+        readout: The readout as a Pauli sum on cone qubits.
+
+    Raises:
+        UnsupportedError: Noise correlated in time.
+    """
+
+    engines = ("commutant", "permutation")
+
+    def __init__(self, problem: Problem) -> None:
+        cone = light_cone(problem, everything=not problem.symmetry.on_site)
+        super().__init__(problem, cone)
+        if self.processes:
+            raise UnsupportedError(
+                f"noise correlated in time is computed in sectors of the charge, not of {problem.symmetry}. Claim "
+                "symmetry='charge' if the circuit keeps it, or give white noise."
+            )
+        self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
+        noisy = list({id(s): (s, program) for s, program in zip(cone.slots, self.slots, strict=True)}.values())
+        noisy = [(slot, program) for slot, program in noisy if not program.empty]
+        matrices = [kossakowski(program) for _, program in noisy]
+
+        def keeps(generator: Generator) -> bool:
+            return all(keeps_weakly(matrix, generator) for matrix in matrices)
+
+        self.symmetry: Symmetry = self.claimed.kept_where(keeps)
+        breaking: dict[str, None] = {}
+        for generator in self.claimed.generators:
+            if generator not in self.symmetry.generators:
+                for slot, _ in noisy:
+                    breaking |= dict.fromkeys(breaking_terms(slot, self._local, generator))
+        strong = all(keeps_strongly(program, g) for _, program in noisy for g in self.symmetry.generators)
+        value = "none" if not noisy else "strong" if strong else "weak"
+        self.noise_class = NoiseClass(value, tuple(breaking))
+        self.steps: tuple[Step, ...] = tuple(self._on_cone(s) for s in steps(problem.layers, cone.blocks))
+        self.num_layers = len(problem.layers)
+        self.readout: Sum = self._placed(from_operator(problem.readout))
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the noise keeps less than was claimed."""
+        return self.symmetry is not self.claimed
+
+    def _on_cone(self, step: Step) -> Step:
+        return Step(step.layer, step.angle, self._placed(step.generator), step.rotations, step.owners)
+
+    def _placed(self, operator: Sum) -> Sum:
+        return {tuple((self._local[q], p) for q, p in string): value for string, value in operator.items()}
+
+    @cached_property
+    def product(self) -> Complex | None:
+        """One-qubit states of the input on the cone, shape (w, 2); None for an entangled one."""
+        product = self.problem.initial.product
+        return None if product is None else np.asarray(product[list(self.cone.qubits)])
+
+    def input_vectors(self) -> Complex:
+        """The input on the cone as sum_j |v_j><v_j|: the v_j as columns, shape (2^w, m)."""
+        if self.product is not None:
+            out = np.ones(1, dtype=np.complex128)
+            for amplitudes in self.product:
+                out = np.kron(amplitudes, out)
+            return out[:, None]
+        n = self.problem.num_qubits
+        rest = [q for q in range(n) if q not in self._local]
+        order = [n - 1 - q for q in reversed(self.cone.qubits)] + [n - 1 - q for q in reversed(rest)]
+        tensor = self.problem.initial.statevector().reshape((2,) * n).transpose(order)
+        return np.ascontiguousarray(tensor.reshape(2**self.width, -1))
+
+    def angles(self, theta: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Of every step at theta, shape (steps,), radians."""
+        return np.array([step.angle.at(theta) for step in self.steps])
+
+
+def compiled(problem: Problem, *, reduce: bool = True) -> CompiledProblem:
+    """The problem compiled for its own symmetry, built on first use and kept with the problem.
+
+    In charge sectors for the charge; in the full space of the cone where gates break the symmetry or the noise leaves
+    nothing of it.
+
+    Args:
+        problem: The problem.
+        reduce: Whether to use light cone and symmetry; without, the full space of all qubits (for checks).
+
+    Raises:
+        UnsupportedError: Noise correlated in time with a symmetry other than the charge.
+    """
+    if problem.by_charge or problem.breaking or not reduce:
+        return compile_problem(problem, reduce=reduce)
+    known: dict[str, SymmetricProgram] = vars(problem).setdefault("_symmetric", {})
+    if "program" not in known:
+        known["program"] = SymmetricProgram(problem)
+    program = known["program"]
+    return program if not program.symmetry.trivial else compile_problem(problem)
