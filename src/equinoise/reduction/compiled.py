@@ -46,6 +46,11 @@ class CompiledProblem:
             problem.processes, cone, self._local, self.width
         )
 
+    @property
+    def dephases_only(self) -> bool:
+        """Whether every jump is diagonal; dephasing correlated in time is."""
+        return all(slot.dephases_only for slot in self.slots)
+
     @cached_property
     def budget_terms(self) -> tuple[BudgetTerm, ...]:
         """The additive parts of kappa, in slot order; then those of dephasing correlated in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -13,12 +14,13 @@ from equinoise.problem.problem import Problem
 from equinoise.problem.steps import Step, steps
 from equinoise.problem.symmetry import Generator, Symmetry
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.kossakowski import breaking_terms, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.slot_program import SlotProgram
 from equinoise.reduction.symmetry import NoiseClass
 
-__all__ = ["SymmetricProgram", "compiled"]
+__all__ = ["SymmetricProgram", "compiled", "symmetric_program"]
 
 Complex = npt.NDArray[np.complex128]
 
@@ -30,7 +32,7 @@ class SymmetricProgram(CompiledProblem):
 
     Attributes:
         claimed: The problem's symmetry on the cone's qubits 0..w-1.
-        symmetry: What the noise keeps of it, at least weakly.
+        symmetry: What the noise keeps of it, at least weakly; all of it where the rest of the noise is not felt.
         steps: In time order, on cone qubits.
         readout: The readout as a Pauli sum on cone qubits.
 
@@ -49,20 +51,25 @@ class SymmetricProgram(CompiledProblem):
                 "symmetry='charge' if the circuit keeps it, or give white noise."
             )
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
-        noisy = list({id(s): (s, program) for s, program in zip(cone.slots, self.slots, strict=True)}.values())
-        noisy = [(slot, program) for slot, program in noisy if not program.empty]
-        matrices = [kossakowski(program) for _, program in noisy]
+        noisy = {id(s): (s, p, seen) for s, p, seen in zip(cone.slots, self.slots, cone.seen, strict=True)}
+        noisy = {key: triple for key, triple in noisy.items() if not triple[1].empty}
 
-        def keeps(generator: Generator) -> bool:
-            return all(keeps_weakly(matrix, generator) for matrix in matrices)
+        def acting(symmetry: Symmetry) -> list[SlotProgram]:
+            return [felt(p, symmetry, frozenset(self._local[q] for q in seen)) for _, p, seen in noisy.values()]
 
-        self.symmetry: Symmetry = self.claimed.kept_where(keeps)
+        def keeping(slots: Iterable[SlotProgram]) -> Callable[[Generator], bool]:
+            matrices = [kossakowski(slot) for slot in slots]
+            return lambda generator: all(keeps_weakly(matrix, generator) for matrix in matrices)
+
+        self.symmetry: Symmetry = self.claimed
+        if not all(map(keeping(acting(self.claimed)), self.claimed.generators)):
+            self.symmetry = self.claimed.kept_where(keeping(p for _, p, _ in noisy.values()))
         breaking: dict[str, None] = {}
         for generator in self.claimed.generators:
             if generator not in self.symmetry.generators:
-                for slot, _ in noisy:
+                for slot, _, _ in noisy.values():
                     breaking |= dict.fromkeys(breaking_terms(slot, self._local, generator))
-        strong = all(keeps_strongly(program, g) for _, program in noisy for g in self.symmetry.generators)
+        strong = all(keeps_strongly(p, g) for p in acting(self.symmetry) for g in self.symmetry.generators)
         value = "none" if not noisy else "strong" if strong else "weak"
         self.noise_class = NoiseClass(value, tuple(breaking))
         self.steps: tuple[Step, ...] = tuple(self._on_cone(s) for s in steps(problem.layers, cone.blocks))
@@ -117,10 +124,15 @@ def compiled(problem: Problem, *, reduce: bool = True) -> CompiledProblem:
     Raises:
         UnsupportedError: Noise correlated in time with a symmetry other than the charge.
     """
-    if problem.by_charge or problem.breaking or not reduce:
-        return compile_problem(problem, reduce=reduce)
+    program = symmetric_program(problem) if reduce else None
+    return compile_problem(problem, reduce=reduce) if program is None or program.symmetry.trivial else program
+
+
+def symmetric_program(problem: Problem) -> SymmetricProgram | None:
+    """The problem compiled for another symmetry than the charge, whatever the noise leaves of it; None without one."""
+    if problem.by_charge or problem.breaking:
+        return None
     known: dict[str, SymmetricProgram] = vars(problem).setdefault("_symmetric", {})
     if "program" not in known:
         known["program"] = SymmetricProgram(problem)
-    program = known["program"]
-    return program if not program.symmetry.trivial else compile_problem(problem)
+    return known["program"]
