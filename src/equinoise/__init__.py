@@ -8,11 +8,12 @@ from equinoise.engines.evaluate import expectation, gradient, gradient_variance
 from equinoise.errors import EquinoiseError
 from equinoise.law.law import law
 from equinoise.law.rates import aligned_rates
-from equinoise.problem import circuits
+from equinoise.problem import circuits, symmetry
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.problem.sources import free_angles, load_circuit
+from equinoise.reduction.symmetry_search import find_symmetries
 from equinoise.studies.advice import advise
 
 __version__ = "0.1.0"
@@ -28,6 +29,7 @@ __all__ = [
     "circuits",
     "diagnose",
     "expectation",
+    "find_symmetries",
     "free_angles",
     "gradient",
     "gradient_variance",
@@ -36,6 +38,7 @@ __all__ = [
     "load_circuit",
     "mitigation",
     "studies",
+    "symmetry",
 ]
 
 

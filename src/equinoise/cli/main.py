@@ -18,6 +18,7 @@ from equinoise.cli.rank import rank
 from equinoise.cli.report import report
 from equinoise.cli.reproduce import reproduce
 from equinoise.cli.sweep import sweep
+from equinoise.cli.symmetries import symmetries
 from equinoise.cli.train import train
 from equinoise.errors import EquinoiseError
 
@@ -73,6 +74,7 @@ app.command()(rank)
 app.command()(report)
 app.command()(reproduce)
 app.command()(sweep)
+app.command()(symmetries)
 app.command()(train)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "Projected",
     "Readout",
     "Source",
+    "stated_noise",
     "stated_problem",
 ]
 
@@ -126,14 +127,14 @@ def stated_problem(
         circuit,
         readout,
         initial=initial,
-        noise=_noise(noise, layout),
+        noise=stated_noise(noise, layout),
         projected=projected,
         charge=charge,
         allow_broken=allow_broken,
     )
 
 
-def _noise(specifications: list[str], layout: str | None) -> NoiseModel:
+def stated_noise(specifications: list[str], layout: str | None) -> NoiseModel:
     """The models of all specifications acting together, a device on the layout that was given."""
     from dataclasses import replace
     from functools import reduce

@@ -213,6 +213,8 @@ def _split(
     a, b = block.qubits
 
     whole = (len(block.tail[a]), len(block.tail[b]))
+    if (cuts[a], cuts[b]) == whole == (0, 0):  # nothing to divide
+        return whole, whole
     items = [*fronts[a], *fronts[b], *block.core, *block.tail[a], *block.tail[b]]
     if all(_diagonal_in_charge(i.rotation.generator) for i in items):
         return (cuts[a], cuts[b]), whole

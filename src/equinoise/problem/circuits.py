@@ -1,4 +1,4 @@
-"""Builders of charge-conserving circuits, as ``qiskit.QuantumCircuit`` with parameters."""
+"""Builders of charge-conserving and other equivariant circuits, as ``qiskit.QuantumCircuit`` with parameters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,29 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import CPhaseGate, RZGate, RZZGate, XXPlusYYGate
 
 from equinoise.errors import SourceError
+from equinoise.problem.bonds import brickwork_bonds, check_size, tournament_round
+from equinoise.problem.equivariant_circuits import (
+    exchange,
+    fermi_hubbard,
+    parity_conserving,
+    permutation_equivariant,
+    singlet_pairs,
+    translation_invariant,
+)
 
-__all__ = ["all_to_all", "brickwork", "ladder", "lattice", "ring"]
+__all__ = [
+    "all_to_all",
+    "brickwork",
+    "exchange",
+    "fermi_hubbard",
+    "ladder",
+    "lattice",
+    "parity_conserving",
+    "permutation_equivariant",
+    "ring",
+    "singlet_pairs",
+    "translation_invariant",
+]
 
 
 def brickwork(
@@ -50,10 +71,10 @@ def brickwork(
         >>> circuit.num_parameters, circuit.count_ops()["barrier"]
         (14, 2)
     """
-    _check_size("brickwork", num_qubits, depth)
+    check_size("brickwork", num_qubits, depth)
     if periodic and num_qubits % 2:
         raise SourceError(f"a periodic brickwork needs an even number of qubits, got {num_qubits}.")
-    rounds = [_bonds(num_qubits, layer, periodic) for layer in range(depth)]
+    rounds = [brickwork_bonds(num_qubits, layer, periodic) for layer in range(depth)]
     return _blocks(num_qubits, rounds, interaction, phase, shared)
 
 
@@ -90,7 +111,7 @@ def ladder(
         >>> circuit.num_parameters, circuit.count_ops()["xx_plus_yy"]
         (20, 6)
     """
-    _check_size("ladder", num_qubits, depth)
+    check_size("ladder", num_qubits, depth)
     return _blocks(num_qubits, [[(i, i + 1) for i in range(num_qubits - 1)]] * depth, interaction, phase, shared)
 
 
@@ -122,10 +143,10 @@ def ring(
         >>> eq.circuits.ring(4, depth=2).count_ops()["xx_plus_yy"]
         4
     """
-    _check_size("ring", num_qubits, depth)
+    check_size("ring", num_qubits, depth)
     if num_qubits % 2:
         raise SourceError(f"a ring of alternating bonds needs an even number of qubits, got {num_qubits}.")
-    rounds = [_bonds(num_qubits, layer, periodic=True) for layer in range(depth)]
+    rounds = [brickwork_bonds(num_qubits, layer, periodic=True) for layer in range(depth)]
     return _blocks(num_qubits, rounds, interaction, phase, shared)
 
 
@@ -162,8 +183,8 @@ def all_to_all(
         >>> eq.circuits.all_to_all(4, depth=3).count_ops()["xx_plus_yy"]
         6
     """
-    _check_size("all_to_all", num_qubits, depth)
-    rounds = [_tournament_round(num_qubits, layer) for layer in range(depth)]
+    check_size("all_to_all", num_qubits, depth)
+    rounds = [tournament_round(num_qubits, layer) for layer in range(depth)]
     return _blocks(num_qubits, rounds, interaction, phase, shared)
 
 
@@ -213,11 +234,6 @@ def lattice(
     return _blocks(num_qubits, [groups[layer % len(groups)] for layer in range(depth)], interaction, phase, shared)
 
 
-def _check_size(family: str, num_qubits: int, depth: int) -> None:
-    if num_qubits < 2 or depth < 1:
-        raise SourceError(f"{family} needs num_qubits >= 2 and depth >= 1, got {num_qubits} and {depth}.")
-
-
 def _blocks(
     num_qubits: int, rounds: Sequence[Sequence[tuple[int, int]]], interaction: str, phase: bool, shared: bool
 ) -> QuantumCircuit:
@@ -249,19 +265,3 @@ def _blocks(
             used = first + kinds + 1 if shared else used + 1
         circuit.barrier()
     return circuit
-
-
-def _bonds(num_qubits: int, layer: int, periodic: bool) -> list[tuple[int, int]]:
-    bonds = [(i, i + 1) for i in range(layer % 2, num_qubits - 1, 2)]
-    if periodic and layer % 2 and num_qubits > 2:
-        bonds.append((num_qubits - 1, 0))
-    return bonds
-
-
-def _tournament_round(num_qubits: int, layer: int) -> list[tuple[int, int]]:
-    """The pairs of one round of the circle method, ascending."""
-    count = num_qubits - 1 + num_qubits % 2
-    pairs = [((layer + i) % count, (layer - i) % count) for i in range(1, (count + 1) // 2)]
-    if num_qubits % 2 == 0:
-        pairs.append((layer % count, num_qubits - 1))
-    return sorted((min(pair), max(pair)) for pair in pairs)

@@ -70,7 +70,7 @@ def _coefficients(data: bytes, count: int) -> tuple[tuple[tuple[str, ...], float
         for letter in letters:
             string = np.asarray(np.kron(PAULI[letter], string))
         value = float(np.trace(string @ matrix).real) / 2**count
-        if abs(value) > _SMALL:
+        if abs(value) > 1e-12 * float(np.abs(matrix).max()):
             out.append((letters, value))
     return tuple(out)
 

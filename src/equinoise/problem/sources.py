@@ -14,15 +14,33 @@ from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 
 from equinoise.errors import ParameterError, SourceError
-from equinoise.problem.circuits import all_to_all, brickwork, ladder, lattice, ring
+from equinoise.problem.circuits import (
+    all_to_all,
+    brickwork,
+    exchange,
+    fermi_hubbard,
+    ladder,
+    lattice,
+    parity_conserving,
+    permutation_equivariant,
+    ring,
+    translation_invariant,
+)
 
 __all__ = ["free_angles", "load_circuit"]
 
-_FAMILIES: dict[str, Callable[..., QuantumCircuit]] = {
-    "brickwork": brickwork,
-    "ladder": ladder,
-    "ring": ring,
-    "all-to-all": all_to_all,
+_BLOCKS = ("interaction", "phase", "shared")
+# each builder with its options beside its size and depth
+_FAMILIES: dict[str, tuple[Callable[..., QuantumCircuit], tuple[str, ...]]] = {
+    "brickwork": (brickwork, (*_BLOCKS, "periodic")),
+    "ladder": (ladder, _BLOCKS),
+    "ring": (ring, _BLOCKS),
+    "all-to-all": (all_to_all, _BLOCKS),
+    "permutation": (permutation_equivariant, ()),
+    "exchange": (exchange, ("shared", "periodic")),
+    "parity": (parity_conserving, ("interaction", "periodic")),
+    "translation": (translation_invariant, ()),
+    "hubbard": (fermi_hubbard, ("shared",)),
 }
 _ESCAPE = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 _INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
@@ -37,7 +55,9 @@ def load_circuit(source: str | Path) -> QuantumCircuit:
             shared of :func:`equinoise.circuits.brickwork`, or ``ladder:``, ``ring:`` or ``all-to-all:`` with the same
             options but periodic (:func:`equinoise.circuits.ladder`, :func:`~equinoise.circuits.ring`,
             :func:`~equinoise.circuits.all_to_all`), or ``device:NAME`` with depth, interaction, phase, shared of
-            :func:`equinoise.circuits.lattice` on the couplers of a device snapshot, e.g. "device:torino,depth=6".
+            :func:`equinoise.circuits.lattice` on the couplers of a device snapshot, e.g. "device:torino,depth=6", or
+            ``permutation:``, ``exchange:``, ``parity:``, ``translation:`` with n, depth and the options of their
+            builders in :mod:`equinoise.circuits`, or ``hubbard:`` with sites, depth, shared.
 
     Raises:
         SourceError: A missing or malformed file, an unknown builder or option.
@@ -114,17 +134,17 @@ def _reason(error: Exception) -> str:
 def _built(text: str) -> QuantumCircuit:
     builder, _, rest = text.partition(":")
     options: dict[str, Any] = {}
-    names = {"n": "num_qubits"} if builder in _FAMILIES else {}
-    names |= {"depth": "depth", "interaction": "interaction", "phase": "phase", "shared": "shared"}
-    if builder == "brickwork":
-        names |= {"periodic": "periodic"}
+    build, own = _FAMILIES.get(builder, (lattice, _BLOCKS))
+    size = "sites" if builder == "hubbard" else "n"
+    names = {} if build is lattice else {size: "sites" if size == "sites" else "num_qubits"}
+    names |= {name: name for name in ("depth", *own)}
     if builder == "device":
         device, _, rest = rest.partition(",")
     for item in rest.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or key not in names:
             raise SourceError(f"cannot read {item!r} in {text!r}; options: {', '.join(f'{k}=..' for k in names)}.")
-        if key in ("n", "depth"):
+        if key in (size, "depth"):
             if not value.isdecimal():
                 raise SourceError(f"{key} must be a whole number in {text!r}, got {value!r}.")
             options[names[key]] = int(value)
@@ -135,9 +155,9 @@ def _built(text: str) -> QuantumCircuit:
         else:
             raise SourceError(f"{key} must be true or false in {text!r}, got {value!r}.")
     if builder in _FAMILIES:
-        if not {"num_qubits", "depth"} <= set(options):
-            raise SourceError(f"{text!r} must say n and depth, e.g. {builder}:n=12,depth=6.")
-        return _FAMILIES[builder](**options)
+        if not {names[size], "depth"} <= set(options):
+            raise SourceError(f"{text!r} must say {size} and depth, e.g. {builder}:{size}=12,depth=6.")
+        return build(**options)
     if "depth" not in options:
         raise SourceError(f"{text!r} must say its depth, e.g. device:torino,depth=6.")
     from equinoise.problem.devices import couplers

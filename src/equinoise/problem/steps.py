@@ -1,7 +1,8 @@
 """A circuit as steps exp(-i angle H) with H as large as a shared angle makes it: what a symmetry acts on.
 
 A permutation-equivariant layer holds RZZ(theta) on every pair; no single gate is symmetric, their product is. So
-rotations of one layer with the same angle that commute are joined, across rotations that commute with them.
+rotations of one layer with the same angle that commute are joined, across rotations that commute with them. Fixed gates
+that undo each other around a rotation, as CX RZ CX, are taken into its generator.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from equinoise.problem.blocks import embed
 from equinoise.problem.gates import Angle, Rotation
 from equinoise.problem.layers import Layer
 from equinoise.problem.pauli_sums import Sum, commutator, from_matrix
@@ -85,7 +87,8 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
         for index in chosen:
             block = layer.blocks[index]
             owners = {id(r): gate.position for gate in block.gates for r in gate.rotations}
-            for rotation in block.rotations:
+            plain = [(r, owners.get(id(r), block.gates[0].position)) for r in block.rotations]
+            for rotation, position in _undressed(plain, block.qubits):
                 angle, part = _normal(rotation)
                 if not part:
                     continue
@@ -97,11 +100,38 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
                 if place is None:
                     place = _Open(angle)
                     opened.append(place)
-                place.join(rotation, part, letters, owners.get(id(rotation), block.gates[0].position))
+                place.join(rotation, part, letters, position)
         for one in opened:
             generator = {s: v for s, v in one.generator.items() if abs(v) > 1e-14}
             out.append(Step(number, one.angle, generator, tuple(one.rotations), tuple(one.owners)))
     return tuple(out)
+
+
+def _undressed(rotations: list[tuple[Rotation, int]], qubits: tuple[int, ...]) -> list[tuple[Rotation, int]]:
+    """A block's rotations with those between fixed gates F_1 .. F_m = 1 turned into F^dag H F."""
+    out: list[tuple[Rotation, int]] = []
+    start = 0
+    while start < len(rotations):
+        fixed = np.eye(2 ** len(qubits), dtype=np.complex128)
+        dressed: list[tuple[Rotation, int]] = []
+        stop = start
+        closed = False
+        while stop < len(rotations) and not closed and (stop > start or not rotations[start][0].angle.coefficients):
+            rotation, position = rotations[stop]
+            if rotation.angle.coefficients:
+                inner = fixed.conj().T @ embed(rotation.generator, rotation.qubits, qubits) @ fixed
+                dressed.append((Rotation(qubits, (inner + inner.conj().T) / 2, rotation.angle), position))
+            else:
+                fixed = embed(rotation.matrix(np.zeros(0)), rotation.qubits, qubits) @ fixed
+                closed = bool(abs(abs(np.trace(fixed)) / len(fixed) - 1) < 1e-12)
+            stop += 1
+        if closed and dressed:
+            out += dressed
+            start = stop
+        else:
+            out.append(rotations[start])
+            start += 1
+    return out
 
 
 def _host(opened: list[_Open], angle: Angle, part: Sum, letters: dict[int, set[str]]) -> _Open | None:

@@ -262,19 +262,23 @@ def _further(failed: Sequence[Generator], num_qubits: int) -> list[Generator]:
 
 
 def _independent(generators: Iterable[Generator]) -> list[Generator]:
-    """Without repetitions; of the swaps of an orbit only enough to generate it."""
+    """Without repetitions and strings that follow from others; of the swaps of an orbit enough to generate it."""
     out: list[Generator] = []
     swapped: list[tuple[int, ...]] = []
+    strings: list[String] = []
     for g in generators:
         if isinstance(g, Permutation) and len(g.qubits) == 2:
             pair = tuple(sorted(g.qubits))
-            size = max(pair) + 1
-            joined = next(
-                (o for o in _orbits(swapped, max([size, *(max(s) + 1 for s in swapped)])) if pair[0] in o), []
-            )
-            if pair[1] in joined:
+            if any(pair[0] in orbit and pair[1] in orbit for orbit in _orbits(swapped, len(g.image))):
                 continue
             swapped.append(pair)
+        if isinstance(g, Charge):
+            strings += [s.letters for s in _further([g], 0) if isinstance(s, PauliString)]
+        if isinstance(g, PauliString):
+            follows = [*strings, *(multiplied(a, b)[1] for a, b in itertools.combinations(strings, 2))]
+            if g.letters in follows:
+                continue
+            strings.append(g.letters)
         if g not in out:
             out.append(g)
     return out
@@ -409,6 +413,8 @@ def _number(qubits: Iterable[int]) -> Charge:
 
 
 def _swap(num_qubits: int, a: int, b: int) -> Permutation:
+    if max(a, b) >= num_qubits:
+        raise SymmetryError(f"permutation: qubit {max(a, b)} is not in 0..{num_qubits - 1}.")
     image = list(range(num_qubits))
     image[a], image[b] = b, a
     return Permutation(tuple(image))

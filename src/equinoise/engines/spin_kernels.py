@@ -1,0 +1,101 @@
+r"""Compiled kernels of local noise on blocks of total spin: serial, GIL-free, on flat arrays of shape (orders, size).
+
+Element (k, x, y) of :class:`SpinBlocks` is <J, M| X |J, M'> with J = n/2 - k, M = n/2 - x, M' = n/2 - y. A sum over
+qubits sum_i sigma_i X sigma_i^dag, sigma one of Z, |0><1|, |1><0|, takes it to k (J as it is), k + 1 (J - 1) and k - 1
+(J + 1) with x and y moved alike, at coefficients that are products of a number for x and one for y, all given by
+Chase and Geremia, arXiv:0805.2911
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equinoise.engines.kernels import jit
+
+__all__ = ["dephase", "power_series", "sandwich", "times_table"]
+
+
+@jit
+def sandwich(source, target, factor, tables, move, offsets, adjoint):
+    """Adds factor * sum_i sigma_i X sigma_i^dag to ``target``, or of the adjoint map (Heisenberg picture).
+
+    ``source`` and ``target`` are complex arrays seen as real ones, shape (orders, 2 size).
+    """
+    blocks = offsets.size - 1
+    n = tables.shape[2] - 1
+    twice = np.empty(2 * n + 2)
+    for t in range(3):
+        shift = t if t < 2 else -1
+        for k in range(blocks):
+            other = k + shift
+            if other < 0 or other >= blocks:
+                continue
+            dim, wide = n - 2 * k + 1, n - 2 * other + 1
+            low = max(k, other - move)
+            count = 2 * (min(n - k, n - other - move) - low + 1)
+            for y in range(count // 2):
+                twice[2 * y] = tables[t, k, low + y]
+                twice[2 * y + 1] = tables[t, k, low + y]
+            for order in range(source.shape[0]):
+                for x in range(low, low + count // 2):
+                    here = 2 * (offsets[k] + (x - k) * dim + low - k)
+                    there = 2 * (offsets[other] + (x + move - other) * wide + low + move - other)
+                    c = factor * tables[t, k, x]
+                    if adjoint:
+                        a, b = target[order, here : here + count], source[order, there : there + count]
+                    else:
+                        a, b = target[order, there : there + count], source[order, here : here + count]
+                    for y in range(count):
+                        a[y] += c * twice[y] * b[y]
+
+
+@jit
+def power_series(state, factor, tables, move, offsets, adjoint):
+    """exp(factor L) X for L = sum_i sigma_i . sigma_i^dag with sigma^2 = 0, in place: at most n powers, all positive.
+
+    ``state`` is a complex array seen as a real one, shape (orders, 2 size).
+    """
+    n = tables.shape[2] - 1
+    term = state.copy()
+    total = np.sum(np.abs(state))
+    for power in range(1, n + 1):
+        following = np.zeros_like(term)
+        sandwich(term, following, factor / power, tables, move, offsets, adjoint)
+        term = following
+        state += term
+        if np.sum(np.abs(term)) <= 1e-20 * total:
+            break
+
+
+@jit
+def times_table(state, table, offsets):
+    """Multiplies element (k, x, y) by table[x, y], in place."""
+    n = table.shape[0] - 1
+    for order in range(state.shape[0]):
+        for k in range(offsets.size - 1):
+            dim = n - 2 * k + 1
+            for x in range(k, n - k + 1):
+                here = offsets[k] + (x - k) * dim - k
+                for y in range(k, n - k + 1):
+                    state[order, here + y] *= table[x, y]
+
+
+@jit
+def dephase(state, matrices, places, table, offsets, adjoint):
+    """Mixes the blocks at each (x, y) by a matrix, from ``places[x, y]`` on, times table[x, y]; in place."""
+    n = table.shape[0] - 1
+    mixed = np.empty(n // 2 + 1, np.complex128)
+    for order in range(state.shape[0]):
+        for x in range(n + 1):
+            for y in range(n + 1):
+                count = min(x, n - x, y, n - y) + 1
+                place = places[x, y]
+                for row in range(count):
+                    total = 0j
+                    for k in range(count):
+                        at = place + (k * count + row if adjoint else row * count + k)
+                        total += matrices[at] * state[order, offsets[k] + (x - k) * (n - 2 * k + 1) + y - k]
+                    mixed[row] = total
+                for row in range(count):
+                    at = offsets[row] + (x - row) * (n - 2 * row + 1) + y - row
+                    state[order, at] = table[x, y] * mixed[row]

@@ -1,0 +1,34 @@
+"""Which pairs of qubits a builder's layer acts on, and the sizes that builders take."""
+
+from __future__ import annotations
+
+from equinoise.errors import SourceError
+
+__all__ = ["brickwork_bonds", "check_size", "tournament_round"]
+
+
+def check_size(family: str, num_qubits: int, depth: int, *, least: int = 2, qubits: str = "num_qubits") -> None:
+    """Refuses a builder's sizes below their least values.
+
+    Raises:
+        SourceError: num_qubits < least or depth < 1.
+    """
+    if num_qubits < least or depth < 1:
+        raise SourceError(f"{family} needs {qubits} >= {least} and depth >= 1, got {num_qubits} and {depth}.")
+
+
+def brickwork_bonds(num_qubits: int, layer: int, periodic: bool) -> list[tuple[int, int]]:
+    """The bonds (i, i+1) with i = layer mod 2, layer mod 2 + 2, ...; on a ring the odd layers also (n-1, 0)."""
+    bonds = [(i, i + 1) for i in range(layer % 2, num_qubits - 1, 2)]
+    if periodic and layer % 2 and num_qubits > 2:
+        bonds.append((num_qubits - 1, 0))
+    return bonds
+
+
+def tournament_round(num_qubits: int, layer: int) -> list[tuple[int, int]]:
+    """The pairs of one round of the circle method, ascending."""
+    count = num_qubits - 1 + num_qubits % 2
+    pairs = [((layer + i) % count, (layer - i) % count) for i in range(1, (count + 1) // 2)]
+    if num_qubits % 2 == 0:
+        pairs.append((layer % count, num_qubits - 1))
+    return sorted((min(pair), max(pair)) for pair in pairs)
