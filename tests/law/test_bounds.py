@@ -173,7 +173,9 @@ def test_proof_asks_for_random_phases_and_not_for_the_charge(last):
     stated = eq.Problem(circuit, readout="Z1", initial="0101", noise="dephasing:0.1", allow_broken=True)
     found = status(stated)
     assert found.proved is not last
-    reason = "qubit 1 has no Z rotation of its own next to the noise slot" if last else "an independent uniform Z rotation"
+    reason = (
+        "qubit 1 has no Z rotation of its own next to the noise slot" if last else "an independent uniform Z rotation"
+    )
     assert reason in found.reason
 
 

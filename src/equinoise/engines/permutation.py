@@ -8,6 +8,7 @@ backward, the readout is pulled through noise and steps.
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -18,6 +19,7 @@ from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, me
 from equinoise.engines.spin_noise import Frame, SpinChannel, SpinGenerators
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.problem.pauli_sums import Sum, multiplied
+from equinoise.reduction.compiled import IsotypicSector
 from equinoise.reduction.orbits import SymmetricSlot, symmetric_slot, symmetric_sum, totals
 from equinoise.reduction.spin_blocks import spin_blocks
 from equinoise.reduction.symmetric_program import SymmetricProgram
@@ -68,7 +70,7 @@ class PermutationEngine(ExactAnswers):
     name = "permutation"
 
     def __init__(self, program: SymmetricProgram, workers: int | None = None) -> None:
-        check_serves(type(self), program)  # type: ignore[arg-type]
+        check_serves(type(self), program)
         self.program = program
         n = program.width
         self.blocks = spin_blocks(n)
@@ -224,6 +226,36 @@ class PermutationEngine(ExactAnswers):
     def state(self, theta: Real, scale: float) -> Complex:
         """The state after all slots, averaged over permutations: flat, blocks of ``self.blocks``."""
         return np.asarray(self._forward(theta, scale, 1)[0])
+
+    # -- sectors, for the fixed point ------------------------------------------------------------------------------
+
+    @property
+    def sectors(self) -> tuple[IsotypicSector, ...]:
+        """Those of total spin J = n/2, n/2 - 1, ..."""
+        n = self.program.width
+        ways = [math.comb(n, k) - (math.comb(n, k - 1) if k else 0) for k in range(n // 2 + 1)]
+        dims = self.blocks.dims.tolist()
+        return tuple(IsotypicSector(f"J={(m - 1) / 2:g}", m, d) for m, d in zip(dims, ways, strict=True))
+
+    def layer_states(self, theta: Real) -> list[list[Complex]]:
+        """The noiseless state after each layer, in every block."""
+        state, angles, out = self.input[None], self._angles(theta), []
+        for steps in self._layers:
+            for index in steps:
+                frame = self._frames[index]
+                state = frame.leave(frame.enter(state) * np.exp(-1j * angles[index] * frame.gaps))
+            out.append(self.blocks.split(state[0].copy()))
+        return out
+
+    def limit(self, layer: int, state: list[Complex]) -> list[Complex]:
+        """What a slot's noise leaves of a state at s = infinity."""
+        return self.blocks.split(self.channel(layer, math.inf).apply(self.blocks.join(state)[None])[0])
+
+    def generator_blocks(self) -> list[list[Complex]]:
+        """The different generators of the circuit's steps."""
+        n = self.program.width
+        sums = {tuple(sorted((symmetric_sum(s.generator, n) or {}).items())): None for s in self.program.steps}
+        return [list(self._operator(dict(one))) for one in sums]
 
     # -- quantities of one draw ------------------------------------------------------------------------------------
 

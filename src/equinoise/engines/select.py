@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, cast
 
+from equinoise.engines.commutant import CommutantEngine
 from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.free_fermion import FreeFermionEngine
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _CLASSES: dict[str, type[Any]] = {  # each an Engine, on one kind of compiled problem
+    "commutant": CommutantEngine,
     "exact": ExactEngine,
     "free-fermion": FreeFermionEngine,
     "permutation": PermutationEngine,
@@ -45,6 +47,7 @@ _EXACT = ("exact", "free-fermion", "commutant", "permutation")
 REPLICA = "replica"
 ENGINES = (*_CLASSES, REPLICA)
 _QUANTITIES = {
+    "commutant": ("values, gradients and the law at any noise", "none"),
     "exact": ("values, gradients and the law at any noise", "none"),
     "free-fermion": ("values, gradients and the law at any noise", "none"),
     "permutation": ("values, gradients and the law at any noise", "none"),

@@ -25,7 +25,6 @@ from equinoise.law.random_phases import random_phases, shared_phases
 from equinoise.law.resummed import leading_order_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.kossakowski import felt
 from equinoise.reduction.processes import greatest_process_rate
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram, jump_weights
@@ -151,11 +150,9 @@ def _felt_slots(program: SymmetricProgram) -> list[tuple[SlotProgram, tuple[int,
     """Per noisy slot what of it is felt in the commutant, and the cone's qubits that the readout sees there."""
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     out = []
-    for slot, seen in zip(program.slots, program.cone.seen, strict=True):
-        here = tuple(sorted(place[q] for q in seen))
-        acting = felt(slot, program.symmetry, frozenset(here))
-        if not acting.empty:
-            out.append((acting, here))
+    for slot, seen in zip(program.felt_slots, program.cone.seen, strict=True):
+        if not slot.empty:
+            out.append((slot, tuple(sorted(place[q] for q in seen))))
     return out
 
 
@@ -249,4 +246,6 @@ def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
 def _nothing_felt(program: SymmetricProgram) -> str:
     if program.noise_class == "none":
         return "there is no noise that the readout sees"
-    return f"no operator that commutes with {program.symmetry} feels this noise, so that every gradient is as without it"
+    return (
+        f"no operator that commutes with {program.symmetry} feels this noise, so that every gradient is as without it"
+    )

@@ -1,9 +1,9 @@
 """The condition of the certificate's proof: independent uniform phases that tell apart what the noise tells apart.
 
 Let the parameters phi_a enter the circuit once each, as exp(-i phi_a sum_i u_ai Z_i / 2) next to a noise slot: nothing
-but diagonal gates stands between. An element |x><y| there takes the phases exp(-i sum_a phi_a u_a.dz / 2), dz = z_x - z_y,
-and decays at a rate Gamma(dz). Where Gamma is a function of the numbers (u_a.dz)_a, the readout is a sum over histories h
-of these numbers,
+but diagonal gates stands between. An element |x><y| there takes the phases exp(-i sum_a phi_a u_a.dz / 2) with
+dz = z_x - z_y, and decays at a rate Gamma(dz). Where Gamma is a function of the numbers (u_a.dz)_a, the readout is a sum
+over histories h of these numbers,
 
     C(theta; s) = sum_h exp(-s Gamma_h) exp(-i phi.h / 2) c_h,
 
@@ -12,8 +12,8 @@ with c_h independent of phi and s, and the mean of (dC/dtheta_k)^2 over uniform 
     E (dC/dtheta_k)^2 = sum_h exp(-2 s Gamma_h) E |d_k c_h|^2
 
 for every parameter, the phi_a included (their derivative is h_a/2, up to a sign). With a rotation of its own on each
-qubit, u_a = e_i, any diagonal noise will do. With rotations shared by several qubits, noise whose jumps K = sum_i v_i Z_i
-have v in the span of the u_a.
+qubit, u_a = e_i, any diagonal noise will do; with rotations shared by several qubits, noise whose jumps
+K = sum_i v_i Z_i have v in the span of the u_a.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _rotations(program: CompiledProblem, number: int, uses: Counter[int], period
         for qubit in step.qubits - reached.keys():
             wire = _wire(before, qubit)[::-1] if step.layer == number else _wire(after, qubit)
             reached[qubit] = {id(r) for r in _leading_diagonal(wire)}
-        if not all(id(r) in reached[q] for r in step.rotations for q in r.qubits):
+        if not all(id(r) in reached.get(q, ()) for r in step.rotations for q in r.qubits):
             continue
         row = np.zeros(program.width)
         for ((qubit, _),), coefficient in step.generator.items():

@@ -15,6 +15,7 @@ from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import UnsupportedError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
+from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program
 
 __all__ = [
@@ -95,7 +96,7 @@ class FirstOrder:
         """m2 = V''(0) / (4 V(0)), V'' = 2 E sum (g'^2 + g g'')."""
         return float(self.curvature.mean() / (2 * self.square.mean()))
 
-    def entries(self, program: Program) -> tuple[BudgetEntry, ...]:
+    def entries(self, program: CompiledProblem) -> tuple[BudgetEntry, ...]:
         """The budget, in slot order; equal places and mechanisms merged."""
         merged: dict[tuple[int, tuple[int, ...], str], Real] = {}
         for j, term in enumerate(program.budget_terms):

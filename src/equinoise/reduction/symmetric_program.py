@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -12,12 +12,12 @@ from equinoise.errors import UnsupportedError
 from equinoise.problem.pauli_sums import Sum, from_operator
 from equinoise.problem.problem import Problem
 from equinoise.problem.steps import Step, steps
-from equinoise.problem.symmetry import Generator, Symmetry
+from equinoise.problem.symmetry import Symmetry
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
-from equinoise.reduction.light_cone import light_cone
+from equinoise.reduction.light_cone import light_cone, restrict
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.slot_program import SlotProgram
+from equinoise.reduction.slot_program import SlotProgram, compile_slot
 from equinoise.reduction.symmetry import NoiseClass
 
 __all__ = ["SymmetricProgram", "compiled", "symmetric_program"]
@@ -32,7 +32,8 @@ class SymmetricProgram(CompiledProblem):
 
     Attributes:
         claimed: The problem's symmetry on the cone's qubits 0..w-1.
-        symmetry: What the noise keeps of it, at least weakly; all of it where the rest of the noise is not felt.
+        symmetry: What the noise keeps of it, at least weakly.
+        unfelt: Dephasing that breaks it and was left out, because no operator that keeps it feels it.
         steps: In time order, on cone qubits.
         readout: The readout as a Pauli sum on cone qubits.
 
@@ -51,30 +52,69 @@ class SymmetricProgram(CompiledProblem):
                 "symmetry='charge' if the circuit keeps it, or give white noise."
             )
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
-        noisy = {id(s): (s, p, seen) for s, p, seen in zip(cone.slots, self.slots, cone.seen, strict=True)}
-        noisy = {key: triple for key, triple in noisy.items() if not triple[1].empty}
-
-        def acting(symmetry: Symmetry) -> list[SlotProgram]:
-            return [felt(p, symmetry, frozenset(self._local[q] for q in seen)) for _, p, seen in noisy.values()]
-
-        def keeping(slots: Iterable[SlotProgram]) -> Callable[[Generator], bool]:
-            matrices = [kossakowski(slot) for slot in slots]
-            return lambda generator: all(keeps_weakly(matrix, generator) for matrix in matrices)
-
         self.symmetry: Symmetry = self.claimed
-        if not all(map(keeping(acting(self.claimed)), self.claimed.generators)):
-            self.symmetry = self.claimed.kept_where(keeping(p for _, p, _ in noisy.values()))
+        self.unfelt: tuple[str, ...] = ()
+        if not self._kept_by(self.slots, self.claimed):
+            acting = self._felt(self.claimed)
+            if self._kept_by(acting, self.claimed):
+                self.unfelt = self._left_out(acting)
+                self.slots = acting
+            else:
+                matrices = [kossakowski(slot) for slot in dict.fromkeys(self.slots)]
+                self.symmetry = self.claimed.kept_where(lambda g: all(keeps_weakly(m, g) for m in matrices))
         breaking: dict[str, None] = {}
         for generator in self.claimed.generators:
             if generator not in self.symmetry.generators:
-                for slot, _, _ in noisy.values():
+                for slot in {id(slot): slot for slot in cone.slots}.values():
                     breaking |= dict.fromkeys(breaking_terms(slot, self._local, generator))
-        strong = all(keeps_strongly(p, g) for p in acting(self.symmetry) for g in self.symmetry.generators)
-        value = "none" if not noisy else "strong" if strong else "weak"
+        strong = all(keeps_strongly(slot, g) for slot in set(self.slots) for g in self.symmetry.generators)
+        quiet = all(slot.empty for slot in self.slots) and not self.unfelt
+        value = "none" if quiet else "strong" if strong else "weak"
         self.noise_class = NoiseClass(value, tuple(breaking))
         self.steps: tuple[Step, ...] = tuple(self._on_cone(s) for s in steps(problem.layers, cone.blocks))
         self.num_layers = len(problem.layers)
         self.readout: Sum = self._placed(from_operator(problem.readout))
+
+    def _kept_by(self, slots: Iterable[SlotProgram], symmetry: Symmetry) -> bool:
+        matrices = [kossakowski(slot) for slot in dict.fromkeys(slots)]
+        return all(keeps_weakly(matrix, g) for matrix in matrices for g in symmetry.generators)
+
+    def _felt(self, symmetry: Symmetry) -> tuple[SlotProgram, ...]:
+        """What of each slot an operator of the commutant feels; see :func:`felt`."""
+        seen = [frozenset(self._local[q] for q in there) for there in self.cone.seen]
+        return tuple(felt(slot, symmetry, there) for slot, there in zip(self.slots, seen, strict=True))
+
+    def _left_out(self, acting: Sequence[SlotProgram]) -> tuple[str, ...]:
+        """The jumps that are not in the slots given, in words."""
+        out: dict[str, None] = {}
+        for slot, left in zip(self.slots, acting, strict=True):
+            for rate, weights, _ in slot.jumps:
+                if all(weights != other for _, other, _ in left.jumps):
+                    jump = "+".join(f"{'' if w == 1 else f'{w:g} '}Z{self.cone.qubits[i]}" for i, w in weights)
+                    out[f"dephasing {rate:.4g} D[{jump}]"] = None
+        return tuple(out)
+
+    @property
+    def felt_slots(self) -> tuple[SlotProgram, ...]:
+        """The slots without jumps that change no operator of the commutant."""
+        return self._felt(self.symmetry)
+
+    def unrestricted_slot(self, layer: int) -> SlotProgram:
+        """A slot's noise on all cone qubits, whether or not the readout sees them there.
+
+        Where that breaks the symmetry which the seen part keeps, the seen part alone.
+        """
+        everything = frozenset(self.cone.qubits)
+        if self.cone.seen[layer] == everything:
+            return self.slots[layer]
+        whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
+        acting = felt(whole, self.symmetry, frozenset(range(self.width)))
+        return acting if self._kept_by((acting,), self.symmetry) else self.slots[layer]
+
+    @property
+    def kept_symmetry(self) -> str:
+        """The symmetry that circuit and noise keep, in words."""
+        return str(self.symmetry)
 
     @property
     def reduced(self) -> bool:
