@@ -16,7 +16,7 @@ from equinoise.diagnosis.reduction_facts import cone_facts, equivariance_facts, 
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
-from equinoise.engines.select import choose_engine, select_engine
+from equinoise.engines.select import choose_engine, reading_engine
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
 from equinoise.law.law_table import spectrum_numbers
@@ -329,7 +329,7 @@ def diagnose(
     program = chosen.program
     count = max(1, len(program.parameters))
     measured = problem.as_read()
-    seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
+    seen = reading_engine(chosen, measured, workers)
     total = len(thetas)
     done = [0]
 

@@ -84,7 +84,9 @@ def symmetry_warnings(engine: Engine) -> tuple[str, ...]:
     if claimed is None:
         return ()
     out = []
-    if claimed.reduced:
+    if isinstance(engine.program, Program) and not claimed.symmetry.trivial:
+        out.append(f"engine {engine.name!r} makes no use of {claimed.symmetry}: the full space of the light cone")
+    elif claimed.reduced:
         numbers = sum(s.multiplicity**2 for s in held_sectors(engine))
         before = commutant_dimension(claimed.claimed)
         instead = "" if before is None else f" instead of {before:,}"

@@ -9,10 +9,11 @@ the same words mean: *untouched*: the circuit's state is left as it is; *too mix
 mixed or pure, commutes with the generator of every step or is the same for all parameters, and no gradient passes;
 *classical*: all that the noise can leave commutes with itself, so that it is diagonal in one basis that no parameter
 changes, whose populations are a classical stochastic process (the computational basis under local dephasing; under
-permutations the Hamming weight); *partly protected*: anything else. Between the sectors noise does one of two things. It
-*respects* them where no state's weights Tr X_lambda change (collective noise: every jump commutes with the group), else
-it *mixes* them (local noise): the irreducible blocks are then no longer a conserved quantity, and only the symmetry of
-the whole is left.
+permutations the Hamming weight); *partly protected*: anything else.
+
+Between the sectors noise does one of two things. It *respects* them where no state's weights Tr X_lambda change
+(collective noise: every jump commutes with the group), else it *mixes* them (local noise): the irreducible blocks are
+then no longer a conserved quantity, and only the symmetry of the whole is left.
 """
 
 from __future__ import annotations

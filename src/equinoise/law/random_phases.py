@@ -2,8 +2,8 @@
 
 Let the parameters phi_a enter the circuit once each, as exp(-i phi_a sum_i u_ai Z_i / 2) next to a noise slot: nothing
 but diagonal gates stands between. An element |x><y| there takes the phases exp(-i sum_a phi_a u_a.dz / 2) with
-dz = z_x - z_y, and decays at a rate Gamma(dz). Where Gamma is a function of the numbers (u_a.dz)_a, the readout is a sum
-over histories h of these numbers,
+dz = z_x - z_y, and decays at a rate Gamma(dz). Where Gamma depends on the numbers (u_a.dz)_a alone, the readout is a
+sum over histories h of these numbers,
 
     C(theta; s) = sum_h exp(-s Gamma_h) exp(-i phi.h / 2) c_h,
 
