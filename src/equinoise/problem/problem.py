@@ -264,8 +264,8 @@ class Problem:
         """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
 
         A term X_a X_b also leaves X_a by itself, which moves the charge. Without coherence between charges its mean is
-        0 and it is left out; with an input that has such coherence the warnings say so. Of another symmetry that part is
-        claimed which readout as measured and input keep.
+        0 and it is left out; with an input that has such coherence the warnings say so. Of another symmetry that part
+        is claimed which the readout keeps as it is measured.
         """
         seen = set(support(self.readout))
         errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}

@@ -109,7 +109,7 @@ class SymmetricProgram(CompiledProblem):
             return self.slots[layer]
         whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
         acting = felt(whole, self.symmetry, frozenset(range(self.width)))
-        return acting if self._kept_by((acting,), self.symmetry) else self.slots[layer]
+        return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 
     @property
     def kept_symmetry(self) -> str:
