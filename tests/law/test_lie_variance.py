@@ -15,6 +15,7 @@ import equinoise as eq
 from equinoise.errors import UnsupportedError
 from equinoise.law.lie_variance import lie_algebraic_check, lie_algebraic_variance
 from equinoise.problem.ensemble import periods
+from support import readout_matrix
 
 pytest.importorskip("pennylane")
 
@@ -46,7 +47,7 @@ def quadrature(case, points):
     """Mean and variance of C and E g_k^2 on a grid fine enough for the trigonometric polynomials, by Qiskit alone."""
     lengths = periods(case)
     values, squares = [], []
-    operator = case.readout.to_matrix()
+    operator = readout_matrix(case)
     start = Statevector(np.asarray(case.initial.statevector()))
 
     def value(theta):
@@ -161,8 +162,12 @@ def test_in_the_middle_of_a_deep_circuit_the_exact_gradient_is_the_formulas(case
         (eq.Problem(eq.circuits.brickwork(3, 1, interaction="none"), readout="Z1", initial="001"), 6),
         (problem(eq.circuits.exchange(4, 2), "X0X1+Y0Y1+Z0Z1", eq.circuits.singlet_pairs(4)), 9),
         (problem(bloch(2), "Z0", [[0.8, 0.6j]]), 6),
+        (
+            eq.Problem(eq.circuits.brickwork(2, 1), readout="Z0", initial=[PLUS, [0.6, 0.8]], projected=True, charge=1),
+            6,
+        ),
     ],
-    ids=["two qubits", "three qubits", "ring", "charge", "singlets", "one qubit"],
+    ids=["two qubits", "three qubits", "ring", "charge", "singlets", "one qubit", "projected"],
 )
 def test_moments_at_depth_are_the_integrals_over_all_angles(case, points):
     mean, variance, squares = quadrature(case, points)
@@ -206,15 +211,20 @@ def test_noise_is_not_looked_at_and_a_fixed_gate_inside_the_group_only_turns():
     shifted.barrier()
     shifted.ry(0.9, 0)
     shifted.barrier()
-    shifted.ry(b, 0)
+    shifted.ry(b + 0.3, 0)
     case = problem(shifted, "Z0", "0")
     mean, variance, squares = quadrature(case, 6)
     found = lie_algebraic_variance(case)
     assert found.variance_at_depth == pytest.approx(variance, abs=EXACT)
     assert found.gradient_at_depth == pytest.approx(squares, abs=EXACT)
-    # C = cos(a + 0.4) cos(b + 0.9), whose offsets a normal angle does not wash out
-    normal = lie_algebraic_variance(case, ensemble="normal:0.5")
-    assert normal.mean_at_depth == pytest.approx(math.exp(-(0.5**2)) * math.cos(0.4) * math.cos(0.9), abs=EXACT)
+    # C = cos(a + 0.4) cos(b + 1.2), whose offsets a normal angle does not wash out
+    w = 0.5
+    normal = lie_algebraic_variance(case, ensemble=f"normal:{w}")
+    assert normal.mean_at_depth == pytest.approx(math.exp(-(w**2)) * math.cos(0.4) * math.cos(1.2), abs=EXACT)
+    first, second = (math.exp(-2 * w**2) * math.cos(2 * c) for c in (0.4, 1.2))
+    assert normal.gradient_at_depth == pytest.approx(
+        [(1 - first) * (1 + second) / 4, (1 + first) * (1 - second) / 4], abs=EXACT
+    )
     assert mean == pytest.approx(found.mean_at_depth, abs=EXACT)
 
 

@@ -266,8 +266,8 @@ def _split(generators: tuple[Complex, ...], basis: Complex, adjoint: tuple[Real,
         amplitudes = np.random.default_rng(2309_09342).normal(size=d)
         generic = adjoint_matrix(np.asarray(np.tensordot(amplitudes, basis, axes=1)), basis)
         roots, states = np.linalg.eigh(-1j * (rest.T @ generic @ rest))
+        # a root that no other equals belongs to one ideal; the root 0 is repeated unless the algebra is one su(2)
         gaps = np.minimum(np.diff(roots, prepend=-np.inf), np.diff(roots, append=np.inf))
-        gaps[np.abs(roots) < 1e-6 * np.abs(roots).max()] = 0.0  # the generic element's own centraliser
         left = np.eye(rest.shape[1])
         while left.shape[1]:
             inside = np.linalg.norm(left.T @ states, axis=0)
