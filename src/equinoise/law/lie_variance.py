@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from equinoise.engines.draws import sampled_draws
 from equinoise.engines.select import select_engine
@@ -167,17 +168,19 @@ def lie_algebraic_variance(
             f"the Lie-algebraic variance is for up to {_MAX_QUBITS} qubits, got {problem.num_qubits}. Sampling serves."
         )
     tick = progress if progress is None else (lambda _: progress(1))
-    circuit = reduced(problem, max_dimension, tick)
-    count = len(problem.parameters)
-    lost = np.full(count, math.nan)
-    ideals, reasons = ideal_shares(circuit), (*dependent(problem), *circuit.obstacles())
-    if reasons:
-        out = (math.nan, math.nan, lost, math.nan, math.nan, lost)
-    else:
-        out = (
-            *deep_moments(circuit, problem, ideals),
-            *moments_at_depth(circuit, problem, characteristic(problem, drawn), tick),
-        )
+    # matrices this small are many times slower on several BLAS threads that others share
+    with threadpool_limits(1, user_api="blas"):
+        circuit = reduced(problem, max_dimension, tick)
+        count = len(problem.parameters)
+        lost = np.full(count, math.nan)
+        ideals, reasons = ideal_shares(circuit), (*dependent(problem), *circuit.obstacles())
+        if reasons:
+            out = (math.nan, math.nan, lost, math.nan, math.nan, lost)
+        else:
+            out = (
+                *deep_moments(circuit, problem, ideals),
+                *moments_at_depth(circuit, problem, characteristic(problem, drawn), tick),
+            )
     algebra = circuit.algebra
     sizes = (algebra.dimension, int(algebra.basis.shape[-1]), int(algebra.centre.shape[0]))
     return LieVariance(*sizes, ideals, *out, ensemble=drawn.describe(), reasons=reasons)
