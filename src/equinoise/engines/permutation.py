@@ -9,9 +9,6 @@ backward, the readout is pulled through noise and steps.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +17,10 @@ from equinoise.engines.draws import Draw
 from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
 from equinoise.engines.spin_noise import Frame, SpinChannel, SpinGenerators
 from equinoise.errors import MemoryLimitError, UnsupportedError
+from equinoise.problem.pauli_sums import Sum, multiplied
 from equinoise.reduction.orbits import SymmetricSlot, symmetric_slot, symmetric_sum, totals
 from equinoise.reduction.spin_blocks import spin_blocks
-
-if TYPE_CHECKING:
-    from equinoise.reduction.steps import PauliSum, Step
-    from equinoise.reduction.symmetric_program import SymmetricProgram
+from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["PermutationEngine"]
 
@@ -34,13 +29,11 @@ Complex = npt.NDArray[np.complex128]
 
 SERIES_ORDERS = 3
 # per step and number of a block of dimension d: matrix products of d operations, on one core; for estimates only
-SECONDS_PER_OPERATION = 2e-9
+SECONDS_PER_OPERATION = 1e-9
 # beyond it the 2^n amplitudes of an entangled input do not fit
 MOST_ENTANGLED = 20
 # beyond it the readout's square is not multiplied out term by term
 MOST_TERMS = 2000
-
-_PRODUCTS = {"XY": ("Z", 1j), "YZ": ("X", 1j), "ZX": ("Y", 1j), "YX": ("Z", -1j), "ZY": ("X", -1j), "XZ": ("Y", -1j)}
 
 
 class PermutationEngine(ExactAnswers):
@@ -58,7 +51,7 @@ class PermutationEngine(ExactAnswers):
     name = "permutation"
 
     def __init__(self, program: SymmetricProgram, workers: int | None = None) -> None:
-        check_serves(type(self), program)
+        check_serves(type(self), program)  # type: ignore[arg-type]
         self.program = program
         n = program.width
         self.blocks = spin_blocks(n)
@@ -106,6 +99,8 @@ class PermutationEngine(ExactAnswers):
                 return f"{error} (slot {layer}); {other}"
         if program.product is None and n > MOST_ENTANGLED:
             return f"an entangled input on {n} qubits has 2^{n} amplitudes; give a product state"
+        if symmetric_sum(program.readout, n) is None and not _same_on_all(program):
+            return f"neither readout nor input is the same on all qubits, so that no average over them is free; {other}"
         return None
 
     @classmethod
@@ -123,7 +118,7 @@ class PermutationEngine(ExactAnswers):
     # -- preparation ---------------------------------------------------------------------------------------------
 
     def _operator(self, sums: dict[tuple[int, int, int], float]) -> tuple[Complex, ...]:
-        """sum over kinds of coefficient times all its strings, in every block; multiples of 1 have no effect."""
+        """Sum over kinds of coefficient times all its strings, in every block; multiples of 1 have no effect."""
         total = [np.zeros((d, d), dtype=np.complex128) for d in self.blocks.dims.tolist()]
         for counts, coefficient in sums.items():
             if any(counts):
@@ -146,7 +141,7 @@ class PermutationEngine(ExactAnswers):
                 f"a readout of {len(readout)} terms that differ from qubit to qubit is too long to square. "
                 "Use a symmetric readout or fewer terms."
             )
-        return self.blocks.twirled({k: c.real for k, c in _squared(readout).items()})
+        return self.blocks.twirled(totals(_squared(readout)))
 
     def channel(self, layer: int, scale: float) -> SpinChannel:
         """The noise of a slot at a scale, built once."""
@@ -175,9 +170,7 @@ class PermutationEngine(ExactAnswers):
     def _angles(self, theta: Real) -> list[float]:
         return [step.angle.at(theta) for step in self.program.steps]
 
-    def _forward(
-        self, theta: Real, scale: float | None, orders: int, kept: list[Complex] | None = None
-    ) -> Complex:
+    def _forward(self, theta: Real, scale: float | None, orders: int, kept: list[Complex] | None = None) -> Complex:
         """The state after all slots; ``kept`` gets that after each step, in the step's basis."""
         state = np.zeros((orders, self.blocks.size), dtype=np.complex128)
         state[0] = self.input
@@ -268,6 +261,24 @@ class PermutationEngine(ExactAnswers):
         return [sum(rate * slopes[kind] for kind, rate in share) for share in slot.shares]
 
 
+def _same_on_all(program: SymmetricProgram) -> bool:
+    """Whether the input is the same after every exchange of two qubits."""
+    product = program.product
+    if product is not None:
+        overlaps = np.abs(np.asarray(product)[1:].conj() @ np.asarray(product)[0])
+        return bool(np.all(np.abs(overlaps - 1) < 1e-12))
+    vectors = np.asarray(program.input_vectors())
+    n = program.width
+    purity = np.linalg.norm(vectors.conj().T @ vectors) ** 2
+    for q in range(n - 1):
+        tensor = vectors.reshape(*(2,) * n, -1)
+        swapped = tensor.swapaxes(n - 1 - q, n - 2 - q).reshape(vectors.shape)
+        # Tr[rho^2] - Tr[rho P rho P] = |rho - P rho P|^2 / 2
+        if purity - np.linalg.norm(vectors.conj().T @ swapped) ** 2 > 1e-12 * purity:
+            return False
+    return True
+
+
 def _overlap(operator: Complex, state: Complex) -> float:
     """Tr[A rho] = Re sum conj(A_ij) rho_ij for Hermitian A."""
     # not a BLAS dot: its threads would fight the draws
@@ -279,20 +290,12 @@ def _moment(operator: Complex, state: Complex, frame: Frame) -> float:
     return 2 * float(np.sum(frame.rows * (operator.real * state.imag - operator.imag * state.real)))
 
 
-def _squared(operator: PauliSum) -> dict[tuple[int, int, int], complex]:
-    """Sum of the coefficients of the strings of O^2 with so many letters X, Y, Z."""
-    out: dict[tuple[int, int, int], complex] = {}
+def _squared(operator: Sum) -> Sum:
+    """O^2 as a Pauli sum: what anticommutes cancels."""
+    out: Sum = {}
     for left, a in operator.items():
         for right, b in operator.items():
-            letters, factor = dict(left), complex(a * b)
-            for qubit, letter in right:
-                mine = letters.pop(qubit, None)
-                if mine is None:
-                    letters[qubit] = letter
-                elif mine != letter:
-                    letters[qubit], phase = _PRODUCTS[mine + letter]
-                    factor *= phase
-            names = list(letters.values())
-            counts = (names.count("X"), names.count("Y"), names.count("Z"))
-            out[counts] = out.get(counts, 0.0) + factor
+            power, string = multiplied(left, right)
+            if power % 2 == 0:
+                out[string] = out.get(string, 0.0) + (1 - power) * a * b
     return out

@@ -10,6 +10,7 @@ from typing import Any, cast
 from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.free_fermion import FreeFermionEngine
+from equinoise.engines.permutation import PermutationEngine
 from equinoise.engines.replica import average_cost, average_obstacle
 from equinoise.engines.state_vector import StateVectorEngine
 from equinoise.engines.trajectories import TrajectoryEngine
@@ -32,9 +33,17 @@ __all__ = [
     "select_engine",
 ]
 
-_CLASSES: dict[str, type[ExactEngine] | type[FreeFermionEngine] | type[StateVectorEngine] | type[TrajectoryEngine]] = {
+_CLASSES: dict[
+    str,
+    type[ExactEngine]
+    | type[FreeFermionEngine]
+    | type[PermutationEngine]
+    | type[StateVectorEngine]
+    | type[TrajectoryEngine],
+] = {
     "exact": ExactEngine,
     "free-fermion": FreeFermionEngine,
+    "permutation": PermutationEngine,
     "state-vector": StateVectorEngine,
     "trajectories": TrajectoryEngine,
 }
@@ -45,6 +54,7 @@ ENGINES = (*_CLASSES, REPLICA)
 _QUANTITIES = {
     "exact": ("values, gradients and the law at any noise", "none"),
     "free-fermion": ("values, gradients and the law at any noise", "none"),
+    "permutation": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
     REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; truncation, told"),
@@ -311,5 +321,5 @@ def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, 
     known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
     key = (name, reduce, workers)
     if key not in known:
-        known[key] = _CLASSES[name](cast(Any, program), workers=workers)
+        known[key] = cast(Engine, _CLASSES[name](cast(Any, program), workers=workers))
     return known[key]

@@ -19,11 +19,14 @@ TAYLOR_ORDERS = 20
 
 
 def sandwich_tables(num_qubits: int, move: int):
-    """Coefficients of sum_i sigma_i X sigma_i^dag per target block (k, k + 1, k - 1), k and x: shape (3, blocks, n + 1).
+    """Coefficients of sum_i sigma_i X sigma_i^dag per target block (k, k + 1, k - 1), k and x.
 
     Args:
         num_qubits: n.
         move: What sigma adds to x: 0 for Z, -1 for |0><1|, 1 for |1><0|.
+
+    Returns:
+        Shape (3, blocks, n + 1).
     """
     n = num_qubits
     out = np.zeros((3, n // 2 + 1, n + 1))
@@ -47,9 +50,13 @@ def sandwich_tables(num_qubits: int, move: int):
 
 @jit
 def sandwich(source, target, factor, tables, move, offsets, adjoint):
-    """Adds factor * sum_i sigma_i X sigma_i^dag to ``target``, or of the adjoint map (Heisenberg picture)."""
+    """Adds factor * sum_i sigma_i X sigma_i^dag to ``target``, or of the adjoint map (Heisenberg picture).
+
+    ``source`` and ``target`` are complex arrays seen as real ones, shape (orders, 2 size).
+    """
     blocks = offsets.size - 1
     n = tables.shape[2] - 1
+    twice = np.empty(2 * n + 2)
     for t in range(3):
         shift = t if t < 2 else -1
         for k in range(blocks):
@@ -58,23 +65,29 @@ def sandwich(source, target, factor, tables, move, offsets, adjoint):
                 continue
             dim, wide = n - 2 * k + 1, n - 2 * other + 1
             low = max(k, other - move)
-            high = min(n - k, n - other - move)
+            count = 2 * (min(n - k, n - other - move) - low + 1)
+            for y in range(count // 2):
+                twice[2 * y] = tables[t, k, low + y]
+                twice[2 * y + 1] = tables[t, k, low + y]
             for order in range(source.shape[0]):
-                for x in range(low, high + 1):
-                    here = offsets[k] + (x - k) * dim - k
-                    there = offsets[other] + (x + move - other) * wide + move - other
+                for x in range(low, low + count // 2):
+                    here = 2 * (offsets[k] + (x - k) * dim + low - k)
+                    there = 2 * (offsets[other] + (x + move - other) * wide + low + move - other)
                     c = factor * tables[t, k, x]
                     if adjoint:
-                        for y in range(low, high + 1):
-                            target[order, here + y] += c * tables[t, k, y] * source[order, there + y]
+                        a, b = target[order, here : here + count], source[order, there : there + count]
                     else:
-                        for y in range(low, high + 1):
-                            target[order, there + y] += c * tables[t, k, y] * source[order, here + y]
+                        a, b = target[order, there : there + count], source[order, here : here + count]
+                    for y in range(count):
+                        a[y] += c * twice[y] * b[y]
 
 
 @jit
 def power_series(state, factor, tables, move, offsets, adjoint):
-    """exp(factor L) X for L = sum_i sigma_i . sigma_i^dag with sigma^2 = 0, in place: at most n powers, all positive."""
+    """exp(factor L) X for L = sum_i sigma_i . sigma_i^dag with sigma^2 = 0, in place: at most n powers, all positive.
+
+    ``state`` is a complex array seen as a real one, shape (orders, 2 size).
+    """
     n = tables.shape[2] - 1
     term = state.copy()
     total = np.sum(np.abs(state))
@@ -108,7 +121,7 @@ def dephase(state, matrices, places, table, offsets, adjoint):
     for order in range(state.shape[0]):
         for x in range(n + 1):
             for y in range(n + 1):
-                count = min(min(x, n - x), min(y, n - y)) + 1
+                count = min(x, n - x, y, n - y) + 1
                 place = places[x, y]
                 for row in range(count):
                     total = 0j
@@ -188,12 +201,15 @@ def dephasing_tables(tables, linear, square, lowest):
                 term = _product(term, g) / power
                 total += term
             total *= np.exp(least * 0.5**halvings)
-            for _ in range(halvings):
-                total = _product(total, total)
+            for halving in range(halvings + 1):
+                if halving > 0:
+                    total = _product(total, total)
+                if x == y:  # the weights of the blocks: else each squaring would double the rounding of their sum
+                    for k in range(count):
+                        total[:, k] /= np.sum(total[:, k])
             start = places[x, y]
             for k in range(count):
-                for l in range(count):
-                    out[start + k * count + l] = total[k, l]
+                out[start + k * count : start + (k + 1) * count] = total[k]
     return out, places
 
 

@@ -109,7 +109,9 @@ class SpinGenerators:
     def sandwich(self, state: Complex, move: int, adjoint: bool) -> Complex:
         """sum_i sigma_i X sigma_i^dag (0: Z, -1: |0><1|, 1: |1><0|), or the adjoint map."""
         out = np.zeros_like(state)
-        kernels.sandwich(state, out, 1.0, self.tables[move], move, self.offsets, adjoint)
+        kernels.sandwich(
+            state.view(np.float64), out.view(np.float64), 1.0, self.tables[move], move, self.offsets, adjoint
+        )
         return out
 
     def letters(self, state: Complex, letter: str, adjoint: bool) -> Complex:
@@ -136,18 +138,20 @@ class SpinGenerators:
         n = self.num_qubits
         if kind == "reset":
             # sum_{i<j} R_i R_j with R_i = Tr_i (x) 1/2 = (1 + X_i . X_i + Y_i . Y_i + Z_i . Z_i)/4 = R_i^2
-            def reset(x: Complex) -> Complex:
-                return (sum((self.letters(x, a, adjoint) for a in "XYZ"), np.zeros_like(x)) + n * x) / 4
-
-            once = reset(state)
-            return (reset(once) - once) / 2
-        a, b = kind
+            once = self._one_reset(state, adjoint)
+            return (self._one_reset(once, adjoint) - once) / 2
+        a, b = kind[0], kind[1]
         once = self.letters(state, a, adjoint)
         twice = self.letters(once, b, adjoint)
         if a == b:
             return (twice - n * state) / 2
         (third,) = set("XYZ") - set(kind)
         return twice - self.letters(state, third, adjoint)
+
+    def _one_reset(self, state: Complex, adjoint: bool) -> Complex:
+        """sum_i R_i, by X . X + Y . Y = 2 (|0><1| . |1><0| + |1><0| . |0><1|)."""
+        ladders = self.sandwich(state, -1, adjoint) + self.sandwich(state, 1, adjoint)
+        return (self.sandwich(state, 0, adjoint) + 2 * ladders + self.num_qubits * state) / 4
 
     def weight(self, kind: str) -> float:
         """What the completely positive part of a pair kind multiplies the trace by: its number of places."""
@@ -198,7 +202,7 @@ class SpinChannel:
             if second.get(letter, 0.0) or second.get(2 * letter, 0.0):
                 step = self._dephasing(second.get(letter, 0.0), second.get(2 * letter, 0.0), 0.0, 1.0, 1.0, scale)
                 frame = frame_of(generators.num_qubits, letter)
-                self.steps.append(lambda x, adjoint, f=frame, step=step: f.leave(step(f.enter(x), adjoint)))
+                self.steps.append(_turned(frame, step))
         mixed = {kind: second[kind] for kind in ("XY", "XZ", "YZ", "reset") if second.get(kind, 0.0)}
         if mixed:
             self.steps.append(self._series(mixed, scale))
@@ -243,7 +247,7 @@ class SpinChannel:
 
         def step(state: Complex, adjoint: bool) -> Complex:
             out = state.copy()
-            kernels.power_series(out, factor, tables, move, self.offsets, adjoint)
+            kernels.power_series(out.view(np.float64), factor, tables, move, self.offsets, adjoint)
             return out
 
         return step
@@ -285,6 +289,8 @@ class SpinChannel:
         weight = sum(rate * generators.weight(kind) for kind, rate in rates.items())
         # the slowest decay is that of one letter
         slowest = min(_slowest(rates, n), weight) or weight
+        if set(rates) == {"reset"} and scale * slowest >= LIMIT:
+            return self._mixed()
         exponent = min(scale, LIMIT / slowest) * weight
         repeats = math.ceil(exponent / STEP)
         each = exponent / repeats
@@ -306,6 +312,25 @@ class SpinChannel:
 
         return step
 
+    def _mixed(self) -> Callable[[Complex, bool], Complex]:
+        """Tr(X) 1/2^n."""
+        blocks, n = self.generators.blocks, self.generators.num_qubits
+        ways = [(math.comb(n, k) - (math.comb(n, k - 1) if k else 0)) / 2**n for k in range(blocks.dims.size)]
+        one = blocks.join([np.eye(d, dtype=np.complex128) for d in blocks.dims.tolist()])
+        rest = blocks.join(
+            [w * np.eye(d, dtype=np.complex128) for w, d in zip(ways, blocks.dims.tolist(), strict=True)]
+        )
+
+        def step(state: Complex, adjoint: bool) -> Complex:
+            read, made = (rest, one) if adjoint else (one, rest)
+            return np.asarray(np.sum(read * state, axis=1)[:, None] * made)
+
+        return step
+
+
+def _turned(frame: Frame, step: Callable[[Complex, bool], Complex]) -> Callable[[Complex, bool], Complex]:
+    return lambda state, adjoint: frame.leave(step(frame.enter(state), adjoint))
+
 
 def _slowest(rates: dict[str, float], n: int) -> float:
     """The least decay rate above zero of the Pauli strings, by their numbers of X, Y, Z."""
@@ -318,7 +343,7 @@ def _slowest(rates: dict[str, float], n: int) -> float:
         if kind == "reset":
             total += rate * (n * (n - 1) - free * (free - 1)) / 2
         else:
-            a, b = kind
+            a, b = kind[0], kind[1]
             (third,) = set("XYZ") - set(kind)
             total += rate * (n * (n - 1) - sums[a] * sums[b] + sums[third])
     decays = total[inside]

@@ -95,7 +95,7 @@ class SpinBlocks:
 
         shorter = self.pauli(moved((a, -1)))
         total = [2 * s @ e for s, e in zip(self.spin["XYZ"[a]], shorter, strict=True)]
-        terms = [(n - body + 2, moved((a, -2)))]
+        terms: list[tuple[complex, PauliCounts]] = [(n - body + 2, moved((a, -2)))]
         # a letter b of the shorter string became a b = i c, a letter c became a c = -i b
         terms += [(1j * (counts[c] + 1), moved((a, -1), (b, -1), (c, 1)))]
         terms += [(-1j * (counts[b] + 1), moved((a, -1), (c, -1), (b, 1)))]
@@ -180,8 +180,8 @@ def _coupled(block: Complex, up: bool, bit: int) -> Complex:
         out[bit : bit + dim] = np.sqrt(weight).reshape(shape) * block
         return out
     if bit == 0:  # row 0 has nowhere to go
-        return (-np.sqrt(position / dim).reshape(shape) * block)[1:]
-    return (np.sqrt((dim - 1 - position) / dim).reshape(shape) * block)[: dim - 1]
+        return np.asarray(-np.sqrt(position / dim).reshape(shape) * block)[1:]
+    return np.asarray(np.sqrt((dim - 1 - position) / dim).reshape(shape) * block)[: dim - 1]
 
 
 @lru_cache(maxsize=8)
