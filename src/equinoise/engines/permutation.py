@@ -204,11 +204,15 @@ class PermutationEngine(ExactAnswers):
                 operator = frame.leave(turned * np.exp(1j * angles[index] * frame.gaps))
         return out
 
+    def state(self, theta: Real, scale: float) -> Complex:
+        """The state after all slots, averaged over permutations: flat, blocks of ``self.blocks``."""
+        return self._forward(theta, scale, 1)[0]
+
     # -- quantities of one draw ------------------------------------------------------------------------------------
 
     def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
         """C(theta; s) and <O^2>."""
-        state = self._forward(theta, scale, 1)[0]
+        state = self.state(theta, scale)
         return _overlap(self.readout, state), _overlap(self.square, state)
 
     def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
