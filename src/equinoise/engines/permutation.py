@@ -44,8 +44,25 @@ class PermutationEngine(ExactAnswers):
         workers: Draws run at once. By default all processors, fewer when memory is short.
 
     Raises:
-        UnsupportedError: Circuit or noise differ from qubit to qubit.
+        UnsupportedError: Circuit or noise differ from qubit to qubit (see :meth:`obstacle`).
         MemoryLimitError: Not even one draw fits in memory.
+
+    Source:
+        Chase and Geremia, arXiv:0805.2911 (local noise on blocks of total spin); Shammah et al., arXiv:1805.05129
+        (PIQS). That a channel needs no matrix exponential of the whole space is derived in
+        :mod:`equinoise.engines.spin_noise`.
+
+    Example:
+        >>> import equinoise as eq
+        >>> from equinoise.reduction.symmetric_program import compiled
+        >>> circuit = eq.circuits.permutation_equivariant(50, depth=2)
+        >>> readout = "+".join(f"Z{q}" for q in range(50))
+        >>> noise = "relaxation:0.01"
+        >>> problem = eq.Problem(circuit, readout=readout, initial="0" * 50, noise=noise, symmetry="permutation")
+        >>> engine = PermutationEngine(compiled(problem))
+        >>> draw = engine.draw(problem.theta([0.1] * len(problem.parameters)), 1.0)
+        >>> round(draw.value, 6), engine.blocks.size
+        (48.893053, 23426)
     """
 
     name = "permutation"
@@ -172,7 +189,7 @@ class PermutationEngine(ExactAnswers):
 
     def _forward(self, theta: Real, scale: float | None, orders: int, kept: list[Complex] | None = None) -> Complex:
         """The state after all slots; ``kept`` gets that after each step, in the step's basis."""
-        state = np.zeros((orders, self.blocks.size), dtype=np.complex128)
+        state: Complex = np.zeros((orders, self.blocks.size), dtype=np.complex128)
         state[0] = self.input
         angles = self._angles(theta)
         for layer, steps in enumerate(self._layers):
@@ -187,7 +204,7 @@ class PermutationEngine(ExactAnswers):
 
     def _gradient(self, theta: Real, scale: float | None, orders: int, kept: list[Complex]) -> Real:
         """The gradient of <<O|rho>> per order, shape (orders, K)."""
-        operator = np.zeros((orders, self.blocks.size), dtype=np.complex128)
+        operator: Complex = np.zeros((orders, self.blocks.size), dtype=np.complex128)
         operator[0] = self.readout
         angles = self._angles(theta)
         out = np.zeros((orders, theta.size))
@@ -206,7 +223,7 @@ class PermutationEngine(ExactAnswers):
 
     def state(self, theta: Real, scale: float) -> Complex:
         """The state after all slots, averaged over permutations: flat, blocks of ``self.blocks``."""
-        return self._forward(theta, scale, 1)[0]
+        return np.asarray(self._forward(theta, scale, 1)[0])
 
     # -- quantities of one draw ------------------------------------------------------------------------------------
 

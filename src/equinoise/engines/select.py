@@ -33,14 +33,7 @@ __all__ = [
     "select_engine",
 ]
 
-_CLASSES: dict[
-    str,
-    type[ExactEngine]
-    | type[FreeFermionEngine]
-    | type[PermutationEngine]
-    | type[StateVectorEngine]
-    | type[TrajectoryEngine],
-] = {
+_CLASSES: dict[str, type[Any]] = {  # each an Engine, on one kind of compiled problem
     "exact": ExactEngine,
     "free-fermion": FreeFermionEngine,
     "permutation": PermutationEngine,
@@ -189,8 +182,8 @@ def _declare(program: CompiledProblem) -> dict[str, Declaration]:
     if known is None:
         known = vars(program)["_declared"] = {}
         for name, kind in _CLASSES.items():
-            reason = _foreign(name, program) or kind.obstacle(cast(Any, program)) or ""
-            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(cast(Any, program))
+            reason = _foreign(name, program) or kind.obstacle(program) or ""
+            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
     room = memory_limit()
     return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
@@ -321,5 +314,5 @@ def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, 
     known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
     key = (name, reduce, workers)
     if key not in known:
-        known[key] = cast(Engine, _CLASSES[name](cast(Any, program), workers=workers))
+        known[key] = _CLASSES[name](program, workers=workers)
     return known[key]

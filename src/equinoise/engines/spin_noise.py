@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines import spin_kernels as kernels
+from equinoise.engines.spin_tables import dephasing, sandwich_tables
 from equinoise.reduction.orbits import SymmetricSlot
 from equinoise.reduction.spin_blocks import SpinBlocks, spin_blocks
 
@@ -101,7 +102,7 @@ class SpinGenerators:
         self.num_qubits = n = num_qubits
         self.blocks = spin_blocks(n)
         self.offsets = self.blocks.offsets
-        self.tables = {move: kernels.sandwich_tables(n, move) for move in (0, -1, 1)}
+        self.tables = {move: sandwich_tables(n, move) for move in (0, -1, 1)}
         x = np.arange(n + 1)
         self.ones = np.add.outer(x, x) / 2
         self.difference = np.subtract.outer(x, x).astype(np.float64)
@@ -273,11 +274,11 @@ class SpinChannel:
         gap = sum(gaps) if collective >= 0 else min(g for g in gaps if g > 0)
         capped = min(scale, LIMIT / gap)
         tables = self.generators.tables[0]
-        matrices, places = kernels.dephasing_tables(tables, z * capped, zz * capped, least * capped)
+        mixing = dephasing(tables, z * capped, zz * capped, least * capped)
 
         def step(state: Complex, adjoint: bool) -> Complex:
             out = state.copy()
-            kernels.dephase(out, matrices, places, table, self.offsets, adjoint)
+            kernels.dephase(out, mixing.matrices, mixing.places, table, self.offsets, adjoint)
             return out
 
         return step
