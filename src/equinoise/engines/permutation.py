@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from equinoise.engines.draws import Draw
 from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
-from equinoise.engines.spin_noise import Frame, SpinChannel, SpinGenerators
+from equinoise.engines.spin_frame import Frame
+from equinoise.engines.spin_noise import SpinChannel, SpinGenerators
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.problem.pauli_sums import Sum, multiplied
 from equinoise.reduction.compiled import IsotypicSector
@@ -197,7 +198,7 @@ class PermutationEngine(ExactAnswers):
         for layer, steps in enumerate(self._layers):
             for index in steps:
                 frame = self._frames[index]
-                turned = frame.enter(state) * np.exp(-1j * angles[index] * frame.gaps)
+                turned = frame.enter(state, angles[index])
                 if kept is not None:
                     kept.append(turned)
                 state = frame.leave(turned)
@@ -220,7 +221,7 @@ class PermutationEngine(ExactAnswers):
                     slope = sum(_moment(turned[j], state[order - j], frame) for j in range(order + 1))
                     for k, coefficient in self.program.steps[index].angle.coefficients:
                         out[order, k] += coefficient * slope
-                operator = frame.leave(turned * np.exp(1j * angles[index] * frame.gaps))
+                operator = frame.leave(turned, angles[index])
         return out
 
     def state(self, theta: Real, scale: float) -> Complex:
@@ -243,7 +244,7 @@ class PermutationEngine(ExactAnswers):
         for steps in self._layers:
             for index in steps:
                 frame = self._frames[index]
-                state = frame.leave(frame.enter(state) * np.exp(-1j * angles[index] * frame.gaps))
+                state = frame.leave(frame.enter(state, angles[index]))
             out.append(self.blocks.split(state[0].copy()))
         return out
 
@@ -289,20 +290,20 @@ class PermutationEngine(ExactAnswers):
         states = []
         for steps in self._layers:
             for index in steps:
-                state = self._step(state, index, -angles[index], -rates[index])
+                state = self._step(state, index, angles[index], rates[index])
             states.append(state)
         operator = np.stack([self.readout, np.zeros_like(self.readout)])
         found: list[list[float]] = []
         for layer in range(len(self._layers) - 1, -1, -1):
             found.append(self._shares(self.slots[layer], operator, states.pop()))
             for index in reversed(self._layers[layer]):
-                operator = self._step(operator, index, angles[index], rates[index])
+                operator = self._step(operator, index, -angles[index], -rates[index])
         return np.array([share for layer in reversed(found) for share in layer])
 
     def _step(self, pair: Complex, index: int, angle: float, rate: float) -> Complex:
         frame = self._frames[index]
-        turned = frame.enter(pair) * np.exp(1j * angle * frame.gaps)
-        turned[1] += 1j * rate * frame.gaps * turned[0]
+        turned = frame.enter(pair, angle)
+        turned[1] -= 1j * rate * frame.gaps * turned[0]
         return frame.leave(turned)
 
     def _shares(self, slot: SymmetricSlot, operator: Complex, state: Complex) -> list[float]:

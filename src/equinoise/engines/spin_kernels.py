@@ -12,7 +12,7 @@ import numpy as np
 
 from equinoise.engines.kernels import jit
 
-__all__ = ["dephase", "power_series", "sandwich", "times_table"]
+__all__ = ["dephase", "phase", "power_series", "sandwich", "times_table", "turn"]
 
 
 @jit
@@ -99,3 +99,85 @@ def dephase(state, matrices, places, table, offsets, adjoint):
                 for row in range(count):
                     at = offsets[row] + (x - row) * (n - 2 * row + 1) + y - row
                     state[order, at] = table[x, y] * mixed[row]
+
+
+@jit
+def phase(state, phases, offsets, starts):
+    """Multiplies element (i, j) of each block by p_i conj(p_j), in place; the blocks' p lie one after the other."""
+    for order in range(state.shape[0]):
+        for k in range(offsets.size - 1):
+            dim = starts[k + 1] - starts[k]
+            p = phases[starts[k] : starts[k + 1]]
+            block = state[order, offsets[k] : offsets[k + 1]].reshape(dim, dim)
+            for i in range(dim):
+                for j in range(dim):
+                    block[i, j] *= p[i] * np.conj(p[j])
+
+
+@jit
+def turn(state, out, left, right, before, after, offsets, starts):
+    """L (b^dag X b) R per block, times a_i conj(a_j); b = ``before`` and a = ``after`` are diagonal phases.
+
+    Args:
+        state: Shape (orders, size).
+        out: Likewise.
+        left: L of all blocks, real and imaginary part, shape (2, size), or (1, size) if real.
+        right: R likewise.
+        before: Shape (sum of dimensions,).
+        after: Likewise.
+        offsets: Where a block's elements start.
+        starts: Where its rows start among all rows.
+    """
+    largest = starts[1]
+    planes = np.empty((2, largest * largest))
+    half = np.empty((2, largest * largest))
+    whole = np.empty((2, largest * largest))
+    for order in range(state.shape[0]):
+        for k in range(offsets.size - 1):
+            dim = starts[k + 1] - starts[k]
+            here = slice(offsets[k], offsets[k + 1])
+            x = state[order, here].reshape(dim, dim)
+            y = out[order, here].reshape(dim, dim)
+            b, a = before[starts[k] : starts[k + 1]], after[starts[k] : starts[k + 1]]
+            split = planes[:, : dim * dim]
+            for i in range(dim):
+                for j in range(dim):
+                    value = np.conj(b[i]) * x[i, j] * b[j]
+                    split[0, i * dim + j] = value.real
+                    split[1, i * dim + j] = value.imag
+            one, two = half[:, : dim * dim], whole[:, : dim * dim]
+            one[:] = 0.0
+            two[:] = 0.0
+            for part in range(2):
+                _add_product(left[0, here], split[part], one[part], dim, 1.0)
+                if left.shape[0] == 2:
+                    _add_product(left[1, here], split[1 - part], one[part], dim, 2.0 * part - 1.0)
+            for part in range(2):
+                _add_product(one[part], right[0, here], two[part], dim, 1.0)
+                if right.shape[0] == 2:
+                    _add_product(one[1 - part], right[1, here], two[part], dim, 2.0 * part - 1.0)
+            for i in range(dim):
+                for j in range(dim):
+                    y[i, j] = a[i] * np.conj(a[j]) * complex(two[0, i * dim + j], two[1, i * dim + j])
+
+
+@jit
+def _add_product(a, b, target, dim, sign):
+    """Adds sign * A B, all flat; four rows of B at a time. Not BLAS, whose threads would fight the draws."""
+    for i in range(dim):
+        row = target[i * dim : (i + 1) * dim]
+        k = 0
+        while k + 4 <= dim:
+            c0, c1 = sign * a[i * dim + k], sign * a[i * dim + k + 1]
+            c2, c3 = sign * a[i * dim + k + 2], sign * a[i * dim + k + 3]
+            b0, b1 = b[k * dim : (k + 1) * dim], b[(k + 1) * dim : (k + 2) * dim]
+            b2, b3 = b[(k + 2) * dim : (k + 3) * dim], b[(k + 3) * dim : (k + 4) * dim]
+            for j in range(dim):
+                row[j] += c0 * b0[j] + c1 * b1[j] + c2 * b2[j] + c3 * b3[j]
+            k += 4
+        while k < dim:
+            c = sign * a[i * dim + k]
+            last = b[k * dim : (k + 1) * dim]
+            for j in range(dim):
+                row[j] += c * last[j]
+            k += 1

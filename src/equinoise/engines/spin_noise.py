@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines import spin_kernels as kernels
+from equinoise.engines.spin_frame import Frame, frame_of
 from equinoise.engines.spin_tables import dephasing, sandwich_tables
 from equinoise.reduction.orbits import SymmetricSlot
-from equinoise.reduction.spin_blocks import SpinBlocks, spin_blocks
+from equinoise.reduction.spin_blocks import spin_blocks
 
-__all__ = ["Frame", "SpinChannel", "SpinGenerators", "frame_of"]
+__all__ = ["SpinChannel", "SpinGenerators"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -32,67 +32,6 @@ Complex = npt.NDArray[np.complex128]
 LIMIT = 42.0
 # exponent per step of a power series: longer ones are repeated
 STEP = 8.0
-
-
-class Frame:
-    """An eigenbasis of an operator in every block.
-
-    Attributes:
-        values: Eigenvalues in every block.
-        vectors: Columns in every block; None where the operator is diagonal.
-    """
-
-    def __init__(self, blocks: SpinBlocks, operator: tuple[Complex, ...]) -> None:
-        self.blocks = blocks
-        largest = max(float(np.abs(h).max(initial=0.0)) for h in operator)
-        diagonal = all(np.abs(h - np.diag(np.diagonal(h))).max(initial=0.0) <= 1e-13 * largest for h in operator)
-        self.vectors: list[Complex] | None = None
-        if diagonal:
-            self.values = [np.diagonal(h).real.copy() for h in operator]
-            return
-        real = all(np.abs(h.imag).max(initial=0.0) <= 1e-13 * largest for h in operator)
-        pairs = [np.linalg.eigh(h.real if real else h) for h in operator]
-        self.values = [np.asarray(values) for values, _ in pairs]
-        self.vectors = [np.ascontiguousarray(vectors, dtype=np.complex128) for _, vectors in pairs]
-
-    def enter(self, state: Complex) -> Complex:
-        """V^dag X V."""
-        return state if self.vectors is None else self._turn(state, [v.conj().T for v in self.vectors], self.vectors)
-
-    def leave(self, state: Complex) -> Complex:
-        """V X V^dag."""
-        return state if self.vectors is None else self._turn(state, self.vectors, [v.conj().T for v in self.vectors])
-
-    def _turn(self, state: Complex, left: list[Complex], right: list[Complex]) -> Complex:
-        out = np.empty_like(state)
-        for x, y, a, b in zip(self.blocks.split(state), self.blocks.split(out), left, right, strict=True):
-            np.matmul(np.matmul(a, x), b, out=y)
-        return out
-
-    @cached_property
-    def gaps(self) -> Real:
-        """h_i - h_j of every element, flat."""
-        return np.concatenate([np.subtract.outer(h, h).ravel() for h in self.values])
-
-    @cached_property
-    def rows(self) -> Real:
-        """h_i of every element (i, j), flat."""
-        return np.concatenate([np.repeat(h, h.size) for h in self.values])
-
-
-@lru_cache(maxsize=16)
-def frame_of(num_qubits: int, letter: str) -> Frame:
-    """The frame in which X or Y is what Z is in the usual one: a rotation, the same in every block."""
-    blocks = spin_blocks(num_qubits)
-    frame = Frame(blocks, tuple(-s for s in blocks.spin["X"]))  # eigenvalues ascend, rows go from M = J down
-    vectors = []
-    for v, z in zip(frame.vectors or [], blocks.spin["Z"], strict=True):
-        # eigenvectors come with any sign; those of a rotation have positive ladder elements of J_z
-        steps = np.sign(np.sum(v[:, 1:] * (z @ v[:, :-1]), axis=0).real)
-        signed = v * np.concatenate([[1.0], np.cumprod(steps)])
-        vectors.append(signed if letter == "X" else 1j ** np.arange(v.shape[0])[:, None] * signed)
-    frame.vectors = vectors
-    return frame
 
 
 class SpinGenerators:
