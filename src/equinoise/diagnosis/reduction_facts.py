@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from equinoise.engines.engine import Engine, held_sectors
+from equinoise.engines.engine import Engine, held_sectors, kept_symmetry
 from equinoise.law.fixed_point import FixedPoint
 from equinoise.reduction.commutant_dimension import commutant_dimension
 from equinoise.reduction.program import Program
@@ -42,18 +42,18 @@ def symmetry_facts(engine: Engine, fixed_point: FixedPoint) -> dict[str, Any]:
     """What was claimed and kept, the sectors held, the numbers in them, and what the noise does to the sectors.
 
     Returns:
-        claimed, kept (names; "none" in the full space), broken_by (noise terms), left_out (noise that nothing feels),
-        sectors (label, multiplicity and dimension of each; of many the largest), num_sectors, numbers (of one density
-        matrix), claimed_numbers (if the noise had broken nothing; None where it has no closed form), noise_on_sectors
-        ("respected", "mixed" or None).
+        claimed, kept (names; kept is "none" in the full space, and more than claimed where the engine finds more),
+        broken_by (noise terms), left_out (noise that nothing feels), sectors (label, multiplicity and dimension of each;
+        of many the largest), num_sectors, numbers (of one density matrix), claimed_numbers (if the noise had broken
+        nothing; None where it has no closed form), noise_on_sectors ("respected", "mixed" or None).
     """
-    program, problem = engine.program, engine.program.problem
+    problem = engine.program.problem
     sectors = held_sectors(engine)
     listed = sorted(sorted(sectors, key=lambda s: -s.multiplicity)[:_LISTED], key=sectors.index)
     claimed = symmetric_program(problem)
     return {
         "claimed": str(problem.symmetry),
-        "kept": program.kept_symmetry,
+        "kept": kept_symmetry(engine),
         "broken_by": [] if claimed is None else list(claimed.noise_class.breaking),
         "left_out": [] if claimed is None else list(claimed.unfelt),
         "sectors": [{"label": s.label, "multiplicity": s.multiplicity, "dimension": s.dimension} for s in listed],

@@ -187,6 +187,11 @@ class CommutantEngine(ExactAnswers):
     # -- sectors, for the fixed point ------------------------------------------------------------------------------
 
     @property
+    def kept_symmetry(self) -> str:
+        """What the noise keeps of the symmetry claimed."""
+        return str(self.program.symmetry)
+
+    @property
     def sectors(self) -> tuple[IsotypicSector, ...]:
         """The irreps that the noise reaches from the input."""
         return tuple(IsotypicSector(i.label, i.multiplicity, i.dimension) for i in self.commutant.irreps)

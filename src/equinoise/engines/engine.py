@@ -28,6 +28,7 @@ __all__ = [
     "bounded",
     "check_serves",
     "held_sectors",
+    "kept_symmetry",
     "memory_limit",
 ]
 
@@ -107,6 +108,10 @@ class InBlocks(Protocol):
         """The compiled problem."""
 
     @property
+    def kept_symmetry(self) -> str:
+        """The symmetry that it works with, in words."""
+
+    @property
     def sectors(self) -> tuple[IsotypicSector, ...]:
         """Those that it holds."""
 
@@ -123,6 +128,11 @@ class InBlocks(Protocol):
 def held_sectors(engine: Engine) -> tuple[IsotypicSector, ...]:
     """The sectors in which an engine holds density matrices, sum m^2 complex numbers each."""
     return engine.sectors if isinstance(engine, InBlocks) else cast(Program, engine.program).isotypic_sectors
+
+
+def kept_symmetry(engine: Engine) -> str:
+    """The symmetry that an engine works with, in words; "none" in the full space."""
+    return engine.kept_symmetry if isinstance(engine, InBlocks) else cast(Program, engine.program).kept_symmetry
 
 
 class ExactAnswers(ABC):

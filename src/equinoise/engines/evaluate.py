@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
-from equinoise.engines.engine import Engine, held_sectors
+from equinoise.engines.engine import Engine, held_sectors, kept_symmetry
 from equinoise.engines.replica import average
 from equinoise.engines.select import averages, select_engine
 from equinoise.errors import ParameterError
@@ -226,7 +226,7 @@ def _reduction(engine: Engine) -> dict[str, Any]:
     program = engine.program
     charges = tuple(q for q in program.charges if q is not None) or None if isinstance(program, Program) else None
     numbers = sum(sector.multiplicity**2 for sector in held_sectors(engine))
-    return {"qubits": program.cone.qubits, "charges": charges, "numbers": numbers, "symmetry": program.kept_symmetry}
+    return {"qubits": program.cone.qubits, "charges": charges, "numbers": numbers, "symmetry": kept_symmetry(engine)}
 
 
 def gradient_variance(

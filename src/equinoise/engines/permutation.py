@@ -231,6 +231,11 @@ class PermutationEngine(ExactAnswers):
     # -- sectors, for the fixed point ------------------------------------------------------------------------------
 
     @property
+    def kept_symmetry(self) -> str:
+        """All permutations, even where less was claimed."""
+        return "permutation"
+
+    @property
     def sectors(self) -> tuple[IsotypicSector, ...]:
         """Those of total spin J = n/2, n/2 - 1, ..."""
         n = self.program.width

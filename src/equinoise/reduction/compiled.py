@@ -63,11 +63,6 @@ class CompiledProblem:
         )
 
     @property
-    def kept_symmetry(self) -> str:
-        """The symmetry that circuit and noise keep, in words."""
-        raise NotImplementedError
-
-    @property
     def dephases_only(self) -> bool:
         """Whether every jump is diagonal; dephasing correlated in time is."""
         return all(slot.dephases_only for slot in self.slots)

@@ -112,11 +112,6 @@ class SymmetricProgram(CompiledProblem):
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 
     @property
-    def kept_symmetry(self) -> str:
-        """The symmetry that circuit and noise keep, in words."""
-        return str(self.symmetry)
-
-    @property
     def reduced(self) -> bool:
         """Whether the noise keeps less than was claimed."""
         return self.symmetry is not self.claimed

@@ -192,7 +192,7 @@ def _other_symmetry(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         answer = Text.assemble(("yes", "green"), f": every step of the circuit commutes with {claimed}")
     rows: list[tuple[str, RenderableType]] = [("symmetry", answer)]
     if kept not in (claimed, "none"):
-        rows.append(("kept by noise", Text(kept)))
+        rows.append(("computed with", Text(kept)))
     if kept != "none":
         sectors = facts["sectors"]
         listed = ", ".join(_sector(s) for s in sectors[:_SECTORS])
