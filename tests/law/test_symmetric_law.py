@@ -345,6 +345,21 @@ def test_rayleigh_quotients_add_up_to_kappa_for_parity():
     assert rates.total == pytest.approx(law.kappa, rel=1e-9)
 
 
+def test_greatest_rates_in_closed_form():
+    """Z0Z1 flips the sign of coherences with one of the two excited: 2 rate; Z0 + Z1 at most rate (2 + 2)^2 / 2."""
+    products = {"pauli": [{"pauli": "Z0Z1", "rate": 0.1}]}
+    sums = {"dephasing": [{"rate": 0.1, "weights": {0: 1.0, 1: 1.0}}]}
+    for noise, slots in ((products, (0.2, 0.2, 0.2)), (sums, (0.8, 0.8, 0.2))):  # the last slot sees qubit 1 alone
+        program = compiled(problem("parity", noise))
+        assert program.cone.seen[-1] == {1}
+        assert greatest_rate(program) == pytest.approx(sum(slots), rel=1e-12)
+        assert least_rate(program) == pytest.approx(0.2, rel=1e-12)
+    # beyond eight qubits a bound of it
+    wide = eq.Problem(parity_layers(10, 6), "Z5", initial="0" * 10, noise="dephasing:0.1", symmetry="parity")
+    program = compiled(wide)
+    assert greatest_rate(program) == pytest.approx(0.2 * sum(map(len, program.cone.seen)), rel=1e-12)
+
+
 def test_greatest_rate_is_no_less_than_any_decay_of_the_gradient():
     """-d ln|g|/ds of every gradient component at s = 0 is an average of rates."""
     for case, noise in itertools.product(CASES, ("dephasing:0.1", "relaxation:0.05", "depolarizing:0.04")):
