@@ -66,7 +66,7 @@ class NoiseGenerator:
         elements = sum(c.rows.size**2 for c in couplings)
         elements += sum(2 * b.nnz * m for b, m in zip(decay, commutant.multiplicities, strict=True))
         if elements <= MAX_ELEMENTS:
-            self.matrix = _matrix(commutant, couplings, decay)
+            self.matrix = _matrix(commutant, couplings, decay, bound)
             self._adjoint = csr_array(self.matrix.conj().T)
         else:
             m = commutant.multiplicities
@@ -121,8 +121,8 @@ def _dense_if_full(matrix: csr_array) -> csr_array | Complex:
     return np.asarray(matrix.toarray()) if full else matrix
 
 
-def _matrix(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array]) -> csr_array:
-    """L as one matrix: (A X A^dag)_ab = sum A_ac conj(A_bd) X_cd."""
+def _matrix(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array], bound: float) -> csr_array:
+    """L as one matrix: (A X A^dag)_ab = sum A_ac conj(A_bd) X_cd; elements that are rounding are left out."""
     starts, sizes = commutant.starts, commutant.multiplicities
     rows, columns, data = [], [], []
     for c in couplings:
@@ -139,8 +139,7 @@ def _matrix(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[c
         data.append(part.data)
     shape = (commutant.numbers, commutant.numbers)
     out = coo_array((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
-    largest = float(np.abs(out.data).max(initial=0.0))
-    out.data[np.abs(out.data) < 1e-14 * largest] = 0.0
+    out.data[np.abs(out.data) < 1e-14 * bound] = 0.0
     out.eliminate_zeros()
     return csr_array(out)
 
@@ -285,7 +284,7 @@ Exponential = DiagonalMap | SparseMap | _PolynomialMap | _TaylorMap | _KernelMap
 def exponential(generator: NoiseGenerator, scale: float) -> Exponential:
     """exp(s L), s in (0, infinity]."""
     if generator.matrix is not None:
-        found = _by_components(generator.matrix, scale)
+        found = _by_components(generator.matrix, scale, generator.bound)
         if found is not None:
             return found
     if math.isinf(scale):
@@ -312,11 +311,11 @@ def _divided_differences(nodes: Real, scale: float) -> Real:
     return np.asarray(_dense_exponentials(matrix[None])[0, 0].real)
 
 
-def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
+def _by_components(matrix: csr_array, scale: float, bound: float) -> Exponential | None:
     """Element by element, or by dense exponentials; None where components are too large for that."""
     coo = matrix.tocoo()
     if np.array_equal(coo.row, coo.col):
-        return DiagonalMap(_scalars(matrix.diagonal(), scale))
+        return DiagonalMap(_scalars(matrix.diagonal(), scale, bound))
     _, labels = connected_components(abs(matrix), directed=False)
     sizes = np.bincount(labels)
     if sizes.max() > MAX_COMPONENT or float(np.sum(sizes.astype(np.float64) ** 2)) > MAX_DENSE:
@@ -325,7 +324,6 @@ def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
     first = np.concatenate([[0], np.cumsum(sizes)])
     place = np.empty(labels.size, dtype=np.int64)
     place[order] = np.arange(labels.size) - np.repeat(first[:-1], sizes)
-    largest = float(np.abs(coo.data).max())
     rows, columns, data = [], [], []
     for size in np.unique(sizes):
         members = np.flatnonzero(sizes == size)
@@ -335,7 +333,7 @@ def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
         dense = np.zeros((members.size, size, size), dtype=np.complex128)
         dense[number[labels[coo.row[here]]], place[coo.row[here]], place[coo.col[here]]] = coo.data[here]
         result = (
-            _kernel_projectors(dense, largest) if math.isinf(scale) else _dense_exponentials(np.asarray(scale * dense))
+            _kernel_projectors(dense, bound) if math.isinf(scale) else _dense_exponentials(np.asarray(scale * dense))
         )
         where = order[first[members][:, None] + np.arange(size)]
         rows.append(np.broadcast_to(where[:, :, None], result.shape).ravel())
@@ -348,9 +346,9 @@ def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
     return SparseMap(out)
 
 
-def _scalars(values: Complex, scale: float) -> Complex:
+def _scalars(values: Complex, scale: float, bound: float) -> Complex:
     if math.isinf(scale):
-        return (np.abs(values) <= KERNEL * float(np.abs(values).max(initial=0.0))).astype(np.complex128)
+        return (np.abs(values) <= KERNEL * bound).astype(np.complex128)
     return np.exp(scale * values)
 
 
@@ -369,10 +367,10 @@ def _dense_exponentials(matrices: Complex) -> Complex:
     return total
 
 
-def _kernel_projectors(matrices: Complex, largest: float) -> Complex:
+def _kernel_projectors(matrices: Complex, bound: float) -> Complex:
     """R (L^dag R)^-1 L^dag with columns of R and L spanning the kernels of a matrix and of its adjoint."""
     left, values, right = np.linalg.svd(matrices)
-    ranks = np.sum(values > KERNEL * largest, axis=-1)
+    ranks = np.sum(values > KERNEL * bound, axis=-1)
     out = np.zeros_like(matrices)
     size = matrices.shape[-1]
     for rank in np.unique(ranks):
