@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -283,6 +284,42 @@ def test_noiseless_spins_stay_in_the_irreps_of_the_input() -> None:
     assert engine.commutant.numbers == 4  # J = 0 alone, two singlets
 
 
+# -- the budget ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["translation", "permutation", "su2", "parity"])
+def test_budget_of_each_term_is_the_slope_that_it_alone_would_make(name: str) -> None:
+    """Also where a term alone breaks the symmetry, so that only its mean over the group counts."""
+    gates = {"translation": ring_gates, "permutation": symmetric_gates, "su2": exchange_gates, "parity": parity_gates}
+    noise: dict[str, list[dict[str, Any]]] = {
+        "translation": uniform_noise(4),
+        "permutation": uniform_noise(4, ring=False),
+        "su2": DEPOLARIZING,
+        "parity": {kind: entries for kind, entries in LOCAL.items() if kind != "pauli"},
+    }[name]
+    readout = {"su2": "X0X1+Y0Y1+Z0Z1", "parity": "Z1"}.get(name, FIELD)
+    # readout and input both invariant: with one alone a term's budget is its mean over the group
+    state = {"su2": singlets(4), "parity": "0101"}.get(name, "0000")
+    circuit = layers(4, 2, gates[name])
+    problem = Problem(circuit, readout=readout, initial=state, noise=noise, symmetry=name)
+    engine = engine_of(problem)
+    theta = np.random.default_rng(2).uniform(-3, 3, len(problem.parameters))
+    direction = engine.series(theta)[0]
+    budget = dict(zip(engine.program.budget_terms, engine.budget(theta, direction), strict=True))
+    assert len(budget) == len(engine.program.budget_terms)
+    terms = [(kind, term) for kind, entries in noise.items() if kind != "pauli" for term in entries]
+    for layer, (kind, term) in itertools.product(range(2), terms):
+        alone = Problem(
+            circuit, readout=readout, initial=state, noise={kind: [{**term, "layers": [layer]}]}, allow_broken=True
+        )
+        slope = float(direction @ reference.second_order(alone, theta).first)
+        qubits = set(term["weights"]) if kind == "dephasing" else set(term.get("qubits", [term.get("qubit")]))
+        # the light cone restricts terms, and leaves out what the readout does not see
+        found = [t for t in budget if (t.layer, t.mechanism) == (layer, kind) and set(t.qubits) <= qubits]
+        value = budget[max(found, key=lambda t: len(t.qubits))] if found else 0.0
+        assert value == pytest.approx(slope, abs=ROUNDING)
+
+
 # -- the noise's exponential ---------------------------------------------------------------------------------------
 
 
@@ -293,7 +330,8 @@ def test_every_way_to_exponentiate_the_noise_agrees_with_the_twin(
 ) -> None:
     """Interpolation, Taylor steps and the limit by products, of a sparse matrix or of couplings, without components."""
     monkeypatch.setattr(commutant_noise, "MAX_COMPONENT", 0)
-    monkeypatch.setattr(commutant_noise, "MAX_ELEMENTS", 0 if route == "operators" else math.inf)
+    monkeypatch.setattr(commutant_noise, "MAX_ELEMENTS", -1 if route == "operators" else math.inf)
+    monkeypatch.setattr(commutant_noise, "CALL", 10**9)
     state = random_statevector(16, seed=8)
     if name == "su2":
         circuit, readout, noise = layers(4, 2, exchange_gates), "X0X1+Y0Y1+Z0Z1", DEPOLARIZING

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 
-from equinoise.engines.commutant_noise import Exponential, NoiseGenerator, exponential, merged
+from equinoise.engines.commutant_noise import (
+    Exponential,
+    NoiseGenerator,
+    SparseMap,
+    exponential,
+    merged,
+    noise_generator,
+)
 from equinoise.engines.commutant_steps import Move, moves
 from equinoise.engines.draws import Draw
 from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
@@ -24,6 +31,7 @@ from equinoise.errors import MemoryLimitError
 from equinoise.problem.pauli_sums import sparse_matrix
 from equinoise.reduction.commutant import Commutant
 from equinoise.reduction.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic
+from equinoise.reduction.matrix_orbits import MatrixOrbits, matrix_orbits
 from equinoise.reduction.slot_program import SlotProgram
 from equinoise.reduction.slot_terms import SlotTerm, invariant_groups, slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
@@ -77,6 +85,9 @@ class CommutantEngine(ExactAnswers):
                 "sets the limit."
             )
         self.workers = max(1, min(workers or os.cpu_count() or 1, room // self._draw_bytes(SERIES_ORDERS)))
+        noisy = any(self._terms.values())
+        # noise acts in a basis of its own where that makes it sparser; see there
+        self._orbits: MatrixOrbits | None = matrix_orbits(self.commutant) if noisy else None
         self._groups = {slot: self._generators(invariant_groups(self.found, t)) for slot, t in self._terms.items()}
         self._channels: dict[tuple[SlotProgram, float], list[Exponential]] = {}
         self._single: dict[SlotProgram, list[NoiseGenerator]] = {}
@@ -146,7 +157,11 @@ class CommutantEngine(ExactAnswers):
     def _generators(self, terms: Sequence[SlotTerm]) -> list[tuple[SlotTerm, NoiseGenerator]]:
         return [(term, self._generator(term)) for term in terms]
 
-    def _generator(self, term: SlotTerm) -> NoiseGenerator:
+    def _generator(self, term: SlotTerm, *, averaged: bool = False) -> NoiseGenerator:
+        if self._orbits is not None:
+            sparse = [(rate, sparse_matrix(jump, self.program.width)) for rate, jump in term.jumps]
+            matrix = self._orbits.generator(sparse, term.bound, averaged=averaged)
+            return NoiseGenerator(self.commutant, term.rates, term.bound, matrix=matrix)
         jumps = [(rate, self._transformed(jump)) for rate, jump in term.jumps]
         size = 2**self.program.width
         decay = csr_array((size, size), dtype=np.complex128)
@@ -155,7 +170,7 @@ class CommutantEngine(ExactAnswers):
             decay = decay + rate * (k.conj().T @ k)
         blocks = self.found.twirled(self.found.transformed(csr_array(decay)))
         kept = [blocks[k] for k in self.commutant.kept]
-        return NoiseGenerator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
+        return noise_generator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
 
     def _channel(self, layer: int, scale: float) -> list[Exponential]:
         """The noise of a slot at a scale, in the order in which it acts; built once."""
@@ -167,15 +182,35 @@ class CommutantEngine(ExactAnswers):
             for second in (False, True):
                 stage = [exponential(g, scale) for t, g in self._groups[slot] if (t.stage == "second") is second]
                 made += merged(stage)
-            self._channels[slot, scale] = made
+            self._channels[slot, scale] = [*self._into, *made, *self._back] if made else []
         return self._channels[slot, scale]
 
     def _terms_of(self, slot: SlotProgram) -> list[NoiseGenerator]:
         """The slot's terms one by one, for the budget."""
         if slot not in self._single:
             groups = {id(t): g for t, g in self._groups[slot]}
-            self._single[slot] = [groups.get(id(t)) or self._generator(t) for t in self._terms[slot]]
+            self._single[slot] = [groups.get(id(t)) or self._generator(t, averaged=True) for t in self._terms[slot]]
         return self._single[slot]
+
+    @cached_property
+    def _into(self) -> tuple[SparseMap, ...]:
+        return () if self._orbits is None else (SparseMap(self._orbits.turn),)
+
+    @cached_property
+    def _back(self) -> tuple[SparseMap, ...]:
+        return () if self._orbits is None else (SparseMap(csr_array(self._orbits.turn.conj().T)),)
+
+    def _noise_basis(self, x: Complex) -> Complex:
+        """Coordinates in which the noise is stated, shape (orders, numbers)."""
+        for turn in self._into:
+            x = turn.forward(x)
+        return x
+
+    def _block_basis(self, x: Complex) -> Complex:
+        """And back."""
+        for turn in self._into:
+            x = turn.backward(x)
+        return x
 
     # -- sweeps --------------------------------------------------------------------------------------------------
 
@@ -233,15 +268,23 @@ class CommutantEngine(ExactAnswers):
                 move.forward(state, unitary)
                 prepared.append(unitary)
                 kept.append(state.copy())
-            for _, generator in self._groups[self.program.slots[layer]]:
-                state = _expanded(state, generator.apply)
+            groups = self._groups[self.program.slots[layer]]
+            if groups:
+                state = self._noise_basis(state)
+                for _, generator in groups:
+                    state = _expanded(state, generator.apply)
+                state = self._block_basis(state)
         adjoint = np.zeros_like(state)
         adjoint[0] = self._readout
         by_step = np.zeros((SERIES_ORDERS, len(self.program.steps)))
         number = len(self._moves)
         for layer in range(len(self._layers) - 1, -1, -1):
-            for _, generator in reversed(self._groups[self.program.slots[layer]]):
-                adjoint = _expanded(adjoint, generator.apply_adjoint)
+            groups = self._groups[self.program.slots[layer]]
+            if groups:
+                adjoint = self._noise_basis(adjoint)
+                for _, generator in reversed(groups):
+                    adjoint = _expanded(adjoint, generator.apply_adjoint)
+                adjoint = self._block_basis(adjoint)
             for move in reversed(self._layers[layer]):
                 number -= 1
                 by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
@@ -251,7 +294,8 @@ class CommutantEngine(ExactAnswers):
     def budget(self, theta: Real, direction: Real) -> Real:
         """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0."""
         parts = []
-        for layer, (adjoint, dadjoint, state, dstate) in self._tangents(theta, direction):
+        for layer, tangents in self._tangents(theta, direction):
+            adjoint, dadjoint, state, dstate = self._noise_basis(np.stack(tangents))
             here = [
                 _real_overlap(dadjoint, generator.apply(state[None])[0])
                 + _real_overlap(adjoint, generator.apply(dstate[None])[0])

@@ -10,8 +10,9 @@ lambda < 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,13 +22,16 @@ from scipy.sparse.csgraph import connected_components
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.commutant import Commutant, Coupling
 
-__all__ = ["DiagonalMap", "Exponential", "NoiseGenerator", "SparseMap", "exponential"]
+__all__ = ["DiagonalMap", "Exponential", "NoiseGenerator", "SparseMap", "exponential", "merged", "noise_generator"]
 
 Complex = npt.NDArray[np.complex128]
 Real = npt.NDArray[np.float64]
+_Operator = Any  # csr_array | Complex: what multiplies a block from the left or right
 
 # elements up to which a generator is one sparse matrix
 MAX_ELEMENTS = 6_000_000
+# what calling a product of two small matrices costs, in multiplications
+CALL = 5000
 # dense exponentials: greatest component, and elements in all
 MAX_COMPONENT = 48
 MAX_DENSE = 8_000_000
@@ -40,41 +44,39 @@ KERNEL = 1e-10
 
 
 class NoiseGenerator:
-    """sum_a rate_a D[K_a], twirled, on coordinates.
+    """sum_a rate_a D[K_a] on coordinates: as one matrix if given, else by operators.
 
     Args:
         commutant: The coordinates.
-        couplings: Of sum_a rate_a K_a X K_a^dag.
-        decay: Coordinates blocks M_lambda of sum_a rate_a K_a^dag K_a, sparse, one per block.
         rates: Its distinct eigenvalues, 0 first; None where they are too many.
         bound: At least its norm.
+        matrix: L.
+        couplings: Of sum_a rate_a K_a X K_a^dag.
+        decay: Blocks M_lambda of sum_a rate_a K_a^dag K_a, sparse, one per block.
     """
 
     def __init__(
         self,
         commutant: Commutant,
-        couplings: tuple[Coupling, ...],
-        decay: list[csr_array],
         rates: tuple[float, ...] | None,
         bound: float,
+        *,
+        matrix: csr_array | None = None,
+        couplings: Sequence[Coupling] = (),
+        decay: Sequence[csr_array] = (),
     ) -> None:
         self.commutant = commutant
         self.rates = rates
         self.bound = bound
-        self.matrix: csr_array | None = None
-        self._adjoint: csr_array | None = None
-        elements = sum(c.rows.size**2 for c in couplings)
-        elements += sum(2 * b.nnz * m for b, m in zip(decay, commutant.multiplicities, strict=True))
-        if elements <= MAX_ELEMENTS:
-            self.matrix = _matrix(commutant, couplings, decay, bound)
-            self._adjoint = csr_array(self.matrix.conj().T)
-        else:
-            m = commutant.multiplicities
-            self._operators = [
-                (c.target, c.source, [_operator(c.rows, c.columns, v, (m[c.target], m[c.source])) for v in c.values])
-                for c in couplings
-            ]
-            self._decay = [_dense_if_full(b) for b in decay]
+        self.matrix = matrix
+        self._adjoint = None if matrix is None else csr_array(matrix.conj().T)
+        m = commutant.multiplicities
+        self._operators: list[tuple[int, int, list[tuple[_Operator, _Operator]]]] = []
+        for c in couplings:
+            shape = (m[c.target], m[c.source])
+            made = [_dense_if_full(csr_array(coo_array((v, (c.rows, c.columns)), shape=shape))) for v in c.values]
+            self._operators.append((c.target, c.source, [(a, a.conj().T) for a in made]))
+        self._decay: list[complex | _Operator] = [_scalar_if_so(block) for block in decay]
 
     def apply(self, x: Complex) -> Complex:
         """L x, shape (orders, numbers)."""
@@ -95,13 +97,26 @@ class NoiseGenerator:
             given = [x[order, a : a + m * m].reshape(m, m) for a, m in zip(starts, sizes, strict=False)]
             made = [out[order, a : a + m * m].reshape(m, m) for a, m in zip(starts, sizes, strict=False)]
             for target, source, operators in self._operators:
-                for a in operators:
-                    left, right = (a, a.conj().T) if forward else (a.conj().T, a)
-                    end, begin = (target, source) if forward else (source, target)
+                end, begin = (target, source) if forward else (source, target)
+                for a, dagger in operators:
+                    left, right = (a, dagger) if forward else (dagger, a)
                     made[end] += left @ given[begin] @ right
             for decay, here, result in zip(self._decay, given, made, strict=True):
-                result[:] -= 0.5 * (decay @ here + here @ decay)
+                result[:] -= decay * here if isinstance(decay, complex) else 0.5 * (decay @ here + here @ decay)
         return out
+
+
+def _elements(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array]) -> int:
+    """At most so many elements has L as one matrix."""
+    coupled = sum(c.rows.size**2 for c in couplings)
+    return int(coupled + sum(2 * b.nnz * m for b, m in zip(decay, commutant.multiplicities, strict=True)))
+
+
+def _products(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array]) -> int:
+    """Multiplications that L x takes by operators, and for each product with one what its call costs."""
+    m = commutant.multiplicities
+    coupled = sum(len(c.values) * (c.rows.size * (m[c.source] + m[c.target]) + CALL) for c in couplings)
+    return int(coupled + sum(2 * (b.nnz * size + CALL) for b, size in zip(decay, m, strict=True)))
 
 
 def _times(matrix: csr_array, x: Complex) -> Complex:
@@ -110,13 +125,28 @@ def _times(matrix: csr_array, x: Complex) -> Complex:
     return np.ascontiguousarray((matrix @ np.ascontiguousarray(x.T)).T)
 
 
-def _operator(
-    rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], values: Complex, shape: tuple[int, int]
-) -> csr_array | Complex:
-    return _dense_if_full(csr_array(coo_array((values, (rows, columns)), shape=shape).tocsr()))
+def noise_generator(
+    commutant: Commutant,
+    couplings: tuple[Coupling, ...],
+    decay: list[csr_array],
+    rates: tuple[float, ...] | None,
+    bound: float,
+) -> NoiseGenerator:
+    """sum_a rate_a D[K_a], twirled: as one matrix where that is small and cheaper to apply than the operators."""
+    if _elements(commutant, couplings, decay) <= min(MAX_ELEMENTS, _products(commutant, couplings, decay)):
+        return NoiseGenerator(commutant, rates, bound, matrix=_matrix(commutant, couplings, decay, bound))
+    return NoiseGenerator(commutant, rates, bound, couplings=couplings, decay=decay)
 
 
-def _dense_if_full(matrix: csr_array) -> csr_array | Complex:
+def _scalar_if_so(matrix: csr_array) -> complex | _Operator:
+    """A multiple of the identity as its number."""
+    number = complex(matrix[0, 0])
+    off = matrix - number * eye_array(matrix.shape[0], format="csr")
+    rounding = 1e-14 * abs(number)
+    return number if float(np.abs(off.data).max(initial=0.0)) <= rounding else _dense_if_full(matrix)
+
+
+def _dense_if_full(matrix: csr_array) -> _Operator:
     full = matrix.nnz > 0.1 * matrix.shape[0] * matrix.shape[1]
     return np.asarray(matrix.toarray()) if full else matrix
 
