@@ -330,6 +330,7 @@ def test_every_way_to_exponentiate_the_noise_agrees_with_the_twin(
 ) -> None:
     """Interpolation, Taylor steps and the limit by products, of a sparse matrix or of couplings, without components."""
     monkeypatch.setattr(commutant_noise, "MAX_COMPONENT", 0)
+    monkeypatch.setattr(commutant_noise, "MAX_SPARSE_NODES", 0)
     monkeypatch.setattr(commutant_noise, "MAX_ELEMENTS", -1 if route == "operators" else math.inf)
     monkeypatch.setattr(commutant_noise, "CALL", 10**9)
     state = random_statevector(16, seed=8)
@@ -343,8 +344,18 @@ def test_every_way_to_exponentiate_the_noise_agrees_with_the_twin(
     check_against_twin(problem, scales=(0.3, 2.0))
 
 
+@pytest.mark.parametrize("noise", [LOCAL, STRONG], ids=["weak", "strong"])
+def test_dense_exponentials_of_small_components_agree_with_the_twin(
+    noise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commutant_noise, "MAX_SPARSE_NODES", 0)
+    circuit = layers(4, 2, parity_gates)
+    check_against_twin(Problem(circuit, readout="Z1+0.4*X1X2", initial="0101", noise=noise, symmetry="parity"))
+
+
 def test_limit_of_a_generator_whose_rates_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commutant_noise, "MAX_COMPONENT", 0)
+    monkeypatch.setattr(commutant_noise, "MAX_SPARSE_NODES", 0)
     problem = Problem(
         layers(4, 1, ring_gates), readout=FIELD, initial="0000", noise=uniform_noise(4), symmetry="translation"
     )

@@ -35,7 +35,8 @@ CALL = 5000
 # dense exponentials: greatest component, and elements in all
 MAX_COMPONENT = 48
 MAX_DENSE = 8_000_000
-# nodes up to which interpolation is taken at finite scales
+# nodes up to which the polynomial in L is made a sparse matrix, and up to which it is applied at finite scales
+MAX_SPARSE_NODES = 3
 MAX_NODES = 12
 # norm of one Taylor step
 STEP = 3.0
@@ -314,6 +315,9 @@ Exponential = DiagonalMap | SparseMap | _PolynomialMap | _TaylorMap | _KernelMap
 def exponential(generator: NoiseGenerator, scale: float) -> Exponential:
     """exp(s L), s in (0, infinity]."""
     if generator.matrix is not None:
+        found = _by_few_rates(generator.matrix, generator.rates, scale)
+        if found is not None:
+            return found
         found = _by_components(generator.matrix, scale, generator.bound)
         if found is not None:
             return found
@@ -322,6 +326,28 @@ def exponential(generator: NoiseGenerator, scale: float) -> Exponential:
     if generator.rates is not None and len(generator.rates) <= MAX_NODES:
         return _PolynomialMap(generator, scale)
     return _TaylorMap(generator, scale)
+
+
+def _by_few_rates(matrix: csr_array, rates: tuple[float, ...] | None, scale: float) -> Exponential | None:
+    """The polynomial in L itself, where it has few terms and stays sparse (one term of noise has 2 or 3 rates)."""
+    if rates is None or len(rates) > MAX_SPARSE_NODES or np.array_equal(*matrix.tocoo().coords):
+        return None
+    nodes = _leja(np.array(rates))
+    one = eye_array(matrix.shape[0], format="csr")
+    if math.isinf(scale):
+        out = one
+        for node in nodes[nodes != 0]:
+            out = out - (matrix @ out) / node
+    else:
+        coefficients = _divided_differences(nodes, scale)
+        out, power = coefficients[0] * one, one
+        for node, c in zip(nodes[:-1], coefficients[1:], strict=True):
+            power = matrix @ power - node * power
+            out = out + c * power
+    out = csr_array(out)
+    out.data[np.abs(out.data) < 1e-17] = 0.0
+    out.eliminate_zeros()
+    return SparseMap(out) if out.nnz <= 2 * (matrix.nnz + matrix.shape[0]) else None
 
 
 def _leja(nodes: Real) -> Real:
