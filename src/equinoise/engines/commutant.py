@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, eye_array
 
 from equinoise.engines.commutant_noise import (
     Exponential,
@@ -33,7 +33,7 @@ from equinoise.reduction.commutant import Commutant
 from equinoise.reduction.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic
 from equinoise.reduction.matrix_orbits import MatrixOrbits, matrix_orbits
 from equinoise.reduction.slot_program import SlotProgram
-from equinoise.reduction.slot_terms import SlotTerm, invariant_groups, slot_terms
+from equinoise.reduction.slot_terms import SECOND, SlotTerm, invariant_groups, slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["CommutantEngine"]
@@ -68,6 +68,7 @@ class CommutantEngine(ExactAnswers):
         self.program = program
         self.found: Isotypic = decomposed(program.symmetry)
         self._jumps: dict[tuple[object, ...], coo_array] = {}
+        self._known: dict[tuple[object, ...], NoiseGenerator] = {}
         self._terms: dict[SlotProgram, tuple[SlotTerm, ...]] = {s: slot_terms(s) for s in dict.fromkeys(program.slots)}
         self.commutant = Commutant(self.found, self._reached())
         numbers = self.commutant.numbers
@@ -89,6 +90,7 @@ class CommutantEngine(ExactAnswers):
         # noise acts in a basis of its own where that makes it sparser; see there
         self._orbits: MatrixOrbits | None = matrix_orbits(self.commutant) if noisy else None
         self._groups = {slot: self._generators(invariant_groups(self.found, t)) for slot, t in self._terms.items()}
+        self._exponentials: dict[tuple[NoiseGenerator, float], Exponential] = {}
         self._channels: dict[tuple[SlotProgram, float], list[Exponential]] = {}
         self._single: dict[SlotProgram, list[NoiseGenerator]] = {}
         readout = sparse_matrix(program.readout, program.width)
@@ -158,6 +160,13 @@ class CommutantEngine(ExactAnswers):
         return [(term, self._generator(term)) for term in terms]
 
     def _generator(self, term: SlotTerm, *, averaged: bool = False) -> NoiseGenerator:
+        """A term's generator, the same for equal terms of all slots."""
+        key = (averaged, *((rate, *jump.items()) for rate, jump in term.jumps))
+        if key not in self._known:
+            self._known[key] = self._made(term, averaged)
+        return self._known[key]
+
+    def _made(self, term: SlotTerm, averaged: bool) -> NoiseGenerator:
         if self._orbits is not None:
             sparse = [(rate, sparse_matrix(jump, self.program.width)) for rate, jump in term.jumps]
             matrix = self._orbits.generator(sparse, term.bound, averaged=averaged)
@@ -168,8 +177,12 @@ class CommutantEngine(ExactAnswers):
         for rate, jump in term.jumps:
             k = sparse_matrix(jump, self.program.width)
             decay = decay + rate * (k.conj().T @ k)
-        blocks = self.found.twirled(self.found.transformed(csr_array(decay)))
-        kept = [blocks[k] for k in self.commutant.kept]
+        number = float(decay[0, 0].real)
+        if abs(decay - number * eye_array(size, format="csr")).max() < 1e-14 * term.bound:  # as of Pauli jumps
+            kept = [csr_array(number * eye_array(m, format="csr")) for m in self.commutant.multiplicities]
+        else:
+            blocks = self.found.twirled(self.found.transformed(csr_array(decay)))
+            kept = [blocks[k] for k in self.commutant.kept]
         return noise_generator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
 
     def _channel(self, layer: int, scale: float) -> list[Exponential]:
@@ -180,10 +193,15 @@ class CommutantEngine(ExactAnswers):
         if (slot, scale) not in self._channels:
             made: list[Exponential] = []
             for second in (False, True):
-                stage = [exponential(g, scale) for t, g in self._groups[slot] if (t.stage == "second") is second]
+                stage = [self._exponential(g, scale) for t, g in self._groups[slot] if (t.stage == SECOND) is second]
                 made += merged(stage)
             self._channels[slot, scale] = [*self._into, *made, *self._back] if made else []
         return self._channels[slot, scale]
+
+    def _exponential(self, generator: NoiseGenerator, scale: float) -> Exponential:
+        if (generator, scale) not in self._exponentials:
+            self._exponentials[generator, scale] = exponential(generator, scale)
+        return self._exponentials[generator, scale]
 
     def _terms_of(self, slot: SlotProgram) -> list[NoiseGenerator]:
         """The slot's terms one by one, for the budget."""
