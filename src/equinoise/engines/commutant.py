@@ -9,7 +9,8 @@ parameter's derivative 2 Im Tr[A H rho] is read off on the way.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -47,6 +48,15 @@ SECONDS_PER_UPDATE = 3e-9
 
 decomposed = lru_cache(maxsize=16)(isotypic)
 _cubes = lru_cache(maxsize=64)(diagonalisation_cost)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """Each move's unitaries, the state after each move, and the state after the last noise."""
+
+    prepared: list[list[Complex]]
+    kept: list[Complex]
+    final: Complex
 
 
 class CommutantEngine(ExactAnswers):
@@ -232,10 +242,11 @@ class CommutantEngine(ExactAnswers):
 
     # -- sweeps --------------------------------------------------------------------------------------------------
 
-    def _forward(self, theta: Real, scale: float) -> tuple[list[list[Complex]], list[Complex], Complex]:
-        """Each move's unitaries, the state after each move, and the final state."""
+    def _states(self, theta: Real, orders: int, noise: Callable[[int, Complex], Complex]) -> _Sweep:
+        """Forward through all layers; ``noise(layer, state)`` is what a slot does."""
         angles = self.program.angles(theta)
-        state = self._input[None].copy()
+        state = np.zeros((orders, self.commutant.numbers), dtype=np.complex128)
+        state[0] = self._input
         prepared, kept = [], []
         for layer, here in enumerate(self._layers):
             for move in here:
@@ -243,9 +254,22 @@ class CommutantEngine(ExactAnswers):
                 move.forward(state, unitary)
                 prepared.append(unitary)
                 kept.append(state.copy())
-            for channel in self._channel(layer, scale):
-                state = channel.forward(state)
-        return prepared, kept, state
+            state = noise(layer, state)
+        return _Sweep(prepared, kept, state)
+
+    def _gradient(self, sweep: _Sweep, noise: Callable[[int, Complex], Complex]) -> Real:
+        """Backward, ``noise`` the adjoint of a slot's: the gradient per power of s, shape (orders, K)."""
+        adjoint = np.zeros_like(sweep.final)
+        adjoint[0] = self._readout
+        by_step = np.zeros((adjoint.shape[0], len(self.program.steps)))
+        number = len(self._moves)
+        for layer in range(len(self._layers) - 1, -1, -1):
+            adjoint = noise(layer, adjoint)
+            for move in reversed(self._layers[layer]):
+                number -= 1
+                by_step[:, list(move.steps)] = move.moments(adjoint, sweep.kept.pop())
+                move.backward(adjoint, sweep.prepared[number])
+        return self._by_parameter(by_step)
 
     def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
         """C(theta; s) and <O^2>."""
@@ -260,54 +284,44 @@ class CommutantEngine(ExactAnswers):
 
     def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
         """Value, <O^2> and gradient at one scale (0 to infinity)."""
-        prepared, kept, state = self._forward(theta, scale)
-        value, square = _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
-        adjoint = self._readout[None].copy()
-        by_step = np.zeros((1, len(self.program.steps)))
-        number = len(self._moves)
-        for layer in range(len(self._layers) - 1, -1, -1):
+
+        def noise(layer: int, x: Complex) -> Complex:
+            for channel in self._channel(layer, scale):
+                x = channel.forward(x)
+            return x
+
+        def adjoint(layer: int, x: Complex) -> Complex:
             for channel in reversed(self._channel(layer, scale)):
-                adjoint = channel.backward(adjoint)
-            for move in reversed(self._layers[layer]):
-                number -= 1
-                by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
-                move.backward(adjoint, prepared[number])
-        return Draw(value, square, self._by_parameter(by_step)[0])
+                x = channel.backward(x)
+            return x
+
+        sweep = self._states(theta, 1, noise)
+        value, square = (_real_overlap(a, sweep.final[0]) for a in (self._readout, self._square))
+        return Draw(value, square, self._gradient(sweep, adjoint)[0])
 
     def series(self, theta: Real) -> Real:
         """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
-        angles = self.program.angles(theta)
-        state = np.zeros((SERIES_ORDERS, self.commutant.numbers), dtype=np.complex128)
-        state[0] = self._input
-        prepared, kept = [], []
-        for layer, here in enumerate(self._layers):
-            for move in here:
-                unitary = move.prepared(angles)
-                move.forward(state, unitary)
-                prepared.append(unitary)
-                kept.append(state.copy())
+
+        def noise(layer: int, x: Complex) -> Complex:
             groups = self._groups[self.program.slots[layer]]
-            if groups:
-                state = self._noise_basis(state)
-                for _, generator in groups:
-                    state = _expanded(state, generator.apply)
-                state = self._block_basis(state)
-        adjoint = np.zeros_like(state)
-        adjoint[0] = self._readout
-        by_step = np.zeros((SERIES_ORDERS, len(self.program.steps)))
-        number = len(self._moves)
-        for layer in range(len(self._layers) - 1, -1, -1):
+            return self._expanded(x, [g.apply for _, g in groups])
+
+        def adjoint(layer: int, x: Complex) -> Complex:
             groups = self._groups[self.program.slots[layer]]
-            if groups:
-                adjoint = self._noise_basis(adjoint)
-                for _, generator in reversed(groups):
-                    adjoint = _expanded(adjoint, generator.apply_adjoint)
-                adjoint = self._block_basis(adjoint)
-            for move in reversed(self._layers[layer]):
-                number -= 1
-                by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
-                move.backward(adjoint, prepared[number])
-        return self._by_parameter(by_step)
+            return self._expanded(x, [g.apply_adjoint for _, g in reversed(groups)])
+
+        return self._gradient(self._states(theta, SERIES_ORDERS, noise), adjoint)
+
+    def _expanded(self, x: Complex, generators: Sequence[Callable[[Complex], Complex]]) -> Complex:
+        """The product of exp(s L) over generators, the first acting first, on a power series in s to second order."""
+        if not generators:
+            return x
+        x = self._noise_basis(x)
+        for times in generators:
+            once = times(x[:2])
+            x[1] += once[0]
+            x[2] += once[1] + times(once[:1])[0] / 2
+        return self._block_basis(x)
 
     def budget(self, theta: Real, direction: Real) -> Real:
         """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0."""
@@ -360,13 +374,3 @@ class CommutantEngine(ExactAnswers):
 def _real_overlap(a: Complex, b: Complex) -> float:
     """Tr[A B] of Hermitian operators; not by BLAS, whose sums depend on where arrays lie in memory."""
     return float(np.sum(a.real * b.real) + np.sum(a.imag * b.imag))
-
-
-def _expanded(x: Complex, step: object) -> Complex:
-    """exp(s L) on a power series in s, to second order."""
-    once = step(x[:2])  # type: ignore[operator]
-    twice = step(once[:1])[0]  # type: ignore[operator]
-    out = x.copy()
-    out[1] += once[0]
-    out[2] += once[1] + twice / 2
-    return out
