@@ -10,14 +10,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, eye_array
 
-from equinoise.engines.commutant_noise import Exponential, NoiseGenerator, exponential, merged
+from equinoise.engines.commutant_noise import (
+    Exponential,
+    NoiseGenerator,
+    SparseMap,
+    exponential,
+    merged,
+    noise_generator,
+)
 from equinoise.engines.commutant_steps import Move, moves
 from equinoise.engines.draws import Draw
 from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
@@ -26,8 +34,9 @@ from equinoise.problem.pauli_sums import sparse_matrix
 from equinoise.reduction.commutant import Commutant
 from equinoise.reduction.compiled import IsotypicSector
 from equinoise.reduction.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic
+from equinoise.reduction.matrix_orbits import MatrixOrbits, matrix_orbits
 from equinoise.reduction.slot_program import SlotProgram
-from equinoise.reduction.slot_terms import SlotTerm, invariant_groups, slot_terms
+from equinoise.reduction.slot_terms import SECOND, SlotTerm, invariant_groups, slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["CommutantEngine"]
@@ -41,6 +50,15 @@ SECONDS_PER_UPDATE = 3e-9
 
 decomposed = lru_cache(maxsize=16)(isotypic)
 _cubes = lru_cache(maxsize=64)(diagonalisation_cost)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """Each move's unitaries, the state after each move, and the state after the last noise."""
+
+    prepared: list[list[Complex]]
+    kept: list[Complex]
+    final: Complex
 
 
 class CommutantEngine(ExactAnswers):
@@ -62,6 +80,7 @@ class CommutantEngine(ExactAnswers):
         self.program = program
         self.found: Isotypic = decomposed(program.symmetry)
         self._jumps: dict[tuple[object, ...], coo_array] = {}
+        self._known: dict[tuple[object, ...], NoiseGenerator] = {}
         self._terms: dict[SlotProgram, tuple[SlotTerm, ...]] = {s: slot_terms(s) for s in dict.fromkeys(program.slots)}
         self.commutant = Commutant(self.found, self._reached())
         numbers = self.commutant.numbers
@@ -79,7 +98,11 @@ class CommutantEngine(ExactAnswers):
                 "sets the limit."
             )
         self.workers = max(1, min(workers or os.cpu_count() or 1, room // self._draw_bytes(SERIES_ORDERS)))
+        noisy = any(self._terms.values())
+        # noise acts in a basis of its own where that makes it sparser; see there
+        self._orbits: MatrixOrbits | None = matrix_orbits(self.commutant) if noisy else None
         self._groups = {slot: self._generators(invariant_groups(self.found, t)) for slot, t in self._terms.items()}
+        self._exponentials: dict[tuple[NoiseGenerator, float], Exponential] = {}
         self._channels: dict[tuple[SlotProgram, float], list[Exponential]] = {}
         self._single: dict[SlotProgram, list[NoiseGenerator]] = {}
         readout = sparse_matrix(program.readout, program.width)
@@ -154,35 +177,78 @@ class CommutantEngine(ExactAnswers):
     def _generators(self, terms: Sequence[SlotTerm]) -> list[tuple[SlotTerm, NoiseGenerator]]:
         return [(term, self._generator(term)) for term in terms]
 
-    def _generator(self, term: SlotTerm) -> NoiseGenerator:
+    def _generator(self, term: SlotTerm, *, averaged: bool = False) -> NoiseGenerator:
+        """A term's generator, the same for equal terms of all slots."""
+        key = (averaged, *((rate, *jump.items()) for rate, jump in term.jumps))
+        if key not in self._known:
+            self._known[key] = self._made(term, averaged)
+        return self._known[key]
+
+    def _made(self, term: SlotTerm, averaged: bool) -> NoiseGenerator:
+        if self._orbits is not None:
+            sparse = [(rate, sparse_matrix(jump, self.program.width)) for rate, jump in term.jumps]
+            matrix = self._orbits.generator(sparse, term.bound, averaged=averaged)
+            return NoiseGenerator(self.commutant, term.rates, term.bound, matrix=matrix)
         jumps = [(rate, self._transformed(jump)) for rate, jump in term.jumps]
         size = 2**self.program.width
         decay = csr_array((size, size), dtype=np.complex128)
         for rate, jump in term.jumps:
             k = sparse_matrix(jump, self.program.width)
             decay = decay + rate * (k.conj().T @ k)
-        blocks = self.found.twirled(self.found.transformed(csr_array(decay)))
-        kept = [blocks[k] for k in self.commutant.kept]
-        return NoiseGenerator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
+        number = float(decay[0, 0].real)
+        if abs(decay - number * eye_array(size, format="csr")).max() < 1e-14 * term.bound:  # as of Pauli jumps
+            kept = [csr_array(number * eye_array(m, format="csr")) for m in self.commutant.multiplicities]
+        else:
+            blocks = self.found.twirled(self.found.transformed(csr_array(decay)))
+            kept = [blocks[k] for k in self.commutant.kept]
+        return noise_generator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
 
-    def _channel(self, slot: SlotProgram, scale: float) -> list[Exponential]:
+    def _channel(self, layer: int, scale: float) -> list[Exponential]:
+        return self._channel_of(self.program.slots[layer], scale)
+
+    def _channel_of(self, slot: SlotProgram, scale: float) -> list[Exponential]:
         """The noise of a slot at a scale, in the order in which it acts; built once."""
         if scale == 0:
             return []
         if (slot, scale) not in self._channels:
             made: list[Exponential] = []
             for second in (False, True):
-                stage = [exponential(g, scale) for t, g in self._groups[slot] if (t.stage == "second") is second]
+                stage = [self._exponential(g, scale) for t, g in self._groups[slot] if (t.stage == SECOND) is second]
                 made += merged(stage)
-            self._channels[slot, scale] = made
+            self._channels[slot, scale] = [*self._into, *made, *self._back] if made else []
         return self._channels[slot, scale]
+
+    def _exponential(self, generator: NoiseGenerator, scale: float) -> Exponential:
+        if (generator, scale) not in self._exponentials:
+            self._exponentials[generator, scale] = exponential(generator, scale)
+        return self._exponentials[generator, scale]
 
     def _terms_of(self, slot: SlotProgram) -> list[NoiseGenerator]:
         """The slot's terms one by one, for the budget."""
         if slot not in self._single:
             groups = {id(t): g for t, g in self._groups[slot]}
-            self._single[slot] = [groups.get(id(t)) or self._generator(t) for t in self._terms[slot]]
+            self._single[slot] = [groups.get(id(t)) or self._generator(t, averaged=True) for t in self._terms[slot]]
         return self._single[slot]
+
+    @cached_property
+    def _into(self) -> tuple[SparseMap, ...]:
+        return () if self._orbits is None else (SparseMap(self._orbits.turn),)
+
+    @cached_property
+    def _back(self) -> tuple[SparseMap, ...]:
+        return () if self._orbits is None else (SparseMap(csr_array(self._orbits.turn.conj().T)),)
+
+    def _noise_basis(self, x: Complex) -> Complex:
+        """Coordinates in which the noise is stated, shape (orders, numbers)."""
+        for turn in self._into:
+            x = turn.forward(x)
+        return x
+
+    def _block_basis(self, x: Complex) -> Complex:
+        """And back."""
+        for turn in self._into:
+            x = turn.backward(x)
+        return x
 
     # -- sectors, for the fixed point ------------------------------------------------------------------------------
 
@@ -217,7 +283,7 @@ class CommutantEngine(ExactAnswers):
                 self._terms[slot] = terms
                 self._groups[slot] = self._generators(invariant_groups(self.found, terms))
         left = self.commutant.join(state)[None]
-        for channel in self._channel(slot, math.inf):
+        for channel in self._channel_of(slot, math.inf):
             left = channel.forward(left)
         return self.commutant.split(left[0])
 
@@ -232,52 +298,10 @@ class CommutantEngine(ExactAnswers):
 
     # -- sweeps --------------------------------------------------------------------------------------------------
 
-    def _forward(self, theta: Real, scale: float) -> tuple[list[list[Complex]], list[Complex], Complex]:
-        """Each move's unitaries, the state after each move, and the final state."""
+    def _states(self, theta: Real, orders: int, noise: Callable[[int, Complex], Complex]) -> _Sweep:
+        """Forward through all layers; ``noise(layer, state)`` is what a slot does."""
         angles = self.program.angles(theta)
-        state = self._input[None].copy()
-        prepared, kept = [], []
-        for layer, here in enumerate(self._layers):
-            for move in here:
-                unitary = move.prepared(angles)
-                move.forward(state, unitary)
-                prepared.append(unitary)
-                kept.append(state.copy())
-            for channel in self._channel(self.program.slots[layer], scale):
-                state = channel.forward(state)
-        return prepared, kept, state
-
-    def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
-        """C(theta; s) and <O^2>."""
-        angles = self.program.angles(theta)
-        state = self._input[None].copy()
-        for layer, here in enumerate(self._layers):
-            for move in here:
-                move.forward(state, move.prepared(angles))
-            for channel in self._channel(self.program.slots[layer], scale):
-                state = channel.forward(state)
-        return _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
-
-    def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
-        """Value, <O^2> and gradient at one scale (0 to infinity)."""
-        prepared, kept, state = self._forward(theta, scale)
-        value, square = _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
-        adjoint = self._readout[None].copy()
-        by_step = np.zeros((1, len(self.program.steps)))
-        number = len(self._moves)
-        for layer in range(len(self._layers) - 1, -1, -1):
-            for channel in reversed(self._channel(self.program.slots[layer], scale)):
-                adjoint = channel.backward(adjoint)
-            for move in reversed(self._layers[layer]):
-                number -= 1
-                by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
-                move.backward(adjoint, prepared[number])
-        return Draw(value, square, self._by_parameter(by_step)[0])
-
-    def series(self, theta: Real) -> Real:
-        """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
-        angles = self.program.angles(theta)
-        state = np.zeros((SERIES_ORDERS, self.commutant.numbers), dtype=np.complex128)
+        state = np.zeros((orders, self.commutant.numbers), dtype=np.complex128)
         state[0] = self._input
         prepared, kept = [], []
         for layer, here in enumerate(self._layers):
@@ -286,25 +310,80 @@ class CommutantEngine(ExactAnswers):
                 move.forward(state, unitary)
                 prepared.append(unitary)
                 kept.append(state.copy())
-            for _, generator in self._groups[self.program.slots[layer]]:
-                state = _expanded(state, generator.apply)
-        adjoint = np.zeros_like(state)
+            state = noise(layer, state)
+        return _Sweep(prepared, kept, state)
+
+    def _gradient(self, sweep: _Sweep, noise: Callable[[int, Complex], Complex]) -> Real:
+        """Backward, ``noise`` the adjoint of a slot's: the gradient per power of s, shape (orders, K)."""
+        adjoint = np.zeros_like(sweep.final)
         adjoint[0] = self._readout
-        by_step = np.zeros((SERIES_ORDERS, len(self.program.steps)))
+        by_step = np.zeros((adjoint.shape[0], len(self.program.steps)))
         number = len(self._moves)
         for layer in range(len(self._layers) - 1, -1, -1):
-            for _, generator in reversed(self._groups[self.program.slots[layer]]):
-                adjoint = _expanded(adjoint, generator.apply_adjoint)
+            adjoint = noise(layer, adjoint)
             for move in reversed(self._layers[layer]):
                 number -= 1
-                by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
-                move.backward(adjoint, prepared[number])
+                by_step[:, list(move.steps)] = move.moments(adjoint, sweep.kept.pop())
+                move.backward(adjoint, sweep.prepared[number])
         return self._by_parameter(by_step)
+
+    def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
+        """C(theta; s) and <O^2>."""
+        angles = self.program.angles(theta)
+        state = self._input[None].copy()
+        for layer, here in enumerate(self._layers):
+            for move in here:
+                move.forward(state, move.prepared(angles))
+            for channel in self._channel(layer, scale):
+                state = channel.forward(state)
+        return _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
+
+    def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
+        """Value, <O^2> and gradient at one scale (0 to infinity)."""
+
+        def noise(layer: int, x: Complex) -> Complex:
+            for channel in self._channel(layer, scale):
+                x = channel.forward(x)
+            return x
+
+        def adjoint(layer: int, x: Complex) -> Complex:
+            for channel in reversed(self._channel(layer, scale)):
+                x = channel.backward(x)
+            return x
+
+        sweep = self._states(theta, 1, noise)
+        value, square = (_real_overlap(a, sweep.final[0]) for a in (self._readout, self._square))
+        return Draw(value, square, self._gradient(sweep, adjoint)[0])
+
+    def series(self, theta: Real) -> Real:
+        """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
+
+        def noise(layer: int, x: Complex) -> Complex:
+            groups = self._groups[self.program.slots[layer]]
+            return self._expanded(x, [g.apply for _, g in groups])
+
+        def adjoint(layer: int, x: Complex) -> Complex:
+            groups = self._groups[self.program.slots[layer]]
+            return self._expanded(x, [g.apply_adjoint for _, g in reversed(groups)])
+
+        return self._gradient(self._states(theta, SERIES_ORDERS, noise), adjoint)
+
+    def _expanded(self, x: Complex, generators: Sequence[Callable[[Complex], Complex]]) -> Complex:
+        """The product of exp(s L) over generators, the first acting first, on a power series in s to second order."""
+        if not generators:
+            return x
+        x = self._noise_basis(x)
+        for times in generators:
+            once = times(x[:2])
+            x[1] += once[0]
+            x[2] += once[1] + times(once[:1])[0] / 2
+        return self._block_basis(x)
 
     def budget(self, theta: Real, direction: Real) -> Real:
         """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0."""
         parts = []
-        for layer, (adjoint, dadjoint, state, dstate) in self._tangents(theta, direction):
+        for layer, tangents in self._tangents(theta, direction):
+            adjoint, dadjoint, state, dstate = self._noise_basis(np.stack(tangents))
             here = [
                 _real_overlap(dadjoint, generator.apply(state[None])[0])
                 + _real_overlap(adjoint, generator.apply(dstate[None])[0])
@@ -351,13 +430,3 @@ class CommutantEngine(ExactAnswers):
 def _real_overlap(a: Complex, b: Complex) -> float:
     """Tr[A B] of Hermitian operators; not by BLAS, whose sums depend on where arrays lie in memory."""
     return float(np.sum(a.real * b.real) + np.sum(a.imag * b.imag))
-
-
-def _expanded(x: Complex, step: object) -> Complex:
-    """exp(s L) on a power series in s, to second order."""
-    once = step(x[:2])  # type: ignore[operator]
-    twice = step(once[:1])[0]  # type: ignore[operator]
-    out = x.copy()
-    out[1] += once[0]
-    out[2] += once[1] + twice / 2
-    return out

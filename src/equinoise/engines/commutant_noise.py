@@ -10,8 +10,9 @@ lambda < 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +22,21 @@ from scipy.sparse.csgraph import connected_components
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.commutant import Commutant, Coupling
 
-__all__ = ["DiagonalMap", "Exponential", "NoiseGenerator", "SparseMap", "exponential"]
+__all__ = ["DiagonalMap", "Exponential", "NoiseGenerator", "SparseMap", "exponential", "merged", "noise_generator"]
 
 Complex = npt.NDArray[np.complex128]
 Real = npt.NDArray[np.float64]
+_Operator = Any  # csr_array | Complex: what multiplies a block from the left or right
 
 # elements up to which a generator is one sparse matrix
 MAX_ELEMENTS = 6_000_000
+# what calling a product of two small matrices costs, in multiplications
+CALL = 5000
 # dense exponentials: greatest component, and elements in all
 MAX_COMPONENT = 48
 MAX_DENSE = 8_000_000
-# nodes up to which interpolation is taken at finite scales
+# nodes up to which the polynomial in L is made a sparse matrix, and up to which it is applied at finite scales
+MAX_SPARSE_NODES = 3
 MAX_NODES = 12
 # norm of one Taylor step
 STEP = 3.0
@@ -40,41 +45,39 @@ KERNEL = 1e-10
 
 
 class NoiseGenerator:
-    """sum_a rate_a D[K_a], twirled, on coordinates.
+    """sum_a rate_a D[K_a] on coordinates: as one matrix if given, else by operators.
 
     Args:
         commutant: The coordinates.
-        couplings: Of sum_a rate_a K_a X K_a^dag.
-        decay: Coordinates blocks M_lambda of sum_a rate_a K_a^dag K_a, sparse, one per block.
         rates: Its distinct eigenvalues, 0 first; None where they are too many.
         bound: At least its norm.
+        matrix: L.
+        couplings: Of sum_a rate_a K_a X K_a^dag.
+        decay: Blocks M_lambda of sum_a rate_a K_a^dag K_a, sparse, one per block.
     """
 
     def __init__(
         self,
         commutant: Commutant,
-        couplings: tuple[Coupling, ...],
-        decay: list[csr_array],
         rates: tuple[float, ...] | None,
         bound: float,
+        *,
+        matrix: csr_array | None = None,
+        couplings: Sequence[Coupling] = (),
+        decay: Sequence[csr_array] = (),
     ) -> None:
         self.commutant = commutant
         self.rates = rates
         self.bound = bound
-        self.matrix: csr_array | None = None
-        self._adjoint: csr_array | None = None
-        elements = sum(c.rows.size**2 for c in couplings)
-        elements += sum(2 * b.nnz * m for b, m in zip(decay, commutant.multiplicities, strict=True))
-        if elements <= MAX_ELEMENTS:
-            self.matrix = _matrix(commutant, couplings, decay, bound)
-            self._adjoint = csr_array(self.matrix.conj().T)
-        else:
-            m = commutant.multiplicities
-            self._operators = [
-                (c.target, c.source, [_operator(c.rows, c.columns, v, (m[c.target], m[c.source])) for v in c.values])
-                for c in couplings
-            ]
-            self._decay = [_dense_if_full(b) for b in decay]
+        self.matrix = matrix
+        self._adjoint = None if matrix is None else csr_array(matrix.conj().T)
+        m = commutant.multiplicities
+        self._operators: list[tuple[int, int, list[tuple[_Operator, _Operator]]]] = []
+        for c in couplings:
+            shape = (m[c.target], m[c.source])
+            made = [_dense_if_full(csr_array(coo_array((v, (c.rows, c.columns)), shape=shape))) for v in c.values]
+            self._operators.append((c.target, c.source, [(a, a.conj().T) for a in made]))
+        self._decay: list[complex | _Operator] = [_scalar_if_so(block) for block in decay]
 
     def apply(self, x: Complex) -> Complex:
         """L x, shape (orders, numbers)."""
@@ -95,13 +98,26 @@ class NoiseGenerator:
             given = [x[order, a : a + m * m].reshape(m, m) for a, m in zip(starts, sizes, strict=False)]
             made = [out[order, a : a + m * m].reshape(m, m) for a, m in zip(starts, sizes, strict=False)]
             for target, source, operators in self._operators:
-                for a in operators:
-                    left, right = (a, a.conj().T) if forward else (a.conj().T, a)
-                    end, begin = (target, source) if forward else (source, target)
+                end, begin = (target, source) if forward else (source, target)
+                for a, dagger in operators:
+                    left, right = (a, dagger) if forward else (dagger, a)
                     made[end] += left @ given[begin] @ right
             for decay, here, result in zip(self._decay, given, made, strict=True):
-                result[:] -= 0.5 * (decay @ here + here @ decay)
+                result[:] -= decay * here if isinstance(decay, complex) else 0.5 * (decay @ here + here @ decay)
         return out
+
+
+def _elements(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array]) -> int:
+    """At most so many elements has L as one matrix."""
+    coupled = sum(c.rows.size**2 for c in couplings)
+    return int(coupled + sum(2 * b.nnz * m for b, m in zip(decay, commutant.multiplicities, strict=True)))
+
+
+def _products(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array]) -> int:
+    """Multiplications that L x takes by operators, and for each product with one what its call costs."""
+    m = commutant.multiplicities
+    coupled = sum(len(c.values) * (c.rows.size * (m[c.source] + m[c.target]) + CALL) for c in couplings)
+    return int(coupled + sum(2 * (b.nnz * size + CALL) for b, size in zip(decay, m, strict=True)))
 
 
 def _times(matrix: csr_array, x: Complex) -> Complex:
@@ -110,19 +126,34 @@ def _times(matrix: csr_array, x: Complex) -> Complex:
     return np.ascontiguousarray((matrix @ np.ascontiguousarray(x.T)).T)
 
 
-def _operator(
-    rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], values: Complex, shape: tuple[int, int]
-) -> csr_array | Complex:
-    return _dense_if_full(csr_array(coo_array((values, (rows, columns)), shape=shape).tocsr()))
+def noise_generator(
+    commutant: Commutant,
+    couplings: tuple[Coupling, ...],
+    decay: list[csr_array],
+    rates: tuple[float, ...] | None,
+    bound: float,
+) -> NoiseGenerator:
+    """sum_a rate_a D[K_a], twirled: as one matrix where that is small and cheaper to apply than the operators."""
+    if _elements(commutant, couplings, decay) <= min(MAX_ELEMENTS, _products(commutant, couplings, decay)):
+        return NoiseGenerator(commutant, rates, bound, matrix=_matrix(commutant, couplings, decay, bound))
+    return NoiseGenerator(commutant, rates, bound, couplings=couplings, decay=decay)
 
 
-def _dense_if_full(matrix: csr_array) -> csr_array | Complex:
+def _scalar_if_so(matrix: csr_array) -> complex | _Operator:
+    """A multiple of the identity as its number."""
+    number = complex(matrix[0, 0])
+    off = matrix - number * eye_array(matrix.shape[0], format="csr")
+    rounding = 1e-14 * abs(number)
+    return number if float(np.abs(off.data).max(initial=0.0)) <= rounding else _dense_if_full(matrix)
+
+
+def _dense_if_full(matrix: csr_array) -> _Operator:
     full = matrix.nnz > 0.1 * matrix.shape[0] * matrix.shape[1]
     return np.asarray(matrix.toarray()) if full else matrix
 
 
 def _matrix(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[csr_array], bound: float) -> csr_array:
-    """L as one matrix: (A X A^dag)_ab = sum A_ac conj(A_bd) X_cd."""
+    """L as one matrix: (A X A^dag)_ab = sum A_ac conj(A_bd) X_cd; elements that are rounding are left out."""
     starts, sizes = commutant.starts, commutant.multiplicities
     rows, columns, data = [], [], []
     for c in couplings:
@@ -139,8 +170,7 @@ def _matrix(commutant: Commutant, couplings: tuple[Coupling, ...], decay: list[c
         data.append(part.data)
     shape = (commutant.numbers, commutant.numbers)
     out = coo_array((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape).tocsr()
-    # relative to the noise's strength: a generator that does nothing here is rounding alone
-    out.data[np.abs(out.data) < 1e-13 * bound] = 0.0
+    out.data[np.abs(out.data) < 1e-14 * bound] = 0.0
     out.eliminate_zeros()
     return csr_array(out)
 
@@ -285,7 +315,10 @@ Exponential = DiagonalMap | SparseMap | _PolynomialMap | _TaylorMap | _KernelMap
 def exponential(generator: NoiseGenerator, scale: float) -> Exponential:
     """exp(s L), s in (0, infinity]."""
     if generator.matrix is not None:
-        found = _by_components(generator.matrix, scale)
+        found = _by_few_rates(generator.matrix, generator.rates, scale)
+        if found is not None:
+            return found
+        found = _by_components(generator.matrix, scale, generator.bound)
         if found is not None:
             return found
     if math.isinf(scale):
@@ -293,6 +326,28 @@ def exponential(generator: NoiseGenerator, scale: float) -> Exponential:
     if generator.rates is not None and len(generator.rates) <= MAX_NODES:
         return _PolynomialMap(generator, scale)
     return _TaylorMap(generator, scale)
+
+
+def _by_few_rates(matrix: csr_array, rates: tuple[float, ...] | None, scale: float) -> Exponential | None:
+    """The polynomial in L itself, where it has few terms and stays sparse (one term of noise has 2 or 3 rates)."""
+    if rates is None or len(rates) > MAX_SPARSE_NODES or np.array_equal(*matrix.tocoo().coords):
+        return None
+    nodes = _leja(np.array(rates))
+    one = eye_array(matrix.shape[0], format="csr")
+    if math.isinf(scale):
+        out = one
+        for node in nodes[nodes != 0]:
+            out = out - (matrix @ out) / node
+    else:
+        coefficients = _divided_differences(nodes, scale)
+        out, power = coefficients[0] * one, one
+        for node, c in zip(nodes[:-1], coefficients[1:], strict=True):
+            power = matrix @ power - node * power
+            out = out + c * power
+    out = csr_array(out)
+    out.data[np.abs(out.data) < 1e-17] = 0.0
+    out.eliminate_zeros()
+    return SparseMap(out) if out.nnz <= 2 * (matrix.nnz + matrix.shape[0]) else None
 
 
 def _leja(nodes: Real) -> Real:
@@ -312,11 +367,11 @@ def _divided_differences(nodes: Real, scale: float) -> Real:
     return np.asarray(_dense_exponentials(matrix[None])[0, 0].real)
 
 
-def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
+def _by_components(matrix: csr_array, scale: float, bound: float) -> Exponential | None:
     """Element by element, or by dense exponentials; None where components are too large for that."""
     coo = matrix.tocoo()
     if np.array_equal(coo.row, coo.col):
-        return DiagonalMap(_scalars(matrix.diagonal(), scale))
+        return DiagonalMap(_scalars(matrix.diagonal(), scale, bound))
     _, labels = connected_components(abs(matrix), directed=False)
     sizes = np.bincount(labels)
     if sizes.max() > MAX_COMPONENT or float(np.sum(sizes.astype(np.float64) ** 2)) > MAX_DENSE:
@@ -325,7 +380,6 @@ def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
     first = np.concatenate([[0], np.cumsum(sizes)])
     place = np.empty(labels.size, dtype=np.int64)
     place[order] = np.arange(labels.size) - np.repeat(first[:-1], sizes)
-    largest = float(np.abs(coo.data).max())
     rows, columns, data = [], [], []
     for size in np.unique(sizes):
         members = np.flatnonzero(sizes == size)
@@ -335,7 +389,7 @@ def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
         dense = np.zeros((members.size, size, size), dtype=np.complex128)
         dense[number[labels[coo.row[here]]], place[coo.row[here]], place[coo.col[here]]] = coo.data[here]
         result = (
-            _kernel_projectors(dense, largest) if math.isinf(scale) else _dense_exponentials(np.asarray(scale * dense))
+            _kernel_projectors(dense, bound) if math.isinf(scale) else _dense_exponentials(np.asarray(scale * dense))
         )
         where = order[first[members][:, None] + np.arange(size)]
         rows.append(np.broadcast_to(where[:, :, None], result.shape).ravel())
@@ -348,9 +402,9 @@ def _by_components(matrix: csr_array, scale: float) -> Exponential | None:
     return SparseMap(out)
 
 
-def _scalars(values: Complex, scale: float) -> Complex:
+def _scalars(values: Complex, scale: float, bound: float) -> Complex:
     if math.isinf(scale):
-        return (np.abs(values) <= KERNEL * float(np.abs(values).max(initial=0.0))).astype(np.complex128)
+        return (np.abs(values) <= KERNEL * bound).astype(np.complex128)
     return np.exp(scale * values)
 
 
@@ -369,10 +423,10 @@ def _dense_exponentials(matrices: Complex) -> Complex:
     return total
 
 
-def _kernel_projectors(matrices: Complex, largest: float) -> Complex:
+def _kernel_projectors(matrices: Complex, bound: float) -> Complex:
     """R (L^dag R)^-1 L^dag with columns of R and L spanning the kernels of a matrix and of its adjoint."""
     left, values, right = np.linalg.svd(matrices)
-    ranks = np.sum(values > KERNEL * largest, axis=-1)
+    ranks = np.sum(values > KERNEL * bound, axis=-1)
     out = np.zeros_like(matrices)
     size = matrices.shape[-1]
     for rank in np.unique(ranks):

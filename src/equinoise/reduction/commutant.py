@@ -113,6 +113,7 @@ class Commutant:
             jumps: Rates and operators, transformed to the isotypic basis.
         """
         irrep, copy, index = self.found.places
+        most = 1 + int(copy.max())
         place = np.full(len(self.found.irreps), -1)
         place[list(self.kept)] = np.arange(len(self.kept))
         labels, rows, columns, values, owners = [], [], [], [], []
@@ -123,13 +124,13 @@ class Commutant:
             labels.append(target[held] * len(self.kept) + source[held])
             rows.append(index[r])
             columns.append(index[c])
-            owners.append(np.stack([np.full(r.size, number), copy[r], copy[c]]))
+            owners.append((number * most + copy[r]) * most + copy[c])
             values.append(np.sqrt(rate) * jump.data[held])
         if not labels:
             return ()
         label = np.concatenate(labels)
         everything = (np.concatenate(rows), np.concatenate(columns), np.concatenate(values))
-        owner = np.concatenate(owners, axis=1)
+        owner = np.concatenate(owners)
         out = []
         for pair in np.unique(label):
             here = label == pair
@@ -137,8 +138,7 @@ class Commutant:
             m, weight = self.multiplicities[source], self.irreps[target].dimension * self.irreps[source].dimension
             row, column, value = (part[here] for part in everything)
             places, position = np.unique(row * m + column, return_inverse=True)
-            _, which = np.unique(owner[:, here], axis=1, return_inverse=True)
-            which = which.reshape(-1)
+            _, which = np.unique(owner[here], return_inverse=True)
             stacked = np.zeros((int(which.max()) + 1, places.size), dtype=np.complex128)
             stacked[which, position] = value / weight**0.25
             out.append(Coupling(target, source, places // m, places % m, _independent(stacked)))

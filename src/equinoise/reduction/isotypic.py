@@ -29,8 +29,8 @@ Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 MAX_WIDTH = 14
-# sum of the cubes of the invariant subspaces' dimensions: about a minute of dense eigenvectors
-MAX_CUBES = 2e10
+# sum of the cubes of the invariant subspaces' dimensions (SU(2) on 11 qubits: 3e8); beyond, minutes
+MAX_CUBES = 1e9
 # eigenvalues of A, whose norm is about 1, that agree to this are one
 _SAME = 1e-11
 _RESIDUAL = 1e-10

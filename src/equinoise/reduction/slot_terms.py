@@ -16,7 +16,7 @@ from equinoise.problem.pauli_sums import String, sparse_matrix
 from equinoise.reduction.isotypic import Isotypic, matrix_of
 from equinoise.reduction.slot_program import SlotProgram
 
-__all__ = ["SlotTerm", "invariant_groups", "slot_terms"]
+__all__ = ["SECOND", "SlotTerm", "invariant_groups", "slot_terms"]
 
 Complex = npt.NDArray[np.complex128]
 Jump = tuple[float, Mapping[String, complex]]
