@@ -102,15 +102,21 @@ def dicke_and_more(n):
 
 
 def random_layers(n, depth, seed=0):
-    """Collective steps of every kind in random order: one angle for all qubits or all pairs."""
+    """Collective gates of every kind in random order: one angle for all qubits or all pairs, one of them fixed.
+
+    The first two gates of a layer share a parameter.
+    """
     rng = np.random.default_rng(seed)
-    theta = ParameterVector("t", 4 * depth)
+    theta = ParameterVector("t", 2 * depth)
     circuit = QuantumCircuit(n)
     for layer in range(depth):
-        for k, gate in enumerate(rng.permutation(["rx", "ry", "rz", "rzz", "rxx", "ryy", "h", "p"])[:4]):
-            angle = (1.0 + 0.5 * k) * theta[4 * layer + k] + 0.2 * k
-            for qubits in pairs(n) if len(gate) == 3 else [(q,) for q in range(n)]:
-                getattr(circuit, gate)(*(() if gate == "h" else (angle,)), *qubits)
+        angles = (theta[2 * layer], theta[2 * layer] * 1.5 + 0.2, theta[2 * layer + 1], 0.3)
+        gates = rng.permutation(["rx", "ry", "rz", "rzz", "rxx", "ryy", "h", "cz", "p"])
+        for gate, angle in zip(
+            [g for g in gates if len(g) == 3 or g[0] == "r"][:3] + list(gates[:3]), angles * 2, strict=False
+        ):
+            for qubits in pairs(n) if gate in ("rxx", "ryy", "rzz", "cz") else [(q,) for q in range(n)]:
+                getattr(circuit, gate)(*(() if gate in ("h", "cz") else (angle,)), *qubits)
         circuit.barrier()
     return circuit
 

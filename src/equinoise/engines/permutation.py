@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from equinoise.engines.draws import Draw
 from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
-from equinoise.engines.spin_frame import Frame
+from equinoise.engines.spin_frame import Frame, eigenframe
 from equinoise.engines.spin_noise import SpinChannel, SpinGenerators
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.problem.pauli_sums import Sum, multiplied
@@ -81,14 +81,10 @@ class PermutationEngine(ExactAnswers):
         self.slots = tuple(compiled[id(slot)] for slot in program.slots)
         self._channels: dict[tuple[SymmetricSlot, float], SpinChannel] = {}
         self._layers: list[list[int]] = [[] for _ in range(program.num_layers)]
-        frames: dict[tuple[tuple[tuple[int, int, int], float], ...], Frame] = {}
         self._frames: list[Frame] = []
         for index, step in enumerate(program.steps):
             sums = symmetric_sum(step.generator, n) or {}
-            key = tuple(sorted(sums.items()))
-            if key not in frames:
-                frames[key] = Frame(self.blocks, self._operator(sums))
-            self._frames.append(frames[key])
+            self._frames.append(eigenframe(n, tuple(sorted(sums.items()))))
             self._layers[step.layer].append(index)
         self.input = self._input()
         self.readout = self.blocks.twirled(totals(program.readout))
@@ -136,14 +132,6 @@ class PermutationEngine(ExactAnswers):
         return self.cost(self.program).bytes
 
     # -- preparation ---------------------------------------------------------------------------------------------
-
-    def _operator(self, sums: dict[tuple[int, int, int], float]) -> tuple[Complex, ...]:
-        """Sum over kinds of coefficient times all its strings, in every block; multiples of 1 have no effect."""
-        total = [np.zeros((d, d), dtype=np.complex128) for d in self.blocks.dims.tolist()]
-        for counts, coefficient in sums.items():
-            if any(counts):
-                total = [t + coefficient * e for t, e in zip(total, self.blocks.pauli(counts), strict=True)]
-        return tuple(total)
 
     def _input(self) -> Complex:
         product = self.program.product

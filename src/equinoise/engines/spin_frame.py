@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from equinoise.engines import spin_kernels as kernels
-from equinoise.reduction.spin_blocks import SpinBlocks, spin_blocks
+from equinoise.reduction.spin_blocks import PauliCounts, SpinBlocks, spin_blocks
 
-__all__ = ["Frame", "frame_of"]
+__all__ = ["Frame", "eigenframe", "frame_of"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -103,6 +104,24 @@ def _gauge(operator: Complex) -> Complex:
     steps = np.diagonal(operator, 1)
     units = np.where(np.abs(steps) > 0, steps.conj() / np.where(np.abs(steps) > 0, np.abs(steps), 1.0), 1.0)
     return np.concatenate([[1.0 + 0j], np.cumprod(units)])
+
+
+@lru_cache(maxsize=32)
+def eigenframe(num_qubits: int, sums: tuple[tuple[PauliCounts, float], ...]) -> Frame:
+    """The eigenbasis of a sum of Pauli strings that is the same on all places; kept, for deeper circuits ask again.
+
+    Args:
+        num_qubits: n.
+        sums: ((letters X, Y, Z, coefficient of every such string), ...); multiples of 1 have no effect.
+    """
+    blocks = spin_blocks(num_qubits)
+    total = [np.zeros((d, d), dtype=np.complex128) for d in blocks.dims.tolist()]
+    # small matrices, to which threads of BLAS only bring waiting
+    with threadpool_limits(1, user_api="blas"):
+        for counts, coefficient in sums:
+            if any(counts):
+                total = [t + coefficient * e for t, e in zip(total, blocks.pauli(counts), strict=True)]
+        return Frame(blocks, total)
 
 
 @lru_cache(maxsize=16)
