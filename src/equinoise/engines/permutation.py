@@ -247,9 +247,8 @@ class PermutationEngine(ExactAnswers):
 
     def generator_blocks(self) -> list[list[Complex]]:
         """The different generators of the circuit's steps."""
-        n = self.program.width
-        sums = {tuple(sorted((symmetric_sum(s.generator, n) or {}).items())): None for s in self.program.steps}
-        return [list(self._operator(dict(one))) for one in sums]
+        different = {frozenset(s.generator.items()): s.generator for s in self.program.steps}.values()
+        return [self.blocks.split(self.blocks.twirled(totals(generator))) for generator in different]
 
     # -- quantities of one draw ------------------------------------------------------------------------------------
 
