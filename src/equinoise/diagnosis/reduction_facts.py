@@ -85,7 +85,8 @@ def symmetry_warnings(engine: Engine) -> tuple[str, ...]:
         return ()
     out = []
     if isinstance(engine.program, Program) and not claimed.symmetry.trivial:
-        out.append(f"engine {engine.name!r} makes no use of {claimed.symmetry}: the full space of the light cone")
+        where = "the full space of the light cone" if engine.program.full else "charge sectors"
+        out.append(f"engine {engine.name!r} makes no use of {claimed.symmetry}: computed in {where}")
     elif claimed.reduced:
         numbers = sum(s.multiplicity**2 for s in held_sectors(engine))
         before = commutant_dimension(claimed.claimed)

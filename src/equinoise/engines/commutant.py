@@ -47,6 +47,9 @@ Complex = npt.NDArray[np.complex128]
 SERIES_ORDERS = 3
 # a step on one coordinate per row of its block that it mixes, measured on one core; for estimates only
 SECONDS_PER_UPDATE = 3e-9
+# one element of a sparse generator in a product, likewise; products of an exponential that is summed
+SECONDS_PER_COUPLING = 1.5e-9
+TAYLOR = 25
 
 decomposed = lru_cache(maxsize=16)(isotypic)
 _cubes = lru_cache(maxsize=64)(diagonalisation_cost)
@@ -131,8 +134,14 @@ class CommutantEngine(ExactAnswers):
     def cost(cls, program: SymmetricProgram) -> Cost:
         """Seconds and bytes of one gradient."""
         found = decomposed(program.symmetry)
-        updates = sum(i.multiplicity**3 for i in found.irreps) * max(1, len(program.steps))
-        return Cost(6 * SECONDS_PER_UPDATE * updates, 16 * found.numbers * (len(program.steps) + 6))
+        # f states of the computational basis to a vector of the commutant's; where it is 1, all is as local as there
+        states = found.basis.nnz / 2**found.width
+        rows = [2 if states == 1 else i.multiplicity for i in found.irreps]
+        updates = sum(i.multiplicity**2 * r for i, r in zip(found.irreps, rows, strict=True)) * len(program.steps)
+        products = {slot: _products(slot) for slot in dict.fromkeys(program.slots)}
+        coupled = found.numbers * min(found.numbers, 4 * states**2)
+        noise = 2 * SECONDS_PER_COUPLING * coupled * sum(products[slot] for slot in program.slots)
+        return Cost(6 * SECONDS_PER_UPDATE * updates + noise, 16 * found.numbers * (len(program.steps) + 6))
 
     def _draw_bytes(self, orders: int) -> int:
         return 16 * self.commutant.numbers * orders * (len(self._moves) + 6)
@@ -425,6 +434,13 @@ class CommutantEngine(ExactAnswers):
             for k, c in step.angle.coefficients:
                 out[:, k] += c * by_step[:, number]
         return out
+
+
+def _products(slot: SlotProgram) -> int:
+    """How often the generators of a slot's noise are applied for its exponential; dephasing has small components."""
+    if slot.dephases_only:
+        return 0
+    return sum(max(1, len(term.rates or ()) - 1) if term.rates else TAYLOR for term in slot_terms(slot))
 
 
 def _real_overlap(a: Complex, b: Complex) -> float:

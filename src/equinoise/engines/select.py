@@ -20,7 +20,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program, compile_problem
-from equinoise.reduction.symmetric_program import compiled
+from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 
 __all__ = [
     "ENGINES",
@@ -62,6 +62,9 @@ _QUANTITIES = {
 PATIENCE = 900.0
 # sampling that takes less than this many seconds is left alone
 _AT_ONCE = 1.0
+# how many times cheaper engine "exact" must be, by estimates that flatter it on wide layers, to be taken in place of
+# one that uses the symmetry
+_CLEARLY = 40.0
 # what kappa, budget, second moment and w0 cost, in averages at one scale
 LAW_AVERAGES = 12
 
@@ -131,7 +134,7 @@ def _foreign(engine: str, program: CompiledProblem) -> str:
     if isinstance(program, Program):
         return f"it does not work with the symmetry {symmetry}, of which gates or noise leave nothing"
     if engine == FULL_SPACE:
-        return f"it does not use the symmetry {symmetry}; asked for by name it computes in the full space of the cone"
+        return f"it does not use the symmetry {symmetry}: taken by name, and where that is clearly cheaper"
     return f"it does not work with the symmetry {symmetry}"
 
 
@@ -235,6 +238,13 @@ def choose(
     exact = [found[name] for name in _EXACT if name in found]
     exact += [found["state-vector"]] if noiseless else []
     fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)
+    if isinstance(program, SymmetricProgram) and (not fits or fits[0].seconds * draws > _AT_ONCE * processors):
+        other = compile_problem(problem)
+        least = math.inf if not fits else fits[0].seconds / _CLEARLY
+        told = _declare(other)[FULL_SPACE]
+        if told.serves and told.seconds < least and told.seconds * draws <= PATIENCE * processors:
+            where = "the full space of the light cone" if other.full else "charge sectors"
+            return FULL_SPACE, f"cheaper in {where} than in the commutant of {program.symmetry}"
     if fits and fits[0].seconds * draws <= PATIENCE * processors:
         return fits[0].engine, "the cheapest exact engine" if len(fits) > 1 else "fits in memory and in time"
     if found["trajectories"].serves:
@@ -285,7 +295,9 @@ def choose_engine(
         engine, reason = choose(problem, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless)
     program = compiled(problem, reduce=reduce)
     if engine == FULL_SPACE and engine not in program.engines:
-        program, reason = compile_problem(problem), "asked for; in the full space of the light cone"
+        program = compile_problem(problem)
+        if reason == "asked for":
+            reason += f"; in {'the full space of the light cone' if program.full else 'charge sectors'}"
     elif foreign := _foreign(engine, program):
         raise UnsupportedError(f"the engine {engine!r} cannot serve this problem: {foreign}.")
     return Choice(_built(problem, program, engine, reduce, workers), reason)

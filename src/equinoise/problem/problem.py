@@ -186,8 +186,8 @@ class Problem:
 
     @property
     def conserves(self) -> bool:
-        """Whether gates and readout conserve the total charge, as claimed."""
-        return self.by_charge and not self.breaking and self.readout_conserves
+        """Whether gates and readout conserve the total charge, claimed or not."""
+        return self.readout_conserves and not (self.breaking if self.by_charge else self._breaking())
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
