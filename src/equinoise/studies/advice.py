@@ -18,7 +18,7 @@ from equinoise.law.rates import BudgetEntry
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.symmetric_program import compiled
+from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from equinoise.studies.remedies import (
     Remedy,
     better_calibration,
@@ -236,19 +236,22 @@ def advise(
     for number, remedy in enumerate(_remedies(problem, budget, found, tick, draws) if here > 0 else ()):
         tick("predicting changes", number, 0)
         try:
+            if (left := _left_of_symmetry(remedy.build())) != _left_of_symmetry(problem):
+                found.left_out.append((remedy.kind, f"{remedy.change}: leaves {left} of {problem.symmetry}"))
+                continue
             gain = draws.score(remedy.build())[0] / here if remedy.predicted is None else remedy.predicted
             predicted.append((gain, remedy))
         except EquinoiseError as error:
             found.left_out.append((remedy.kind, f"{remedy.change}: {error}"))
-    left = _AFFORDABLE
+    room = _AFFORDABLE
     for gain, remedy in _best_of_each(predicted):
         tick(f"simulating: {remedy.change}", 0, 1)
         seconds = _seconds(remedy.build(), samples) if gain > 1 + _NOTHING else 0.0
-        left -= seconds if seconds <= left else 0.0
-        found.suggestions.append(_looked_at(remedy, gain, base, signal, seconds <= left))
+        room -= seconds if seconds <= room else 0.0
+        found.suggestions.append(_looked_at(remedy, gain, base, signal, seconds <= room))
     tick("looking at symmetry verification", 0, 1)
     try:
-        found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, left, workers))
+        found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, room, workers))
     except EquinoiseError as error:
         found.left_out.append(("verification", str(error)))
     shots = _fewer_shots(problem, law_ensemble, samples, seed, s, workers)
@@ -266,6 +269,12 @@ def advise(
         ensemble=law_ensemble.describe(),
         engine=base.engine,
     )
+
+
+def _left_of_symmetry(problem: Problem) -> str:
+    """What the noise keeps of another symmetry than the charge; a change that leaves less of it is another problem."""
+    program = compiled(problem)
+    return str(program.symmetry) if isinstance(program, SymmetricProgram) else "nothing"
 
 
 def _silent(stage: str, done: int, total: int) -> None:
