@@ -26,6 +26,8 @@ _AFFORDABLE = 8.0
 _SAMPLES = 16
 _SAMPLED = 48
 _DEEPEST = 400
+# a circuit of more gates than this is not built to be tried
+_MOST_GATES = 40_000
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,11 @@ def greatest_depth(
 
     used: dict[int, tuple[int, str]] = {}
 
+    gates = max(len(layer.gates) for layer in problem.layers)
+
     def resolved(depth: int) -> bool | None:
+        if depth * gates > _MOST_GATES:
+            return None
         candidate = repeated(problem, depth, period)
         options = [d for d in declarations(candidate) if d.serves]
         exact = min((d.seconds for d in options if d.error == "none"), default=math.inf)
