@@ -1,4 +1,4 @@
-"""equinoise: whether the gradients of a charge-conserving quantum circuit survive a real device's noise, and why."""
+"""equinoise: whether the gradients of an equivariant quantum circuit survive a real device's noise, and why."""
 
 from typing import Any
 

@@ -283,3 +283,17 @@ def test_declarations_of_a_cone_of_a_thousand_qubits_do_not_overflow():
     total = SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(1100)], num_qubits=1100)
     found = declarations(eq.Problem(circuit, readout=total, initial="neel", noise="dephasing:0.01"))
     assert {d.engine for d in found if d.serves} == {"free-fermion"}
+
+
+def test_a_wider_symmetry_gives_way_to_charge_sectors_where_these_are_clearly_cheaper():
+    circuit = eq.circuits.exchange(8, 6)
+    problem = eq.Problem(circuit, "X1X2+Y1Y2+Z1Z2", "01010101", "depolarizing:0.02", symmetry="su2")
+    chosen, reason = choose(problem, draws=1000)
+    assert (chosen, reason) == ("exact", "cheaper in charge sectors than in the commutant of su2")
+    engine = select_engine(problem, "auto", draws=1000)
+    assert not engine.program.full
+    theta = np.random.default_rng(2).uniform(-3, 3, len(problem.parameters))
+    own = select_engine(problem, "commutant").draw(theta, 1.0)
+    np.testing.assert_allclose(engine.draw(theta, 1.0).gradient, own.gradient, atol=1e-10)
+    # a few draws are left to the symmetry that was claimed
+    assert choose(problem, draws=1)[0] == "commutant"

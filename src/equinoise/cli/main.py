@@ -63,7 +63,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Whether the gradients of a charge-conserving quantum circuit survive the noise of a real device, why, and "
+    help="Whether the gradients of an equivariant quantum circuit survive the noise of a real device, why, and "
     "what to change.",
 )
 app.command()(diagnose)

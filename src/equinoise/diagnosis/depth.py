@@ -16,7 +16,7 @@ from equinoise.problem.layers import Layer
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import compile_problem
+from equinoise.reduction.symmetric_program import compiled
 
 __all__ = ["GreatestDepth", "greatest_depth", "repeated", "repetition"]
 
@@ -26,6 +26,8 @@ _AFFORDABLE = 8.0
 _SAMPLES = 16
 _SAMPLED = 48
 _DEEPEST = 400
+# a circuit of more gates than this is not built to be tried
+_MOST_GATES = 40_000
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def repeated(problem: Problem, depth: int, period: int) -> Problem:
         projected=problem.projected,
         charge=problem.charge,
         allow_broken=problem.allow_broken,
+        symmetry=problem.symmetry,
     )
 
 
@@ -136,7 +139,11 @@ def greatest_depth(
 
     used: dict[int, tuple[int, str]] = {}
 
+    gates = max(len(layer.gates) for layer in problem.layers)
+
     def resolved(depth: int) -> bool | None:
+        if depth * gates > _MOST_GATES:
+            return None
         candidate = repeated(problem, depth, period)
         options = [d for d in declarations(candidate) if d.serves]
         exact = min((d.seconds for d in options if d.error == "none"), default=math.inf)
@@ -149,7 +156,7 @@ def greatest_depth(
             return None
         result = gradient_variance(candidate, [scale], count, seed, ensemble, engine, workers=workers)
         used[depth] = (count, result.engine)
-        parameters = max(1, len(compile_problem(candidate).parameters))
+        parameters = max(1, len(compiled(candidate).parameters))
         return bool(np.sqrt(max(0.0, result.variance[0]) / parameters) >= threshold)
 
     def found(depth: int, at_least: bool) -> GreatestDepth:

@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import Any, cast
 
+from equinoise.engines.commutant import CommutantEngine
 from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.free_fermion import FreeFermionEngine
+from equinoise.engines.permutation import PermutationEngine
 from equinoise.engines.replica import average_cost, average_obstacle
 from equinoise.engines.state_vector import StateVectorEngine
 from equinoise.engines.trajectories import TrajectoryEngine
@@ -18,7 +20,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program, compile_problem
-from equinoise.reduction.symmetric_program import compiled
+from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 
 __all__ = [
     "ENGINES",
@@ -29,22 +31,29 @@ __all__ = [
     "choose_engine",
     "declarations",
     "exact_engine",
+    "reading_engine",
     "select_engine",
 ]
 
-_CLASSES: dict[str, type[ExactEngine] | type[FreeFermionEngine] | type[StateVectorEngine] | type[TrajectoryEngine]] = {
+_CLASSES: dict[str, type[Any]] = {  # each an Engine, on one kind of compiled problem
+    "commutant": CommutantEngine,
     "exact": ExactEngine,
     "free-fermion": FreeFermionEngine,
+    "permutation": PermutationEngine,
     "state-vector": StateVectorEngine,
     "trajectories": TrajectoryEngine,
 }
 _EXACT = ("exact", "free-fermion", "commutant", "permutation")
+# the engine that takes any problem, with or without its symmetry
+FULL_SPACE = "exact"
 # averages over the ensemble, which has no single draws
 REPLICA = "replica"
 ENGINES = (*_CLASSES, REPLICA)
 _QUANTITIES = {
+    "commutant": ("values, gradients and the law at any noise", "none"),
     "exact": ("values, gradients and the law at any noise", "none"),
     "free-fermion": ("values, gradients and the law at any noise", "none"),
+    "permutation": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
     REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; truncation, told"),
@@ -53,6 +62,9 @@ _QUANTITIES = {
 PATIENCE = 900.0
 # sampling that takes less than this many seconds is left alone
 _AT_ONCE = 1.0
+# how many times cheaper engine "exact" must be, by estimates that flatter it on wide layers, to be taken in place of
+# one that uses the symmetry
+_CLEARLY = 40.0
 # what kappa, budget, second moment and w0 cost, in averages at one scale
 LAW_AVERAGES = 12
 
@@ -119,9 +131,11 @@ def _foreign(engine: str, program: CompiledProblem) -> str:
     symmetry = program.problem.symmetry
     if program.problem.by_charge:
         return f"it is for other symmetries than the {symmetry}"
-    return f"it does not work with the symmetry {symmetry}" + (
-        ", of which gates or noise leave nothing" if isinstance(program, Program) else ""
-    )
+    if isinstance(program, Program):
+        return f"it does not work with the symmetry {symmetry}, of which gates or noise leave nothing"
+    if engine == FULL_SPACE:
+        return f"it does not use the symmetry {symmetry}: taken by name, and where that is clearly cheaper"
+    return f"it does not work with the symmetry {symmetry}"
 
 
 def averages(
@@ -179,8 +193,8 @@ def _declare(program: CompiledProblem) -> dict[str, Declaration]:
     if known is None:
         known = vars(program)["_declared"] = {}
         for name, kind in _CLASSES.items():
-            reason = _foreign(name, program) or kind.obstacle(cast(Any, program)) or ""
-            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(cast(Any, program))
+            reason = _foreign(name, program) or kind.obstacle(program) or ""
+            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
     room = memory_limit()
     return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
@@ -224,6 +238,13 @@ def choose(
     exact = [found[name] for name in _EXACT if name in found]
     exact += [found["state-vector"]] if noiseless else []
     fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)
+    if isinstance(program, SymmetricProgram) and (not fits or fits[0].seconds * draws > _AT_ONCE * processors):
+        other = compile_problem(problem)
+        least = math.inf if not fits else fits[0].seconds / _CLEARLY
+        told = _declare(other)[FULL_SPACE]
+        if told.serves and told.seconds < least and told.seconds * draws <= PATIENCE * processors:
+            where = "the full space of the light cone" if other.full else "charge sectors"
+            return FULL_SPACE, f"cheaper in {where} than in the commutant of {program.symmetry}"
     if fits and fits[0].seconds * draws <= PATIENCE * processors:
         return fits[0].engine, "the cheapest exact engine" if len(fits) > 1 else "fits in memory and in time"
     if found["trajectories"].serves:
@@ -273,6 +294,12 @@ def choose_engine(
     if engine == "auto":
         engine, reason = choose(problem, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless)
     program = compiled(problem, reduce=reduce)
+    if engine == FULL_SPACE and engine not in program.engines:
+        program = compile_problem(problem)
+        if reason == "asked for":
+            reason += f"; in {'the full space of the light cone' if program.full else 'charge sectors'}"
+    elif foreign := _foreign(engine, program):
+        raise UnsupportedError(f"the engine {engine!r} cannot serve this problem: {foreign}.")
     return Choice(_built(problem, program, engine, reduce, workers), reason)
 
 
@@ -287,6 +314,16 @@ def select_engine(
 ) -> Engine:
     """The engine of :func:`choose_engine`, without the reason."""
     return choose_engine(problem, engine, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless).engine
+
+
+def reading_engine(chosen: Engine, measured: Problem, workers: int | None = None) -> Engine:
+    """The engine for a problem as it is read, ``problem.as_read()``, beside the one chosen for the problem itself."""
+    problem = chosen.program.problem
+    if measured is problem:
+        return chosen
+    # readings that break the symmetry that the engine works with leave another
+    name = chosen.name if measured.symmetry is problem.symmetry else "auto"
+    return select_engine(measured, name, workers=workers)
 
 
 def exact_engine(problem: Problem, *, reduce: bool = True, workers: int | None = None) -> ExactEngine:
@@ -311,5 +348,5 @@ def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, 
     known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
     key = (name, reduce, workers)
     if key not in known:
-        known[key] = _CLASSES[name](cast(Any, program), workers=workers)
+        known[key] = _CLASSES[name](program, workers=workers)
     return known[key]

@@ -1,8 +1,9 @@
 """A circuit as steps exp(-i angle H) with H as large as a shared angle makes it: what a symmetry acts on.
 
 A permutation-equivariant layer holds RZZ(theta) on every pair; no single gate is symmetric, their product is. So
-rotations of one layer with the same angle that commute are joined, across rotations that commute with them. Fixed gates
-that undo each other around a rotation, as CX RZ CX, are taken into its generator.
+rotations of one layer with the same angle that commute are joined, across rotations that commute with them: first those
+of one kind (RX with RX, whatever else has the angle), then whole such steps (RXX, RYY and RZZ of an exchange). Fixed
+gates that undo each other around a rotation, as CX RZ CX, are taken into its generator.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from equinoise.problem.layers import Layer
 from equinoise.problem.pauli_sums import Sum, commutator, from_matrix
 
 __all__ = ["Step", "steps"]
+
+_Kind = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class _Open:
         self.generator: Sum = {}
         self.rotations: list[Rotation] = []
         self.owners: list[int] = []
+        self.parts: list[tuple[Sum, dict[int, set[str]]]] = []
         self.letters: dict[int, set[str]] = {}
         self.touching: dict[int, list[Sum]] = {}
 
@@ -61,11 +65,12 @@ class _Open:
         if all(len(letters[q] | self.letters[q]) == 1 for q in shared):
             return True
         near = {id(other): other for q in shared for other in self.touching[q]}
-        return not any(commutator(part, other) for other in near.values())
+        return all(_commute(part, other) for other in near.values())
 
     def join(self, rotation: Rotation, part: Sum, letters: dict[int, set[str]], position: int) -> None:
         self.rotations.append(rotation)
         self.owners.append(position)
+        self.parts.append((part, letters))
         for string, value in part.items():
             self.generator[string] = self.generator.get(string, 0.0) + value
         for q, kinds in letters.items():
@@ -83,6 +88,7 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
     out: list[Step] = []
     for number, layer in enumerate(layers):
         opened: list[_Open] = []
+        alike: dict[tuple[Angle, _Kind], list[int]] = {}
         chosen = range(len(layer.blocks)) if kept is None else sorted(kept[number])
         for index in chosen:
             block = layer.blocks[index]
@@ -96,12 +102,14 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
                 for string in part:
                     for q, p in string:
                         letters.setdefault(q, set()).add(p)
-                place = _host(opened, angle, part, letters)
+                same = alike.setdefault((angle, _kind(part)), [])
+                place = _host(opened, [(part, letters)], same)
                 if place is None:
                     place = _Open(angle)
+                    same.append(len(opened))
                     opened.append(place)
                 place.join(rotation, part, letters, position)
-        for one in opened:
+        for one in _whole(opened):
             generator = {s: v for s, v in one.generator.items() if abs(v) > 1e-14}
             out.append(Step(number, one.angle, generator, tuple(one.rotations), tuple(one.owners)))
     return tuple(out)
@@ -134,16 +142,45 @@ def _undressed(rotations: list[tuple[Rotation, int]], qubits: tuple[int, ...]) -
     return out
 
 
-def _host(opened: list[_Open], angle: Angle, part: Sum, letters: dict[int, set[str]]) -> _Open | None:
-    """The latest open step of this angle that the rotation can be moved back to and join."""
-    for one in reversed(opened):
-        joins = one.angle == angle
-        commutes = one.commutes(part, letters)
-        if joins and commutes:
-            return one
-        if not commutes:
-            return None
-    return None
+def _whole(opened: list[_Open]) -> list[_Open]:
+    """Steps of one angle joined as wholes, where all their rotations commute."""
+    out: list[_Open] = []
+    alike: dict[Angle, list[int]] = {}
+    for step in opened:
+        same = alike.setdefault(step.angle, [])
+        place = _host(out, step.parts, same)
+        if place is None:
+            same.append(len(out))
+            out.append(step)
+            continue
+        for rotation, (part, letters), position in zip(step.rotations, step.parts, step.owners, strict=True):
+            place.join(rotation, part, letters, position)
+    return out
+
+
+def _host(opened: list[_Open], parts: list[tuple[Sum, dict[int, set[str]]]], alike: list[int]) -> _Open | None:
+    """The earliest of some open steps, ascending, that rotations can be moved back to and join."""
+    found = None
+    for number in range(len(opened) - 1, (alike[0] if alike else len(opened)) - 1, -1):
+        for part, letters in parts:
+            if not opened[number].commutes(part, letters):
+                return found
+        if number in alike:
+            found = opened[number]
+    return found
+
+
+def _commute(first: Sum, second: Sum) -> bool:
+    if len(first) == len(second) == 1:  # strings do if they differ on an even number of shared qubits
+        (string,), (other,) = first, second
+        letters = dict(other)
+        return sum(letters.get(q, p) != p for q, p in string) % 2 == 0
+    return not commutator(first, second)
+
+
+def _kind(part: Sum) -> _Kind:
+    """A generator without its places."""
+    return tuple(sorted(("".join(sorted([p for _, p in string])), value) for string, value in part.items()))
 
 
 def _normal(rotation: Rotation) -> tuple[Angle, Sum]:

@@ -18,6 +18,7 @@ from equinoise.law.rates import BudgetEntry
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from equinoise.studies.remedies import (
     Remedy,
     better_calibration,
@@ -44,6 +45,7 @@ _READOUTS = 12
 _GROUPS = 3
 # gains closer to 1 than this are none
 _NOTHING = 5e-3
+_SIMULATING = ("exact", "free-fermion", "commutant", "permutation", "trajectories")
 # gradients that one draw of a simulation takes: without noise, with it, and as read
 _SWEEPS = 3
 # the same for a verified draw, with the power series of its law and its plain twin's
@@ -234,19 +236,22 @@ def advise(
     for number, remedy in enumerate(_remedies(problem, budget, found, tick, draws) if here > 0 else ()):
         tick("predicting changes", number, 0)
         try:
+            if (left := _left_of_symmetry(remedy.build())) != _left_of_symmetry(problem):
+                found.left_out.append((remedy.kind, f"{remedy.change}: leaves {left} of {problem.symmetry}"))
+                continue
             gain = draws.score(remedy.build())[0] / here if remedy.predicted is None else remedy.predicted
             predicted.append((gain, remedy))
         except EquinoiseError as error:
             found.left_out.append((remedy.kind, f"{remedy.change}: {error}"))
-    left = _AFFORDABLE
+    room = _AFFORDABLE
     for gain, remedy in _best_of_each(predicted):
         tick(f"simulating: {remedy.change}", 0, 1)
         seconds = _seconds(remedy.build(), samples) if gain > 1 + _NOTHING else 0.0
-        left -= seconds if seconds <= left else 0.0
-        found.suggestions.append(_looked_at(remedy, gain, base, signal, seconds <= left))
+        room -= seconds if seconds <= room else 0.0
+        found.suggestions.append(_looked_at(remedy, gain, base, signal, seconds <= room))
     tick("looking at symmetry verification", 0, 1)
     try:
-        found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, left, workers))
+        found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, room, workers))
     except EquinoiseError as error:
         found.left_out.append(("verification", str(error)))
     shots = _fewer_shots(problem, law_ensemble, samples, seed, s, workers)
@@ -264,6 +269,12 @@ def advise(
         ensemble=law_ensemble.describe(),
         engine=base.engine,
     )
+
+
+def _left_of_symmetry(problem: Problem) -> str:
+    """What the noise keeps of another symmetry than the charge; a change that leaves less of it is another problem."""
+    program = compiled(problem)
+    return str(program.symmetry) if isinstance(program, SymmetricProgram) else "nothing"
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -343,7 +354,7 @@ def _remedies(
 
 def _seconds(problem: Problem, samples: int) -> float:
     """Estimate for simulating a problem, exactly if an engine can, on one processor; infinity where none serves."""
-    serving = [d for d in declarations(problem) if d.serves and d.engine in ("exact", "free-fermion", "trajectories")]
+    serving = [d for d in declarations(problem) if d.serves and d.engine in _SIMULATING]
     exact = [d.seconds for d in serving if d.error == "none"]
     return _SWEEPS * min(exact or [_PAIR * d.seconds for d in serving], default=math.inf) * samples
 
@@ -377,6 +388,8 @@ def _verified(
     from equinoise.mitigation.post_selection import keeps_charge  # not at import: mitigation loads Qiskit's transpiler
     from equinoise.mitigation.verified_law import verified_law
 
+    if not problem.by_charge:
+        raise UnsupportedError(f"post-selection keeps a sector of the charge; the symmetry here is {problem.symmetry}")
     if not keeps_charge(problem):
         # before any engine is asked: most of them build tables that a large register has no room for
         whole = whole_register(problem)
@@ -425,7 +438,7 @@ def _fewer_shots(
         engine.workers,
     )
     squares: Real = np.maximum(np.mean(draws, axis=0), 0.0)
-    total, count = len(problem.parameters), len(compile_problem(problem).parameters)
+    total, count = len(problem.parameters), len(compiled(problem).parameters)
     needed, share = needed_parameters(squares)
     if needed == total:
         return None
