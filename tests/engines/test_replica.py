@@ -13,8 +13,8 @@ from qiskit.circuit.library import CPhaseGate, RZZGate, XXPlusYYGate, iSwapGate
 import equinoise as eq
 from equinoise.engines import kernels, replica
 from equinoise.engines.replica import average, first_order_average
-from equinoise.engines.replica_chain import Truncation, _split
 from equinoise.engines.replica_convergence import Attempt, doubled
+from equinoise.engines.replica_tensor import Truncation, isometries
 from equinoise.engines.select import averages
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.law.bounds import certificate, survival_bounds
@@ -229,9 +229,12 @@ def test_the_doubling_stops_at_the_greatest_bond_and_says_so():
 
 
 def test_a_cut_counts_the_share_of_the_squared_norm_that_it_takes():
-    cut, labels = Truncation(2), np.zeros(3, dtype=np.int64)
-    first, second, _ = _split(np.diag([3.0, 1.0, 2.0]), labels, labels, cut, right=True)
-    np.testing.assert_allclose(first @ second, np.diag([3.0, 0.0, 2.0]), atol=1e-14)
+    cut = Truncation(2)
+    blocks = {0: np.diag([3.0, 1.0]), 2: np.array([[2.0]])}
+    found = isometries(blocks, cut)
+    kept = {label: q @ rest for label, (q, rest) in found.items()}
+    np.testing.assert_allclose(kept[0], np.diag([3.0, 0.0]), atol=1e-14)
+    np.testing.assert_allclose(kept[2], [[2.0]], atol=1e-14)
     assert cut.discarded == pytest.approx(1 / 14)
     assert cut.reached == 2
 
