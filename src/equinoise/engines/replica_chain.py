@@ -105,7 +105,7 @@ def move(chain: Chain, target: int, cut: Truncation, *, reveal: bool = False) ->
                 flat[m] = np.concatenate([t.transpose(1, 2, 0, 3).reshape(-1, orders * t.shape[3]) for t in parts])
             else:
                 flat[m] = np.concatenate([t.transpose(1, 3, 0, 2).reshape(-1, orders * t.shape[2]) for t in parts])
-        found = isometries(flat, cut, reveal=reveal)
+        found = isometries(flat, cut, chain.bonds[i + rightwards], reveal=reveal)
         site: Blocks = {}
         for m, (isometry, _) in found.items():
             start = 0
@@ -185,7 +185,8 @@ def operate(
     chain.sites[i : i + count] = stay
     ends = [chain.bonds[i], chain.bonds[i + count]]
     if len(stay) == 2:
-        *chain.tensors[i : i + 2], chain.bonds[i + 1] = split(theta, chain.states, cut, rightwards)
+        first, second, chain.bonds[i + 1] = split(theta, chain.states, cut, chain.bonds[i + 1], rightwards)
+        chain.tensors[i : i + 2] = [first, second]
         chain.center = i + rightwards
     elif stay:
         chain.tensors[i : i + count] = [theta]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +43,10 @@ Bond = dict[int, int]
 
 # singular values below this share of the largest are rounding
 _ROUNDING = 1e-13
-# a cut that takes this share of the squared norm or more is the same from squared singular values, whose error is
-# some 1e-14 of that of the largest
-_SQUARED = 1e-11
+# blocks up to this size are decomposed whole, and so are those of which half is wanted
+_SMALL = 64
+# of the singular values looked for in a block the share that may be kept without looking for more
+_SEEN = 0.9
 
 
 @dataclass
@@ -161,7 +163,9 @@ def closed(blocks: Blocks, vector: Real, states: States, sites: int, first: bool
     return out
 
 
-def split(blocks: Blocks, states: States, cut: Truncation, rightwards: bool) -> tuple[Blocks, Blocks, Bond]:
+def split(
+    blocks: Blocks, states: States, cut: Truncation, before: Bond, rightwards: bool
+) -> tuple[Blocks, Blocks, Bond]:
     """A tensor of two sites as two of one, the bond between them cut; orders go to the right one or to the left one."""
     rows: dict[int, dict[tuple[int, int], slice]] = {}
     columns: dict[int, dict[tuple[int, int], slice]] = {}
@@ -192,7 +196,7 @@ def split(blocks: Blocks, states: States, cut: Truncation, rightwards: bool) -> 
     first: Blocks = {}
     second: Blocks = {}
     bond: Bond = {}
-    for m, (isometry, other) in isometries(flat, cut).items():
+    for m, (isometry, other) in isometries(flat, cut, before).items():
         size = bond[m] = isometry.shape[1]
         rest = other.reshape(size, orders, -1)
         for (a, g), at in rows[m].items():
@@ -219,60 +223,82 @@ def _extend(spans: dict[tuple[int, int], slice], key: tuple[int, int], size: int
 # -- cutting a bond ----------------------------------------------------------------------------------------------------
 
 
-def isometries(matrices: Mapping[int, Real], cut: Truncation, *, reveal: bool = True) -> dict[int, tuple[Real, Real]]:
+def isometries(
+    matrices: Mapping[int, Real], cut: Truncation, before: Bond, *, reveal: bool = True
+) -> dict[int, tuple[Real, Real]]:
     """Q and Q^T M of each block M of a block-diagonal matrix: the Q of orthonormal columns that lose least, cut.
 
     Args:
         matrices: Label -> block.
         cut: How many columns all Q together may have; gathers what was discarded.
+        before: The bond as it was, for how many columns each label will take about.
         reveal: Whether columns that are not needed are left out even where no more than allowed would be there.
+
+    Source:
+        Randomized range finder with one power iteration: arXiv:0909.4061 (algorithm 4.4).
     """
     most = sum(min(m.shape) for m in matrices.values())
     if most <= cut.bond and not reveal:
-        found = {label: np.linalg.qr(m) for label, m in matrices.items()}
         cut.reached = max(cut.reached, most)
-        return {label: (q, r) for label, (q, r) in found.items()}
-    kept = _kept_by_squares(matrices, cut) if most > cut.bond else None
-    if kept is None:
-        kept = _kept_by_values(matrices, cut)
+        parts = {label: np.linalg.qr(m) for label, m in matrices.items()}
+        return {label: (q, r) for label, (q, r) in parts.items()}
+    counts = {label: min(m.shape) for label, m in matrices.items()}
+    if most > cut.bond:
+        share = cut.bond / max(1, sum(before.values()))
+        counts = {label: min(n, _with_margin(share * before.get(label, 0))) for label, n in counts.items()}
+    found: dict[int, tuple[Real, Real]] = {}
+    while counts:
+        found |= {label: _greatest(matrices[label], count) for label, count in counts.items()}
+        values = np.sort(np.concatenate([s for s, _ in found.values()]))[::-1]
+        least = float(max(_ROUNDING * values[0], values[cut.bond] if values.size > cut.bond else 0.0))
+        # where nearly all that was looked for is wanted there may be more
+        counts = {
+            label: min(2 * s.size, *matrices[label].shape)
+            for label, (s, _) in found.items()
+            if s.size < min(matrices[label].shape) and s[int(_SEEN * s.size)] > least
+        }
+    kept = {label: np.ascontiguousarray(u[:, s > least]) for label, (s, u) in found.items() if np.any(s > least)}
     if not kept:
         # nothing is there at all
         label = 0 if 0 in matrices else min(matrices)
         kept = {label: np.eye(len(matrices[label]), 1)}
     cut.reached = max(cut.reached, sum(q.shape[1] for q in kept.values()))
+    _count(cut, matrices, {label: s for label, (s, _) in found.items()}, least)
     return {label: (q, q.T @ matrices[label]) for label, q in kept.items()}
 
 
-def _kept_by_values(matrices: Mapping[int, Real], cut: Truncation) -> dict[int, Real]:
-    parts = {label: np.linalg.svd(m, full_matrices=False) for label, m in matrices.items()}
-    order = np.sort(np.concatenate([s for _, s, _ in parts.values()]))[::-1]
-    least = max(_ROUNDING * order[0], order[cut.bond] if order.size > cut.bond else 0.0)
-    _discard(cut, float(np.sum(order[order <= least] ** 2)), float(np.sum(order**2)))
-    return _greatest({label: (s, u) for label, (u, s, _) in parts.items()}, float(least))
+def _with_margin(count: float) -> int:
+    return 8 + int(1.25 * count)
 
 
-def _kept_by_squares(matrices: Mapping[int, Real], cut: Truncation) -> dict[int, Real] | None:
-    """The same from eigenvectors of M M^T, in half the time; None where so little is cut that its rounding matters."""
-    tall = {label: np.linalg.qr(m) for label, m in matrices.items() if m.shape[0] > m.shape[1]}
-    parts = {}
+def _greatest(matrix: Real, count: int) -> tuple[Real, Real]:
+    """The greatest singular values, descending, with their left vectors: all of them, or about the number asked for."""
+    if min(matrix.shape) <= max(_SMALL, 2 * count):
+        vectors, values, _ = np.linalg.svd(matrix, full_matrices=False)
+        return values, vectors
+    size = matrix.shape[1] * count
+    probe = _normals(1 << (size - 1).bit_length())[:size].reshape(matrix.shape[1], count)
+    columns = np.linalg.qr(matrix @ probe)[0]
+    rows = np.linalg.qr(matrix.T @ columns)[0]
+    columns = np.linalg.qr(matrix @ rows)[0]
+    vectors, values, _ = np.linalg.svd(np.linalg.qr(matrix.T @ columns)[1].T)
+    return values, columns @ vectors
+
+
+@lru_cache(maxsize=4)
+def _normals(size: int) -> Real:
+    """Always the same normal numbers."""
+    return np.random.default_rng(0).standard_normal(size)
+
+
+def _count(cut: Truncation, matrices: Mapping[int, Real], values: Mapping[int, Real], least: float) -> None:
+    """Adds the share of the squared norm in singular values that are not kept, known ones and those not looked for."""
+    lost = total = 0.0
     for label, m in matrices.items():
-        small = tall[label][1] if label in tall else m
-        parts[label] = np.linalg.eigh(small @ small.T)
-    order = np.sort(np.concatenate([s for s, _ in parts.values()]))[::-1]
-    least = float(order[cut.bond])
-    lost, total = float(np.sum(order[order <= least])), float(np.sum(order))
-    if lost <= _SQUARED * total:
-        return None
-    _discard(cut, lost, total)
-    kept = _greatest(parts, least)
-    return {label: tall[label][0] @ q if label in tall else q for label, q in kept.items()}
-
-
-def _greatest(parts: Mapping[int, tuple[Real, Real]], least: float) -> dict[int, Real]:
-    """The columns whose value is greater than the least, by label."""
-    return {label: np.ascontiguousarray(u[:, s > least]) for label, (s, u) in parts.items() if np.any(s > least)}
-
-
-def _discard(cut: Truncation, lost: float, total: float) -> None:
+        s = values[label]
+        seen = float(s @ s)
+        norm = seen if s.size == min(m.shape) else max(seen, float(np.vdot(m, m)))
+        lost += norm - seen + float(np.sum(s[s <= least] ** 2))
+        total += norm
     if total > 0:
         cut.discarded += lost / total
