@@ -57,7 +57,7 @@ FULL_NARROW = {
     8: (4, 6, 8, 10, 14, 20, 28, 40),
 }
 # depth -> numbers of qubits
-FULL_FIXED = {10: (4, 6, 8, 10, 12, 14, 16, 18, 60), 30: (4, 8, 12, 16, 24, 32, 40, 48, 60)}
+FULL_FIXED = {10: (4, 6, 8, 10, 12, 14, 16, 18, 60), 30: (4, 8, 16, 24, 40, 60)}
 # depths of the open cone at which kappa, m2 and w0 are worked out as well; on narrow lines at every depth
 QUICK_ORDERS, FULL_ORDERS = (2, 3, 4), (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20)
 # the open cone's exponents are those of the depths from here on, where the set goes beyond twice as deep
