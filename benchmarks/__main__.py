@@ -34,6 +34,7 @@ PACKAGES = (
     "pennylane-lightning",
     "tencirpauli",
     "pennylane",
+    "symmray",
 )
 
 

@@ -16,7 +16,7 @@ from equinoise.engines.replica_schedule import Operation, schedule
 from equinoise.engines.replica_sites import DIFFERENCE, ODD, TRACE
 from equinoise.engines.replica_tensor import Blocks, Labels, States, Truncation, by_label, labels_of, together
 
-__all__ = ["chain_pairings", "conserved_labels"]
+__all__ = ["OperationMatrices", "chain_pairings", "conserved_labels"]
 
 Real = npt.NDArray[np.float64]
 # label of the sites -> matrices by order, shape (orders, states, states)
@@ -72,7 +72,7 @@ def chain_pairings(
     scalar[0] = 1.0
     state = Chain(states, scalar=scalar)
     kept: list[Chain] = []
-    matrices = _Matrices(states, actions)
+    matrices = OperationMatrices(states, actions)
     for moment in moments:
         cut.kept_bytes += state.bytes_beyond(kept[-1] if kept else None)
         kept.append(state.copy())
@@ -103,7 +103,7 @@ def chain_pairings(
             progress(1)
 
 
-class _Matrices:
+class OperationMatrices:
     """What operations do, all their steps together, block by block; operations alike share their matrices."""
 
     def __init__(self, states: States, actions: Actions) -> None:
@@ -191,7 +191,7 @@ def _moment_pairings(
     before: Chain,
     after: Chain,
     moment: Sequence[Operation],
-    matrices: _Matrices,
+    matrices: OperationMatrices,
     wanted: Callable[[Step], bool],
     order: dict[int, int],
 ) -> Iterator[Pairing]:
