@@ -35,6 +35,7 @@ PACKAGES = (
     "tencirpauli",
     "qutip",
     "pennylane",
+    "symmray",
 )
 
 

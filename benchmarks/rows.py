@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
+from threadpoolctl import threadpool_limits
 
 import equinoise as eq
 from benchmarks.circuit import (
@@ -536,6 +537,32 @@ def replica_forty() -> Row:
     return _replica_wide(40, 20, 0.05, most=600.0, bytes_most=4 * GIB)
 
 
+def replica_gate() -> Row:
+    """One gate of the replica engine with its cut against symmray."""
+    from benchmarks.symmray_peer import our_gate, symmray_gate, widest_gate
+
+    bond, least, repeats = 160, 1.0, 15
+    gate = widest_gate(layered_problem(24, 14), bond)
+    theirs = symmray_gate(gate)
+    with threadpool_limits(1):
+        kept, other = our_gate(gate), theirs()
+        timed = in_turn(lambda _: our_gate(gate), lambda _: theirs(), repeats, (3, 3))
+    difference = abs(kept / other - 1)
+    return Row(
+        name="replica-gate",
+        task=f"one block on two replicas' sites with its cut, bond dimension {bond}, w = 24, one thread",
+        ours=_seconds(statistics.median(timed.first)),
+        peer=f"symmray {_seconds(statistics.median(timed.second))}",
+        figure=timed.ratio,
+        shown=_ratio(timed),
+        target=f"> {least:g} times",
+        met=timed.ratio > least and difference < 1e-4,
+        difference=difference,
+        note=f"median of {repeats} ratios; the same tensors, labels and bond dimension; difference: of the norm kept",
+        times={"equinoise": timed.first, "symmray": timed.second},
+    )
+
+
 ROWS: dict[str, Callable[[], Row]] = {
     "tensorcircuit": tensorcircuit,
     "aer": aer,
@@ -554,4 +581,5 @@ ROWS: dict[str, Callable[[], Row]] = {
     "replica-sampled": replica_sampled,
     "replica-20": replica_twenty,
     "replica-40": replica_forty,
+    "replica-gate": replica_gate,
 }

@@ -13,8 +13,8 @@ from qiskit.circuit.library import CPhaseGate, RZZGate, XXPlusYYGate, iSwapGate
 import equinoise as eq
 from equinoise.engines import kernels, replica
 from equinoise.engines.replica import average, first_order_average
-from equinoise.engines.replica_chain import Truncation, _split
 from equinoise.engines.replica_convergence import Attempt, doubled
+from equinoise.engines.replica_tensor import Truncation, isometries
 from equinoise.engines.select import averages
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.law.bounds import certificate, survival_bounds
@@ -229,11 +229,43 @@ def test_the_doubling_stops_at_the_greatest_bond_and_says_so():
 
 
 def test_a_cut_counts_the_share_of_the_squared_norm_that_it_takes():
-    cut, labels = Truncation(2), np.zeros(3, dtype=np.int64)
-    first, second, _ = _split(np.diag([3.0, 1.0, 2.0]), labels, labels, cut, right=True)
-    np.testing.assert_allclose(first @ second, np.diag([3.0, 0.0, 2.0]), atol=1e-14)
+    cut = Truncation(2)
+    blocks = {0: np.diag([3.0, 1.0]), 2: np.array([[2.0]])}
+    found = isometries(blocks, cut, {})
+    kept = {label: q @ rest for label, (q, rest) in found.items()}
+    np.testing.assert_allclose(kept[0], np.diag([3.0, 0.0]), atol=1e-14)
+    np.testing.assert_allclose(kept[2], [[2.0]], atol=1e-14)
     assert cut.discarded == pytest.approx(1 / 14)
     assert cut.reached == 2
+
+
+@pytest.mark.parametrize("before", [{}, {0: 40, 1: 10, 2: 30}, {2: 1}])
+def test_a_cut_of_large_blocks_is_nearly_the_best_one_whatever_the_bond_was_before(before):
+    """Of blocks above 64 only part of the singular values is looked for; all that are kept must be among them."""
+    rng = np.random.default_rng(2)
+
+    def falling(rows, columns, rate, size):
+        q, r = (np.linalg.qr(rng.normal(size=(n, min(rows, columns))))[0] for n in (rows, columns))
+        return size * (q * np.exp(-rate * np.arange(min(rows, columns)))) @ r.T
+
+    blocks = {0: falling(300, 280, 0.03, 1.0), 1: falling(150, 400, 0.1, 0.3), 2: falling(240, 240, 0.05, 1.2)}
+    cut = Truncation(120)
+    found = isometries(blocks, cut, before)
+    values = np.sort(np.concatenate([np.linalg.svd(m, compute_uv=False) for m in blocks.values()]))[::-1]
+    total, least = np.sum(values**2), np.sum(values[120:] ** 2)
+    lost = sum(np.linalg.norm(m - found[label][0] @ found[label][1]) ** 2 for label, m in blocks.items())
+    assert cut.reached == sum(q.shape[1] for q, _ in found.values()) == 120
+    for q, _ in found.values():
+        np.testing.assert_allclose(q.T @ q, np.eye(q.shape[1]), atol=1e-13)
+    # one power iteration with a quarter more columns than are kept
+    assert least <= lost * (1 + 1e-9) <= 1.02 * least
+    assert cut.discarded == pytest.approx(lost / total, rel=0.01)
+
+
+def test_nothing_at_all_keeps_one_column_of_zeros():
+    found = isometries({-2: np.zeros((3, 2)), 0: np.zeros((2, 2))}, Truncation(4), {0: 1})
+    assert list(found) == [0]
+    np.testing.assert_array_equal(found[0][1], np.zeros((1, 2)))
 
 
 def test_a_share_counts_what_both_its_sweeps_discard(monkeypatch):

@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from equinoise.engines.replica import first_order_average
 from equinoise.studies import ensemble_average as study
+from equinoise.studies.exponents import fall, line
 from equinoise.studies.grid import Case
 from equinoise.studies.study import Context, StudyResult, as_number
 
@@ -51,19 +53,37 @@ def test_at_depth_two_nothing_has_decayed(small: StudyResult) -> None:
 
 def test_plateau_and_fixed_point_share_are_the_same_statement(small: StudyResult) -> None:
     for row in small.tables["data"].rows():
-        if row["w0"] is not None:
-            ratio = as_number(row["plateau"]) / as_number(row["noiseless"])
-            assert as_number(row["w0"]) == pytest.approx(ratio, rel=1e-9)
+        if row["family"] == study.OPEN:
+            depth = int(as_number(row["depth"]))
+            law = first_order_average(study._problem(depth, 2 * depth + 4), 1e-6)
+            assert as_number(row["w0"]) == pytest.approx(law.fixed_point_share, rel=1e-9)
             assert as_number(row["c2"]) == pytest.approx(as_number(row["m2"]) - as_number(row["kappa"]) ** 2)
+
+
+def test_every_point_of_the_walks_is_held_against_its_bounds(small: StudyResult) -> None:
+    held = {str(r["case"]) for r in small.tables["bounds"].rows()}
+    for row in small.tables["data"].rows():
+        assert f"{row['family']}/L={row['depth']}/n={row['qubits']}" in held
+
+
+def test_a_value_with_too_wide_an_interval_is_marked_and_enters_no_exponent(small: StudyResult) -> None:
+    rows = {name: small.tables[name].rows() for name in ("data", "draws", "bounds")}
+    narrow = [r for r in rows["data"] if r["family"] == study.NARROW]
+    assert all(r["uncertain"] == "" for r in narrow)
+    fits = [f for f in small.tables["fits"].rows() if f["quantity"] == "plateau" and f["family"] != study.OPEN]
+    assert [(f["points"], f["left_out"]) for f in fits] == [(3, 0)]
+    narrow[0]["plateau_error"] = 0.2 * as_number(narrow[0]["plateau"])
+    again = study.analyse(rows["data"], rows["draws"], rows["bounds"])
+    assert not [f for f in again.tables["fits"].rows() if f["quantity"] == "plateau" and f["family"] != study.OPEN]
 
 
 def test_known_laws_are_told_apart_with_their_exponents() -> None:
     depth = np.arange(4.0, 20.0)
-    power, exponential = study.fall(depth, 3 * depth**-0.8, 0.01 * depth**-0.8)
+    power, exponential = fall(depth, 3 * depth**-0.8, 0.01 * depth**-0.8)
     assert power.slope == pytest.approx(-0.8)
     assert power.r2 == pytest.approx(1.0)
     assert exponential.r2 < 0.99
-    power, exponential = study.fall(depth, 3 * np.exp(-0.3 * depth), np.zeros(depth.size))
+    power, exponential = fall(depth, 3 * np.exp(-0.3 * depth), np.zeros(depth.size))
     assert exponential.slope == pytest.approx(-0.3)
     assert exponential.r2 == pytest.approx(1.0)
     assert power.r2 < 0.99
@@ -73,10 +93,8 @@ def test_known_laws_are_told_apart_with_their_exponents() -> None:
 def test_the_slopes_error_covers_every_change_within_the_intervals_and_is_reached() -> None:
     rng = np.random.default_rng(4)
     x, y, errors = np.arange(5.0), rng.normal(size=5), np.array([0.3, 0.1, 0.2, 0.0, 0.1])
-    found = study.line(x, y, errors)
-    moved = [
-        study.line(x, y + errors * sign, 0 * y).slope for sign in np.array(np.meshgrid(*[[-1, 1]] * 5)).reshape(5, -1).T
-    ]
+    found = line(x, y, errors)
+    moved = [line(x, y + errors * sign, 0 * y).slope for sign in np.array(np.meshgrid(*[[-1, 1]] * 5)).reshape(5, -1).T]
     assert max(abs(s - found.slope) for s in moved) == pytest.approx(found.error)
 
 

@@ -20,11 +20,11 @@ import numpy.typing as npt
 from equinoise.engines.draws import check_scale, parallel_draws
 from equinoise.engines.engine import Cost, memory_limit
 from equinoise.engines.replica_actions import Actions, at_scale, power_series, tangent
-from equinoise.engines.replica_chain import Truncation
 from equinoise.engines.replica_circuit import ReplicaCircuit, Step, compile_replicas, replica_obstacle
 from equinoise.engines.replica_convergence import ROUNDING, Attempt, Converged, doubled
 from equinoise.engines.replica_dense import Pairing, dense_pairings, greatest_play
 from equinoise.engines.replica_mps import chain_pairings
+from equinoise.engines.replica_tensor import Truncation
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem

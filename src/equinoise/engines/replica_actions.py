@@ -6,7 +6,7 @@ for each order. Forwards it acts as it stands, backwards transposed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from equinoise.engines.replica_circuit import Step
 from equinoise.engines.replica_noise import noise_at
 
-__all__ = ["Action", "Actions", "at_scale", "power_series", "tangent"]
+__all__ = ["Action", "Actions", "acted", "at_scale", "power_series", "tangent"]
 
 Real = npt.NDArray[np.float64]
 # per order a matrix of shape (6^k, 6^k), a diagonal of shape (6^k,), or None for 0
@@ -81,3 +81,39 @@ def tangent(weight: float) -> Actions:
         return (step.block.weight, weight * total)
 
     return Actions(2, of)
+
+
+def acted(
+    theta: Real, sites: tuple[int, ...], steps: Sequence[tuple[tuple[int, ...], Action]], backwards: bool
+) -> Real:
+    """Actions on a tensor of shape (left, 6^k, right, orders), one after the other, the last first if backwards."""
+    count = len(sites)
+    for where, action in reversed(steps) if backwards else steps:
+        out = np.zeros_like(theta)
+        for order, part in enumerate(action):
+            if part is None:
+                continue
+            matrix = _spread(part, where, sites, backwards)
+            source = theta[..., : theta.shape[3] - order]
+            if matrix.ndim == 1:
+                moved = matrix[None, :, None, None] * source
+            else:
+                left, _, right, orders = source.shape
+                moved = np.matmul(matrix, source.reshape(left, 6**count, right * orders)).reshape(source.shape)
+            out[..., order:] += moved
+        theta = out
+    return theta
+
+
+def _spread(part: Real, where: tuple[int, ...], sites: tuple[int, ...], backwards: bool) -> Real:
+    """A matrix or diagonal on some sites as one on all sites of an operation."""
+    if part.ndim == 2 and backwards:
+        part = part.T
+    if where == sites:
+        return part
+    if len(where) == 2:
+        if part.ndim == 1:
+            return np.ascontiguousarray(part.reshape(6, 6).T).ravel()
+        return np.ascontiguousarray(part.reshape(6, 6, 6, 6).transpose(1, 0, 3, 2)).reshape(36, 36)
+    one = np.ones(6) if part.ndim == 1 else np.eye(6)
+    return np.asarray(np.kron(part, one) if where[0] == sites[0] else np.kron(one, part), dtype=np.float64)

@@ -8,53 +8,28 @@ one that anything acts on, so that singular values are those of all orders toget
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
-from equinoise.engines.replica_actions import Action
 from equinoise.engines.replica_schedule import Operation
-from equinoise.engines.replica_sites import DIFFERENCE, ODD
+from equinoise.engines.replica_tensor import (
+    Blocks,
+    Bond,
+    States,
+    Truncation,
+    closed,
+    fused,
+    isometries,
+    operated,
+    split,
+    together,
+)
 
-__all__ = ["Chain", "Labels", "PackedChain", "Truncation", "acted", "labels_of", "operate", "readout_chain"]
+__all__ = ["Chain", "join", "operate", "readout_chain", "sites_tensor"]
 
 Real = npt.NDArray[np.float64]
-Labels = npt.NDArray[np.int64]
-
-# singular values below this share of the largest are rounding
-_ROUNDING = 1e-13
-
-
-@dataclass
-class Truncation:
-    """How a sweep cuts bonds, and what it cut so far.
-
-    Attributes:
-        bond: Greatest bond dimension.
-        discarded: Sum over cuts of the discarded share of the squared norm.
-        reached: Greatest bond dimension met.
-        kept_bytes: Of the states kept along the way.
-    """
-
-    bond: int
-    discarded: float = 0.0
-    reached: int = 1
-    kept_bytes: int = 0
-
-
-def labels_of(*, differences: bool, parity: bool) -> Labels:
-    """The label of each coordinate of a site: twice x - y, plus one if it is odd; 0 for what is not conserved."""
-    return np.asarray(2 * DIFFERENCE * differences + ODD * parity, dtype=np.int64)
-
-
-def _added(a: Labels, b: Labels) -> Labels:
-    return np.asarray(2 * ((a >> 1) + (b >> 1)) + ((a ^ b) & 1))
-
-
-def _taken(a: Labels, b: Labels) -> Labels:
-    return np.asarray(2 * ((a >> 1) - (b >> 1)) + ((a ^ b) & 1))
 
 
 @dataclass
@@ -62,62 +37,29 @@ class Chain:
     """A vector on the sites in play.
 
     Attributes:
-        physical: Label of each coordinate of a site, shape (6,).
+        states: The coordinates of a site by label.
         sites: Along the chain.
-        tensors: Shape (left, 6, right) each, the central one (left, 6, right, orders).
-        bonds: Labels of the bonds, one more than sites.
+        tensors: One a site; only the central one has orders.
+        bonds: One more than sites.
         center: Which tensor is central.
         scalar: All there is without sites, shape (orders,).
     """
 
-    physical: Labels
+    states: States
     sites: list[int] = field(default_factory=list)
-    tensors: list[Real] = field(default_factory=list)
-    bonds: list[Labels] = field(default_factory=lambda: [np.zeros(1, dtype=np.int64)])
+    tensors: list[Blocks] = field(default_factory=list)
+    bonds: list[Bond] = field(default_factory=lambda: [{0: 1}])
     center: int = 0
     scalar: Real = field(default_factory=lambda: np.ones(1))
 
     def copy(self) -> Chain:
         """A chain that changes without this one; tensors are never changed in place."""
-        return Chain(self.physical, self.sites[:], self.tensors[:], self.bonds[:], self.center, self.scalar)
+        return Chain(self.states, self.sites[:], self.tensors[:], self.bonds[:], self.center, self.scalar)
 
-    def inside(self, i: int) -> npt.NDArray[np.bool_]:
-        """Which elements of a tensor (left, 6, right) its labels allow."""
-        return np.asarray(_added(self.bonds[i][:, None], self.physical)[:, :, None] == self.bonds[i + 1])
-
-    def packed(self) -> PackedChain:
-        """Without the elements that labels forbid."""
-        values = [tensor[self.inside(i)] for i, tensor in enumerate(self.tensors)]
-        return PackedChain(replace(self, sites=self.sites[:], tensors=[], bonds=self.bonds[:]), values)
-
-
-@dataclass
-class PackedChain:
-    """A chain in store.
-
-    Attributes:
-        frame: All but the tensors.
-        values: Of each tensor the elements that labels allow.
-    """
-
-    frame: Chain
-    values: list[Real]
-
-    @property
-    def bytes(self) -> int:
-        """Memory that it takes."""
-        return sum(v.nbytes for v in self.values)
-
-    def chain(self) -> Chain:
-        """The chain again."""
-        frame = self.frame
-        tensors = []
-        for i, values in enumerate(self.values):
-            where = frame.inside(i)
-            tensor = np.zeros((*where.shape, *values.shape[1:]))
-            tensor[where] = values
-            tensors.append(tensor)
-        return replace(frame, tensors=tensors)
+    def bytes_beyond(self, other: Chain | None) -> int:
+        """Memory that it takes where another chain is kept as well."""
+        shared = set() if other is None else {id(t) for t in other.tensors}
+        return sum(block.nbytes for t in self.tensors if id(t) not in shared for block in t.values())
 
 
 def _rank(order: Mapping[int, int], chain: Chain, site: int) -> int:
@@ -125,116 +67,82 @@ def _rank(order: Mapping[int, int], chain: Chain, site: int) -> int:
     return sum(order[s] < order[site] for s in chain.sites)
 
 
-def join(chain: Chain, site: int, vector: Real, place: int) -> None:
-    """A site in a product state, of label 0, between two others."""
+def join(chain: Chain, site: int, vector: Real, order: Mapping[int, int]) -> None:
+    """A site in a product state, of label 0."""
     norm = float(np.linalg.norm(vector))
+    of_label: dict[int, Real] = {}
+    for g, coordinates in chain.states.one.items():
+        if np.any(vector[coordinates]):
+            of_label[g] = vector[coordinates][None, :, None, None] / norm
     if not chain.sites:
-        chain.tensors = [vector[None, :, None, None] * chain.scalar]
-        chain.bonds = [np.zeros(1, dtype=np.int64)] * 2
+        chain.tensors = [{(0, g): v * norm * chain.scalar[:, None, None, None] for g, v in of_label.items()}]
+        chain.bonds = [{0: 1}] * 2
         chain.sites, chain.center = [site], 0
         return
+    place = _rank(order, chain, site)
     bond = chain.bonds[place]
-    chain.tensors.insert(place, np.eye(bond.size)[:, None, :] * (vector / norm)[None, :, None])
+    chain.tensors.insert(place, {(a, g): np.eye(n) * v for a, n in bond.items() for g, v in of_label.items()})
     chain.bonds.insert(place, bond)
     chain.sites.insert(place, site)
     chain.center += place <= chain.center
-    chain.tensors[chain.center] = chain.tensors[chain.center] * norm
+    chain.tensors[chain.center] = {key: t * norm for key, t in chain.tensors[chain.center].items()}
 
 
-def move(chain: Chain, target: int, cut: Truncation) -> None:
-    """Makes another tensor central."""
+def move(chain: Chain, target: int, cut: Truncation, *, reveal: bool = False) -> None:
+    """Makes another tensor central; with reveal, bonds lose what they do not need on the way."""
     while chain.center != target:
         i = chain.center
+        rightwards = target > i
         tensor = chain.tensors[i]
-        if target > i:
-            left = _added(chain.bonds[i][:, None], chain.physical).ravel()
-            rows = tensor.reshape(tensor.shape[0] * 6, -1)
-            q, rest, labels = _split(rows, left, np.repeat(chain.bonds[i + 1], tensor.shape[3]), cut, right=True)
-            chain.tensors[i] = q.reshape(tensor.shape[0], 6, -1)
-            rest = rest.reshape(-1, *tensor.shape[2:])
-            chain.tensors[i + 1] = np.einsum("krm,rps->kpsm", rest, chain.tensors[i + 1], optimize=True)
-            chain.bonds[i + 1] = labels
-            chain.center += 1
-        else:
-            right = _taken(chain.bonds[i + 1][None, :], chain.physical[:, None]).ravel()
-            wide = np.moveaxis(tensor, 3, 1).reshape(tensor.shape[0] * tensor.shape[3], -1)
-            rest, q, labels = _split(wide, np.repeat(chain.bonds[i], tensor.shape[3]), right, cut, right=False)
-            chain.tensors[i] = q.reshape(-1, 6, tensor.shape[2])
-            rest = rest.reshape(tensor.shape[0], tensor.shape[3], -1)
-            chain.tensors[i - 1] = np.einsum("apl,lmk->apkm", chain.tensors[i - 1], rest, optimize=True)
-            chain.bonds[i] = labels
-            chain.center -= 1
-
-
-def _split(matrix: Real, rows: Labels, columns: Labels, cut: Truncation, *, right: bool) -> tuple[Real, Real, Labels]:
-    """U and S V (right) or U S and V of a matrix that its labels make block-diagonal, cut, with the bond's labels."""
-    parts = []
-    for label in np.intersect1d(rows, columns):
-        at, over = np.flatnonzero(rows == label), np.flatnonzero(columns == label)
-        block = matrix[np.ix_(at, over)]
-        parts.append((label, at, over, *scipy.linalg.svd(block, full_matrices=False, check_finite=False)))
-    values = np.concatenate([s for *_, s, _ in parts])
-    order = np.sort(values)[::-1]
-    least = max(_ROUNDING * order[0], order[cut.bond] if order.size > cut.bond else 0.0)
-    total = float(np.sum(order**2))
-    kept = [int(np.count_nonzero(s > least)) for *_, s, _ in parts]
-    size = max(1, sum(kept))
-    first, second = np.zeros((matrix.shape[0], size)), np.zeros((size, matrix.shape[1]))
-    labels = np.zeros(size, dtype=np.int64)
-    start = 0
-    for (label, at, over, u, s, v), count in zip(parts, kept, strict=True):
-        if count:
-            span = slice(start, start + count)
-            first[at, span] = u[:, :count] if right else u[:, :count] * s[:count]
-            second[span, over] = s[:count, None] * v[:count] if right else v[:count]
-            labels[span] = label
-            start += count
-    if total > 0:
-        cut.discarded += float(np.sum(order[order <= least] ** 2)) / total
-    cut.reached = max(cut.reached, int(size))
-    return first, second, labels
-
-
-def acted(
-    theta: Real, sites: tuple[int, ...], steps: Sequence[tuple[tuple[int, ...], Action]], backwards: bool
-) -> Real:
-    """Actions on a tensor of shape (left, 6^k, right, orders), one after the other, the last first if backwards."""
-    count = len(sites)
-    for where, action in reversed(steps) if backwards else steps:
-        out = np.zeros_like(theta)
-        for order, part in enumerate(action):
-            if part is None:
-                continue
-            matrix = spread(part, where, sites, backwards)
-            source = theta[..., : theta.shape[3] - order]
-            if matrix.ndim == 1:
-                moved = matrix[None, :, None, None] * source
+        keys: dict[int, list[tuple[int, int]]] = {}
+        for a, g in sorted(tensor):
+            keys.setdefault(together(a, g) if rightwards else a, []).append((a, g))
+        orders = next(iter(tensor.values())).shape[0]
+        flat: dict[int, Real] = {}
+        for m, some in sorted(keys.items()):
+            parts = [tensor[key] for key in some]
+            if rightwards:
+                flat[m] = np.concatenate([t.transpose(1, 2, 0, 3).reshape(-1, orders * t.shape[3]) for t in parts])
             else:
-                left, _, right, orders = source.shape
-                moved = np.matmul(matrix, source.reshape(left, 6**count, right * orders)).reshape(source.shape)
-            out[..., order:] += moved
-        theta = out
-    return theta
+                flat[m] = np.concatenate([t.transpose(1, 3, 0, 2).reshape(-1, orders * t.shape[2]) for t in parts])
+        found = isometries(flat, cut, chain.bonds[i + rightwards], reveal=reveal)
+        site: Blocks = {}
+        for m, (isometry, _) in found.items():
+            start = 0
+            for key in keys[m]:
+                _, n, left, right = tensor[key].shape
+                end = start + n * (left if rightwards else right)
+                block = isometry[start:end].reshape(n, -1, isometry.shape[1])
+                site[key] = (block if rightwards else block.transpose(0, 2, 1))[None]
+                start = end
+        rest = {(m, 0): r.reshape(len(r), orders, 1, -1).transpose(1, 2, 0, 3) for m, (_, r) in found.items()}
+        if not rightwards:
+            rest = {key: r.transpose(0, 1, 3, 2) for key, r in rest.items()}
+        chain.tensors[i] = site
+        chain.bonds[i + rightwards] = {m: q.shape[1] for m, (q, _) in found.items()}
+        chain.center += 1 if rightwards else -1
+        _absorb(chain, chain.center, rest, rightwards)
 
 
-def spread(part: Real, where: tuple[int, ...], sites: tuple[int, ...], backwards: bool) -> Real:
-    """A matrix or diagonal on some sites as one on all sites of an operation."""
-    if part.ndim == 2 and backwards:
-        part = part.T
-    if where == sites:
-        return part
-    if len(where) == 2:
-        if part.ndim == 1:
-            return np.ascontiguousarray(part.reshape(6, 6).T).ravel()
-        return np.ascontiguousarray(part.reshape(6, 6, 6, 6).transpose(1, 0, 3, 2)).reshape(36, 36)
-    one = np.ones(6) if part.ndim == 1 else np.eye(6)
-    return np.asarray(np.kron(part, one) if where[0] == sites[0] else np.kron(one, part), dtype=np.float64)
+def _absorb(chain: Chain, i: int, matrix: Blocks, from_left: bool) -> None:
+    """A matrix on a bond, of one state, into the tensor to its right or to its left."""
+    into = chain.tensors[i]
+    if from_left:
+        chain.tensors[i] = {(a, g): np.matmul(matrix[a, 0], t) for (a, g), t in into.items() if (a, 0) in matrix}
+    else:
+        ends = {(a, g): (together(a, g), 0) for a, g in into}
+        chain.tensors[i] = {key: np.matmul(t, matrix[ends[key]]) for key, t in into.items() if ends[key] in matrix}
+
+
+def sites_tensor(chain: Chain, i: int, count: int) -> Blocks:
+    """The tensor of one or two neighbouring sites."""
+    return chain.tensors[i] if count == 1 else fused(chain.tensors[i], chain.tensors[i + 1], chain.states)
 
 
 def operate(
     chain: Chain,
     operation: Operation,
-    actions: Sequence[tuple[tuple[int, ...], Action]],
+    action: Mapping[int, Real] | None,
     joins: Mapping[int, Real],
     leaves: Mapping[int, Real],
     order: Mapping[int, int],
@@ -243,106 +151,86 @@ def operate(
     backwards: bool,
     rightwards: bool,
 ) -> None:
-    """An operation on a chain: sites join, the steps act, sites leave, the bond between is cut."""
+    """An operation on a chain: sites join, it acts (None: not at all), sites leave, the bond between is cut.
+
+    Args:
+        chain: Changed.
+        operation: Whose sites.
+        action: Label of the sites -> matrices by order, shape (orders, states, states).
+        joins: Sites that come in a product state.
+        leaves: Sites that go, contracted with a vector.
+        order: Of all sites along the chain.
+        cut: How bonds are cut; gathers what was cut.
+        backwards: Whether the sites stand as they do after the operation.
+        rightwards: Whether the right one of two sites is central afterwards.
+    """
     for site in operation.sites:
         if site in joins:
-            join(chain, site, joins[site], _rank(order, chain, site))
+            join(chain, site, joins[site], order)
     sites = operation.sites[::-1] if operation.swaps and backwards else operation.sites
+    count = len(sites)
     i = chain.sites.index(sites[0])
-    move(chain, min(max(chain.center, i), i + len(sites) - 1), cut)
-    theta = pair_tensor(chain, i, len(sites))
+    move(chain, min(max(chain.center, i), i + count - 1), cut)
+    theta = sites_tensor(chain, i, count)
+    if action is not None:
+        theta = operated(theta, action)
     if operation.swaps:
-        left, _, right, orders = theta.shape
-        theta = theta.reshape(left, 6, 6, right, orders).swapaxes(1, 2).reshape(theta.shape)
         chain.sites[i : i + 2] = sites[::-1]
-    else:
-        theta = acted(theta, operation.sites, actions, backwards)
-    _replace(chain, i, theta, leaves, cut, rightwards)
-
-
-def pair_tensor(chain: Chain, i: int, count: int) -> Real:
-    """The tensors of one or two sites, one of them central, as (left, 6^k, right, orders)."""
-    if count == 1:
-        return chain.tensors[i]
-    a, b = chain.tensors[i], chain.tensors[i + 1]
-    left, right = a.shape[0], b.shape[2]
-    if chain.center == i:
-        moved = np.moveaxis(a, 3, 0).reshape(-1, a.shape[2]) @ b.reshape(b.shape[0], -1)
-        return np.moveaxis(moved.reshape(a.shape[3], left, 36, right), 0, 3)
-    moved = a.reshape(-1, a.shape[2]) @ b.reshape(b.shape[0], -1)
-    return moved.reshape(left, 36, right, b.shape[3])
-
-
-def _replace(chain: Chain, i: int, theta: Real, leaves: Mapping[int, Real], cut: Truncation, rightwards: bool) -> None:
-    """Puts a tensor on one or two sites back, without those that leave."""
-    count = 2 if theta.shape[1] == 36 else 1
     here = chain.sites[i : i + count]
-    stay = [site for site in here if site not in leaves]
-    left, _, right, orders = theta.shape
-    theta = theta.reshape(left, *(6,) * count, right, orders)
-    for axis in reversed(range(count)):
-        if here[axis] in leaves:
-            theta = np.tensordot(theta, leaves[here[axis]], axes=(1 + axis, 0))
+    stay = here[:]
+    for site in here[::-1]:
+        if site in leaves:
+            theta = closed(theta, leaves[site], chain.states, len(stay), first=site == stay[0])
+            stay.remove(site)
     chain.sites[i : i + count] = stay
-    if len(stay) == count == 2:
-        rows = _added(chain.bonds[i][:, None], chain.physical).ravel()
-        columns = _taken(chain.bonds[i + 2][None, :], chain.physical[:, None]).ravel()
-        if rightwards:
-            u, v, labels = _split(theta.reshape(left * 6, -1), rows, np.repeat(columns, orders), cut, right=True)
-            pair = [u.reshape(left, 6, -1), v.reshape(-1, 6, right, orders)]
-        else:
-            turned = np.moveaxis(theta, 4, 2).reshape(left * 6 * orders, -1)
-            u, v, labels = _split(turned, np.repeat(rows, orders), columns, cut, right=False)
-            pair = [np.moveaxis(u.reshape(left, 6, orders, -1), 2, 3), v.reshape(-1, 6, right)]
-        chain.tensors[i : i + 2] = pair
-        chain.bonds[i + 1] = labels
+    ends = [chain.bonds[i], chain.bonds[i + count]]
+    if len(stay) == 2:
+        first, second, chain.bonds[i + 1] = split(theta, chain.states, cut, chain.bonds[i + 1], rightwards)
+        chain.tensors[i : i + 2] = [first, second]
         chain.center = i + rightwards
-        return
-    bonds = [chain.bonds[i], chain.bonds[i + count]]
-    if stay:
+    elif stay:
         chain.tensors[i : i + count] = [theta]
-        chain.bonds[i : i + count + 1] = bonds
-        chain.center = i
-        return
-    del chain.tensors[i : i + count]
-    if not chain.sites:
-        chain.scalar = theta.reshape(orders)
-        chain.bonds = [np.zeros(1, dtype=np.int64)]
-        chain.center = 0
-        return
-    # theta is a matrix (left, right, orders) now, and goes into a neighbour
-    if i < len(chain.sites):
-        chain.bonds[i : i + count + 1] = [bonds[0]]
-        chain.tensors[i] = np.einsum("lrm,rps->lpsm", theta, chain.tensors[i], optimize=True)
+        chain.bonds[i : i + count + 1] = ends
         chain.center = i
     else:
-        chain.bonds[i : i + count + 1] = [bonds[1]]
-        chain.tensors[i - 1] = np.einsum("apl,lrm->aprm", chain.tensors[i - 1], theta, optimize=True)
+        del chain.tensors[i : i + count]
+        _bridge(chain, i, count, theta)
+
+
+def _bridge(chain: Chain, i: int, count: int, matrix: Blocks) -> None:
+    """What sites that have left leave behind, a matrix between two bonds, goes into a neighbour."""
+    if not chain.sites:
+        chain.scalar = matrix[0, 0].reshape(-1) if (0, 0) in matrix else np.zeros_like(chain.scalar)
+        chain.bonds = [{0: 1}]
+        chain.center = 0
+    elif i < len(chain.sites):
+        chain.bonds[i : i + count + 1] = [chain.bonds[i]]
+        chain.center = i
+        _absorb(chain, i, matrix, True)
+    else:
+        chain.bonds[i : i + count + 1] = [chain.bonds[i + count]]
         chain.center = i - 1
+        _absorb(chain, i - 1, matrix, False)
 
 
-def readout_chain(sites: Sequence[int], tensors: Sequence[Real], physical: Labels, orders: int) -> Chain:
+def readout_chain(sites: Sequence[int], tensors: Sequence[Real], states: States, orders: int) -> Chain:
     """A matrix product without labels as a chain, without what has another total label than 0, which no state has."""
     cut = Truncation(10**9)
-    chain = Chain(physical, list(sites))
-    labels = np.zeros(1, dtype=np.int64)
-    bonds = [labels]
+    chain = Chain(states, list(sites))
+    reached = {0}
     for number, tensor in enumerate(tensors):
-        ends = _added(labels[:, None], physical)
-        final = number == len(tensors) - 1
-        after = np.zeros(1, dtype=np.int64) if final else np.unique(ends)
-        allowed = (ends[:, :, None] == after).astype(np.float64)
-        left, _, right = tensor.shape
-        wide = np.einsum("lpr,apb->laprb", tensor, allowed).reshape(left * labels.size, 6, right * after.size)
-        chain.tensors.append(wide)
-        labels = after
-        bonds.append(np.tile(after, right))
-    chain.bonds = bonds
+        blocks: Blocks = {}
+        for a in sorted(reached):
+            for g, coordinates in states.one.items():
+                if number < len(tensors) - 1 or together(a, g) == 0:
+                    blocks[a, g] = tensor[:, coordinates].transpose(1, 0, 2)[None]
+        reached = {together(*key) for key in blocks}
+        chain.tensors.append(blocks)
+        chain.bonds.append({a: int(tensor.shape[2]) for a in sorted(reached)})
     chain.center = len(sites) - 1
-    first = np.zeros((*chain.tensors[-1].shape, orders))
-    first[..., 0] = chain.tensors[-1]
-    chain.tensors[-1] = first
+    rest = ((0, orders - 1), (0, 0), (0, 0), (0, 0))
+    chain.tensors[-1] = {key: np.pad(t, rest) for key, t in chain.tensors[-1].items()}
     # a sweep to the left and back takes out what the bonds do not need
-    move(chain, 0, cut)
-    move(chain, len(sites) - 1, cut)
+    move(chain, 0, cut, reveal=True)
+    move(chain, len(sites) - 1, cut, reveal=True)
     return chain

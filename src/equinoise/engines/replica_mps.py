@@ -8,28 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.replica_actions import Action, Actions
-from equinoise.engines.replica_chain import (
-    Chain,
-    Labels,
-    PackedChain,
-    Truncation,
-    acted,
-    join,
-    labels_of,
-    operate,
-    pair_tensor,
-    readout_chain,
-)
+from equinoise.engines.replica_actions import Action, Actions, acted
+from equinoise.engines.replica_chain import Chain, join, operate, readout_chain, sites_tensor
 from equinoise.engines.replica_circuit import ReplicaCircuit, Step
 from equinoise.engines.replica_dense import Pairing
 from equinoise.engines.replica_schedule import Operation, schedule
 from equinoise.engines.replica_sites import DIFFERENCE, ODD, TRACE
+from equinoise.engines.replica_tensor import Blocks, Labels, States, Truncation, by_label, labels_of, together
 
-__all__ = ["chain_pairings", "conserved_labels"]
+__all__ = ["OperationMatrices", "chain_pairings", "conserved_labels"]
 
 Real = npt.NDArray[np.float64]
-Series = list[Real | None]
+# label of the sites -> matrices by order, shape (orders, states, states)
+Matrices = dict[int, Real]
+# label of the bond -> state against readout on one side of it, shape (orders, vectors of the state, of the readout)
+Environment = dict[int, Real]
 
 
 def conserved_labels(circuit: ReplicaCircuit) -> Labels:
@@ -74,77 +67,123 @@ def chain_pairings(
     """
     moments = schedule(circuit)
     order = {site: i for i, site in enumerate(circuit.order)}
-    physical = conserved_labels(circuit)
+    states = by_label(conserved_labels(circuit))
     scalar = np.zeros(actions.orders)
     scalar[0] = 1.0
-    state = Chain(physical, scalar=scalar)
-    kept: list[PackedChain] = []
-    acts = {id(op): [(step.sites, actions(step)) for step in op.steps if actions(step)] for m in moments for op in m}
+    state = Chain(states, scalar=scalar)
+    kept: list[Chain] = []
+    matrices = OperationMatrices(states, actions)
     for moment in moments:
-        kept.append(state.packed())
-        cut.kept_bytes += kept[-1].bytes
+        cut.kept_bytes += state.bytes_beyond(kept[-1] if kept else None)
+        kept.append(state.copy())
         rightwards = _direction(state)
         for op in _ordered(moment, order, rightwards):
             joins = {site: circuit.inputs[site] for site in op.joins}
             leaves = dict.fromkeys(op.leaves, TRACE)
-            operate(state, op, acts[id(op)], joins, leaves, order, cut, backwards=False, rightwards=rightwards)
+            action = matrices.of(op)
+            operate(state, op, action, joins, leaves, order, cut, backwards=False, rightwards=rightwards)
         if progress is not None:
             progress(1)
-    readout = readout_chain(circuit.readout_sites, circuit.readout, physical, actions.orders)
+    readout = readout_chain(circuit.readout_sites, circuit.readout, states, actions.orders)
     started = {site for moment in moments for op in moment for site in op.joins}
     for site in circuit.readout_sites:
         if site not in started:
             _leave(readout, site, circuit.inputs[site], cut)
     for moment in reversed(moments):
-        before = kept.pop().chain()
+        before = kept.pop()
         if any(wanted(step) for op in moment for step in op.steps):
-            yield from _moment_pairings(circuit, before, readout.copy(), moment, acts, actions, wanted, order, cut)
+            yield from _moment_pairings(circuit, before, readout.copy(), moment, matrices, wanted, order)
         rightwards = _direction(readout)
         for op in _ordered(moment, order, rightwards):
             joins = dict.fromkeys(op.leaves, TRACE)
             leaves = {site: circuit.inputs[site] for site in op.joins}
-            operate(readout, op, acts[id(op)], joins, leaves, order, cut, backwards=True, rightwards=rightwards)
+            action = {d: m.swapaxes(1, 2) for d, m in matrices.of(op).items()}
+            operate(readout, op, action, joins, leaves, order, cut, backwards=True, rightwards=rightwards)
         if progress is not None:
             progress(1)
 
 
+class OperationMatrices:
+    """What operations do, all their steps together, block by block; operations alike share their matrices."""
+
+    def __init__(self, states: States, actions: Actions) -> None:
+        self.states = states
+        self.actions = actions
+        self._known: dict[object, tuple[list[object], Matrices]] = {}
+
+    def of(self, op: Operation) -> Matrices:
+        """Label of the sites -> matrices by order, those of trailing orders that are 0 left out."""
+        steps = [(step.sites, self.actions(step)) for step in op.steps if self.actions(step)]
+        places = [tuple(op.sites.index(s) for s in sites) for sites, _ in steps]
+        key = (len(op.sites), op.swaps, tuple((p, id(a)) for p, (_, a) in zip(places, steps, strict=True)))
+        if key not in self._known:
+            whole = _SWAP[None] if op.swaps else _combined(op, steps, self.actions.orders)
+            orders = 1 + max((k for k, m in enumerate(whole) if np.any(m)), default=0)
+            of = self.states.of(len(op.sites))
+            found = {d: whole[:orders, c[:, None], c] for d, c in of.items()}
+            # actions are kept as well, so that what they are known by stays theirs
+            self._known[key] = ([a for _, a in steps], found)
+        return self._known[key][1]
+
+
 def _leave(chain: Chain, site: int, vector: Real, cut: Truncation) -> None:
     operation = Operation((site,))
-    operate(chain, operation, [], {}, {site: vector}, {}, cut, backwards=True, rightwards=True)
+    operate(chain, operation, None, {}, {site: vector}, {}, cut, backwards=True, rightwards=True)
 
 
 @dataclass
 class _Cell:
-    """One operation, or one site that none acts on, in a moment: tensors by order before and after, and its action."""
+    """One operation, or one site that none acts on, in a moment: tensors before and after, and its matrices."""
 
     operation: Operation | None
-    before: Series
-    after: Series
-    action: Series
+    sites: int
+    before: Blocks
+    after: Blocks
+    matrices: Matrices | None
+
+    def acted(self, label: int, tensor: Real, orders: int) -> Real:
+        """The operation on a block (orders, states, left, right)."""
+        return tensor if self.matrices is None else _times(self.matrices[label], tensor, orders, _on_states)
 
 
-def _by_order(chain: Chain, i: int, count: int, orders: int) -> Series:
-    """Tensors (left, 6^k, right) of each order; those not central have order 0 alone."""
-    if i <= chain.center < i + count:
-        tensor = pair_tensor(chain, i, count)
-        return [np.ascontiguousarray(tensor[..., k]) for k in range(tensor.shape[3])]
-    if count == 1:
-        return [chain.tensors[i], *[None] * (orders - 1)]
-    a, b = chain.tensors[i], chain.tensors[i + 1]
-    both = (a.reshape(-1, a.shape[2]) @ b.reshape(b.shape[0], -1)).reshape(a.shape[0], 36, b.shape[2])
-    return [both, *[None] * (orders - 1)]
-
-
-def _times(first: Series, second: Series, product: Callable[[Real, Real], Real]) -> Series:
-    """The product of two power series whose coefficients are arrays."""
-    out: Series = [None] * len(first)
+def _times(first: Real, second: Real, orders: int, product: Callable[[Real, Real], Real]) -> Real:
+    """The product of two power series, coefficients along the first axis, up to a number of orders."""
+    if len(first) == len(second) == 1:
+        return product(first[0], second[0])[None]
+    count = min(orders, len(first) + len(second) - 1)
+    out: Real | None = None
     for i, a in enumerate(first):
-        for j, b in enumerate(second[: len(first) - i]):
-            if a is not None and b is not None:
-                part = product(a, b)
-                known = out[i + j]
-                out[i + j] = part if known is None else known + part
-    return out
+        for j, b in enumerate(second[: count - i]):
+            part = product(a, b)
+            if out is None:
+                out = np.zeros((count, *part.shape))
+            out[i + j] += part
+    return np.zeros(0) if out is None else out
+
+
+def _on_states(matrix: Real, tensor: Real) -> Real:
+    return np.asarray((matrix @ tensor.reshape(len(matrix), -1)).reshape(tensor.shape))
+
+
+def _from_left(environment: Real, tensor: Real) -> Real:
+    return np.asarray(np.matmul(environment.T, tensor))
+
+
+def _from_right(tensor: Real, environment: Real) -> Real:
+    n, left, right = tensor.shape
+    return np.asarray((tensor.reshape(-1, right) @ environment).reshape(n, left, -1))
+
+
+def _closed_left(tensor: Real, readout: Real) -> Real:
+    return np.asarray(tensor.reshape(-1, tensor.shape[2]).T @ readout.reshape(-1, readout.shape[2]))
+
+
+def _closed_right(tensor: Real, readout: Real) -> Real:
+    return np.tensordot(tensor, readout, axes=((0, 2), (0, 2)))
+
+
+def _overlap(readout: Real, tensor: Real) -> Real:
+    return np.asarray(readout.reshape(len(readout), -1) @ tensor.reshape(len(tensor), -1).T)
 
 
 def _moment_pairings(
@@ -152,69 +191,77 @@ def _moment_pairings(
     before: Chain,
     after: Chain,
     moment: Sequence[Operation],
-    acts: dict[int, list[tuple[tuple[int, ...], Action]]],
-    actions: Actions,
+    matrices: OperationMatrices,
     wanted: Callable[[Step], bool],
     order: dict[int, int],
-    cut: Truncation,
 ) -> Iterator[Pairing]:
-    orders = actions.orders
+    orders = matrices.actions.orders
     for op in moment:
         for site in op.joins:
-            join(before, site, circuit.inputs[site], sum(order[s] < order[site] for s in before.sites))
+            join(before, site, circuit.inputs[site], order)
         for site in op.leaves:
-            join(after, site, TRACE, sum(order[s] < order[site] for s in after.sites))
+            join(after, site, TRACE, order)
     by_site: dict[int, Operation] = {op.sites[0]: op for op in moment}
     cells: list[_Cell] = []
     i = 0
     while i < len(before.sites):
         here = by_site.get(before.sites[i])
         count = 1 if here is None else len(here.sites)
-        action: Series = [np.ones(6), *[None] * (orders - 1)]
-        if here is not None:
-            action = [_SWAP, *action[1:]] if here.swaps else _combined(here, acts[id(here)], orders)
-        cells.append(_Cell(here, _by_order(before, i, count, orders), _by_order(after, i, count, orders), action))
+        action = None if here is None else matrices.of(here)
+        cells.append(_Cell(here, count, sites_tensor(before, i, count), sites_tensor(after, i, count), action))
         i += count
-    unit: Series = [np.ones((1, 1)), *[None] * (orders - 1)]
     if not cells:
         return
-    # environments from the right, shape (state bond, readout bond)
+    unit: Environment = {0: np.ones((1, 1, 1))}
     right = [unit]
     for cell in reversed(cells[1:]):
-        right.append(_passed_left(cell, right[-1]))
+        right.append(_passed_left(cell, right[-1], orders))
     left = unit
     for cell in cells:
         environment = right.pop()
-        through = _times(left, cell.before, lambda e, t: np.tensordot(e, t, axes=(0, 0)))
-        if cell.operation is not None and any(wanted(s) for s in cell.operation.steps):
-            seen = _times(through, environment, lambda t, e: np.tensordot(t, e, axes=(2, 0)))
-            total = _times(seen, cell.after, lambda t, b: np.tensordot(b, t, axes=((0, 2), (0, 2))))
-            dense = np.stack([np.zeros((6 ** len(cell.operation.sites),) * 2) if t is None else t for t in total])
-            yield from _step_pairings(cell.operation, dense, actions, wanted)
-        moved = _times(cell.action, through, _apply)
-        left = _times(moved, cell.after, lambda t, b: np.tensordot(t, b, axes=((0, 1), (0, 1))))
+        seen = cell.operation is not None and any(wanted(s) for s in cell.operation.steps)
+        dense = np.zeros((orders, 6**cell.sites, 6**cell.sites))
+        passed: Environment = {}
+        for (a, d), tensor in cell.before.items():
+            b = together(a, d)
+            if a not in left or (a, d) not in cell.after:
+                continue
+            readout = cell.after[a, d]
+            through = _times(left[a], tensor, orders, _from_left)
+            if seen and b in environment:
+                whole = _times(through, environment[b], orders, _from_right)
+                found = _times(readout, whole, orders, _overlap)
+                at = matrices.states.of(cell.sites)[d]
+                dense[: len(found), at[:, None], at] += found
+            _add(passed, b, _times(cell.acted(d, through, orders), readout, orders, _closed_left))
+        if seen and cell.operation is not None:
+            yield from _step_pairings(cell.operation, dense, matrices.actions, wanted)
+        left = passed
 
 
-def _apply(matrix: Real, tensor: Real) -> Real:
-    return matrix[None, :, None] * tensor if matrix.ndim == 1 else np.matmul(matrix, tensor)
+def _passed_left(cell: _Cell, environment: Environment, orders: int) -> Environment:
+    out: Environment = {}
+    for (a, d), tensor in cell.before.items():
+        b = together(a, d)
+        if b in environment and (a, d) in cell.after:
+            seen = cell.acted(d, _times(tensor, environment[b], orders, _from_right), orders)
+            _add(out, a, _times(seen, cell.after[a, d], orders, _closed_right))
+    return out
 
 
-def _passed_left(cell: _Cell, environment: Series) -> Series:
-    seen = _times(cell.before, environment, lambda t, e: np.tensordot(t, e, axes=(2, 0)))
-    moved = _times(cell.action, seen, _apply)
-    return _times(moved, cell.after, lambda t, b: np.tensordot(t, b, axes=((1, 2), (1, 2))))
+def _add(environment: Environment, label: int, part: Real) -> None:
+    environment[label] = environment[label] + part if label in environment else part
 
 
 _SWAP = np.eye(36).reshape(6, 6, 36).transpose(1, 0, 2).reshape(36, 36)
 
 
-def _combined(op: Operation, acts: Sequence[tuple[tuple[int, ...], Action]], orders: int) -> Series:
-    """All steps of an operation as one action."""
+def _combined(op: Operation, steps: Sequence[tuple[tuple[int, ...], Action]], orders: int) -> Real:
+    """All steps of an operation as one, shape (orders, 6^k, 6^k)."""
     size = 6 ** len(op.sites)
     unit = np.zeros((1, size, size, orders))
     unit[0, :, :, 0] = np.eye(size)
-    matrix = acted(unit, op.sites, acts, backwards=False)
-    return [matrix[0, :, :, k] if np.any(matrix[..., k]) else None for k in range(orders)]
+    return np.moveaxis(acted(unit, op.sites, steps, backwards=False)[0], 2, 0)
 
 
 def _step_pairings(

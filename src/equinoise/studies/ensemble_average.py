@@ -8,15 +8,15 @@ against it; then it is followed along three families of brickworks with a Z read
 * *narrow*: n fixed and depth growing, the cone soon being the whole line;
 * *fixed depth*: L fixed and n growing until the cone no longer reaches the ends.
 
-Exponents are slopes of least-squares lines. Such a slope is linear in the logarithms, b = sum_i c_i ln V_i, so that the
-truncation intervals move it by at most sum_i |c_i| error_i/V_i: this is the error stated with it.
+A value whose truncation error exceeds a tenth of itself is marked as uncertain and enters no exponent. An exponent's
+error is the most that the truncation intervals can move it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,33 +30,38 @@ from equinoise.problem.circuits import brickwork
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
-from equinoise.studies.grid import DEPHASING, Case, coefficient_of_determination
+from equinoise.studies.exponents import fall
+from equinoise.studies.grid import DEPHASING, Case
 from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value, as_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Line", "draw", "fall", "line", "run"]
+__all__ = ["draw", "run"]
 
 Real = npt.NDArray[np.float64]
 
 NOISE = "dephasing:0.1"
 RELATIVE_ERROR = 0.05
+# of kappa and m2 of the open cone, whose difference is asked for
+ORDERS_ERROR = 0.02
+# a value whose truncation error is a greater share of it enters no exponent
+TOLERANCE = 0.1
 OPEN, NARROW, FIXED = "open cone", "narrow", "fixed depth"
-FIXED_DEPTH = 10
 QUICK_OPEN = (2, 3, 4, 5, 6)
-FULL_OPEN = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20)
+FULL_OPEN = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 30, 40)
 QUICK_NARROW = {4: (2, 5, 10, 20, 40), 6: (4, 8)}
 FULL_NARROW = {
     4: (2, 4, 6, 8, 10, 14, 20, 28, 40),
     6: (4, 6, 8, 10, 14, 20, 28, 40),
     8: (4, 6, 8, 10, 14, 20, 28, 40),
 }
-FULL_FIXED = (4, 6, 8, 10, 12, 14, 16, 18, 60)
-# depths up to which kappa, m2 and w0 are worked out as well
-QUICK_ORDERS, FULL_ORDERS = 4, 12
+# depth -> numbers of qubits
+FULL_FIXED = {10: (4, 6, 8, 10, 12, 14, 16, 18, 60), 30: (4, 8, 16, 24, 40, 60)}
+# depths of the open cone at which kappa, m2 and w0 are worked out as well; on narrow lines at every depth
+QUICK_ORDERS, FULL_ORDERS = (2, 3, 4), (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20)
 # the open cone's exponents are those of the depths from here on, where the set goes beyond twice as deep
-ASYMPTOTIC = 8
+ASYMPTOTIC = (8, 16)
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 # what the linear programme is told besides kappa, m2 and w0; it has to foretell the others
 TOLD = (0.5, 2.0)
@@ -81,7 +86,8 @@ def run(context: Context) -> StudyResult:
         context: Size, seed, workers, progress.
 
     Returns:
-        Tables "data" (V along the families), "fits" (exponents), "draws" (against sampling) and "bounds".
+        Tables "data" (V along the families), "fits" (exponents), "local" (those between neighbouring depths), "draws"
+        (against sampling) and "bounds" (certificate and linear programme).
     """
     sampled = SAMPLED if context.quick else (*SAMPLED, *MORE_SAMPLED)
     walks = _walks(context.quick)
@@ -100,7 +106,9 @@ def run(context: Context) -> StudyResult:
         context.tick(done, total)
     data: list[dict[str, Value]] = []
     for family, depth, n in walks:
-        data.append(_walk_row(family, depth, n, context))
+        row, contained = _walk_row(family, depth, n, context)
+        data.append(row)
+        bounds += contained
         done += 1
         context.tick(done, total)
     return analyse(data, draws, bounds)
@@ -112,7 +120,7 @@ def _walks(quick: bool) -> list[tuple[str, int, int]]:
     out = [(OPEN, depth, 2 * depth + 4) for depth in depths]
     out += [(NARROW, depth, n) for n, along in narrow.items() for depth in along]
     if not quick:
-        out += [(FIXED, FIXED_DEPTH, n) for n in FULL_FIXED]
+        out += [(FIXED, depth, n) for depth, along in FULL_FIXED.items() for n in along]
     return out
 
 
@@ -155,8 +163,8 @@ def _against_draws(case: Case, context: Context) -> list[dict[str, Value]]:
     ]
 
 
-def _walk_row(family: str, depth: int, n: int, context: Context) -> dict[str, Value]:
-    """V noiseless, at the stated noise and at the plateau; where affordable kappa, m2 and w0 too."""
+def _walk_row(family: str, depth: int, n: int, context: Context) -> tuple[dict[str, Value], list[dict[str, Value]]]:
+    """V noiseless, at the stated noise and at the plateau, w0, where affordable kappa and m2; and the bounds on V."""
     problem = _problem(depth, n)
     found = average(problem, (0.0, 1.0, math.inf), RELATIVE_ERROR, workers=context.workers)
     row: dict[str, Value] = {
@@ -173,10 +181,14 @@ def _walk_row(family: str, depth: int, n: int, context: Context) -> dict[str, Va
     # per parameter that the readout knows of at all
     for end in ("", "_error"):
         row[f"noiseless_each{end}"] = as_number(row[f"noiseless{end}"]) / max(1, as_number(row["parameters"]))
+    least, most = ratio_interval(found)
+    row["w0"] = float(found.variance[2] / found.variance[0])
+    row["w0_error"] = float(max(most[2] - row["w0"], row["w0"] - least[2]))
     orders: FirstOrderAverage | None = None
-    if family == OPEN and depth <= (QUICK_ORDERS if context.quick else FULL_ORDERS):
-        orders = first_order_average(problem, RELATIVE_ERROR, workers=context.workers)
-    for name, attribute in (("kappa", "kappa"), ("m2", "second_moment"), ("w0", "fixed_point_share")):
+    if family == NARROW or (family == OPEN and depth in (QUICK_ORDERS if context.quick else FULL_ORDERS)):
+        wanted = ORDERS_ERROR if family == OPEN else RELATIVE_ERROR
+        orders = first_order_average(problem, wanted, workers=context.workers)
+    for name, attribute in (("kappa", "kappa"), ("m2", "second_moment")):
         row[name] = None if orders is None else float(getattr(orders, attribute))
         row[f"{name}_error"] = None if orders is None else float(getattr(orders, f"{attribute}_error"))
     # the variance of the rates, by which the law's second order departs from exp(-x)
@@ -184,33 +196,58 @@ def _walk_row(family: str, depth: int, n: int, context: Context) -> dict[str, Va
     row["c2_error"] = (
         None if orders is None else orders.second_moment_error + 2 * abs(orders.kappa) * orders.kappa_error
     )
-    return row
+    row["uncertain"] = " ".join(
+        name
+        for name in ("noiseless", "noisy", "plateau", "w0", "kappa", "m2", "c2")
+        if row[name] is not None and as_number(row[f"{name}_error"]) > TOLERANCE * abs(as_number(row[name])) + ROUNDING
+    )
+    return row, _contained(f"{family}/L={depth}/n={n}", problem, found, orders, ())
 
 
 def _bound_rows(label: str, problem: Problem, context: Context) -> list[dict[str, Value]]:
-    """V(s)/V(0) in its truncation interval, and the certificate's and linear programme's bounds in theirs."""
-    proof = certificate(compile_problem(problem), Ensemble())
+    """Bounds at several scales, the linear programme being told V at two of them."""
     orders = first_order_average(problem, 0.01, workers=context.workers)
-    found = average(problem, SCALES, 0.01, workers=context.workers)
+    found = average(problem, (*SCALES, math.inf), 0.01, workers=context.workers)
+    return _contained(label, problem, found, orders, TOLD)
+
+
+def _contained(
+    label: str, problem: Problem, found: EnsembleAverage, orders: FirstOrderAverage | None, told: Sequence[float]
+) -> list[dict[str, Value]]:
+    """V(s)/V(0) in its truncation interval, and the certificate's and linear programme's bounds in theirs.
+
+    Args:
+        label: Of the problem.
+        problem: With diagonal dephasing.
+        found: V at 0, at other scales and, last, at infinity.
+        orders: kappa, m2 and w0; without them the bounds follow from w0 alone.
+        told: Scales at which the linear programme knows V, besides.
+    """
+    proof = certificate(compile_problem(problem), Ensemble())
     low, high = ratio_interval(found)
-    kappa = _estimate(orders.kappa, orders.kappa_error)
-    share = _estimate(orders.fixed_point_share, orders.fixed_point_share_error)
-    moment = _estimate(orders.second_moment, orders.second_moment_error)
-    told = {s: Estimate((low[i] + high[i]) / 2, low=low[i], high=high[i]) for i, s in enumerate(SCALES) if s in TOLD}
-    spectrum = coherence_spectrum({**told, math.inf: share}, proof, kappa=kappa, second_moment=moment)
+    share = Estimate((low[-1] + high[-1]) / 2, low=low[-1], high=high[-1])
+    kappa = moment = None
+    if orders is not None:
+        kappa = _estimate(orders.kappa, orders.kappa_error)
+        share = _estimate(orders.fixed_point_share, orders.fixed_point_share_error)
+        moment = _estimate(orders.second_moment, orders.second_moment_error)
+    finite = [(i, float(s)) for i, s in enumerate(found.scales) if 0 < s < math.inf]
+    known = {s: Estimate((low[i] + high[i]) / 2, low=low[i], high=high[i]) for i, s in finite if s in told}
+    spectrum = coherence_spectrum({**known, math.inf: share}, proof, kappa=kappa, second_moment=moment)
     out: list[dict[str, Value]] = []
-    for i, s in enumerate(SCALES[1:], start=1):
-        least = max(math.exp(-2 * s * as_number(kappa.high)), as_number(share.low))
+    for i, s in finite:
+        least, most = as_number(share.low), 1.0
         greatest = proof.greatest_rate
-        fall_of = -math.expm1(-2 * s * greatest) / greatest if greatest > 0 else 0.0
-        most = 1 - as_number(kappa.low) * fall_of
+        if kappa is not None:
+            least = max(math.exp(-2 * s * as_number(kappa.high)), least)
+            most = 1 - as_number(kappa.low) * (-math.expm1(-2 * s * greatest) / greatest if greatest > 0 else 0.0)
         least_lp, most_lp = (float(v) for v in spectrum.ratio_bounds(s))
         out.append(
             {
                 "case": label,
                 "proved": proof.proved,
                 "scale": s,
-                "kappa": orders.kappa,
+                "kappa": None if orders is None else orders.kappa,
                 "greatest_rate": greatest,
                 "low": float(low[i]),
                 "high": float(high[i]),
@@ -219,7 +256,7 @@ def _bound_rows(label: str, problem: Problem, context: Context) -> list[dict[str
                 "program_lower": least_lp,
                 "program_upper": most_lp,
                 "widening": spectrum.widening,
-                "foretold": s not in TOLD,
+                "foretold": s not in told,
                 # how far even the nearest end of V's interval lies outside; negative inside
                 "outside_certificate": float(max(least - high[i], low[i] - most)),
                 "outside_program": float(max(least_lp - high[i], low[i] - most_lp)),
@@ -242,85 +279,62 @@ def _estimate(value: float, error: float) -> Estimate:
 # -- how it falls ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Line:
-    """A least-squares line y = intercept + slope x through values with intervals.
-
-    Attributes:
-        slope: Of the line.
-        error: By how much the intervals can move the slope.
-        intercept: Of the line.
-        r2: Share of the spread of y that it explains.
-    """
-
-    slope: float
-    error: float
-    intercept: float
-    r2: float
-
-
-def line(x: npt.ArrayLike, y: npt.ArrayLike, errors: npt.ArrayLike) -> Line:
-    """The least-squares line, its slope's error by worst case over |y_i - true y_i| <= errors_i.
-
-    Example:
-        >>> from equinoise.studies.ensemble_average import line
-        >>> found = line([0, 1, 2], [1.0, 3.0, 5.0], [0.1, 0.0, 0.1])
-        >>> round(found.slope, 12), round(found.error, 12), round(found.intercept, 12), round(found.r2, 12)
-        (2.0, 0.1, 1.0, 1.0)
-    """
-    places, values = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    centred = places - places.mean()
-    weights = centred / (centred @ centred)
-    slope = float(weights @ values)
-    intercept = float(values.mean() - slope * places.mean())
-    r2 = coefficient_of_determination(intercept + slope * places, values)
-    return Line(slope, float(np.abs(weights) @ np.asarray(errors, dtype=np.float64)), intercept, r2)
-
-
-def fall(x: Sequence[float], values: Sequence[float], errors: Sequence[float]) -> tuple[Line, Line]:
-    """The power law and the exponential through positive values: lines of ln V against ln x and against x."""
-    v, e = np.asarray(values, dtype=np.float64), np.asarray(errors, dtype=np.float64)
-    spread = -np.log1p(-np.minimum(e / v, 1 - 1e-12))
-    return line(np.log(x), np.log(v), spread), line(x, np.log(v), spread)
-
-
 def _fits(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
-    """Every curve with at least three points as a power law and as an exponential in depth (or in n)."""
-    along: Sequence[Mapping[str, Value]] = [r for r in data if r["family"] == OPEN]
-    deepest = max((as_number(r["depth"]) for r in along), default=0.0)
-    along = [r for r in along if as_number(r["depth"]) >= min(ASYMPTOTIC, deepest / 2)]
-    curves: list[tuple[str, str, str, Sequence[Mapping[str, Value]]]] = []
-    rows: Sequence[Mapping[str, Value]]
-    for name in ("noiseless", "noiseless_each", "noisy", "plateau", "kappa", "m2", "c2", "w0"):
-        curves.append((OPEN, "depth", name, along))
+    """Every curve with at least three known points as a power law and as an exponential in depth (or in n)."""
+    curves: list[tuple[str, str, tuple[str, ...], Sequence[Mapping[str, Value]]]] = []
+    whole = [r for r in data if r["family"] == OPEN]
+    deepest = max((as_number(r["depth"]) for r in whole), default=0.0)
+    for start in sorted({min(depth, deepest / 2) for depth in ASYMPTOTIC}):
+        along = [r for r in whole if as_number(r["depth"]) >= start]
+        curves.append((OPEN, "depth", (*_CURVES, "kappa", "m2", "c2", "w0"), along))
     for n in sorted({as_number(r["qubits"]) for r in data if r["family"] == NARROW}):
-        rows = [r for r in data if r["family"] == NARROW and r["qubits"] == n]
-        curves += [(f"{NARROW}, n = {n:g}", "depth", name, rows) for name in _CURVES]
-    fixed = [r for r in data if r["family"] == FIXED and as_number(r["qubits"]) <= 2 * FIXED_DEPTH]
-    curves += [(f"{FIXED} {FIXED_DEPTH}", "qubits", name, fixed) for name in _CURVES]
+        along = [r for r in data if r["family"] == NARROW and r["qubits"] == n]
+        curves.append((f"{NARROW}, n = {n:g}", "depth", _CURVES, along))
+    for depth in sorted({as_number(r["depth"]) for r in data if r["family"] == FIXED}):
+        along = [r for r in data if r["family"] == FIXED and r["depth"] == depth]
+        some = [r for r in along if as_number(r["qubits"]) <= 2 * depth]
+        curves.append((f"{FIXED} {depth:g}", "qubits", _CURVES, some))
     out: list[dict[str, Value]] = []
-    for family, variable, name, rows in curves:
-        some = [r for r in rows if r[name] is not None and as_number(r[name]) > 0]
-        if len(some) < 3:
-            continue
-        power, exponential = fall(*([as_number(r[c]) for r in some] for c in (variable, name, f"{name}_error")))
-        out.append(
-            {
-                "family": family,
-                "variable": variable,
-                "quantity": name,
-                "points": len(some),
-                "from": as_number(some[0][variable]),
-                "to": as_number(some[-1][variable]),
-                "power": power.slope,
-                "power_error": power.error,
-                "power_r2": power.r2,
-                "rate": -exponential.slope,
-                "rate_error": exponential.error,
-                "exponential_r2": exponential.r2,
-                "better": "power law" if power.r2 >= exponential.r2 else "exponential",
-            }
-        )
+    for family, variable, names, rows in curves:
+        for name in names:
+            positive = [r for r in rows if r[name] is not None and as_number(r[name]) > 0]
+            sure = [r for r in positive if as_number(r[f"{name}_error"]) <= TOLERANCE * as_number(r[name])]
+            if len(sure) < 3:
+                continue
+            power, exponential = fall(*([as_number(r[c]) for r in sure] for c in (variable, name, f"{name}_error")))
+            out.append(
+                {
+                    "family": family,
+                    "variable": variable,
+                    "quantity": name,
+                    "points": len(sure),
+                    "left_out": len(positive) - len(sure),
+                    "from": as_number(sure[0][variable]),
+                    "to": as_number(sure[-1][variable]),
+                    "power": power.slope,
+                    "power_error": power.error,
+                    "power_r2": power.r2,
+                    "rate": -exponential.slope,
+                    "rate_error": exponential.error,
+                    "exponential_r2": exponential.r2,
+                    "better": "power law" if power.r2 >= exponential.r2 else "exponential",
+                }
+            )
+    return out
+
+
+def _local(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+    """Exponent and rate between neighbouring depths of the open cone: a law keeps one of the two."""
+    out: list[dict[str, Value]] = []
+    along = [r for r in data if r["family"] == OPEN]
+    for name in ("noiseless", "noisy", "plateau", "kappa", "c2", "w0"):
+        known = [r for r in along if r[name] is not None and as_number(r[name]) > 0]
+        for first, second in itertools.pairwise(known):
+            columns = ("depth", name, f"{name}_error")
+            power, exponential = fall(*([as_number(r[c]) for r in (first, second)] for c in columns))
+            row: dict[str, Value] = {"quantity": name, "from": first["depth"], "to": second["depth"]}
+            row |= {"power": power.slope, "power_error": power.error}
+            out.append(row | {"rate": -exponential.slope, "rate_error": exponential.error})
     return out
 
 
@@ -337,6 +351,7 @@ def analyse(
         "fits": Table.from_rows(fits),
         "draws": Table.from_rows(draws),
         "bounds": Table.from_rows(bounds),
+        "local": Table.from_rows(_local(data)),
     }
     proved = [r for r in bounds if r["proved"]]
     criteria = (
@@ -426,20 +441,13 @@ def draw(tables: Mapping[str, Table]) -> Figure:
     middle.set(yscale="log", xlabel="depth L", ylabel="V")
     sizes = ", ".join(f"{n:g}" for n in sorted({as_number(r["qubits"]) for r in narrow}))
     middle.set_title(f"narrow, n = {sizes} (full, open, half symbols)", fontsize=9)
-    known = [r for r in along if r["kappa"] is not None and as_number(r["kappa"]) > 0]
     for name, colour, marker in (("kappa", OKABE_ITO[0], "o"), ("c2", OKABE_ITO[1], "s"), ("w0", OKABE_ITO[2], "^")):
-        bottom.plot(
-            [as_number(r["depth"]) for r in known],
-            [as_number(r[name]) for r in known],
-            color=colour,
-            marker=marker,
-            markersize=4,
-            linewidth=1,
-            label=name,
-        )
+        known = [r for r in along if r[name] is not None and as_number(r[name]) > ROUNDING]
+        x, value, error = ([as_number(r[c]) for r in known] for c in ("depth", name, f"{name}_error"))
+        bottom.errorbar(x, value, error, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
     bottom.set(xscale="log", yscale="log", xlabel="depth L, cone width 2 L", ylabel="kappa, c2, w0")
     for axes in (top, bottom):
-        axes.set_xticks([2, 5, 10, 20] if axes is top else [3, 5, 10])
+        axes.set_xticks([2, 5, 10, 20, 40])
         axes.xaxis.set_major_formatter(ScalarFormatter())
         for scale in (axes.xaxis, axes.yaxis):
             scale.set_minor_formatter(NullFormatter())
