@@ -78,7 +78,7 @@ def test_engines_say_which_one_takes_the_symmetry() -> None:
     assert found["auto"] in ("permutation", "commutant")
     reasons = {row["engine"]: row["reason"] for row in found["engines"]}
     assert (reasons["permutation"], reasons["commutant"]) == ("", "")
-    assert "asked for by name it computes in the full space" in reasons["exact"]
+    assert "taken by name, and where that is clearly cheaper" in reasons["exact"]
     assert reasons["trajectories"] == "it does not work with the symmetry permutation"
 
 

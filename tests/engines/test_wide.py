@@ -319,5 +319,5 @@ def test_workers_are_as_many_as_fit_in_memory(monkeypatch):
 def test_engine_by_unknown_name_is_refused():
     circuit = QuantumCircuit(2)
     circuit.rzz(0.3, 0, 1)
-    with pytest.raises(eq.EquinoiseError, match="no engine 'fast'; choose auto or one of: exact"):
+    with pytest.raises(eq.EquinoiseError, match="no engine 'fast'; choose auto or one of: commutant, exact"):
         eq.expectation(eq.Problem(circuit, readout="Z0"), [], engine="fast")
