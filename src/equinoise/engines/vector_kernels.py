@@ -15,11 +15,13 @@ from equinoise.engines.kernels import jit
 
 __all__ = [
     "add_rows",
+    "conjugate_transpose",
     "factors",
     "jump_moment",
     "linear_sums",
     "linear_values",
     "multiply",
+    "multiply_components",
     "multiply_tangent",
     "overlap",
     "phase_jet",
@@ -221,3 +223,54 @@ def jump_moment(adjoint, adjoint_rows, psi, psi_rows):
         y = psi_rows[p]
         total += (np.conj(adjoint[x, 1]) * psi[y, 0] + np.conj(adjoint[x, 0]) * psi[y, 2]).real
     return total
+
+
+@jit
+def multiply_components(matrix, starts, rows, offsets, blocks, buffer):
+    """Makes ``matrix`` U matrix: a small dense block for the rows ``rows[starts[i]:starts[i + 1]]`` of each i.
+
+    ``blocks[offsets[i]:]`` holds block i row by row; ``buffer`` has room for the largest component's rows.
+    """
+    width = matrix.shape[1]
+    for i in range(starts.shape[0] - 1):
+        first = starts[i]
+        size = starts[i + 1] - first
+        at = offsets[i]
+        if size == 1:
+            factor = blocks[at]
+            x = rows[first]
+            for t in range(width):
+                matrix[x, t] *= factor
+        elif size == 2:
+            x = rows[first]
+            y = rows[first + 1]
+            a = blocks[at]
+            b = blocks[at + 1]
+            c = blocks[at + 2]
+            d = blocks[at + 3]
+            for t in range(width):
+                one = matrix[x, t]
+                other = matrix[y, t]
+                matrix[x, t] = a * one + b * other
+                matrix[y, t] = c * one + d * other
+        else:
+            for p in range(size):
+                buffer[p, :width] = matrix[rows[first + p]]
+            for p in range(size):
+                x = rows[first + p]
+                matrix[x] = 0.0
+                for r in range(size):
+                    factor = blocks[at + p * size + r]
+                    for t in range(width):
+                        matrix[x, t] += factor * buffer[r, t]
+
+
+@jit
+def conjugate_transpose(matrix, result):
+    """Makes ``result`` matrix^dag, tile by tile."""
+    size = matrix.shape[0]
+    for first in range(0, size, 16):
+        for second in range(0, size, 16):
+            for x in range(first, min(first + 16, size)):
+                for y in range(second, min(second + 16, size)):
+                    result[y, x] = np.conj(matrix[x, y])

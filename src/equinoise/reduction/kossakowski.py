@@ -42,7 +42,7 @@ def jump_sums(slot: SlotProgram) -> list[tuple[float, Sum, Sum]]:
             if string:
                 out.append((rate / 4 ** len(qubits), {string: 1.0}, {}))
     for q, rate in slot.flips:
-        out += [(rate, {((q, p),): 1.0}, {}) for p in "XY"]
+        out += [(rate / 2, {((q, p),): 1.0}, {}) for p in "XY"]
     out += [(rate, {tuple(sorted(letters)): 1.0}, {}) for letters, rate in slot.paulis]
     return out
 

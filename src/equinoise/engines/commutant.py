@@ -1,0 +1,310 @@
+"""The commutant engine: exact noisy gradients for any symmetry given by generators.
+
+Circuit and noise commute with a group, and so does readout or input: everything happens among the operators that
+commute with the group, blocks of m_lambda x m_lambda numbers, one for each irrep that the noise can reach from the
+input. Forward, the state after each move is kept; backward, the readout is pulled through noise and moves, and each
+parameter's derivative 2 Im Tr[A H rho] is read off on the way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
+
+from equinoise.engines.commutant_noise import Exponential, NoiseGenerator, exponential, merged
+from equinoise.engines.commutant_steps import Move, moves
+from equinoise.engines.draws import Draw
+from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
+from equinoise.errors import MemoryLimitError
+from equinoise.problem.pauli_sums import sparse_matrix
+from equinoise.reduction.commutant import Commutant
+from equinoise.reduction.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic
+from equinoise.reduction.slot_program import SlotProgram
+from equinoise.reduction.slot_terms import SlotTerm, invariant_groups, slot_terms
+from equinoise.reduction.symmetric_program import SymmetricProgram
+
+__all__ = ["CommutantEngine"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+
+SERIES_ORDERS = 3
+# a step on one coordinate per row of its block that it mixes, measured on one core; for estimates only
+SECONDS_PER_UPDATE = 3e-9
+
+decomposed = lru_cache(maxsize=16)(isotypic)
+_cubes = lru_cache(maxsize=64)(diagonalisation_cost)
+
+
+class CommutantEngine(ExactAnswers):
+    """Exact noisy values and gradients of a problem compiled for its symmetry.
+
+    Args:
+        program: The compiled problem.
+        workers: Draws run at once (threads); by default all processors, fewer when memory is short.
+
+    Raises:
+        MemoryLimitError: Not even one draw fits in memory (with the numbers).
+        SymmetryError: A step or a slot's noise leads out of the commutant.
+    """
+
+    name = "commutant"
+
+    def __init__(self, program: SymmetricProgram, workers: int | None = None) -> None:
+        check_serves(type(self), program)  # type: ignore[arg-type]
+        self.program = program
+        self.found: Isotypic = decomposed(program.symmetry)
+        self._jumps: dict[tuple[object, ...], coo_array] = {}
+        self._terms: dict[SlotProgram, tuple[SlotTerm, ...]] = {s: slot_terms(s) for s in dict.fromkeys(program.slots)}
+        self.commutant = Commutant(self.found, self._reached())
+        numbers = self.commutant.numbers
+        self._moves: tuple[Move, ...] = moves(program.steps, self.commutant)
+        self._layers: list[list[Move]] = [[] for _ in range(program.num_layers)]
+        for move in self._moves:
+            self._layers[move.layer].append(move)
+        room = memory_limit()
+        needed = self._draw_bytes(1)
+        if needed > room:
+            raise MemoryLimitError(
+                f"one gradient in the commutant of {program.symmetry} on {program.width} qubits keeps "
+                f"{about(numbers)} complex numbers for each of {len(self._moves)} moves: {about(needed, 10**9)} GB, "
+                f"and {room / 1e9:.3g} GB are free. Use fewer layers or a narrower light cone; EQUINOISE_MEMORY_GB "
+                "sets the limit."
+            )
+        self.workers = max(1, min(workers or os.cpu_count() or 1, room // self._draw_bytes(SERIES_ORDERS)))
+        self._groups = {slot: self._generators(invariant_groups(self.found, t)) for slot, t in self._terms.items()}
+        self._channels: dict[tuple[SlotProgram, float], list[Exponential]] = {}
+        self._single: dict[SlotProgram, list[NoiseGenerator]] = {}
+        readout = sparse_matrix(program.readout, program.width)
+        self._readout = self.commutant.of_operator(readout)
+        self._square = self.commutant.of_operator(csr_array(readout @ readout))
+        self._input = self.commutant.of_vectors(program.input_vectors())
+
+    # -- what it can do, and at what cost --------------------------------------------------------------------------
+
+    @classmethod
+    def obstacle(cls, program: SymmetricProgram) -> str | None:
+        """Why a problem is not for this engine, and which one serves; None if it is."""
+        if program.width > MAX_WIDTH:
+            return (
+                f"the light cone of {program.width} qubits is wider than the {MAX_WIDTH} on which a symmetry is "
+                "decomposed numerically; engine 'permutation' takes more for permutation-equivariant circuits"
+            )
+        if _cubes(program.symmetry) > MAX_CUBES:
+            return (
+                f"the symmetry {program.symmetry} mixes too many of the 2^{program.width} states to be decomposed "
+                "numerically; engine 'permutation' takes more for permutation-equivariant circuits"
+            )
+        return None
+
+    @classmethod
+    def cost(cls, program: SymmetricProgram) -> Cost:
+        """Seconds and bytes of one gradient."""
+        found = decomposed(program.symmetry)
+        updates = sum(i.multiplicity**3 for i in found.irreps) * max(1, len(program.steps))
+        return Cost(6 * SECONDS_PER_UPDATE * updates, 16 * found.numbers * (len(program.steps) + 6))
+
+    def _draw_bytes(self, orders: int) -> int:
+        return 16 * self.commutant.numbers * orders * (len(self._moves) + 6)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimated peak of one gradient, in bytes."""
+        return self._draw_bytes(1)
+
+    # -- preparation ---------------------------------------------------------------------------------------------
+
+    def _reached(self) -> tuple[int, ...]:
+        """The irreps in which the input lives, and those to which the noise leads from there."""
+        vectors = self.program.input_vectors()
+        inner = self.found.basis.conj().T.tocsr() @ vectors
+        irrep, _, _ = self.found.places
+        weight = np.bincount(irrep, weights=np.sum(np.abs(inner) ** 2, axis=1), minlength=len(self.found.irreps))
+        reached = weight > 1e-24 * weight.sum()
+        graph = np.eye(reached.size, dtype=bool)
+        for terms in self._terms.values():
+            for _, jump in (j for t in terms for j in t.jumps):
+                entries = self._transformed(jump)
+                graph[irrep[entries.row], irrep[entries.col]] = True
+        while True:
+            further = graph @ reached
+            if np.array_equal(further, reached):
+                return tuple(int(k) for k in np.flatnonzero(reached))
+            reached = further
+
+    def _transformed(self, jump: object) -> coo_array:
+        key = tuple(jump.items())  # type: ignore[attr-defined]
+        if key not in self._jumps:
+            self._jumps[key] = self.found.transformed(sparse_matrix(dict(key), self.program.width))
+        return self._jumps[key]
+
+    def _generators(self, terms: Sequence[SlotTerm]) -> list[tuple[SlotTerm, NoiseGenerator]]:
+        return [(term, self._generator(term)) for term in terms]
+
+    def _generator(self, term: SlotTerm) -> NoiseGenerator:
+        jumps = [(rate, self._transformed(jump)) for rate, jump in term.jumps]
+        size = 2**self.program.width
+        decay = csr_array((size, size), dtype=np.complex128)
+        for rate, jump in term.jumps:
+            k = sparse_matrix(jump, self.program.width)
+            decay = decay + rate * (k.conj().T @ k)
+        blocks = self.found.twirled(self.found.transformed(csr_array(decay)))
+        kept = [blocks[k] for k in self.commutant.kept]
+        return NoiseGenerator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
+
+    def _channel(self, layer: int, scale: float) -> list[Exponential]:
+        """The noise of a slot at a scale, in the order in which it acts; built once."""
+        slot = self.program.slots[layer]
+        if scale == 0:
+            return []
+        if (slot, scale) not in self._channels:
+            made: list[Exponential] = []
+            for second in (False, True):
+                stage = [exponential(g, scale) for t, g in self._groups[slot] if (t.stage == "second") is second]
+                made += merged(stage)
+            self._channels[slot, scale] = made
+        return self._channels[slot, scale]
+
+    def _terms_of(self, slot: SlotProgram) -> list[NoiseGenerator]:
+        """The slot's terms one by one, for the budget."""
+        if slot not in self._single:
+            groups = {id(t): g for t, g in self._groups[slot]}
+            self._single[slot] = [groups.get(id(t)) or self._generator(t) for t in self._terms[slot]]
+        return self._single[slot]
+
+    # -- sweeps --------------------------------------------------------------------------------------------------
+
+    def _forward(self, theta: Real, scale: float) -> tuple[list[list[Complex]], list[Complex], Complex]:
+        """Each move's unitaries, the state after each move, and the final state."""
+        angles = self.program.angles(theta)
+        state = self._input[None].copy()
+        prepared, kept = [], []
+        for layer, here in enumerate(self._layers):
+            for move in here:
+                unitary = move.prepared(angles)
+                move.forward(state, unitary)
+                prepared.append(unitary)
+                kept.append(state.copy())
+            for channel in self._channel(layer, scale):
+                state = channel.forward(state)
+        return prepared, kept, state
+
+    def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
+        """C(theta; s) and <O^2>."""
+        angles = self.program.angles(theta)
+        state = self._input[None].copy()
+        for layer, here in enumerate(self._layers):
+            for move in here:
+                move.forward(state, move.prepared(angles))
+            for channel in self._channel(layer, scale):
+                state = channel.forward(state)
+        return _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
+
+    def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
+        """Value, <O^2> and gradient at one scale (0 to infinity)."""
+        prepared, kept, state = self._forward(theta, scale)
+        value, square = _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
+        adjoint = self._readout[None].copy()
+        by_step = np.zeros((1, len(self.program.steps)))
+        number = len(self._moves)
+        for layer in range(len(self._layers) - 1, -1, -1):
+            for channel in reversed(self._channel(layer, scale)):
+                adjoint = channel.backward(adjoint)
+            for move in reversed(self._layers[layer]):
+                number -= 1
+                by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
+                move.backward(adjoint, prepared[number])
+        return Draw(value, square, self._by_parameter(by_step)[0])
+
+    def series(self, theta: Real) -> Real:
+        """Taylor coefficients of the gradient in s at s = 0: g(s) = g_0 + g_1 s + g_2 s^2 + ..., shape (3, K)."""
+        angles = self.program.angles(theta)
+        state = np.zeros((SERIES_ORDERS, self.commutant.numbers), dtype=np.complex128)
+        state[0] = self._input
+        prepared, kept = [], []
+        for layer, here in enumerate(self._layers):
+            for move in here:
+                unitary = move.prepared(angles)
+                move.forward(state, unitary)
+                prepared.append(unitary)
+                kept.append(state.copy())
+            for _, generator in self._groups[self.program.slots[layer]]:
+                state = _expanded(state, generator.apply)
+        adjoint = np.zeros_like(state)
+        adjoint[0] = self._readout
+        by_step = np.zeros((SERIES_ORDERS, len(self.program.steps)))
+        number = len(self._moves)
+        for layer in range(len(self._layers) - 1, -1, -1):
+            for _, generator in reversed(self._groups[self.program.slots[layer]]):
+                adjoint = _expanded(adjoint, generator.apply_adjoint)
+            for move in reversed(self._layers[layer]):
+                number -= 1
+                by_step[:, list(move.steps)] = move.moments(adjoint, kept.pop())
+                move.backward(adjoint, prepared[number])
+        return self._by_parameter(by_step)
+
+    def budget(self, theta: Real, direction: Real) -> Real:
+        """Derivative along ``direction`` of <<O_l| E_j |rho_l>> for each of ``program.budget_terms``, at s = 0."""
+        parts = []
+        for layer, (adjoint, dadjoint, state, dstate) in self._tangents(theta, direction):
+            here = [
+                _real_overlap(dadjoint, generator.apply(state[None])[0])
+                + _real_overlap(adjoint, generator.apply(dstate[None])[0])
+                for generator in self._terms_of(self.program.slots[layer])
+            ]
+            parts.append(np.array(here))
+        return np.concatenate(parts[::-1])
+
+    def _tangents(
+        self, theta: Real, direction: Real
+    ) -> Iterator[tuple[int, tuple[Complex, Complex, Complex, Complex]]]:
+        """Noiseless readout and state at each slot with their derivatives along ``direction``, last slot first."""
+        angles = self.program.angles(theta)
+        weights = np.array([sum(c * direction[k] for k, c in s.angle.coefficients) for s in self.program.steps])
+        pair = np.stack([self._input, np.zeros_like(self._input)])
+        prepared, kept = [], []
+        for here in self._layers:
+            for move in here:
+                unitary = move.prepared(angles)
+                move.forward(pair, unitary)
+                pair[1] += move.commutator(pair[:1], weights)[0]
+                prepared.append(unitary)
+            kept.append(pair.copy())
+        adjoint = np.stack([self._readout, np.zeros_like(self._readout)])
+        number = len(self._moves)
+        for layer in range(len(self._layers) - 1, -1, -1):
+            state, dstate = kept.pop()
+            yield layer, (adjoint[0], adjoint[1], state, dstate)
+            for move in reversed(self._layers[layer]):
+                number -= 1
+                # d(U^dag A U) = U^dag (dA + i [H, A]) U
+                adjoint[1] -= move.commutator(adjoint[:1], weights)[0]
+                move.backward(adjoint, prepared[number])
+
+    def _by_parameter(self, by_step: Real) -> Real:
+        """The chain rule from step angles to circuit parameters, shape (orders, K)."""
+        out = np.zeros((by_step.shape[0], len(self.program.problem.parameters)))
+        for number, step in enumerate(self.program.steps):
+            for k, c in step.angle.coefficients:
+                out[:, k] += c * by_step[:, number]
+        return out
+
+
+def _real_overlap(a: Complex, b: Complex) -> float:
+    """Tr[A B] of Hermitian operators; not by BLAS, whose sums depend on where arrays lie in memory."""
+    return float(np.sum(a.real * b.real) + np.sum(a.imag * b.imag))
+
+
+def _expanded(x: Complex, step: object) -> Complex:
+    """exp(s L) on a power series in s, to second order."""
+    once = step(x[:2])  # type: ignore[operator]
+    twice = step(once[:1])[0]  # type: ignore[operator]
+    out = x.copy()
+    out[1] += once[0]
+    out[2] += once[1] + twice / 2
+    return out
