@@ -9,8 +9,6 @@ backward, the readout is pulled through noise and steps.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +22,7 @@ from equinoise.reduction.orbits import SymmetricSlot, symmetric_slot, symmetric_
 from equinoise.reduction.spin_blocks import spin_blocks
 
 if TYPE_CHECKING:
-    from equinoise.reduction.steps import PauliSum, Step
+    from equinoise.reduction.steps import PauliSum
     from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["PermutationEngine"]
@@ -123,7 +121,7 @@ class PermutationEngine(ExactAnswers):
     # -- preparation ---------------------------------------------------------------------------------------------
 
     def _operator(self, sums: dict[tuple[int, int, int], float]) -> tuple[Complex, ...]:
-        """sum over kinds of coefficient times all its strings, in every block; multiples of 1 have no effect."""
+        """Sum over kinds of coefficient times all its strings, in every block; multiples of 1 have no effect."""
         total = [np.zeros((d, d), dtype=np.complex128) for d in self.blocks.dims.tolist()]
         for counts, coefficient in sums.items():
             if any(counts):
@@ -175,9 +173,7 @@ class PermutationEngine(ExactAnswers):
     def _angles(self, theta: Real) -> list[float]:
         return [step.angle.at(theta) for step in self.program.steps]
 
-    def _forward(
-        self, theta: Real, scale: float | None, orders: int, kept: list[Complex] | None = None
-    ) -> Complex:
+    def _forward(self, theta: Real, scale: float | None, orders: int, kept: list[Complex] | None = None) -> Complex:
         """The state after all slots; ``kept`` gets that after each step, in the step's basis."""
         state = np.zeros((orders, self.blocks.size), dtype=np.complex128)
         state[0] = self.input

@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import Any, cast
 
+from equinoise.engines.commutant import CommutantEngine
 from equinoise.engines.engine import Cost, Engine, memory_limit
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.free_fermion import FreeFermionEngine
+from equinoise.engines.permutation import PermutationEngine
 from equinoise.engines.replica import average_cost, average_obstacle
 from equinoise.engines.state_vector import StateVectorEngine
 from equinoise.engines.trajectories import TrajectoryEngine
@@ -32,9 +34,11 @@ __all__ = [
     "select_engine",
 ]
 
-_CLASSES: dict[str, type[ExactEngine] | type[FreeFermionEngine] | type[StateVectorEngine] | type[TrajectoryEngine]] = {
+_CLASSES: dict[str, type[Any]] = {  # each an Engine, on one kind of compiled problem
     "exact": ExactEngine,
     "free-fermion": FreeFermionEngine,
+    "commutant": CommutantEngine,
+    "permutation": PermutationEngine,
     "state-vector": StateVectorEngine,
     "trajectories": TrajectoryEngine,
 }
@@ -45,6 +49,8 @@ ENGINES = (*_CLASSES, REPLICA)
 _QUANTITIES = {
     "exact": ("values, gradients and the law at any noise", "none"),
     "free-fermion": ("values, gradients and the law at any noise", "none"),
+    "commutant": ("values, gradients and the law at any noise", "none"),
+    "permutation": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
     REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; truncation, told"),
@@ -179,8 +185,8 @@ def _declare(program: CompiledProblem) -> dict[str, Declaration]:
     if known is None:
         known = vars(program)["_declared"] = {}
         for name, kind in _CLASSES.items():
-            reason = _foreign(name, program) or kind.obstacle(cast(Any, program)) or ""
-            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(cast(Any, program))
+            reason = _foreign(name, program) or kind.obstacle(program) or ""
+            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
     room = memory_limit()
     return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
@@ -311,5 +317,5 @@ def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, 
     known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
     key = (name, reduce, workers)
     if key not in known:
-        known[key] = _CLASSES[name](cast(Any, program), workers=workers)
+        known[key] = _CLASSES[name](program, workers=workers)
     return known[key]
