@@ -33,6 +33,7 @@ PACKAGES = (
     "jax",
     "pennylane-lightning",
     "tencirpauli",
+    "qutip",
     "pennylane",
 )
 

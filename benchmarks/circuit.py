@@ -13,12 +13,15 @@ from qiskit.quantum_info import SparsePauliOp
 import equinoise as eq
 
 __all__ = [
+    "ALIKE_DEPHASING",
+    "ALIKE_DOWN",
     "DAMPING",
     "cone_alone",
     "free_fermion_problem",
     "interacting_circuit",
     "interacting_problem",
     "layered_problem",
+    "permutation_problem",
     "random_angles",
     "wide_gradient",
     "wide_problem",
@@ -31,6 +34,9 @@ WIDE_DEPHASING = 0.01
 LONG_JUMPS = 5
 LONG_RATE = 0.0005
 LOCAL_RATE = 0.001
+# of the permutation-equivariant circuit; powers of two, for PIQS holds rates in single precision
+ALIKE_DEPHASING = 2**-9
+ALIKE_DOWN = 2**-8
 
 
 def interacting_circuit(num_qubits: int, double_layers: int) -> QuantumCircuit:
@@ -107,6 +113,17 @@ def free_fermion_problem(num_qubits: int, layers: int, seed: int = 0) -> eq.Prob
     ]
     circuit = eq.circuits.brickwork(num_qubits, layers, interaction="none")
     return eq.Problem(circuit, readout=readout, initial="neel", noise=eq.NoiseModel(dephasing=local + long))
+
+
+def permutation_problem(num_qubits: int, layers: int) -> eq.Problem:
+    """RX on all, RY on all, RZZ on all pairs in each layer; all start in |0>, dephase and decay, mean Z is read out."""
+    circuit = eq.circuits.permutation_equivariant(num_qubits, layers)
+    readout = SparsePauliOp.from_sparse_list([("Z", [q], 1 / num_qubits) for q in range(num_qubits)], num_qubits)
+    noise = eq.NoiseModel(
+        dephasing=[{"rate": ALIKE_DEPHASING, "weights": {q: 1.0}} for q in range(num_qubits)],
+        relaxation=[{"qubit": q, "down": ALIKE_DOWN} for q in range(num_qubits)],
+    )
+    return eq.Problem(circuit, readout=readout, initial="0" * num_qubits, noise=noise, symmetry="permutation")
 
 
 def random_angles(count: int, draws: int, seed: int) -> np.ndarray:

@@ -15,12 +15,14 @@ from benchmarks.circuit import (
     free_fermion_problem,
     interacting_problem,
     layered_problem,
+    permutation_problem,
     random_angles,
     wide_gradient,
     wide_problem,
 )
 from benchmarks.measure import peak_memory
 from equinoise.engines import replica
+from equinoise.engines.select import select_engine
 from equinoise.errors import MemoryLimitError
 
 Make = Callable[[], eq.Problem]
@@ -46,6 +48,30 @@ def free_fermion(num_qubits: int, layers: int, engine: str) -> dict[str, Any]:
     if gradient is not None:
         record["parameters"] = theta.size
         record["norm"] = float(np.linalg.norm(gradient))
+    return record
+
+
+def permutation(num_qubits: int, layers: int, scales: list[float]) -> dict[str, Any]:
+    """The permutation-equivariant circuit: seconds and peak memory of its first gradient, and seconds of later ones."""
+    seconds: list[float] = []
+
+    def run(problem: eq.Problem) -> Any:
+        angles = random_angles(len(problem.parameters), 1, seed=1)[0]
+        engine = select_engine(problem, "permutation")
+        first = engine.draw(angles, 1.0)
+        for scale in scales:
+            start = time.perf_counter()
+            engine.draw(angles, scale)
+            seconds.append(time.perf_counter() - start)
+        return first
+
+    record, draw = _measure(
+        lambda: permutation_problem(num_qubits, layers), run, warm=lambda: run(permutation_problem(4, 1))
+    )
+    if draw is not None:
+        later = seconds[len(scales) :]
+        record["seconds"] -= sum(later)
+        record |= {"later": later, "parameters": draw.gradient.size, "norm": float(np.linalg.norm(draw.gradient))}
     return record
 
 
@@ -121,6 +147,7 @@ TASKS = {
     "deep": deep,
     "free-fermion": free_fermion,
     "kappa-wide": kappa_wide,
+    "permutation": permutation,
     "replica-wide": replica_wide,
     "wide": wide,
 }

@@ -9,19 +9,21 @@ import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from equinoise.problem.pauli_sums import sparse_matrix
 from equinoise.problem.symmetry import Charge, PauliString
 
 __all__ = [
     "dense",
+    "entangled",
     "exchange_layers",
     "hubbard_layers",
     "ising_ring",
     "matrix_of",
     "mean_z",
     "permutation_layers",
+    "product_state",
     "superoperator",
 ]
 
@@ -86,6 +88,20 @@ def hubbard_layers(n, depth):
 def mean_z(n):
     """The mean of all Z."""
     return SparsePauliOp.from_sparse_list([("Z", [q], 1 / n) for q in range(n)], n)
+
+
+def product_state(n, seed=3):
+    """One-qubit states with every amplitude complex, all different."""
+    rng = np.random.default_rng(seed)
+    states = rng.normal(size=(n, 2)) + 1j * rng.normal(size=(n, 2))
+    return states / np.linalg.norm(states, axis=1)[:, None]
+
+
+def entangled(n, seed=5):
+    """A state vector with every amplitude complex."""
+    rng = np.random.default_rng(seed)
+    amplitudes = rng.normal(size=2**n) + 1j * rng.normal(size=2**n)
+    return Statevector(amplitudes / np.linalg.norm(amplitudes))
 
 
 def dense(operator, n):

@@ -7,6 +7,7 @@ from equinoise.diagnosis.diagnose import Diagnosis, diagnose
 from equinoise.engines.evaluate import expectation, gradient, gradient_variance
 from equinoise.errors import EquinoiseError
 from equinoise.law.law import law
+from equinoise.law.lie_variance import lie_algebraic_check, lie_algebraic_variance
 from equinoise.law.rates import aligned_rates
 from equinoise.problem import circuits, symmetry
 from equinoise.problem.ensemble import Ensemble
@@ -35,6 +36,8 @@ __all__ = [
     "gradient_variance",
     "law",
     "learn",
+    "lie_algebraic_check",
+    "lie_algebraic_variance",
     "load_circuit",
     "mitigation",
     "studies",

@@ -273,7 +273,7 @@ def test_intervals_hold_their_values(report):
         ({"seed": -1}, ParameterError, "seed must be a whole number >= 0, got -1"),
         ({"ensemble": "normal:-1"}, ParameterError, "cannot read the ensemble"),
         ({"ensemble": [[0.1]]}, ParameterError, "given parameter values have 1 columns"),
-        ({"engine": "magic"}, UnsupportedError, "no engine 'magic'; choose auto or one of: exact"),
+        ({"engine": "magic"}, UnsupportedError, "no engine 'magic'; choose auto or one of: commutant, exact"),
     ],
 )
 def test_bad_options_are_refused(options, error, text):

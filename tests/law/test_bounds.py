@@ -163,13 +163,25 @@ def test_other_noise_is_not_proved(noise, text):
     assert text in found.reason
 
 
-def test_charge_breaking_circuit_is_not_proved():
+@pytest.mark.parametrize("last", [True, False])
+def test_proof_asks_for_random_phases_and_not_for_the_charge(last):
+    """An RX between the last Z rotation and the slot undoes the condition; one at the start does not."""
     circuit = eq.circuits.brickwork(4, 3)
-    circuit.rx(Parameter("x"), 1)
-    stated = eq.Problem(circuit, readout="Z1", initial="neel", noise="dephasing:0.1", allow_broken=True)
+    turned = QuantumCircuit(4)
+    turned.rx(Parameter("x"), 1)
+    circuit = circuit.compose(turned, front=not last)
+    stated = eq.Problem(circuit, readout="Z1", initial="0101", noise="dephasing:0.1", allow_broken=True)
     found = status(stated)
-    assert not found.proved
-    assert "does not conserve the charge" in found.reason
+    assert found.proved is not last
+    reason = (
+        "qubit 1 has no Z rotation of its own next to the noise slot" if last else "an independent uniform Z rotation"
+    )
+    assert reason in found.reason
+
+
+def test_noise_that_breaks_the_charge_is_not_proved():
+    found = status(problem({"pauli": [{"pauli": "X1", "rate": 0.1}]}))
+    assert (found.proved, found.reason) == (False, "the noise is not diagonal dephasing, which the proof covers")
 
 
 def missing_rz(qubit, layer, depth=3):

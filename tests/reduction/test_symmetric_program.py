@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 import equinoise as eq
+from equinoise.engines import reference
 from equinoise.errors import UnsupportedError
 from equinoise.problem.symmetry import Charge, PauliString, Permutation, parse_symmetry
 from equinoise.reduction.commutant_dimension import commutant_dimension
@@ -82,6 +83,18 @@ def test_the_noises_matrix_over_strings_makes_its_superoperator(parts):
         both = right @ left
         out += value * (np.kron(left, right.T) - (np.kron(both, eye) + np.kron(eye, both.T)) / 2)
     np.testing.assert_allclose(out, superoperator(jump_sums(slot), N), atol=1e-12)
+
+
+@pytest.mark.parametrize("noise", NOISE, ids=str)
+def test_jumps_make_the_slow_twins_generator(noise):
+    circuit = permutation_layers(N, 1)
+    model = eq.NoiseModel.from_dict(noise)
+    problem = eq.Problem(circuit, "Z0", initial="000", noise=model, allow_broken=True)
+    generator = superoperator(jump_sums(slot_of(noise)), N).reshape((2**N,) * 4)
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(2**N, 2**N)) + 1j * rng.normal(size=(2**N, 2**N))
+    twin = sum(one.apply(x) for one in reference._generators(problem.slots[0], N))
+    np.testing.assert_allclose(np.einsum("abcd,cd->ab", generator, x), twin, atol=1e-12)
 
 
 def test_noise_on_one_qubit_leaves_the_permutations_of_the_others():

@@ -17,6 +17,7 @@ from equinoise.cli.statement import (
     Projected,
     Readout,
     Source,
+    SymmetryName,
     stated_problem,
 )
 
@@ -36,6 +37,7 @@ def advise(
     layout: Layout = None,
     free_angles: FreeAngles = False,
     allow_broken: AllowBroken = False,
+    symmetry: SymmetryName = "charge",
     scale: Annotated[
         float, typer.Option(metavar="S", help="Noise scale; 1 is the stated noise.", rich_help_panel=_SAMPLING)
     ] = 1.0,
@@ -74,7 +76,9 @@ def advise(
     with Waiting("preparing") as waiting:
         import equinoise as eq
 
-        problem = stated_problem(source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken)
+        problem = stated_problem(
+            source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken, symmetry
+        )
         found = eq.advise(
             problem,
             samples=samples,

@@ -17,6 +17,7 @@ from equinoise.cli.statement import (
     Projected,
     Readout,
     Source,
+    SymmetryName,
     stated_problem,
 )
 
@@ -41,6 +42,7 @@ def diagnose(
     layout: Layout = None,
     free_angles: FreeAngles = False,
     allow_broken: AllowBroken = False,
+    symmetry: SymmetryName = "charge",
     scale: Annotated[
         float,
         typer.Option(metavar="S", help="Noise scale of the verdict; 1 is the stated noise.", rich_help_panel=_SAMPLING),
@@ -62,7 +64,7 @@ def diagnose(
         str,
         typer.Option(
             metavar="NAME",
-            help="auto, or an engine's name: exact, free-fermion, trajectories (see equinoise engines).",
+            help="auto, or an engine's name: exact, free-fermion, permutation, ... (see equinoise engines).",
             rich_help_panel=_SAMPLING,
         ),
     ] = "auto",
@@ -149,7 +151,9 @@ def diagnose(
         import equinoise as eq
         from equinoise.errors import ParameterError
 
-        problem = stated_problem(source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken)
+        problem = stated_problem(
+            source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken, symmetry
+        )
         if not problem.parameters:
             raise ParameterError(
                 f"the circuit {source!r} has no parameters, so that it has no gradient. "

@@ -16,6 +16,7 @@ from equinoise.cli.statement import (
     Projected,
     Readout,
     Source,
+    SymmetryName,
     stated_problem,
 )
 
@@ -34,6 +35,7 @@ def engines(
     layout: Layout = None,
     free_angles: FreeAngles = False,
     allow_broken: AllowBroken = False,
+    symmetry: SymmetryName = "charge",
     samples: Annotated[
         int, typer.Option(metavar="N", min=1, help="Draws of the diagnosis for which auto would choose.")
     ] = 128,
@@ -62,7 +64,9 @@ def engines(
         from equinoise.diagnosis.diagnose import gradients_of
         from equinoise.engines.select import choose, declarations
 
-        problem = stated_problem(source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken)
+        problem = stated_problem(
+            source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken, symmetry
+        )
         found = declarations(problem)
         chosen, reason = choose(problem, draws=gradients_of(samples))
     rows = [{k: (None if isinstance(v, float) and math.isnan(v) else v) for k, v in asdict(d).items()} for d in found]

@@ -20,6 +20,7 @@ __all__ = [
     "Projected",
     "Readout",
     "Source",
+    "SymmetryName",
     "stated_noise",
     "stated_problem",
 ]
@@ -100,7 +101,19 @@ AllowBroken = Annotated[
     bool,
     typer.Option(
         "--allow-broken",
-        help="Where gates or readout break the charge, compute in the full space of the light cone.",
+        help="Where gates or readout break the symmetry, compute in the full space of the light cone.",
+        rich_help_panel=_PROBLEM,
+    ),
+]
+
+SymmetryName = Annotated[
+    str,
+    typer.Option(
+        "--symmetry",
+        metavar="NAME",
+        help="What the circuit keeps: charge, charges:0-3|4-7, parity (or parity:X), permutation (of blocks: "
+        "permutation:0-3|4-7), su2, translation, reflection, a permutation in cycles '(0 1)(2 3)', a Pauli string "
+        "X0X1Z2, or several joined by *. equinoise symmetries finds those that a circuit has.",
         rich_help_panel=_PROBLEM,
     ),
 ]
@@ -116,6 +129,7 @@ def stated_problem(
     layout: str | None,
     free_angles: bool,
     allow_broken: bool,
+    symmetry: str = "charge",
 ) -> Problem:
     """The problem that the options state."""
     import equinoise as eq
@@ -131,6 +145,7 @@ def stated_problem(
         projected=projected,
         charge=charge,
         allow_broken=allow_broken,
+        symmetry=symmetry,
     )
 
 

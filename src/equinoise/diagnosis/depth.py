@@ -16,7 +16,7 @@ from equinoise.problem.layers import Layer
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.problem import Problem
-from equinoise.reduction.program import compile_problem
+from equinoise.reduction.symmetric_program import compiled
 
 __all__ = ["GreatestDepth", "greatest_depth", "repeated", "repetition"]
 
@@ -100,6 +100,7 @@ def repeated(problem: Problem, depth: int, period: int) -> Problem:
         projected=problem.projected,
         charge=problem.charge,
         allow_broken=problem.allow_broken,
+        symmetry=problem.symmetry,
     )
 
 
@@ -149,7 +150,7 @@ def greatest_depth(
             return None
         result = gradient_variance(candidate, [scale], count, seed, ensemble, engine, workers=workers)
         used[depth] = (count, result.engine)
-        parameters = max(1, len(compile_problem(candidate).parameters))
+        parameters = max(1, len(compiled(candidate).parameters))
         return bool(np.sqrt(max(0.0, result.variance[0]) / parameters) >= threshold)
 
     def found(depth: int, at_least: bool) -> GreatestDepth:

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
 from equinoise.diagnosis.notebook import diagnosis_html, plot_diagnosis
+from equinoise.diagnosis.reduction_facts import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
-from equinoise.engines.engine import Engine
-from equinoise.engines.select import choose_engine, select_engine
+from equinoise.engines.select import choose_engine, reading_engine
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
 from equinoise.law.law_table import spectrum_numbers
@@ -117,6 +117,8 @@ class Diagnosis:
         problem: What was diagnosed.
         scale: Noise scale s of the verdict.
         equivariance: charge, sector, sector_dimension, noise_class, breaking.
+        symmetry: What was claimed and kept, its sectors, and what the noise does to them; see
+            :func:`equinoise.diagnosis.reduction_facts.symmetry_facts`.
         light_cone: qubits, width, dimension, full_dimension, charges, parameters.
         noiseless_rms: sqrt(V(0)/K), K parameters in the cone; per radian.
         noiseless_interval: 95 % bootstrap interval of it.
@@ -138,6 +140,7 @@ class Diagnosis:
     problem: Problem = field(repr=False)
     scale: float
     equivariance: dict[str, Any]
+    symmetry: dict[str, Any]
     light_cone: dict[str, Any]
     noiseless_rms: float
     noiseless_interval: Interval
@@ -165,6 +168,7 @@ class Diagnosis:
             "schema": SCHEMA,
             "scale": _finite(self.scale),
             "equivariance": self.equivariance,
+            "symmetry": self.symmetry,
             "light_cone": self.light_cone,
             "noiseless": {
                 "rms_gradient": self.noiseless_rms,
@@ -325,7 +329,7 @@ def diagnose(
     program = chosen.program
     count = max(1, len(program.parameters))
     measured = problem.as_read()
-    seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
+    seen = reading_engine(chosen, measured, workers)
     total = len(thetas)
     done = [0]
 
@@ -407,8 +411,9 @@ def diagnose(
     return Diagnosis(
         problem=problem,
         scale=s,
-        equivariance=_equivariance(chosen),
-        light_cone=_cone(chosen),
+        equivariance=equivariance_facts(chosen),
+        symmetry=symmetry_facts(chosen, result.fixed_point),
+        light_cone=cone_facts(chosen),
         noiseless_rms=noiseless_rms,
         noiseless_interval=noiseless_interval,
         noiseless_per_parameter=np.sqrt(first.per_parameter[0]),
@@ -423,7 +428,7 @@ def diagnose(
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(draws),
         seed=result.seed,
-        warnings=(*measured.warnings, *result.approximations, *_doubts(result), *silent),
+        warnings=(*measured.warnings, *symmetry_warnings(chosen), *result.approximations, *_doubts(result), *silent),
     )
 
 
@@ -444,34 +449,6 @@ class _Draw:
     first: FirstOrderDraw
     squares: Real
     variance: float
-
-
-def _equivariance(engine: Engine) -> dict[str, Any]:
-    program, problem = engine.program, engine.program.problem
-    breaking = [*problem.breaking, *program.noise_class.breaking]
-    if not problem.readout_conserves:
-        breaking.append(f"readout {problem.readout_label}")
-    n = problem.num_qubits
-    return {
-        "charge": "sum_i (1 - Z_i)/2",
-        "sector": problem.charge,
-        "sector_dimension": None if problem.charge is None else math.comb(n, problem.charge),
-        "noise_class": str(program.noise_class),
-        "conserving": not problem.breaking and problem.readout_conserves,
-        "breaking": breaking,
-    }
-
-
-def _cone(engine: Engine) -> dict[str, Any]:
-    program = engine.program
-    return {
-        "qubits": list(program.cone.qubits),
-        "width": program.width,
-        "charges": [q for q in program.charges if q is not None] or None,
-        "dimension": program.numbers,
-        "full_dimension": 4**program.problem.num_qubits,
-        "parameters": len(program.parameters),
-    }
 
 
 def _doubts(law: Law) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ class Channel:
         self.scale = scale
         self.orders = 3 if scale is None else 1
         self.idle = slot.empty or scale == 0
-        self.dephases_only = not (slot.relaxation or slot.depolarizing or slot.flips or slot.paulis)
+        self.dephases_only = slot.dephases_only
         self._masks: dict[int | None, Real] = {}
         self._sites = site_populations(slot, scale)
         self._pairs: list[tuple[tuple[int, int], Real, Real]] = []

@@ -8,8 +8,9 @@ parameter's derivative 2 Im Tr[A H rho] is read off on the way.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,6 +24,7 @@ from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, me
 from equinoise.errors import MemoryLimitError
 from equinoise.problem.pauli_sums import sparse_matrix
 from equinoise.reduction.commutant import Commutant
+from equinoise.reduction.compiled import IsotypicSector
 from equinoise.reduction.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic
 from equinoise.reduction.slot_program import SlotProgram
 from equinoise.reduction.slot_terms import SlotTerm, invariant_groups, slot_terms
@@ -56,7 +58,7 @@ class CommutantEngine(ExactAnswers):
     name = "commutant"
 
     def __init__(self, program: SymmetricProgram, workers: int | None = None) -> None:
-        check_serves(type(self), program)  # type: ignore[arg-type]
+        check_serves(type(self), program)
         self.program = program
         self.found: Isotypic = decomposed(program.symmetry)
         self._jumps: dict[tuple[object, ...], coo_array] = {}
@@ -125,9 +127,15 @@ class CommutantEngine(ExactAnswers):
         inner = self.found.basis.conj().T.tocsr() @ vectors
         irrep, _, _ = self.found.places
         weight = np.bincount(irrep, weights=np.sum(np.abs(inner) ** 2, axis=1), minlength=len(self.found.irreps))
-        reached = weight > 1e-24 * weight.sum()
+        return self._reached_from(np.flatnonzero(weight > 1e-24 * weight.sum()), self._terms.values())
+
+    def _reached_from(self, irreps: Iterable[int], slots: Iterable[Sequence[SlotTerm]]) -> tuple[int, ...]:
+        """The irreps to which the noise leads from some of them."""
+        irrep, _, _ = self.found.places
+        reached = np.zeros(len(self.found.irreps), dtype=bool)
+        reached[list(irreps)] = True
         graph = np.eye(reached.size, dtype=bool)
-        for terms in self._terms.values():
+        for terms in slots:
             for _, jump in (j for t in terms for j in t.jumps):
                 entries = self._transformed(jump)
                 graph[irrep[entries.row], irrep[entries.col]] = True
@@ -157,9 +165,8 @@ class CommutantEngine(ExactAnswers):
         kept = [blocks[k] for k in self.commutant.kept]
         return NoiseGenerator(self.commutant, self.commutant.couplings(jumps), kept, term.rates, term.bound)
 
-    def _channel(self, layer: int, scale: float) -> list[Exponential]:
+    def _channel(self, slot: SlotProgram, scale: float) -> list[Exponential]:
         """The noise of a slot at a scale, in the order in which it acts; built once."""
-        slot = self.program.slots[layer]
         if scale == 0:
             return []
         if (slot, scale) not in self._channels:
@@ -177,6 +184,52 @@ class CommutantEngine(ExactAnswers):
             self._single[slot] = [groups.get(id(t)) or self._generator(t) for t in self._terms[slot]]
         return self._single[slot]
 
+    # -- sectors, for the fixed point ------------------------------------------------------------------------------
+
+    @property
+    def kept_symmetry(self) -> str:
+        """What the noise keeps of the symmetry claimed."""
+        return str(self.program.symmetry)
+
+    @property
+    def sectors(self) -> tuple[IsotypicSector, ...]:
+        """The irreps that the noise reaches from the input."""
+        return tuple(IsotypicSector(i.label, i.multiplicity, i.dimension) for i in self.commutant.irreps)
+
+    def layer_states(self, theta: Real) -> list[list[Complex]]:
+        """The noiseless state after each layer, in every block."""
+        state, angles, out = self._input[None].copy(), self.program.angles(theta), []
+        for here in self._layers:
+            for move in here:
+                move.forward(state, move.prepared(angles))
+            out.append(self.commutant.split(state[0]))
+        return out
+
+    def limit(self, layer: int, state: list[Complex]) -> list[Complex]:
+        """What a slot's noise leaves of a state at s = infinity, on all cone qubits where the irreps held allow it."""
+        slot = self.program.unrestricted_slot(layer)
+        if slot not in self._terms:
+            terms = slot_terms(slot)
+            held = set(self.commutant.kept)
+            if not held.issuperset(self._reached_from(held, [terms])):
+                slot = self.program.slots[layer]
+            else:
+                self._terms[slot] = terms
+                self._groups[slot] = self._generators(invariant_groups(self.found, terms))
+        left = self.commutant.join(state)[None]
+        for channel in self._channel(slot, math.inf):
+            left = channel.forward(left)
+        return self.commutant.split(left[0])
+
+    def generator_blocks(self) -> list[list[Complex]]:
+        """The different generators of the circuit's steps."""
+        different = {frozenset(s.generator.items()): s.generator for s in self.program.steps}.values()
+        out = []
+        for generator in different:
+            blocks = self.found.twirled(self.found.transformed(sparse_matrix(generator, self.program.width)))
+            out.append([blocks[k].toarray() for k in self.commutant.kept])
+        return out
+
     # -- sweeps --------------------------------------------------------------------------------------------------
 
     def _forward(self, theta: Real, scale: float) -> tuple[list[list[Complex]], list[Complex], Complex]:
@@ -190,7 +243,7 @@ class CommutantEngine(ExactAnswers):
                 move.forward(state, unitary)
                 prepared.append(unitary)
                 kept.append(state.copy())
-            for channel in self._channel(layer, scale):
+            for channel in self._channel(self.program.slots[layer], scale):
                 state = channel.forward(state)
         return prepared, kept, state
 
@@ -201,7 +254,7 @@ class CommutantEngine(ExactAnswers):
         for layer, here in enumerate(self._layers):
             for move in here:
                 move.forward(state, move.prepared(angles))
-            for channel in self._channel(layer, scale):
+            for channel in self._channel(self.program.slots[layer], scale):
                 state = channel.forward(state)
         return _real_overlap(self._readout, state[0]), _real_overlap(self._square, state[0])
 
@@ -213,7 +266,7 @@ class CommutantEngine(ExactAnswers):
         by_step = np.zeros((1, len(self.program.steps)))
         number = len(self._moves)
         for layer in range(len(self._layers) - 1, -1, -1):
-            for channel in reversed(self._channel(layer, scale)):
+            for channel in reversed(self._channel(self.program.slots[layer], scale)):
                 adjoint = channel.backward(adjoint)
             for move in reversed(self._layers[layer]):
                 number -= 1

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,24 @@ import psutil
 
 from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
 from equinoise.errors import MemoryLimitError, UnsupportedError
+from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.program import Program
 
-__all__ = ["Cost", "Engine", "ExactAnswers", "about", "bounded", "check_serves", "memory_limit"]
+__all__ = [
+    "Cost",
+    "Engine",
+    "ExactAnswers",
+    "InBlocks",
+    "about",
+    "bounded",
+    "check_serves",
+    "held_sectors",
+    "kept_symmetry",
+    "memory_limit",
+]
 
 Real = npt.NDArray[np.float64]
+Blocks = list[npt.NDArray[np.complex128]]
 
 
 @dataclass(frozen=True)
@@ -49,19 +62,22 @@ class Engine(Protocol):
 
     name: str
     exact: bool
-    program: Program
     workers: int
+
+    @property
+    def program(self) -> CompiledProblem:
+        """The compiled problem."""
 
     @property
     def memory_bytes(self) -> int:
         """Estimated peak of one draw, in bytes."""
 
     @classmethod
-    def obstacle(cls, program: Program) -> str | None:
+    def obstacle(cls, program: Any) -> str | None:
         """Why a problem is not for this engine, and which one serves; None if it is."""
 
     @classmethod
-    def cost(cls, program: Program) -> Cost:
+    def cost(cls, program: Any) -> Cost:
         """Seconds and bytes of one draw, before any table is built."""
 
     def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
@@ -78,6 +94,45 @@ class Engine(Protocol):
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
         """sum_k g_k^2 at s = infinity; NaN where the engine does not have it."""
+
+
+@runtime_checkable
+class InBlocks(Protocol):
+    """An engine in the commutant of a symmetry: operators (+)_lambda X_lambda (x) 1_d are one matrix (m, m) per sector.
+
+    States are given with Tr X_lambda the weight of the sector, X_lambda/d being what stands in front of 1_d.
+    """
+
+    @property
+    def program(self) -> CompiledProblem:
+        """The compiled problem."""
+
+    @property
+    def kept_symmetry(self) -> str:
+        """The symmetry that it works with, in words."""
+
+    @property
+    def sectors(self) -> tuple[IsotypicSector, ...]:
+        """Those that it holds."""
+
+    def layer_states(self, theta: Real) -> list[Blocks]:
+        """The noiseless state after the unitaries of each layer."""
+
+    def limit(self, layer: int, state: Blocks) -> Blocks:
+        """What a slot's noise on all cone qubits leaves of a state at s = infinity."""
+
+    def generator_blocks(self) -> list[Blocks]:
+        """The different generators H of the circuit's steps."""
+
+
+def held_sectors(engine: Engine) -> tuple[IsotypicSector, ...]:
+    """The sectors in which an engine holds density matrices, sum m^2 complex numbers each."""
+    return engine.sectors if isinstance(engine, InBlocks) else cast(Program, engine.program).isotypic_sectors
+
+
+def kept_symmetry(engine: Engine) -> str:
+    """The symmetry that an engine works with, in words; "none" in the full space."""
+    return engine.kept_symmetry if isinstance(engine, InBlocks) else cast(Program, engine.program).kept_symmetry
 
 
 class ExactAnswers(ABC):
@@ -118,7 +173,7 @@ class ExactAnswers(ABC):
         )
 
 
-def check_serves(kind: type[Engine], program: Program) -> None:
+def check_serves(kind: type[Engine], program: CompiledProblem) -> None:
     """Refuses a problem that an engine cannot take.
 
     Raises:

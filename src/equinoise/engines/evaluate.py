@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
-from equinoise.engines.engine import Engine
+from equinoise.engines.engine import Engine, held_sectors, kept_symmetry
 from equinoise.engines.replica import average
 from equinoise.engines.select import averages, select_engine
 from equinoise.errors import ParameterError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
+from equinoise.reduction.program import Program
 
 __all__ = ["Expectation", "Gradient", "GradientVariance", "expectation", "gradient", "gradient_variance"]
 
@@ -55,7 +56,8 @@ class Gradient:
         standard_error: Shape (K,); zeros for an exact engine.
         scale: Noise scale s.
         engine: Engine used.
-        reduction: Cone qubits, charges held, and complex numbers of a density matrix in them.
+        reduction: Cone qubits, charges held (None for another symmetry), complex numbers of a density matrix in them,
+            and the symmetry that circuit and noise keep.
         samples: Trajectories averaged; 1 for an exact engine.
         seed: Of the trajectories; None for an exact engine.
     """
@@ -222,8 +224,9 @@ def gradient(
 
 def _reduction(engine: Engine) -> dict[str, Any]:
     program = engine.program
-    charges = tuple(q for q in program.charges if q is not None) or None
-    return {"qubits": program.cone.qubits, "charges": charges, "numbers": program.numbers}
+    charges = tuple(q for q in program.charges if q is not None) or None if isinstance(program, Program) else None
+    numbers = sum(sector.multiplicity**2 for sector in held_sectors(engine))
+    return {"qubits": program.cone.qubits, "charges": charges, "numbers": numbers, "symmetry": kept_symmetry(engine)}
 
 
 def gradient_variance(

@@ -8,22 +8,22 @@ backward, the readout is pulled through noise and steps.
 
 from __future__ import annotations
 
+import math
 import os
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.draws import Draw
 from equinoise.engines.engine import Cost, ExactAnswers, about, check_serves, memory_limit
-from equinoise.engines.spin_noise import Frame, SpinChannel, SpinGenerators
+from equinoise.engines.spin_frame import Frame
+from equinoise.engines.spin_noise import SpinChannel, SpinGenerators
 from equinoise.errors import MemoryLimitError, UnsupportedError
+from equinoise.problem.pauli_sums import Sum, multiplied
+from equinoise.reduction.compiled import IsotypicSector
 from equinoise.reduction.orbits import SymmetricSlot, symmetric_slot, symmetric_sum, totals
 from equinoise.reduction.spin_blocks import spin_blocks
-
-if TYPE_CHECKING:
-    from equinoise.reduction.steps import PauliSum
-    from equinoise.reduction.symmetric_program import SymmetricProgram
+from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["PermutationEngine"]
 
@@ -32,13 +32,11 @@ Complex = npt.NDArray[np.complex128]
 
 SERIES_ORDERS = 3
 # per step and number of a block of dimension d: matrix products of d operations, on one core; for estimates only
-SECONDS_PER_OPERATION = 2e-9
+SECONDS_PER_OPERATION = 1e-9
 # beyond it the 2^n amplitudes of an entangled input do not fit
 MOST_ENTANGLED = 20
 # beyond it the readout's square is not multiplied out term by term
 MOST_TERMS = 2000
-
-_PRODUCTS = {"XY": ("Z", 1j), "YZ": ("X", 1j), "ZX": ("Y", 1j), "YX": ("Z", -1j), "ZY": ("X", -1j), "XZ": ("Y", -1j)}
 
 
 class PermutationEngine(ExactAnswers):
@@ -49,8 +47,25 @@ class PermutationEngine(ExactAnswers):
         workers: Draws run at once. By default all processors, fewer when memory is short.
 
     Raises:
-        UnsupportedError: Circuit or noise differ from qubit to qubit.
+        UnsupportedError: Circuit or noise differ from qubit to qubit (see :meth:`obstacle`).
         MemoryLimitError: Not even one draw fits in memory.
+
+    Source:
+        Chase and Geremia, arXiv:0805.2911 (local noise on blocks of total spin); Shammah et al., arXiv:1805.05129
+        (PIQS). That a channel needs no matrix exponential of the whole space is derived in
+        :mod:`equinoise.engines.spin_noise`.
+
+    Example:
+        >>> import equinoise as eq
+        >>> from equinoise.reduction.symmetric_program import compiled
+        >>> circuit = eq.circuits.permutation_equivariant(50, depth=2)
+        >>> readout = "+".join(f"Z{q}" for q in range(50))
+        >>> noise = "relaxation:0.01"
+        >>> problem = eq.Problem(circuit, readout=readout, initial="0" * 50, noise=noise, symmetry="permutation")
+        >>> engine = PermutationEngine(compiled(problem))
+        >>> draw = engine.draw(problem.theta([0.1] * len(problem.parameters)), 1.0)
+        >>> round(draw.value, 6), engine.blocks.size
+        (48.893053, 23426)
     """
 
     name = "permutation"
@@ -104,6 +119,8 @@ class PermutationEngine(ExactAnswers):
                 return f"{error} (slot {layer}); {other}"
         if program.product is None and n > MOST_ENTANGLED:
             return f"an entangled input on {n} qubits has 2^{n} amplitudes; give a product state"
+        if symmetric_sum(program.readout, n) is None and not _same_on_all(program):
+            return f"neither readout nor input is the same on all qubits, so that no average over them is free; {other}"
         return None
 
     @classmethod
@@ -144,7 +161,7 @@ class PermutationEngine(ExactAnswers):
                 f"a readout of {len(readout)} terms that differ from qubit to qubit is too long to square. "
                 "Use a symmetric readout or fewer terms."
             )
-        return self.blocks.twirled({k: c.real for k, c in _squared(readout).items()})
+        return self.blocks.twirled(totals(_squared(readout)))
 
     def channel(self, layer: int, scale: float) -> SpinChannel:
         """The noise of a slot at a scale, built once."""
@@ -175,13 +192,13 @@ class PermutationEngine(ExactAnswers):
 
     def _forward(self, theta: Real, scale: float | None, orders: int, kept: list[Complex] | None = None) -> Complex:
         """The state after all slots; ``kept`` gets that after each step, in the step's basis."""
-        state = np.zeros((orders, self.blocks.size), dtype=np.complex128)
+        state: Complex = np.zeros((orders, self.blocks.size), dtype=np.complex128)
         state[0] = self.input
         angles = self._angles(theta)
         for layer, steps in enumerate(self._layers):
             for index in steps:
                 frame = self._frames[index]
-                turned = frame.enter(state) * np.exp(-1j * angles[index] * frame.gaps)
+                turned = frame.enter(state, angles[index])
                 if kept is not None:
                     kept.append(turned)
                 state = frame.leave(turned)
@@ -190,7 +207,7 @@ class PermutationEngine(ExactAnswers):
 
     def _gradient(self, theta: Real, scale: float | None, orders: int, kept: list[Complex]) -> Real:
         """The gradient of <<O|rho>> per order, shape (orders, K)."""
-        operator = np.zeros((orders, self.blocks.size), dtype=np.complex128)
+        operator: Complex = np.zeros((orders, self.blocks.size), dtype=np.complex128)
         operator[0] = self.readout
         angles = self._angles(theta)
         out = np.zeros((orders, theta.size))
@@ -204,14 +221,53 @@ class PermutationEngine(ExactAnswers):
                     slope = sum(_moment(turned[j], state[order - j], frame) for j in range(order + 1))
                     for k, coefficient in self.program.steps[index].angle.coefficients:
                         out[order, k] += coefficient * slope
-                operator = frame.leave(turned * np.exp(1j * angles[index] * frame.gaps))
+                operator = frame.leave(turned, angles[index])
         return out
+
+    def state(self, theta: Real, scale: float) -> Complex:
+        """The state after all slots, averaged over permutations: flat, blocks of ``self.blocks``."""
+        return np.asarray(self._forward(theta, scale, 1)[0])
+
+    # -- sectors, for the fixed point ------------------------------------------------------------------------------
+
+    @property
+    def kept_symmetry(self) -> str:
+        """All permutations, even where less was claimed."""
+        return "permutation"
+
+    @property
+    def sectors(self) -> tuple[IsotypicSector, ...]:
+        """Those of total spin J = n/2, n/2 - 1, ..."""
+        n = self.program.width
+        ways = [math.comb(n, k) - (math.comb(n, k - 1) if k else 0) for k in range(n // 2 + 1)]
+        dims = self.blocks.dims.tolist()
+        return tuple(IsotypicSector(f"J={(m - 1) / 2:g}", m, d) for m, d in zip(dims, ways, strict=True))
+
+    def layer_states(self, theta: Real) -> list[list[Complex]]:
+        """The noiseless state after each layer, in every block."""
+        state, angles, out = self.input[None], self._angles(theta), []
+        for steps in self._layers:
+            for index in steps:
+                frame = self._frames[index]
+                state = frame.leave(frame.enter(state, angles[index]))
+            out.append(self.blocks.split(state[0].copy()))
+        return out
+
+    def limit(self, layer: int, state: list[Complex]) -> list[Complex]:
+        """What a slot's noise leaves of a state at s = infinity."""
+        return self.blocks.split(self.channel(layer, math.inf).apply(self.blocks.join(state)[None])[0])
+
+    def generator_blocks(self) -> list[list[Complex]]:
+        """The different generators of the circuit's steps."""
+        n = self.program.width
+        sums = {tuple(sorted((symmetric_sum(s.generator, n) or {}).items())): None for s in self.program.steps}
+        return [list(self._operator(dict(one))) for one in sums]
 
     # -- quantities of one draw ------------------------------------------------------------------------------------
 
     def value(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> tuple[float, float]:
         """C(theta; s) and <O^2>."""
-        state = self._forward(theta, scale, 1)[0]
+        state = self.state(theta, scale)
         return _overlap(self.readout, state), _overlap(self.square, state)
 
     def draw(self, theta: Real, scale: float, rng: np.random.Generator | None = None) -> Draw:
@@ -239,20 +295,20 @@ class PermutationEngine(ExactAnswers):
         states = []
         for steps in self._layers:
             for index in steps:
-                state = self._step(state, index, -angles[index], -rates[index])
+                state = self._step(state, index, angles[index], rates[index])
             states.append(state)
         operator = np.stack([self.readout, np.zeros_like(self.readout)])
         found: list[list[float]] = []
         for layer in range(len(self._layers) - 1, -1, -1):
             found.append(self._shares(self.slots[layer], operator, states.pop()))
             for index in reversed(self._layers[layer]):
-                operator = self._step(operator, index, angles[index], rates[index])
+                operator = self._step(operator, index, -angles[index], -rates[index])
         return np.array([share for layer in reversed(found) for share in layer])
 
     def _step(self, pair: Complex, index: int, angle: float, rate: float) -> Complex:
         frame = self._frames[index]
-        turned = frame.enter(pair) * np.exp(1j * angle * frame.gaps)
-        turned[1] += 1j * rate * frame.gaps * turned[0]
+        turned = frame.enter(pair, angle)
+        turned[1] -= 1j * rate * frame.gaps * turned[0]
         return frame.leave(turned)
 
     def _shares(self, slot: SymmetricSlot, operator: Complex, state: Complex) -> list[float]:
@@ -262,6 +318,24 @@ class PermutationEngine(ExactAnswers):
             moved = self.generators.apply(kind, state, False)
             slopes[kind] = _overlap(operator[0], moved[1]) + _overlap(operator[1], moved[0])
         return [sum(rate * slopes[kind] for kind, rate in share) for share in slot.shares]
+
+
+def _same_on_all(program: SymmetricProgram) -> bool:
+    """Whether the input is the same after every exchange of two qubits."""
+    product = program.product
+    if product is not None:
+        overlaps = np.abs(np.asarray(product)[1:].conj() @ np.asarray(product)[0])
+        return bool(np.all(np.abs(overlaps - 1) < 1e-12))
+    vectors = np.asarray(program.input_vectors())
+    n = program.width
+    purity = np.linalg.norm(vectors.conj().T @ vectors) ** 2
+    for q in range(n - 1):
+        tensor = vectors.reshape(*(2,) * n, -1)
+        swapped = tensor.swapaxes(n - 1 - q, n - 2 - q).reshape(vectors.shape)
+        # Tr[rho^2] - Tr[rho P rho P] = |rho - P rho P|^2 / 2
+        if purity - np.linalg.norm(vectors.conj().T @ swapped) ** 2 > 1e-12 * purity:
+            return False
+    return True
 
 
 def _overlap(operator: Complex, state: Complex) -> float:
@@ -275,20 +349,12 @@ def _moment(operator: Complex, state: Complex, frame: Frame) -> float:
     return 2 * float(np.sum(frame.rows * (operator.real * state.imag - operator.imag * state.real)))
 
 
-def _squared(operator: PauliSum) -> dict[tuple[int, int, int], complex]:
-    """Sum of the coefficients of the strings of O^2 with so many letters X, Y, Z."""
-    out: dict[tuple[int, int, int], complex] = {}
+def _squared(operator: Sum) -> Sum:
+    """O^2 as a Pauli sum: what anticommutes cancels."""
+    out: Sum = {}
     for left, a in operator.items():
         for right, b in operator.items():
-            letters, factor = dict(left), complex(a * b)
-            for qubit, letter in right:
-                mine = letters.pop(qubit, None)
-                if mine is None:
-                    letters[qubit] = letter
-                elif mine != letter:
-                    letters[qubit], phase = _PRODUCTS[mine + letter]
-                    factor *= phase
-            names = list(letters.values())
-            counts = (names.count("X"), names.count("Y"), names.count("Z"))
-            out[counts] = out.get(counts, 0.0) + factor
+            power, string = multiplied(left, right)
+            if power % 2 == 0:
+                out[string] = out.get(string, 0.0) + (1 - power) * a * b
     return out

@@ -31,25 +31,28 @@ __all__ = [
     "choose_engine",
     "declarations",
     "exact_engine",
+    "reading_engine",
     "select_engine",
 ]
 
 _CLASSES: dict[str, type[Any]] = {  # each an Engine, on one kind of compiled problem
+    "commutant": CommutantEngine,
     "exact": ExactEngine,
     "free-fermion": FreeFermionEngine,
-    "commutant": CommutantEngine,
     "permutation": PermutationEngine,
     "state-vector": StateVectorEngine,
     "trajectories": TrajectoryEngine,
 }
 _EXACT = ("exact", "free-fermion", "commutant", "permutation")
+# the engine that takes any problem, with or without its symmetry
+FULL_SPACE = "exact"
 # averages over the ensemble, which has no single draws
 REPLICA = "replica"
 ENGINES = (*_CLASSES, REPLICA)
 _QUANTITIES = {
+    "commutant": ("values, gradients and the law at any noise", "none"),
     "exact": ("values, gradients and the law at any noise", "none"),
     "free-fermion": ("values, gradients and the law at any noise", "none"),
-    "commutant": ("values, gradients and the law at any noise", "none"),
     "permutation": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
@@ -125,9 +128,11 @@ def _foreign(engine: str, program: CompiledProblem) -> str:
     symmetry = program.problem.symmetry
     if program.problem.by_charge:
         return f"it is for other symmetries than the {symmetry}"
-    return f"it does not work with the symmetry {symmetry}" + (
-        ", of which gates or noise leave nothing" if isinstance(program, Program) else ""
-    )
+    if isinstance(program, Program):
+        return f"it does not work with the symmetry {symmetry}, of which gates or noise leave nothing"
+    if engine == FULL_SPACE:
+        return f"it does not use the symmetry {symmetry}; asked for by name it computes in the full space of the cone"
+    return f"it does not work with the symmetry {symmetry}"
 
 
 def averages(
@@ -279,6 +284,10 @@ def choose_engine(
     if engine == "auto":
         engine, reason = choose(problem, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless)
     program = compiled(problem, reduce=reduce)
+    if engine == FULL_SPACE and engine not in program.engines:
+        program, reason = compile_problem(problem), "asked for; in the full space of the light cone"
+    elif foreign := _foreign(engine, program):
+        raise UnsupportedError(f"the engine {engine!r} cannot serve this problem: {foreign}.")
     return Choice(_built(problem, program, engine, reduce, workers), reason)
 
 
@@ -293,6 +302,16 @@ def select_engine(
 ) -> Engine:
     """The engine of :func:`choose_engine`, without the reason."""
     return choose_engine(problem, engine, reduce=reduce, workers=workers, draws=draws, noiseless=noiseless).engine
+
+
+def reading_engine(chosen: Engine, measured: Problem, workers: int | None = None) -> Engine:
+    """The engine for a problem as it is read, ``problem.as_read()``, beside the one chosen for the problem itself."""
+    problem = chosen.program.problem
+    if measured is problem:
+        return chosen
+    # readings that break the symmetry that the engine works with leave another
+    name = chosen.name if measured.symmetry is problem.symmetry else "auto"
+    return select_engine(measured, name, workers=workers)
 
 
 def exact_engine(problem: Problem, *, reduce: bool = True, workers: int | None = None) -> ExactEngine:

@@ -3,7 +3,7 @@ r"""Compiled kernels of local noise on blocks of total spin: serial, GIL-free, o
 Element (k, x, y) of :class:`SpinBlocks` is <J, M| X |J, M'> with J = n/2 - k, M = n/2 - x, M' = n/2 - y. A sum over
 qubits sum_i sigma_i X sigma_i^dag, sigma one of Z, |0><1|, |1><0|, takes it to k (J as it is), k + 1 (J - 1) and k - 1
 (J + 1) with x and y moved alike, at coefficients that are products of a number for x and one for y, all given by
-Chase and Geremia, arXiv:0805.2911, eq. (19) ff.
+Chase and Geremia, arXiv:0805.2911
 """
 
 from __future__ import annotations
@@ -12,44 +12,18 @@ import numpy as np
 
 from equinoise.engines.kernels import jit
 
-__all__ = ["dephase", "dephasing_tables", "power_series", "sandwich", "sandwich_tables", "times_table"]
-
-# powers of s ||G|| <= 1 in exp(G): 1/20! is below rounding
-TAYLOR_ORDERS = 20
-
-
-def sandwich_tables(num_qubits: int, move: int):
-    """Coefficients of sum_i sigma_i X sigma_i^dag per target block (k, k + 1, k - 1), k and x: shape (3, blocks, n + 1).
-
-    Args:
-        num_qubits: n.
-        move: What sigma adds to x: 0 for Z, -1 for |0><1|, 1 for |1><0|.
-    """
-    n = num_qubits
-    out = np.zeros((3, n // 2 + 1, n + 1))
-    for k in range(n // 2 + 1):
-        j = n / 2 - k
-        x = np.arange(k, n - k + 1)
-        m = (n / 2 - x) * (-move or 1)  # the formulas of the two ladders are mirror images
-        if move == 0:
-            stay, lower, higher = 4 * m**2, 4 * (j**2 - m**2), 4 * ((j + 1) ** 2 - m**2)
-        else:
-            stay = (j - m) * (j + m + 1)
-            lower, higher = (j - m) * (j - m - 1), (j + m + 1) * (j + m + 2)
-        if j > 0:
-            out[0, k, x] = np.sqrt(stay * (n / 2 + 1) / (2 * j * (j + 1))) * (np.sign(m) if move == 0 else 1.0)
-        if j >= 1:
-            out[1, k, x] = np.sqrt(np.maximum(lower, 0.0) * (n / 2 + j + 1) / (2 * j * (2 * j + 1)))
-        if k > 0:
-            out[2, k, x] = np.sqrt(higher * k / (2 * (j + 1) * (2 * j + 1)))
-    return out
+__all__ = ["dephase", "phase", "power_series", "sandwich", "times_table", "turn"]
 
 
 @jit
 def sandwich(source, target, factor, tables, move, offsets, adjoint):
-    """Adds factor * sum_i sigma_i X sigma_i^dag to ``target``, or of the adjoint map (Heisenberg picture)."""
+    """Adds factor * sum_i sigma_i X sigma_i^dag to ``target``, or of the adjoint map (Heisenberg picture).
+
+    ``source`` and ``target`` are complex arrays seen as real ones, shape (orders, 2 size).
+    """
     blocks = offsets.size - 1
     n = tables.shape[2] - 1
+    twice = np.empty(2 * n + 2)
     for t in range(3):
         shift = t if t < 2 else -1
         for k in range(blocks):
@@ -58,23 +32,29 @@ def sandwich(source, target, factor, tables, move, offsets, adjoint):
                 continue
             dim, wide = n - 2 * k + 1, n - 2 * other + 1
             low = max(k, other - move)
-            high = min(n - k, n - other - move)
+            count = 2 * (min(n - k, n - other - move) - low + 1)
+            for y in range(count // 2):
+                twice[2 * y] = tables[t, k, low + y]
+                twice[2 * y + 1] = tables[t, k, low + y]
             for order in range(source.shape[0]):
-                for x in range(low, high + 1):
-                    here = offsets[k] + (x - k) * dim - k
-                    there = offsets[other] + (x + move - other) * wide + move - other
+                for x in range(low, low + count // 2):
+                    here = 2 * (offsets[k] + (x - k) * dim + low - k)
+                    there = 2 * (offsets[other] + (x + move - other) * wide + low + move - other)
                     c = factor * tables[t, k, x]
                     if adjoint:
-                        for y in range(low, high + 1):
-                            target[order, here + y] += c * tables[t, k, y] * source[order, there + y]
+                        a, b = target[order, here : here + count], source[order, there : there + count]
                     else:
-                        for y in range(low, high + 1):
-                            target[order, there + y] += c * tables[t, k, y] * source[order, here + y]
+                        a, b = target[order, there : there + count], source[order, here : here + count]
+                    for y in range(count):
+                        a[y] += c * twice[y] * b[y]
 
 
 @jit
 def power_series(state, factor, tables, move, offsets, adjoint):
-    """exp(factor L) X for L = sum_i sigma_i . sigma_i^dag with sigma^2 = 0, in place: at most n powers, all positive."""
+    """exp(factor L) X for L = sum_i sigma_i . sigma_i^dag with sigma^2 = 0, in place: at most n powers, all positive.
+
+    ``state`` is a complex array seen as a real one, shape (orders, 2 size).
+    """
     n = tables.shape[2] - 1
     term = state.copy()
     total = np.sum(np.abs(state))
@@ -108,7 +88,7 @@ def dephase(state, matrices, places, table, offsets, adjoint):
     for order in range(state.shape[0]):
         for x in range(n + 1):
             for y in range(n + 1):
-                count = min(min(x, n - x), min(y, n - y)) + 1
+                count = min(x, n - x, y, n - y) + 1
                 place = places[x, y]
                 for row in range(count):
                     total = 0j
@@ -122,89 +102,82 @@ def dephase(state, matrices, places, table, offsets, adjoint):
 
 
 @jit
-def dephasing_tables(tables, linear, square, lowest):
-    """exp(linear (S - n) + square (S^2 - n^2)/2 + lowest) for S = sum_i Z_i . Z_i, at each (x, y).
-
-    All elements of S - n off the diagonal are >= 0: scaling, a shift that makes the diagonal so too, a power series
-    and squarings add no terms of opposite sign (for ``square`` = 0), so tiny elements are as precise as large ones.
-
-    Args:
-        tables: Of the sandwich with Z.
-        linear: Rate times scale of Z on each qubit.
-        square: Of Z Z on each pair.
-        lowest: What is added to the exponent, shape (n + 1, n + 1).
-
-    Returns:
-        The matrices one after the other, and where that of (x, y) starts; those of mirror images are shared.
-    """
-    n = tables.shape[2] - 1
-    places = np.zeros((n + 1, n + 1), np.int64)
-    size = 0
-    for x in range(n // 2 + 1):
-        for y in range(x, n - x + 1):
-            places[x, y] = size
-            size += (x + 1) ** 2
-    for x in range(n + 1):
-        for y in range(n + 1):
-            a, b = x, y
-            if abs(n - 2 * a) < abs(n - 2 * b):
-                a, b = b, a
-            if 2 * a > n:
-                a, b = n - a, n - b
-            places[x, y] = places[a, b]
-    out = np.empty(size)
-    for x in range(n // 2 + 1):
-        count = x + 1
-        for y in range(x, n - x + 1):
-            s = np.zeros((count, count))
-            for k in range(count):
-                s[k, k] = tables[0, k, x] * tables[0, k, y]
-                if k + 1 < count:
-                    s[k + 1, k] = tables[1, k, x] * tables[1, k, y]
-                    s[k, k + 1] = tables[2, k + 1, x] * tables[2, k + 1, y]
-            g = linear * s
-            if square != 0:
-                g += square / 2 * _product(s, s)
-            constant = lowest[x, y] - linear * n - square * n * n / 2
-            least = 0.0
-            for k in range(count):
-                g[k, k] += constant
-                least = min(least, g[k, k])
-            for k in range(count):
-                g[k, k] -= least
-            norm = 0.0
-            for k in range(count):
-                norm = max(norm, np.sum(np.abs(g[:, k])))
-            halvings = 0
-            while norm > 1.0:
-                norm /= 2
-                halvings += 1
-            g *= 0.5**halvings
-            total = np.zeros((count, count))
-            for k in range(count):
-                total[k, k] = 1.0
-            term = total.copy()
-            for power in range(1, TAYLOR_ORDERS + 1):
-                term = _product(term, g) / power
-                total += term
-            total *= np.exp(least * 0.5**halvings)
-            for _ in range(halvings):
-                total = _product(total, total)
-            start = places[x, y]
-            for k in range(count):
-                for l in range(count):
-                    out[start + k * count + l] = total[k, l]
-    return out, places
+def phase(state, phases, offsets, starts):
+    """Multiplies element (i, j) of each block by p_i conj(p_j), in place; the blocks' p lie one after the other."""
+    for order in range(state.shape[0]):
+        for k in range(offsets.size - 1):
+            dim = starts[k + 1] - starts[k]
+            p = phases[starts[k] : starts[k + 1]]
+            block = state[order, offsets[k] : offsets[k + 1]].reshape(dim, dim)
+            for i in range(dim):
+                for j in range(dim):
+                    block[i, j] *= p[i] * np.conj(p[j])
 
 
 @jit
-def _product(a, b):
-    # not BLAS, which would start threads for large matrices
-    size = a.shape[0]
-    out = np.zeros((size, size))
-    for i in range(size):
-        for k in range(size):
-            if a[i, k] != 0:
-                for j in range(size):
-                    out[i, j] += a[i, k] * b[k, j]
-    return out
+def turn(state, out, left, right, before, after, offsets, starts):
+    """L (b^dag X b) R per block, times a_i conj(a_j); b = ``before`` and a = ``after`` are diagonal phases.
+
+    Args:
+        state: Shape (orders, size).
+        out: Likewise.
+        left: L of all blocks, real and imaginary part, shape (2, size), or (1, size) if real.
+        right: R likewise.
+        before: Shape (sum of dimensions,).
+        after: Likewise.
+        offsets: Where a block's elements start.
+        starts: Where its rows start among all rows.
+    """
+    largest = starts[1]
+    planes = np.empty((2, largest * largest))
+    half = np.empty((2, largest * largest))
+    whole = np.empty((2, largest * largest))
+    for order in range(state.shape[0]):
+        for k in range(offsets.size - 1):
+            dim = starts[k + 1] - starts[k]
+            here = slice(offsets[k], offsets[k + 1])
+            x = state[order, here].reshape(dim, dim)
+            y = out[order, here].reshape(dim, dim)
+            b, a = before[starts[k] : starts[k + 1]], after[starts[k] : starts[k + 1]]
+            split = planes[:, : dim * dim]
+            for i in range(dim):
+                for j in range(dim):
+                    value = np.conj(b[i]) * x[i, j] * b[j]
+                    split[0, i * dim + j] = value.real
+                    split[1, i * dim + j] = value.imag
+            one, two = half[:, : dim * dim], whole[:, : dim * dim]
+            one[:] = 0.0
+            two[:] = 0.0
+            for part in range(2):
+                _add_product(left[0, here], split[part], one[part], dim, 1.0)
+                if left.shape[0] == 2:
+                    _add_product(left[1, here], split[1 - part], one[part], dim, 2.0 * part - 1.0)
+            for part in range(2):
+                _add_product(one[part], right[0, here], two[part], dim, 1.0)
+                if right.shape[0] == 2:
+                    _add_product(one[1 - part], right[1, here], two[part], dim, 2.0 * part - 1.0)
+            for i in range(dim):
+                for j in range(dim):
+                    y[i, j] = a[i] * np.conj(a[j]) * complex(two[0, i * dim + j], two[1, i * dim + j])
+
+
+@jit
+def _add_product(a, b, target, dim, sign):
+    """Adds sign * A B, all flat; four rows of B at a time. Not BLAS, whose threads would fight the draws."""
+    for i in range(dim):
+        row = target[i * dim : (i + 1) * dim]
+        k = 0
+        while k + 4 <= dim:
+            c0, c1 = sign * a[i * dim + k], sign * a[i * dim + k + 1]
+            c2, c3 = sign * a[i * dim + k + 2], sign * a[i * dim + k + 3]
+            b0, b1 = b[k * dim : (k + 1) * dim], b[(k + 1) * dim : (k + 2) * dim]
+            b2, b3 = b[(k + 2) * dim : (k + 3) * dim], b[(k + 3) * dim : (k + 4) * dim]
+            for j in range(dim):
+                row[j] += c0 * b0[j] + c1 * b1[j] + c2 * b2[j] + c3 * b3[j]
+            k += 4
+        while k < dim:
+            c = sign * a[i * dim + k]
+            last = b[k * dim : (k + 1) * dim]
+            for j in range(dim):
+                row[j] += c * last[j]
+            k += 1

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines import spin_kernels as kernels
+from equinoise.engines.spin_frame import Frame, frame_of
+from equinoise.engines.spin_tables import dephasing, sandwich_tables
 from equinoise.reduction.orbits import SymmetricSlot
-from equinoise.reduction.spin_blocks import SpinBlocks, spin_blocks
+from equinoise.reduction.spin_blocks import spin_blocks
 
-__all__ = ["Frame", "SpinChannel", "SpinGenerators", "frame_of"]
+__all__ = ["SpinChannel", "SpinGenerators"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -33,67 +34,6 @@ LIMIT = 42.0
 STEP = 8.0
 
 
-class Frame:
-    """An eigenbasis of an operator in every block.
-
-    Attributes:
-        values: Eigenvalues in every block.
-        vectors: Columns in every block; None where the operator is diagonal.
-    """
-
-    def __init__(self, blocks: SpinBlocks, operator: tuple[Complex, ...]) -> None:
-        self.blocks = blocks
-        largest = max(float(np.abs(h).max(initial=0.0)) for h in operator)
-        diagonal = all(np.abs(h - np.diag(np.diagonal(h))).max(initial=0.0) <= 1e-13 * largest for h in operator)
-        self.vectors: list[Complex] | None = None
-        if diagonal:
-            self.values = [np.diagonal(h).real.copy() for h in operator]
-            return
-        real = all(np.abs(h.imag).max(initial=0.0) <= 1e-13 * largest for h in operator)
-        pairs = [np.linalg.eigh(h.real if real else h) for h in operator]
-        self.values = [np.asarray(values) for values, _ in pairs]
-        self.vectors = [np.ascontiguousarray(vectors, dtype=np.complex128) for _, vectors in pairs]
-
-    def enter(self, state: Complex) -> Complex:
-        """V^dag X V."""
-        return state if self.vectors is None else self._turn(state, [v.conj().T for v in self.vectors], self.vectors)
-
-    def leave(self, state: Complex) -> Complex:
-        """V X V^dag."""
-        return state if self.vectors is None else self._turn(state, self.vectors, [v.conj().T for v in self.vectors])
-
-    def _turn(self, state: Complex, left: list[Complex], right: list[Complex]) -> Complex:
-        out = np.empty_like(state)
-        for x, y, a, b in zip(self.blocks.split(state), self.blocks.split(out), left, right, strict=True):
-            np.matmul(np.matmul(a, x), b, out=y)
-        return out
-
-    @cached_property
-    def gaps(self) -> Real:
-        """h_i - h_j of every element, flat."""
-        return np.concatenate([np.subtract.outer(h, h).ravel() for h in self.values])
-
-    @cached_property
-    def rows(self) -> Real:
-        """h_i of every element (i, j), flat."""
-        return np.concatenate([np.repeat(h, h.size) for h in self.values])
-
-
-@lru_cache(maxsize=16)
-def frame_of(num_qubits: int, letter: str) -> Frame:
-    """The frame in which X or Y is what Z is in the usual one: a rotation, the same in every block."""
-    blocks = spin_blocks(num_qubits)
-    frame = Frame(blocks, tuple(-s for s in blocks.spin["X"]))  # eigenvalues ascend, rows go from M = J down
-    vectors = []
-    for v, z in zip(frame.vectors or [], blocks.spin["Z"], strict=True):
-        # eigenvectors come with any sign; those of a rotation have positive ladder elements of J_z
-        steps = np.sign(np.sum(v[:, 1:] * (z @ v[:, :-1]), axis=0).real)
-        signed = v * np.concatenate([[1.0], np.cumprod(steps)])
-        vectors.append(signed if letter == "X" else 1j ** np.arange(v.shape[0])[:, None] * signed)
-    frame.vectors = vectors
-    return frame
-
-
 class SpinGenerators:
     """The generators of every kind at rate 1, on flat arrays of shape (orders, size)."""
 
@@ -101,7 +41,7 @@ class SpinGenerators:
         self.num_qubits = n = num_qubits
         self.blocks = spin_blocks(n)
         self.offsets = self.blocks.offsets
-        self.tables = {move: kernels.sandwich_tables(n, move) for move in (0, -1, 1)}
+        self.tables = {move: sandwich_tables(n, move) for move in (0, -1, 1)}
         x = np.arange(n + 1)
         self.ones = np.add.outer(x, x) / 2
         self.difference = np.subtract.outer(x, x).astype(np.float64)
@@ -109,7 +49,9 @@ class SpinGenerators:
     def sandwich(self, state: Complex, move: int, adjoint: bool) -> Complex:
         """sum_i sigma_i X sigma_i^dag (0: Z, -1: |0><1|, 1: |1><0|), or the adjoint map."""
         out = np.zeros_like(state)
-        kernels.sandwich(state, out, 1.0, self.tables[move], move, self.offsets, adjoint)
+        kernels.sandwich(
+            state.view(np.float64), out.view(np.float64), 1.0, self.tables[move], move, self.offsets, adjoint
+        )
         return out
 
     def letters(self, state: Complex, letter: str, adjoint: bool) -> Complex:
@@ -136,18 +78,20 @@ class SpinGenerators:
         n = self.num_qubits
         if kind == "reset":
             # sum_{i<j} R_i R_j with R_i = Tr_i (x) 1/2 = (1 + X_i . X_i + Y_i . Y_i + Z_i . Z_i)/4 = R_i^2
-            def reset(x: Complex) -> Complex:
-                return (sum((self.letters(x, a, adjoint) for a in "XYZ"), np.zeros_like(x)) + n * x) / 4
-
-            once = reset(state)
-            return (reset(once) - once) / 2
-        a, b = kind
+            once = self._one_reset(state, adjoint)
+            return (self._one_reset(once, adjoint) - once) / 2
+        a, b = kind[0], kind[1]
         once = self.letters(state, a, adjoint)
         twice = self.letters(once, b, adjoint)
         if a == b:
             return (twice - n * state) / 2
         (third,) = set("XYZ") - set(kind)
         return twice - self.letters(state, third, adjoint)
+
+    def _one_reset(self, state: Complex, adjoint: bool) -> Complex:
+        """sum_i R_i, by X . X + Y . Y = 2 (|0><1| . |1><0| + |1><0| . |0><1|)."""
+        ladders = self.sandwich(state, -1, adjoint) + self.sandwich(state, 1, adjoint)
+        return (self.sandwich(state, 0, adjoint) + 2 * ladders + self.num_qubits * state) / 4
 
     def weight(self, kind: str) -> float:
         """What the completely positive part of a pair kind multiplies the trace by: its number of places."""
@@ -198,7 +142,7 @@ class SpinChannel:
             if second.get(letter, 0.0) or second.get(2 * letter, 0.0):
                 step = self._dephasing(second.get(letter, 0.0), second.get(2 * letter, 0.0), 0.0, 1.0, 1.0, scale)
                 frame = frame_of(generators.num_qubits, letter)
-                self.steps.append(lambda x, adjoint, f=frame, step=step: f.leave(step(f.enter(x), adjoint)))
+                self.steps.append(_turned(frame, step))
         mixed = {kind: second[kind] for kind in ("XY", "XZ", "YZ", "reset") if second.get(kind, 0.0)}
         if mixed:
             self.steps.append(self._series(mixed, scale))
@@ -243,7 +187,7 @@ class SpinChannel:
 
         def step(state: Complex, adjoint: bool) -> Complex:
             out = state.copy()
-            kernels.power_series(out, factor, tables, move, self.offsets, adjoint)
+            kernels.power_series(out.view(np.float64), factor, tables, move, self.offsets, adjoint)
             return out
 
         return step
@@ -269,11 +213,11 @@ class SpinChannel:
         gap = sum(gaps) if collective >= 0 else min(g for g in gaps if g > 0)
         capped = min(scale, LIMIT / gap)
         tables = self.generators.tables[0]
-        matrices, places = kernels.dephasing_tables(tables, z * capped, zz * capped, least * capped)
+        mixing = dephasing(tables, z * capped, zz * capped, least * capped)
 
         def step(state: Complex, adjoint: bool) -> Complex:
             out = state.copy()
-            kernels.dephase(out, matrices, places, table, self.offsets, adjoint)
+            kernels.dephase(out, mixing.matrices, mixing.places, table, self.offsets, adjoint)
             return out
 
         return step
@@ -285,6 +229,8 @@ class SpinChannel:
         weight = sum(rate * generators.weight(kind) for kind, rate in rates.items())
         # the slowest decay is that of one letter
         slowest = min(_slowest(rates, n), weight) or weight
+        if set(rates) == {"reset"} and scale * slowest >= LIMIT:
+            return self._mixed()
         exponent = min(scale, LIMIT / slowest) * weight
         repeats = math.ceil(exponent / STEP)
         each = exponent / repeats
@@ -306,6 +252,25 @@ class SpinChannel:
 
         return step
 
+    def _mixed(self) -> Callable[[Complex, bool], Complex]:
+        """Tr(X) 1/2^n."""
+        blocks, n = self.generators.blocks, self.generators.num_qubits
+        ways = [(math.comb(n, k) - (math.comb(n, k - 1) if k else 0)) / 2**n for k in range(blocks.dims.size)]
+        one = blocks.join([np.eye(d, dtype=np.complex128) for d in blocks.dims.tolist()])
+        rest = blocks.join(
+            [w * np.eye(d, dtype=np.complex128) for w, d in zip(ways, blocks.dims.tolist(), strict=True)]
+        )
+
+        def step(state: Complex, adjoint: bool) -> Complex:
+            read, made = (rest, one) if adjoint else (one, rest)
+            return np.asarray(np.sum(read * state, axis=1)[:, None] * made)
+
+        return step
+
+
+def _turned(frame: Frame, step: Callable[[Complex, bool], Complex]) -> Callable[[Complex, bool], Complex]:
+    return lambda state, adjoint: frame.leave(step(frame.enter(state), adjoint))
+
 
 def _slowest(rates: dict[str, float], n: int) -> float:
     """The least decay rate above zero of the Pauli strings, by their numbers of X, Y, Z."""
@@ -318,7 +283,7 @@ def _slowest(rates: dict[str, float], n: int) -> float:
         if kind == "reset":
             total += rate * (n * (n - 1) - free * (free - 1)) / 2
         else:
-            a, b = kind
+            a, b = kind[0], kind[1]
             (third,) = set("XYZ") - set(kind)
             total += rate * (n * (n - 1) - sums[a] * sums[b] + sums[third])
     decays = total[inside]

@@ -1,35 +1,43 @@
 """The two-sided certificate on the survival, and the condition under which it is proved.
 
 In an ensemble in which each qubit carries an independent uniform Z rotation next to every noise slot, only equal
-histories of charge differences interfere, so for diagonal dephasing V(s)/V(0) is the integral of exp(-2 s Gamma) over a
-positive measure: completely monotone and log-convex. Phases correlated in time are Gaussian too and give each history a
-rate of its own, half the variance of its phase, so that the same holds for them.
+histories of charge differences dz = z_x - z_y interfere, so for diagonal dephasing V(s)/V(0) is the integral of
+exp(-2 s Gamma) over a positive measure: completely monotone and log-convex. Phases correlated in time are Gaussian too
+and give each history a rate of its own, half the variance of its phase, so that the same holds for them.
+
+No symmetry enters: at a slot both the rotations and the noise are diagonal and act on |x><y| through dz alone, whatever
+the gates between the slots do. It holds for circuits that conserve parity, or nothing, as for those that conserve the
+charge; and with rotations shared by several qubits (permutation-equivariant circuits) where the noise is a sum over the
+same qubits. See :mod:`equinoise.law.random_phases`.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import Counter
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.law.random_phases import random_phases, shared_phases
 from equinoise.law.resummed import leading_order_survival
-from equinoise.problem.blocks import Block
 from equinoise.problem.ensemble import Ensemble
-from equinoise.problem.gates import Rotation
-from equinoise.problem.problem import Problem
+from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.processes import greatest_process_rate
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot_program import SlotProgram
+from equinoise.reduction.slot_program import SlotProgram, jump_weights
+from equinoise.reduction.symmetric_program import SymmetricProgram
 
-__all__ = ["Certificate", "certificate", "greatest_rate", "least_rate", "random_phases", "survival_bounds"]
+__all__ = ["Certificate", "certificate", "greatest_rate", "least_rate", "survival_bounds"]
 
 Real = npt.NDArray[np.float64]
 
 # up to this dimension the rates of all elements of a block are tabulated
 _TABULATED = 1000
+# up to this many qubits those of all charge differences
+_TABULATED_QUBITS = 8
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,22 @@ def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float
     return np.sqrt(np.clip(lower, 0, 1)), np.sqrt(np.clip(upper, 0, 1))
 
 
-def greatest_rate(program: Program) -> float:
+def greatest_rate(program: CompiledProblem) -> float:
     """Gmax: the sum over slots of the largest decay rate of any element |x><y| that the readout can see there.
 
     The readout is the identity on qubits that it does not see in a slot, so x and y agree on those. Where they agree,
     populations relax at down + up, twice the rate of the coherence, and depolarize at the same rate as it. In large
     sectors an upper bound of it, which loosens the chord and keeps it true; likewise for noise correlated in time.
+
+    For another symmetry than the charge an upper bound of the generator's largest decay rate on the commutant: that on
+    all operators, for jumps that are felt there at all.
     """
+    if isinstance(program, SymmetricProgram):
+        return float(sum(_history_rates(*slot)[1] for slot in _felt_slots(program)))
+    return _greatest_in_blocks(cast(Program, program))
+
+
+def _greatest_in_blocks(program: Program) -> float:
     largest: dict[tuple[SlotProgram, frozenset[int]], float] = {}
     tabulated = max(program.dimensions) <= _TABULATED
     for slot, seen in zip(program.slots, program.cone.seen, strict=True):
@@ -106,12 +123,19 @@ def greatest_rate(program: Program) -> float:
     return float(white + correlated)
 
 
-def least_rate(program: Program) -> float:
+def least_rate(program: CompiledProblem) -> float:
     """A rate above 0 that no decaying history's total is below: the smallest of any visible element in any slot.
 
     A history that decays does so in one slot at least, and no rate is negative. 0 where it is not known: for other
     noise than diagonal dephasing, noise correlated in time, and sectors too large to be tabulated.
     """
+    if isinstance(program, SymmetricProgram):
+        smallest = min((_history_rates(*slot)[0] for slot in _felt_slots(program)), default=0.0)
+        return smallest if program.dephases_only else 0.0
+    return _least_in_blocks(cast(Program, program))
+
+
+def _least_in_blocks(program: Program) -> float:
     if program.noise_class != "strong" or program.processes or max(program.dimensions) > _TABULATED:
         return 0.0
     smallest = math.inf
@@ -120,6 +144,30 @@ def least_rate(program: Program) -> float:
             rates = program.coherence_rates(slot, charge)[_agreeing(program, seen, charge)]
             smallest = min(smallest, float(rates[rates > 0].min(initial=math.inf)))
     return smallest if math.isfinite(smallest) else 0.0
+
+
+def _felt_slots(program: SymmetricProgram) -> list[tuple[SlotProgram, tuple[int, ...]]]:
+    """Per noisy slot what of it is felt in the commutant, and the cone's qubits that the readout sees there."""
+    place = {q: i for i, q in enumerate(program.cone.qubits)}
+    out = []
+    for slot, seen in zip(program.felt_slots, program.cone.seen, strict=True):
+        if not slot.empty:
+            out.append((slot, tuple(sorted(place[q] for q in seen))))
+    return out
+
+
+def _history_rates(slot: SlotProgram, seen: tuple[int, ...]) -> tuple[float, float]:
+    """The least rate above 0 and the greatest of any dz on the seen qubits; where not tabulated, 0 and a bound."""
+    if len(seen) > _TABULATED_QUBITS or not slot.dephases_only:
+        return 0.0, _rate_bound(slot, len(seen), full=True)
+    differences = np.array(list(itertools.product((0.0, 2.0, -2.0), repeat=len(seen))))
+    weights = jump_weights(slot, 1 + max(seen))[:, list(seen)]
+    rates = np.zeros(len(differences))
+    for row, (rate, _, parity) in zip(weights, slot.jumps, strict=True):
+        odd = np.count_nonzero(differences[:, row != 0], axis=1) % 2
+        rates += rate * (2.0 * odd if parity else (differences @ row) ** 2 / 2)
+    greatest = float(rates.max())
+    return float(rates[rates > 1e-13 * greatest].min(initial=greatest)), greatest
 
 
 def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
@@ -172,59 +220,32 @@ def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -
     return np.asarray(out)
 
 
-def certificate(program: Program, ensemble: Ensemble) -> Certificate:
+def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     """Whether the survival bounds are proved for this noise and ensemble."""
     greatest = greatest_rate(program)
-    if program.noise_class not in ("none", "strong"):
-        return Certificate(
-            False, f"the noise is {program.noise_class}ly symmetric; the proof covers diagonal dephasing", greatest
-        )
-    if program.full:
-        return Certificate(False, "the circuit or readout does not conserve the charge", greatest)
+    if isinstance(program, SymmetricProgram) and greatest == 0:
+        return Certificate(True, _nothing_felt(program), 0.0)
+    by_charge = program.problem.by_charge
+    if not program.dephases_only:
+        kind = "not diagonal dephasing, which the proof covers"
+        if by_charge and program.noise_class == "weak":
+            kind = "weakly symmetric; the proof covers diagonal dephasing"
+        return Certificate(False, f"the noise is {kind}", greatest)
     if ensemble.kind != "uniform":
         return Certificate(False, f"the ensemble is {ensemble.describe()}, not uniform", greatest)
+    rotation = "an independent uniform Z rotation on each qubit"
     missing = random_phases(program.problem, program)
+    if missing is not None and not by_charge:
+        rotation = "independent uniform Z rotations, on several qubits each, that span the noise's jumps"
+        missing = shared_phases(program)
     if missing is not None:
         return Certificate(False, missing, greatest)
-    return Certificate(
-        True,
-        "diagonal dephasing, and an independent uniform Z rotation on each qubit at every noise slot",
-        greatest,
-        least_rate(program),
+    return Certificate(True, f"diagonal dephasing, and {rotation} at every noise slot", greatest, least_rate(program))
+
+
+def _nothing_felt(program: SymmetricProgram) -> str:
+    if program.noise_class == "none":
+        return "there is no noise that the readout sees"
+    return (
+        f"no operator that commutes with {program.symmetry} feels this noise, so that every gradient is as without it"
     )
-
-
-def random_phases(problem: Problem, program: Program) -> str | None:
-    """Whether each qubit that the readout sees carries its own Z rotation next to every noisy slot; the gap, or None.
-
-    A rotation counts in the slot's own layer after the last gate that is not diagonal, or in the next layer before the
-    first one, if its parameter enters no other gate.
-    """
-    uses: Counter[int] = Counter()
-    for layer in problem.layers:
-        for block in layer.blocks:
-            uses.update(k for r in block.rotations for k, _ in r.angle.coefficients)
-    for number, slot in enumerate(program.slots):
-        if slot.empty and not any(process.coefficients[number].any() for process in program.processes):
-            continue
-        after = problem.layers[number + 1].blocks if number + 1 < len(problem.layers) else ()
-        for qubit in sorted(program.cone.seen[number]):
-            before = _wire(problem.layers[number].blocks, qubit)[::-1]
-            if not (_has_own_phase(before, uses) or _has_own_phase(_wire(after, qubit), uses)):
-                return f"qubit {qubit} has no Z rotation of its own next to the noise slot of layer {number}"
-    return None
-
-
-def _wire(blocks: tuple[Block, ...], qubit: int) -> list[Rotation]:
-    return [r for block in blocks for r in block.rotations if qubit in r.qubits]
-
-
-def _has_own_phase(rotations: list[Rotation], uses: Counter[int]) -> bool:
-    for rotation in rotations:
-        generator = rotation.generator
-        if np.abs(generator - np.diag(np.diag(generator))).max() > 1e-12:
-            return False
-        own = [k for k, _ in rotation.angle.coefficients]
-        if len(rotation.qubits) == 1 and len(own) == 1 and uses[own[0]] == 1:
-            return True
-    return False

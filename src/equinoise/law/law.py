@@ -173,7 +173,7 @@ def law_from_draws(
         columns = np.stack([first.square, first.slope, frozen], axis=1)
         kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
         share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)
-    lasting = lasting_share(kappa, moment, share, dephasing=program.noise_class in ("none", "strong"))
+    lasting = lasting_share(kappa, moment, share, dephasing=program.dephases_only)
     spread = rate_variance(kappa, moment, lasting)
     if not engine.exact:
         notes.append(f"kappa and its budget are sampled (engine {engine.name})")
@@ -315,8 +315,7 @@ def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage
     with np.errstate(divide="ignore", invalid="ignore"):
         per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
     share = found.fixed_point_share
-    dephasing = program.noise_class in ("none", "strong")
-    lasting = lasting_share(found.kappa, found.second_moment, share, dephasing=dephasing)
+    lasting = lasting_share(found.kappa, found.second_moment, share, dephasing=program.dephases_only)
     notes = ["averaged over the ensemble without sampling"]
     if found.bond:
         left = found.kappa_error / abs(found.kappa) if found.kappa else 0.0

@@ -15,6 +15,7 @@ from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import UnsupportedError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
+from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program
 
 __all__ = [
@@ -95,7 +96,7 @@ class FirstOrder:
         """m2 = V''(0) / (4 V(0)), V'' = 2 E sum (g'^2 + g g'')."""
         return float(self.curvature.mean() / (2 * self.square.mean()))
 
-    def entries(self, program: Program) -> tuple[BudgetEntry, ...]:
+    def entries(self, program: CompiledProblem) -> tuple[BudgetEntry, ...]:
         """The budget, in slot order; equal places and mechanisms merged."""
         merged: dict[tuple[int, tuple[int, ...], str], Real] = {}
         for j, term in enumerate(program.budget_terms):
@@ -220,7 +221,7 @@ def aligned_rates(
         progress: Called with 1 after each draw.
 
     Raises:
-        UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the charge.
+        UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the symmetry.
         MemoryLimitError: The exact engine, which this needs, does not fit.
 
     Source:
@@ -228,10 +229,11 @@ def aligned_rates(
     """
     chosen = exact_engine(problem, workers=workers)
     program = chosen.program
-    if program.noise_class not in ("none", "strong") or program.full:
+    if not program.dephases_only or (program.full and problem.by_charge):
         raise UnsupportedError(
             f"the Rayleigh form holds for diagonal dephasing of a conserving circuit; this noise is "
-            f"{program.noise_class}. Use equinoise.law, whose kappa holds for any noise."
+            f"{program.noise_class if problem.by_charge else 'not diagonal'}. Use equinoise.law, whose kappa holds for "
+            "any noise."
         )
     thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
     modes = [_modes(program, number) for number in range(len(program.layers))]

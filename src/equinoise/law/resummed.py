@@ -62,7 +62,7 @@ def lasting_share(kappa: float, second_moment: float, fixed_point_share: float, 
         kappa: -(1/2) d ln V/ds at 0.
         second_moment: m2 = V''(0) / (4 V(0)); NaN if unknown.
         fixed_point_share: w0 = V(inf)/V(0); NaN if unknown, and the share is then 0.
-        dephasing: Whether the noise conserves the charge strongly.
+        dephasing: Whether every jump of the noise is diagonal.
 
     Example:
         >>> lasting_share(0.1, 0.02, 0.4, dephasing=True), lasting_share(0.4, 0.2, 1.06, dephasing=False)

@@ -163,6 +163,7 @@ def framed_problem(
             projected=problem.projected,
             charge=problem.charge,
             allow_broken=problem.allow_broken,
+            symmetry=problem.symmetry,
         )
     except SymmetryError as error:
         raise CircuitError(

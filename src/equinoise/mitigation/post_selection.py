@@ -74,6 +74,11 @@ def post_selection(problem: Problem, *, draws: float = 1, workers: int | None = 
         MemoryLimitError: The noise changes the charge and all qubits do not fit.
         UnsupportedError: The noise is correlated in time and something else changes the charge.
     """
+    if not problem.by_charge:
+        raise UnsupportedError(
+            f"verification keeps the shots of one charge sum_i (1 - Z_i)/2, but the problem's symmetry is "
+            f"{problem.symmetry}. State it with symmetry='charge' if the circuit conserves the charge."
+        )
     if problem.charge is None:
         present = np.flatnonzero(problem.initial.charges() > NOTHING_KEPT)
         raise StateError(

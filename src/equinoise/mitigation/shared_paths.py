@@ -220,6 +220,11 @@ def compare_paths(
         raise ParameterError("compare_paths needs a finite noise scale; at infinity use decoupling.compare.")
     if not isinstance(paths, int) or paths < 4 or paths % 4:
         raise ParameterError(f"paths must be a positive multiple of 4, got {paths!r}.")
+    if not result.plain.by_charge:
+        raise UnsupportedError(
+            f"paths of phases are propagated in sectors of the charge; the problem's symmetry is "
+            f"{result.plain.symmetry}. Use equinoise.mitigation.decoupling.compare."
+        )
     program = compile_problem(result.plain.with_noise(None))
     plain, pulsed = shared_modes(result)
     seen = list(program.cone.qubits)

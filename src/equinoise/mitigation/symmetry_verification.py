@@ -90,9 +90,8 @@ def verify(problem: Problem, theta: Any, scale: float = 1.0) -> Verified:
     """
     s = check_scale(scale)
     angles = problem.theta(theta)
-    measured = problem.as_read()
-    plain = gradient(measured, angles, s)
     chosen = post_selection(problem)
+    plain = gradient(problem.as_read(), angles, s)
     notes = (*verification_notes(problem, chosen), *chosen.notes)
     if isinstance(chosen, KeptSector):
         draw = plain if chosen.alone else gradient(chosen.problem, angles, s)

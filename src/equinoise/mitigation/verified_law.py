@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from equinoise.diagnosis.shots import shots_per_gradient
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import reading_engine, select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.law import bootstrap_interval
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, collect
@@ -180,8 +180,7 @@ def verified_law(
     count = (LAW_GRADIENTS + 2) * len(thetas)
     chosen = post_selection(problem, draws=count, workers=workers)
     engine = select_engine(problem, draws=count, workers=workers)
-    measured = problem.as_read()
-    seen = engine if measured is problem else select_engine(measured, engine.name, workers=workers)
+    seen = reading_engine(engine, problem.as_read(), workers)
     inside = list(engine.program.parameters)
     unseen = np.setdiff1d(np.arange(thetas.shape[1]), inside)
     alone = isinstance(chosen, KeptSector) and chosen.alone

@@ -24,7 +24,7 @@ from equinoise.problem.pauli_sums import from_operator
 from equinoise.problem.phase_modes import PhaseModes
 from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
 from equinoise.problem.steps import Step, steps
-from equinoise.problem.symmetry import NAMES, Symmetry, parse_symmetry
+from equinoise.problem.symmetry import NAMES, Symmetry, change, parse_symmetry
 
 __all__ = ["Problem", "place_noise"]
 
@@ -264,7 +264,8 @@ class Problem:
         """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
 
         A term X_a X_b also leaves X_a by itself, which moves the charge. Without coherence between charges its mean is
-        0 and it is left out; with an input that has such coherence the warnings say so.
+        0 and it is left out; with an input that has such coherence the warnings say so. Of another symmetry that part
+        is claimed which the readout keeps as it is measured.
         """
         seen = set(support(self.readout))
         errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}
@@ -272,10 +273,22 @@ class Problem:
             return self
         operator = attenuated(self.readout, errors)
         moves = self.by_charge & (operator.paulis.x.sum(axis=1) % 2 == 1)
-        other = self.with_readout(operator[~moves] if np.any(moves) else operator)
+        other = self._reading(operator[~moves] if np.any(moves) else operator)
         if np.any(moves) and self.charge is None:
             other.warnings += (f"readout errors leave {int(moves.sum())} terms that move the charge; left out",)
         return other
+
+    def _reading(self, readout: SparsePauliOp) -> Problem:
+        """The same problem with another readout, of whose symmetry what both ends keep."""
+        try:
+            return self.with_readout(readout)
+        except SymmetryError:
+            other = self._bare_copy()
+            other._set_readout(readout)
+            terms = from_operator(other.readout)
+            other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
+            other.warnings += (f"readout errors leave of {self.symmetry}: {other.symmetry}",)
+            return other
 
     def _set_readout(self, readout: str | SparsePauliOp) -> None:
         self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)

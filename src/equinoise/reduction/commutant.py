@@ -6,6 +6,7 @@ basis, Tr[X^dag Y] = <x, y>. Only the irreps that are asked for are held.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +73,17 @@ class Commutant:
     def numbers(self) -> int:
         """Coordinates of one operator."""
         return self.starts[-1]
+
+    def split(self, coordinates: Complex) -> list[Complex]:
+        """A state's blocks d X_lambda, whose trace is the weight of the irrep."""
+        return [
+            math.sqrt(i.dimension) * coordinates[start : start + i.multiplicity**2].reshape(i.multiplicity, -1)
+            for i, start in zip(self.irreps, self.starts, strict=False)
+        ]
+
+    def join(self, blocks: Sequence[Complex]) -> Complex:
+        """The coordinates of a state given by its blocks d X_lambda."""
+        return np.concatenate([b.ravel() / math.sqrt(i.dimension) for i, b in zip(self.irreps, blocks, strict=True)])
 
     def of_vectors(self, vectors: Complex) -> Complex:
         """The twirl of sum_j |v_j><v_j|, v_j the columns, shape (2^w, J): shape (numbers,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
@@ -13,7 +14,22 @@ from equinoise.reduction.processes import ModesProgram, ProcessProgram, compile_
 from equinoise.reduction.slot_program import BudgetTerm, SlotProgram, budget_terms, compile_slot
 from equinoise.reduction.symmetry import NoiseClass
 
-__all__ = ["CompiledProblem"]
+__all__ = ["CompiledProblem", "IsotypicSector"]
+
+
+@dataclass(frozen=True)
+class IsotypicSector:
+    """The states that belong to one irreducible representation of a symmetry: m d of them.
+
+    Attributes:
+        label: Its quantum number in words, such as "q=3" or "J=1".
+        multiplicity: m; operators that keep the symmetry are an m x m matrix here.
+        dimension: d, that of the irreducible representation.
+    """
+
+    label: str
+    multiplicity: int
+    dimension: int
 
 
 class CompiledProblem:
@@ -45,6 +61,11 @@ class CompiledProblem:
         self.processes: tuple[ProcessProgram | ModesProgram, ...] = compile_processes(
             problem.processes, cone, self._local, self.width
         )
+
+    @property
+    def dephases_only(self) -> bool:
+        """Whether every jump is diagonal; dephasing correlated in time is."""
+        return all(slot.dephases_only for slot in self.slots)
 
     @cached_property
     def budget_terms(self) -> tuple[BudgetTerm, ...]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
 from equinoise.problem.pauli_sums import String, Sum, largest
-from equinoise.problem.symmetry import Charge, Generator, Permutation, change
+from equinoise.problem.symmetry import Charge, Generator, Permutation, Symmetry, change
 from equinoise.reduction.slot_program import SlotProgram, compile_slot
 
-__all__ = ["Kossakowski", "breaking_terms", "jump_sums", "keeps_strongly", "keeps_weakly", "kossakowski"]
+__all__ = ["Kossakowski", "breaking_terms", "felt", "jump_sums", "keeps_strongly", "keeps_weakly", "kossakowski"]
 
 Kossakowski = dict[tuple[String, String], complex]
 
@@ -95,6 +98,41 @@ def keeps_weakly(matrix: Kossakowski, generator: Generator) -> bool:
 def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
     """Whether every jump commutes with the generator."""
     return not any(change(part, generator) for _, *parts in jump_sums(slot) for part in parts if largest(part) > 0)
+
+
+def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotProgram:
+    """The slot without the jumps that no operator of the commutant feels: sums K of the symmetry's charges.
+
+    [K, X] = 0 and K = K^dag give D[K](X) = 0, whether or not the noise commutes with the group's action: dephasing
+    along the total spin costs an SU(2)-equivariant circuit nothing.
+
+    Args:
+        slot: Restricted to the qubits that the readout sees.
+        symmetry: On the same numbers.
+        seen: Those qubits.
+    """
+    charges = [g for g in symmetry.generators if isinstance(g, Charge)]
+    if not charges or not slot.jumps:
+        return slot
+    place = {(q, p): i for i, (q, p) in enumerate(itertools.product(sorted(seen), "XYZ"))}
+    rows = np.zeros((len(charges), len(place)))
+    for row, charge in zip(rows, charges, strict=True):
+        for q, p, c in charge.pairs:
+            if q in seen:
+                row[place[q, p]] += c
+    kept = []
+    for jump in slot.jumps:
+        _, weights, product = jump
+        wanted = np.zeros(len(place))
+        for q, w in weights:
+            wanted[place[q, "Z"]] = w
+        if product and len(weights) > 1:
+            kept.append(jump)
+            continue
+        found = np.linalg.lstsq(rows.T, wanted, rcond=None)[0]
+        if np.linalg.norm(rows.T @ found - wanted) > _TOLERANCE * np.linalg.norm(wanted):
+            kept.append(jump)
+    return slot if len(kept) == len(slot.jumps) else replace(slot, jumps=tuple(kept))
 
 
 def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -> tuple[str, ...]:

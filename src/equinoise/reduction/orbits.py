@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.errors import UnsupportedError
+from equinoise.problem.pauli_sums import String
 from equinoise.reduction.slot_program import SlotProgram
 from equinoise.reduction.spin_blocks import PauliCounts
 
 __all__ = ["KINDS", "SymmetricSlot", "letter_counts", "symmetric_slot", "symmetric_sum", "totals"]
 
 Real = npt.NDArray[np.float64]
-Letters = tuple[tuple[int, str], ...]
 
 # relative difference of rates or coefficients that counts as rounding
 TOLERANCE = 1e-12
@@ -42,13 +43,13 @@ class SymmetricSlot:
     shares: tuple[tuple[tuple[str, float], ...], ...]
 
 
-def letter_counts(letters: Letters) -> PauliCounts:
+def letter_counts(letters: String) -> PauliCounts:
     """How many letters X, Y, Z a string has."""
     names = [letter for _, letter in letters]
     return (names.count("X"), names.count("Y"), names.count("Z"))
 
 
-def totals(operator: Mapping[Letters, float]) -> dict[PauliCounts, float]:
+def totals(operator: Mapping[String, float]) -> dict[PauliCounts, float]:
     """Sum of the coefficients of the strings with so many letters X, Y, Z."""
     out: dict[PauliCounts, float] = {}
     for letters, coefficient in operator.items():
@@ -57,7 +58,7 @@ def totals(operator: Mapping[Letters, float]) -> dict[PauliCounts, float]:
     return out
 
 
-def symmetric_sum(operator: Mapping[Letters, float], num_qubits: int) -> dict[PauliCounts, float] | None:
+def symmetric_sum(operator: Mapping[String, float], num_qubits: int) -> dict[PauliCounts, float] | None:
     """The coefficient of every string by its number of letters X, Y, Z; None unless equal on all places.
 
     Args:
@@ -122,7 +123,7 @@ def _share(parts: list[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
     return tuple((kind, rate) for kind, rate in parts if rate)
 
 
-def _equal(rates: Mapping[tuple[int, ...], float], places: int, what: str) -> float:
+def _equal(rates: Mapping[Any, float], places: int, what: str) -> float:
     """The rate that all places share."""
     if not rates:
         return 0.0
@@ -173,7 +174,7 @@ def _phase_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tu
 
 def _pauli_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tuple[tuple[str, float], ...]]:
     """X, Y and pair jumps."""
-    kinds: dict[str, dict[Letters, float]] = {}
+    kinds: dict[str, dict[String, float]] = {}
     for letters, rate in slot.paulis:
         kind = "".join(sorted(letter for _, letter in letters))
         if kind not in KINDS or kind == "ZZ":

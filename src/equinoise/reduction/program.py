@@ -22,7 +22,7 @@ from equinoise.problem.blocks import Block, embed
 from equinoise.problem.initial import InitialState, charge_distribution
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import support
-from equinoise.reduction.compiled import CompiledProblem
+from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.light_cone import light_cone, restrict
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
@@ -124,6 +124,17 @@ class Program(CompiledProblem):
     def dimensions(self) -> tuple[int, ...]:
         """Dimension of each charge block."""
         return tuple(2**self.width if q is None else math.comb(self.width, q) for q in self.charges)
+
+    @property
+    def kept_symmetry(self) -> str:
+        """The symmetry that circuit and noise keep, in words."""
+        return "none" if self.full else "charge"
+
+    @property
+    def isotypic_sectors(self) -> tuple[IsotypicSector, ...]:
+        """Its charge blocks; all states in the full space."""
+        labels = ["all states" if q is None else f"q={q}" for q in self.charges]
+        return tuple(IsotypicSector(label, d, 1) for label, d in zip(labels, self.dimensions, strict=True))
 
     @property
     def numbers(self) -> int:

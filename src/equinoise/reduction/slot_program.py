@@ -65,6 +65,11 @@ class SlotProgram:
         return not (self.jumps or self.relaxation or self.depolarizing or self.flips or self.paulis)
 
     @property
+    def dephases_only(self) -> bool:
+        """Whether every jump is diagonal."""
+        return not (self.relaxation or self.depolarizing or self.flips or self.paulis)
+
+    @property
     def changes_charge(self) -> tuple[bool, bool]:
         """Whether it can lower, and raise, the charge."""
         both = bool(self.depolarizing or self.flips or self.paulis)

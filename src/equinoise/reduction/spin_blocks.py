@@ -30,13 +30,15 @@ class SpinBlocks:
     Attributes:
         num_qubits: n.
         dims: 2J + 1 of each block, shape (n//2 + 1,).
-        offsets: Where a block starts, shape (n//2 + 2,); the last is the length C(n+3, 3).
+        offsets: Where a block's elements start, shape (n//2 + 2,); the last is the length C(n+3, 3).
+        starts: Where its rows start among those of all blocks, likewise.
     """
 
     def __init__(self, num_qubits: int) -> None:
         self.num_qubits = num_qubits
         self.dims = num_qubits + 1 - 2 * np.arange(num_qubits // 2 + 1, dtype=np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(self.dims**2)])
+        self.starts = np.concatenate([[0], np.cumsum(self.dims)])
         self._pauli: dict[PauliCounts, tuple[Complex, ...]] = {}
 
     @property
@@ -74,7 +76,8 @@ class SpinBlocks:
         """The sum of all Pauli strings with so many letters X, Y, Z, in every block.
 
         By sum_i P_i times a shorter sum: the new letter lands on a free qubit, or meets one that is there
-        (P P = 1, X Y = i Z and so on).
+        (P P = 1, X Y = i Z and so on). Where a letter is on more qubits than none, the product of that letter over all
+        qubits is split off first, without which long strings would be differences of larger numbers.
         """
         if counts not in self._pauli:
             self._pauli[counts] = self._pauli_sum(counts)
@@ -84,8 +87,15 @@ class SpinBlocks:
         n, body = self.num_qubits, sum(counts)
         if body == 0:
             return tuple(np.eye(d, dtype=np.complex128) for d in self.dims.tolist())
-        a = next(i for i in range(3) if counts[i])
+        a = max(range(3), key=lambda i: counts[i])
         b, c = (a + 1) % 3, (a + 2) % 3
+        if counts[a] > n - body:
+            # a a = 1, a b = i c, a c = -i b on every qubit
+            swapped = [0, 0, 0]
+            swapped[a], swapped[b], swapped[c] = n - body, counts[c], counts[b]
+            factor = 1j ** ((counts[b] - counts[c]) % 4)
+            rest = self.pauli((swapped[0], swapped[1], swapped[2]))
+            return tuple(factor * p @ e for p, e in zip(self._everywhere("XYZ"[a]), rest, strict=True))
 
         def moved(*changes: tuple[int, int]) -> PauliCounts:
             out = list(counts)
@@ -95,7 +105,7 @@ class SpinBlocks:
 
         shorter = self.pauli(moved((a, -1)))
         total = [2 * s @ e for s, e in zip(self.spin["XYZ"[a]], shorter, strict=True)]
-        terms = [(n - body + 2, moved((a, -2)))]
+        terms: list[tuple[complex, PauliCounts]] = [(n - body + 2, moved((a, -2)))]
         # a letter b of the shorter string became a b = i c, a letter c became a c = -i b
         terms += [(1j * (counts[c] + 1), moved((a, -1), (b, -1), (c, 1)))]
         terms += [(-1j * (counts[b] + 1), moved((a, -1), (c, -1), (b, 1)))]
@@ -103,6 +113,15 @@ class SpinBlocks:
             if min(other) >= 0:
                 total = [t - factor * e for t, e in zip(total, self.pauli(other), strict=True)]
         return tuple(t / counts[a] for t in total)
+
+    def _everywhere(self, letter: str) -> tuple[Complex, ...]:
+        """The product of one letter over all qubits: X takes M to -M, with a sign for each of k singlets."""
+        out = []
+        for k, dim in enumerate(self.dims.tolist()):
+            signs = np.diag((-1.0) ** (k + np.arange(dim)))
+            flip = (-1.0) ** k * np.eye(dim)[::-1]
+            out.append({"X": flip, "Y": 1j ** (self.num_qubits % 4) * flip @ signs, "Z": signs}[letter])
+        return tuple(np.asarray(p, dtype=np.complex128) for p in out)
 
     def strings(self, counts: PauliCounts) -> int:
         """How many Pauli strings have so many letters X, Y, Z."""
@@ -180,8 +199,8 @@ def _coupled(block: Complex, up: bool, bit: int) -> Complex:
         out[bit : bit + dim] = np.sqrt(weight).reshape(shape) * block
         return out
     if bit == 0:  # row 0 has nowhere to go
-        return (-np.sqrt(position / dim).reshape(shape) * block)[1:]
-    return (np.sqrt((dim - 1 - position) / dim).reshape(shape) * block)[: dim - 1]
+        return np.asarray(-np.sqrt(position / dim).reshape(shape) * block)[1:]
+    return np.asarray(np.sqrt((dim - 1 - position) / dim).reshape(shape) * block)[: dim - 1]
 
 
 @lru_cache(maxsize=8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -11,14 +12,15 @@ from equinoise.errors import UnsupportedError
 from equinoise.problem.pauli_sums import Sum, from_operator
 from equinoise.problem.problem import Problem
 from equinoise.problem.steps import Step, steps
-from equinoise.problem.symmetry import Generator, Symmetry
+from equinoise.problem.symmetry import Symmetry
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.kossakowski import breaking_terms, keeps_strongly, keeps_weakly, kossakowski
-from equinoise.reduction.light_cone import light_cone
+from equinoise.reduction.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.light_cone import light_cone, restrict
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.slot_program import SlotProgram, compile_slot
 from equinoise.reduction.symmetry import NoiseClass
 
-__all__ = ["SymmetricProgram", "compiled"]
+__all__ = ["SymmetricProgram", "compiled", "symmetric_program"]
 
 Complex = npt.NDArray[np.complex128]
 
@@ -31,6 +33,7 @@ class SymmetricProgram(CompiledProblem):
     Attributes:
         claimed: The problem's symmetry on the cone's qubits 0..w-1.
         symmetry: What the noise keeps of it, at least weakly.
+        unfelt: Dephasing that breaks it and was left out, because no operator that keeps it feels it.
         steps: In time order, on cone qubits.
         readout: The readout as a Pauli sum on cone qubits.
 
@@ -49,25 +52,64 @@ class SymmetricProgram(CompiledProblem):
                 "symmetry='charge' if the circuit keeps it, or give white noise."
             )
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
-        noisy = list({id(s): (s, program) for s, program in zip(cone.slots, self.slots, strict=True)}.values())
-        noisy = [(slot, program) for slot, program in noisy if not program.empty]
-        matrices = [kossakowski(program) for _, program in noisy]
-
-        def keeps(generator: Generator) -> bool:
-            return all(keeps_weakly(matrix, generator) for matrix in matrices)
-
-        self.symmetry: Symmetry = self.claimed.kept_where(keeps)
+        self.symmetry: Symmetry = self.claimed
+        self.unfelt: tuple[str, ...] = ()
+        if not self._kept_by(self.slots, self.claimed):
+            acting = self._felt(self.claimed)
+            if self._kept_by(acting, self.claimed):
+                self.unfelt = self._left_out(acting)
+                self.slots = acting
+            else:
+                matrices = [kossakowski(slot) for slot in dict.fromkeys(self.slots)]
+                self.symmetry = self.claimed.kept_where(lambda g: all(keeps_weakly(m, g) for m in matrices))
         breaking: dict[str, None] = {}
         for generator in self.claimed.generators:
             if generator not in self.symmetry.generators:
-                for slot, _ in noisy:
+                for slot in {id(slot): slot for slot in cone.slots}.values():
                     breaking |= dict.fromkeys(breaking_terms(slot, self._local, generator))
-        strong = all(keeps_strongly(program, g) for _, program in noisy for g in self.symmetry.generators)
-        value = "none" if not noisy else "strong" if strong else "weak"
+        strong = all(keeps_strongly(slot, g) for slot in set(self.slots) for g in self.symmetry.generators)
+        quiet = all(slot.empty for slot in self.slots) and not self.unfelt
+        value = "none" if quiet else "strong" if strong else "weak"
         self.noise_class = NoiseClass(value, tuple(breaking))
         self.steps: tuple[Step, ...] = tuple(self._on_cone(s) for s in steps(problem.layers, cone.blocks))
         self.num_layers = len(problem.layers)
         self.readout: Sum = self._placed(from_operator(problem.readout))
+
+    def _kept_by(self, slots: Iterable[SlotProgram], symmetry: Symmetry) -> bool:
+        matrices = [kossakowski(slot) for slot in dict.fromkeys(slots)]
+        return all(keeps_weakly(matrix, g) for matrix in matrices for g in symmetry.generators)
+
+    def _felt(self, symmetry: Symmetry) -> tuple[SlotProgram, ...]:
+        """What of each slot an operator of the commutant feels; see :func:`felt`."""
+        seen = [frozenset(self._local[q] for q in there) for there in self.cone.seen]
+        return tuple(felt(slot, symmetry, there) for slot, there in zip(self.slots, seen, strict=True))
+
+    def _left_out(self, acting: Sequence[SlotProgram]) -> tuple[str, ...]:
+        """The jumps that are not in the slots given, in words."""
+        out: dict[str, None] = {}
+        for slot, left in zip(self.slots, acting, strict=True):
+            for rate, weights, _ in slot.jumps:
+                if all(weights != other for _, other, _ in left.jumps):
+                    jump = "+".join(f"{'' if w == 1 else f'{w:g} '}Z{self.cone.qubits[i]}" for i, w in weights)
+                    out[f"dephasing {rate:.4g} D[{jump}]"] = None
+        return tuple(out)
+
+    @property
+    def felt_slots(self) -> tuple[SlotProgram, ...]:
+        """The slots without jumps that change no operator of the commutant."""
+        return self._felt(self.symmetry)
+
+    def unrestricted_slot(self, layer: int) -> SlotProgram:
+        """A slot's noise on all cone qubits, whether or not the readout sees them there.
+
+        Where that breaks the symmetry which the seen part keeps, the seen part alone.
+        """
+        everything = frozenset(self.cone.qubits)
+        if self.cone.seen[layer] == everything:
+            return self.slots[layer]
+        whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
+        acting = felt(whole, self.symmetry, frozenset(range(self.width)))
+        return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 
     @property
     def reduced(self) -> bool:
@@ -117,10 +159,15 @@ def compiled(problem: Problem, *, reduce: bool = True) -> CompiledProblem:
     Raises:
         UnsupportedError: Noise correlated in time with a symmetry other than the charge.
     """
-    if problem.by_charge or problem.breaking or not reduce:
-        return compile_problem(problem, reduce=reduce)
+    program = symmetric_program(problem) if reduce else None
+    return compile_problem(problem, reduce=reduce) if program is None or program.symmetry.trivial else program
+
+
+def symmetric_program(problem: Problem) -> SymmetricProgram | None:
+    """The problem compiled for another symmetry than the charge, whatever the noise leaves of it; None without one."""
+    if problem.by_charge or problem.breaking:
+        return None
     known: dict[str, SymmetricProgram] = vars(problem).setdefault("_symmetric", {})
     if "program" not in known:
         known["program"] = SymmetricProgram(problem)
-    program = known["program"]
-    return program if not program.symmetry.trivial else compile_problem(problem)
+    return known["program"]

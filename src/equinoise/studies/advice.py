@@ -18,6 +18,7 @@ from equinoise.law.rates import BudgetEntry
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.symmetric_program import compiled
 from equinoise.studies.remedies import (
     Remedy,
     better_calibration,
@@ -44,6 +45,7 @@ _READOUTS = 12
 _GROUPS = 3
 # gains closer to 1 than this are none
 _NOTHING = 5e-3
+_SIMULATING = ("exact", "free-fermion", "commutant", "permutation", "trajectories")
 # gradients that one draw of a simulation takes: without noise, with it, and as read
 _SWEEPS = 3
 # the same for a verified draw, with the power series of its law and its plain twin's
@@ -343,7 +345,7 @@ def _remedies(
 
 def _seconds(problem: Problem, samples: int) -> float:
     """Estimate for simulating a problem, exactly if an engine can, on one processor; infinity where none serves."""
-    serving = [d for d in declarations(problem) if d.serves and d.engine in ("exact", "free-fermion", "trajectories")]
+    serving = [d for d in declarations(problem) if d.serves and d.engine in _SIMULATING]
     exact = [d.seconds for d in serving if d.error == "none"]
     return _SWEEPS * min(exact or [_PAIR * d.seconds for d in serving], default=math.inf) * samples
 
@@ -377,6 +379,8 @@ def _verified(
     from equinoise.mitigation.post_selection import keeps_charge  # not at import: mitigation loads Qiskit's transpiler
     from equinoise.mitigation.verified_law import verified_law
 
+    if not problem.by_charge:
+        raise UnsupportedError(f"post-selection keeps a sector of the charge; the symmetry here is {problem.symmetry}")
     if not keeps_charge(problem):
         # before any engine is asked: most of them build tables that a large register has no room for
         whole = whole_register(problem)
@@ -425,7 +429,7 @@ def _fewer_shots(
         engine.workers,
     )
     squares: Real = np.maximum(np.mean(draws, axis=0), 0.0)
-    total, count = len(problem.parameters), len(compile_problem(problem).parameters)
+    total, count = len(problem.parameters), len(compiled(problem).parameters)
     needed, share = needed_parameters(squares)
     if needed == total:
         return None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.diagnosis.depth import repeated, repetition
-from equinoise.errors import EquinoiseError
+from equinoise.errors import EquinoiseError, SymmetryError
 from equinoise.law.rates import BudgetEntry
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import NoiseTerm, expanded
@@ -70,7 +70,10 @@ def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
     shifts = sorted((s for s in range(-min(used), n - max(used)) if s), key=lambda s: (abs(s), s))
     for shift in shifts[:most]:
         moved = [(letters, [q + shift for q in qubits], c) for letters, qubits, c in terms]
-        other = problem.with_readout(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
+        try:
+            other = problem.with_readout(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
+        except SymmetryError:  # neither it nor the input keeps the symmetry
+            continue
         change = f"read {other.readout_label} instead of {problem.readout_label}"
         yield Remedy("readout", change, lambda other=other: other, "another observable under the model")  # type: ignore[misc]
 
@@ -161,6 +164,8 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
     stated = problem.stated_noise
     if stated.calibration is None:
         return None, "the noise is not a device's: there is no layout to choose"
+    if not problem.by_charge:
+        return None, f"layouts are scored in sectors of the charge; the symmetry here is {problem.symmetry}"
     alone = NoiseModel(calibration=replace(stated.calibration, layout=None), name=stated.name)
     try:
         found = best_layouts(

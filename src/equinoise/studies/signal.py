@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 
 from equinoise.engines.draws import draw_generator, parallel_draws
 from equinoise.engines.engine import Engine
-from equinoise.engines.select import select_engine
+from equinoise.engines.select import reading_engine, select_engine
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.studies.sensitivity import first_order_budget
@@ -89,8 +89,7 @@ class Signal:
         chosen = select_engine(problem, self.engine, workers=workers, draws=6 * most)
         self.circuit_parameters = len(problem.parameters)
         self.engine, self.parameters, self.width = chosen.name, len(chosen.program.parameters), chosen.program.width
-        measured = problem.as_read()
-        seen = chosen if measured is problem else select_engine(measured, chosen.name, workers=workers)
+        seen = reading_engine(chosen, problem.as_read(), workers)
         thetas = self.ensemble.draw(problem, samples, self.seed)
         first = self.count == 0 and self.with_kappa
 

@@ -52,6 +52,10 @@ _KEYS = (
 )
 # builders' options that are checked by type here; the order in which they are written, those not named come after
 _OPTIONS = ("n", "depth", "interaction", "phase", "shared", "periodic")
+_OTHER_SYMMETRIES = (
+    "studies from files are of circuits that conserve the charge; for another symmetry use equinoise.diagnose or "
+    "equinoise diagnose --symmetry"
+)
 _SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
 _INCLUDE = re.compile(r'^\s*include\s+"([^"]+)"', re.MULTILINE)
 
@@ -131,7 +135,7 @@ class _Reader:
             if key not in _KEYS:
                 close = difflib.get_close_matches(key, _KEYS, n=1)
                 hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_KEYS)}"
-                self.wrong(key, f"unknown key; {hint}")
+                self.wrong(key, _OTHER_SYMMETRIES if key == "symmetry" else f"unknown key; {hint}")
         for key in ("circuits", "readouts"):
             if key not in self.data:
                 self.wrong(key, "is missing")
