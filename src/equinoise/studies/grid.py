@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import Statevector
 
+from equinoise.engines.commutant import CommutantEngine
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.engine import ExactAnswers
+from equinoise.engines.exact import ExactEngine
+from equinoise.engines.permutation import PermutationEngine
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate
@@ -380,11 +382,11 @@ def measure(
 ) -> Measured:
     """One problem of any symmetry, as :func:`evaluate` does a case; its engine must be exact."""
     law_ensemble = ensemble or Ensemble()
-    engine: ExactAnswers
+    engine: ExactEngine | CommutantEngine | PermutationEngine
     if problem.by_charge:
         engine = exact_engine(problem, workers=1)
     else:
-        engine = cast(ExactAnswers, select_engine(problem, workers=1))
+        engine = cast(CommutantEngine | PermutationEngine, select_engine(problem, workers=1))
     thetas = law_ensemble.draw(problem, samples, seed)
     series = np.stack([engine.series(theta) for theta in thetas])
     g0, g1, g2 = series[:, 0], series[:, 1], series[:, 2]
