@@ -148,3 +148,11 @@ def test_dephasing_all_plus_states_is_too_mixed():
     """(|0> + |1>)^n has equal populations, which hopping keeps: the first slot leaves 1/2^n."""
     found = law("dephasing:0.3", initial=np.full((4, 2), math.sqrt(0.5))).fixed_point
     assert (found.kind, found.purity) == ("too mixed", pytest.approx(1 / 16, rel=1e-9))
+
+
+def test_noise_that_touches_a_later_state_first_is_not_called_untouched():
+    # after the first layer Neel still has one charge in each even bond: collective dephasing does nothing to it
+    problem = eq.Problem(eq.circuits.parity_conserving(4, 3), "Z2", "neel", "collective:0.1", symmetry="parity")
+    law = eq.law(problem, samples=2)
+    assert law.fixed_point_share < 0.99
+    assert law.fixed_point.kind == "partly protected"

@@ -82,10 +82,11 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
         slot = program.unrestricted_slot(number)
         if slot.empty or slot in seen:
             continue
-        seen.add(slot)
         sigma = {q: array.copy() for q, array in rho.items()}
         Channel(program, slot, math.inf).apply(sigma)
         found.append(_classify(engine, theta, rho, sigma))
+        if found[-1].kind != "untouched":  # a later state may be touched by the same noise
+            seen.add(slot)
     if not found:
         return FixedPoint("no noise", math.nan, 1.0, 1.0)
     return replace(min(found, key=lambda f: _ORDER.index(f.kind)), sectors=_sectors(program))
@@ -191,10 +192,11 @@ def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> Fixe
         slot = program.unrestricted_slot(layer)
         if slot.empty or slot in seen:
             continue
-        seen.add(slot)
         before = [rho, elsewhere[layer], *probes]
         after = [engine.limit(layer, [x.copy() for x in state]) for state in before]
         found.append(_classify_blocks(engine, generators, before, after))
+        if found[-1].kind != "untouched":  # a later state may be touched by the same noise
+            seen.add(slot)
     if not found:
         # what was left out because nothing feels it is noise all the same
         if program.unfelt:

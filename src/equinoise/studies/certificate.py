@@ -22,6 +22,7 @@ from equinoise.problem.problem import Problem
 from equinoise.studies.grid import (
     DEPHASING,
     Case,
+    Measured,
     Survival,
     cases,
     draws_per_case,
@@ -114,8 +115,8 @@ class Gaps:
     above_error: Real
 
 
-def gaps(one: Survival) -> Gaps:
-    """The gaps of a case to both bounds, with the error that kappa, w0 and V(s) make together."""
+def gaps(one: Measured) -> Gaps:
+    """The gaps of a case or problem to both bounds, with the error that kappa, w0 and V(s) make together."""
     s, greatest = one.scales, one.certificate.greatest_rate
     ratio = one.noisy.mean(axis=0) / one.variance
     leading = np.exp(-2 * s * one.kappa)

@@ -12,14 +12,17 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import Statevector
 
+from equinoise.engines.commutant import CommutantEngine
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.select import exact_engine
+from equinoise.engines.exact import ExactEngine
+from equinoise.engines.permutation import PermutationEngine
+from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.bounds import Certificate, certificate
 from equinoise.law.resummed import lasting_share, rate_variance
@@ -35,6 +38,7 @@ __all__ = [
     "DEVICE",
     "FAMILIES",
     "Case",
+    "Measured",
     "Survival",
     "cases",
     "coefficient_of_determination",
@@ -44,6 +48,7 @@ __all__ = [
     "evaluate_all",
     "in_parallel",
     "make_noise",
+    "measure",
     "x_grid",
 ]
 
@@ -262,11 +267,10 @@ def cases(quick: bool, families: Sequence[str] = FAMILIES) -> list[Case]:
 
 
 @dataclass(frozen=True)
-class Survival:
-    """One case: the law's inputs and the exact survival, from the same draws.
+class Measured:
+    """One problem: the law's inputs and the exact survival, from the same draws.
 
     Attributes:
-        case: Which case.
         samples: Number of draws, S.
         variance: V(0).
         kappa: Aligned coherence rate summed over slots.
@@ -275,6 +279,7 @@ class Survival:
         lasting: w0 as the law uses it.
         rate_variance: c2.
         width: Qubits in the cone.
+        parameters: Parameters in the cone.
         noise_class: "strong", "weak", ...
         certificate: Whether the bounds are proved here, and Gmax (of coherences).
         scales: Noise scales s, shape (m,).
@@ -285,7 +290,6 @@ class Survival:
         noisy: sum_k g_k^2 per draw and scale, shape (S, m).
     """
 
-    case: Case
     samples: int
     variance: float
     kappa: float
@@ -294,6 +298,7 @@ class Survival:
     lasting: float
     rate_variance: float
     width: int
+    parameters: int
     noise_class: str
     certificate: Certificate
     scales: Real
@@ -307,6 +312,17 @@ class Survival:
     def untouched(self) -> bool:
         """Whether nothing decays: w0 = 1."""
         return abs(1.0 - self.share) < _UNTOUCHED
+
+
+@dataclass(frozen=True)
+class Survival(Measured):
+    """One case of the grid, measured.
+
+    Attributes:
+        case: Which case.
+    """
+
+    case: Case
 
     def columns(self) -> dict[str, Value]:
         """What describes the case, for a table's rows."""
@@ -351,10 +367,27 @@ def evaluate(
         problem: In place of ``case.problem()``.
         scales: Noise scales in place of x / kappa.
     """
-    stated = case.problem() if problem is None else problem
+    found = measure(case.problem() if problem is None else problem, samples, seed, x, ensemble=ensemble, scales=scales)
+    return Survival(case=case, **vars(found))
+
+
+def measure(
+    problem: Problem,
+    samples: int,
+    seed: int,
+    x: Sequence[float] | Real = (),
+    *,
+    ensemble: Ensemble | None = None,
+    scales: Sequence[float] | Real | None = None,
+) -> Measured:
+    """One problem of any symmetry, as :func:`evaluate` does a case; its engine must be exact."""
     law_ensemble = ensemble or Ensemble()
-    engine = exact_engine(stated, workers=1)
-    thetas = law_ensemble.draw(stated, samples, seed)
+    engine: ExactEngine | CommutantEngine | PermutationEngine
+    if problem.by_charge:
+        engine = exact_engine(problem, workers=1)
+    else:
+        engine = cast(CommutantEngine | PermutationEngine, select_engine(problem, workers=1))
+    thetas = law_ensemble.draw(problem, samples, seed)
     series = np.stack([engine.series(theta) for theta in thetas])
     g0, g1, g2 = series[:, 0], series[:, 1], series[:, 2]
     squares, slopes = (g0**2).sum(axis=1), (g0 * g1).sum(axis=1)
@@ -363,15 +396,13 @@ def evaluate(
     kappa = float(-slopes.mean() / variance) + 0.0
     share = float(frozen.mean() / variance)
     moment = float((g1**2 + 2 * g0 * g2).sum(axis=1).mean() / (2 * variance))
-    dephasing = engine.program.noise_class in ("none", "strong")
-    lasting = lasting_share(kappa, moment, share, dephasing=dephasing)
+    lasting = lasting_share(kappa, moment, share, dephasing=engine.program.dephases_only)
     touched = abs(1.0 - share) >= _UNTOUCHED
     if scales is None:
         scales = np.asarray(x) / (abs(kappa) if touched else _RATE)
     wanted = np.asarray(scales, dtype=np.float64)
     noisy = np.array([[_square(engine.draw(theta, float(s)).gradient) for s in wanted] for theta in thetas])
-    return Survival(
-        case=case,
+    return Measured(
         samples=len(thetas),
         variance=variance,
         kappa=kappa,
@@ -380,6 +411,7 @@ def evaluate(
         lasting=lasting,
         rate_variance=rate_variance(kappa, moment, lasting),
         width=engine.program.width,
+        parameters=len(engine.program.parameters),
         noise_class=engine.program.noise_class,
         certificate=certificate(engine.program, law_ensemble),
         scales=wanted,

@@ -38,6 +38,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "symmetric_or_not",
         "Where does symmetry protect gradients, and where does it make them fragile?",
     ),
+    "symmetries": (
+        "symmetries",
+        "Does the law hold for every symmetry, and under which noise is each more fragile than none?",
+    ),
     "replica": (
         "ensemble_average",
         "How does the variance really fall with depth and width, and what does noise leave of it?",
