@@ -88,7 +88,9 @@ def _law_rows(context: Context) -> Rows:
     found = in_parallel(one, chosen, context)
     # both bounds at every point of the study, together wrong with probability 1 %
     sigmas = float(student.ppf(1 - _FAMILY_WISE / (2 * len(chosen) * len(x)), samples - 1))
-    return [row for case, seen in zip(chosen, found, strict=True) for row in _case_rows(case, seen, sigmas)]
+    # readouts whose halves the circuit does not join yet have no gradient, and no ratio of rounding is a survival
+    alive = [(case, seen) for case, seen in zip(chosen, found, strict=True) if seen.variance > _NOTHING]
+    return [row for case, seen in alive for row in _case_rows(case, seen, sigmas)]
 
 
 def _case_rows(case: SymmetricCase, one: Measured, sigmas: float) -> Rows:
