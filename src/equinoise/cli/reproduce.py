@@ -14,7 +14,7 @@ def reproduce(
         str,
         typer.Option(metavar="FOLDER", help="Where tables, figures and summary.json go.", show_default=False),
     ],
-    quick: Annotated[bool, typer.Option("--quick", help="The small set: about two minutes on two cores.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="The small set: about three minutes on two cores.")] = False,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Run this study alone; may be given several times.", show_default="all"),
