@@ -205,3 +205,14 @@ def test_a_symmetry_of_another_register_is_refused():
         eq.Problem(permutation_layers(4, 1), mean_z(4), symmetry=eq.symmetry.permutation(3))
     with pytest.raises(SymmetryError, match=r"must be a name or one of equinoise\.symmetry's, got int"):
         eq.Problem(permutation_layers(4, 1), mean_z(4), symmetry=3)
+
+
+def test_ends_that_keep_different_generators_which_do_not_commute_are_refused():
+    from qiskit.quantum_info import Statevector
+
+    wave = np.zeros(16, dtype=complex)  # momentum pi/2: the shift's eigenvector, turned into -pi/2 by the reflection
+    wave[[1, 2, 4, 8]] = np.exp(0.5j * np.pi * np.arange(4)) / 2
+    both = {"initial": Statevector(wave), "symmetry": "translation*reflection"}
+    with pytest.raises(SymmetryError, match=r"the readout is not invariant under .* and these do not commute"):
+        eq.Problem(symmetric_problems.ising_ring(4, 1), "Z0+Z3", **both)
+    eq.Problem(symmetric_problems.ising_ring(4, 1), "Z0+Z1+Z2+Z3", **both)
