@@ -122,11 +122,11 @@ def matrix_of(generator, n):
 
 
 def superoperator(jumps, n):
-    """sum of rate D[A + iB] on row-major vectorised matrices."""
+    """sum of rate D[K] on row-major vectorised matrices."""
     eye = np.eye(2**n)
     out = np.zeros((4**n, 4**n), dtype=complex)
-    for rate, real, imaginary in jumps:
-        k = math.sqrt(rate) * (dense(real, n) + 1j * dense(imaginary, n))
+    for rate, jump in jumps:
+        k = math.sqrt(rate) * dense(jump, n)
         square = k.conj().T @ k
         out += np.kron(k, k.conj()) - (np.kron(square, eye) + np.kron(eye, square.T)) / 2
     return out

@@ -19,9 +19,10 @@ from equinoise.errors import SymmetryError, UnsupportedError
 from equinoise.problem import symmetry as symmetries
 from equinoise.problem.problem import Problem
 from equinoise.problem.symmetry import PauliString, Symmetry
+from equinoise.reduction.invariant_groups import invariant_groups
 from equinoise.reduction.isotypic import isotypic
 from equinoise.reduction.slot_program import SlotProgram
-from equinoise.reduction.slot_terms import invariant_groups, slot_terms
+from equinoise.reduction.slot_terms import slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 # sums of some hundred terms of order 1

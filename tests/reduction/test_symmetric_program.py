@@ -13,9 +13,10 @@ from equinoise.engines import reference
 from equinoise.errors import UnsupportedError
 from equinoise.problem.symmetry import Charge, PauliString, Permutation, parse_symmetry
 from equinoise.reduction.commutant_dimension import commutant_dimension
-from equinoise.reduction.kossakowski import jump_sums, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.kossakowski import keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import compile_slot
+from equinoise.reduction.slot_terms import jump_operators
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from symmetric_problems import dense, exchange_layers, ising_ring, matrix_of, mean_z, permutation_layers, superoperator
 
@@ -56,8 +57,8 @@ def slot_of(noise):
 @pytest.mark.parametrize("noise", NOISE, ids=str)
 def test_weak_and_strong_are_those_of_the_superoperator(noise):
     slot = slot_of(noise)
-    generator = superoperator(jump_sums(slot), N)
-    kraus = [dense(part, N) for _, *parts in jump_sums(slot) for part in parts]
+    generator = superoperator(jump_operators(slot), N)
+    kraus = [dense(jump, N) for _, jump in jump_operators(slot)]
     for g in GENERATORS:
         m = matrix_of(g, N)
         u = expm(0.7j * m) if isinstance(g, Charge) else m
@@ -82,7 +83,7 @@ def test_the_noises_matrix_over_strings_makes_its_superoperator(parts):
         left, right = dense({a: 1.0}, N), dense({b: 1.0}, N)
         both = right @ left
         out += value * (np.kron(left, right.T) - (np.kron(both, eye) + np.kron(eye, both.T)) / 2)
-    np.testing.assert_allclose(out, superoperator(jump_sums(slot), N), atol=1e-12)
+    np.testing.assert_allclose(out, superoperator(jump_operators(slot), N), atol=1e-12)
 
 
 @pytest.mark.parametrize("noise", NOISE, ids=str)
@@ -90,7 +91,7 @@ def test_jumps_make_the_slow_twins_generator(noise):
     circuit = permutation_layers(N, 1)
     model = eq.NoiseModel.from_dict(noise)
     problem = eq.Problem(circuit, "Z0", initial="000", noise=model, allow_broken=True)
-    generator = superoperator(jump_sums(slot_of(noise)), N).reshape((2**N,) * 4)
+    generator = superoperator(jump_operators(slot_of(noise)), N).reshape((2**N,) * 4)
     rng = np.random.default_rng(3)
     x = rng.normal(size=(2**N, 2**N)) + 1j * rng.normal(size=(2**N, 2**N))
     twin = sum(one.apply(x) for one in reference._generators(problem.slots[0], N))

@@ -33,10 +33,11 @@ from equinoise.errors import MemoryLimitError
 from equinoise.problem.pauli_sums import sparse_matrix
 from equinoise.reduction.commutant import Commutant
 from equinoise.reduction.compiled import IsotypicSector
+from equinoise.reduction.invariant_groups import invariant_groups
 from equinoise.reduction.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic
 from equinoise.reduction.matrix_orbits import MatrixOrbits, matrix_orbits
 from equinoise.reduction.slot_program import SlotProgram
-from equinoise.reduction.slot_terms import SECOND, SlotTerm, invariant_groups, slot_terms
+from equinoise.reduction.slot_terms import SECOND, SlotTerm, slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["CommutantEngine"]

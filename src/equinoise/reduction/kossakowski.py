@@ -13,52 +13,24 @@ from dataclasses import replace
 import numpy as np
 
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
-from equinoise.problem.pauli_sums import String, Sum, largest
+from equinoise.problem.pauli_sums import String, Sum
 from equinoise.problem.symmetry import Charge, Generator, Permutation, Symmetry, change
 from equinoise.reduction.slot_program import SlotProgram, compile_slot
+from equinoise.reduction.slot_terms import jump_operators
 
-__all__ = ["Kossakowski", "breaking_terms", "felt", "jump_sums", "keeps_strongly", "keeps_weakly", "kossakowski"]
+__all__ = ["Kossakowski", "breaking_terms", "felt", "keeps_strongly", "keeps_weakly", "kossakowski"]
 
 Kossakowski = dict[tuple[String, String], complex]
 
 _TOLERANCE = 1e-9
 
 
-def jump_sums(slot: SlotProgram) -> list[tuple[float, Sum, Sum]]:
-    """Every jump as (rate, A, B), K = A + iB with Hermitian Pauli sums A and B; in the order of the budget's terms.
-
-    Relaxation gives up to two jumps for one term, depolarizing 4^k - 1, flips two.
-    """
-    out: list[tuple[float, Sum, Sum]] = []
-    for rate, weights, product in slot.jumps:
-        pairs = sorted(weights)
-        out.append(
-            (rate, {tuple((q, "Z") for q, _ in pairs): 1.0} if product else {((q, "Z"),): w for q, w in pairs}, {})
-        )
-    for q, (down, up) in slot.relaxation:
-        for rate, sign in ((down, 0.5), (up, -0.5)):
-            if rate > 0:
-                out.append((rate, {((q, "X"),): 0.5}, {((q, "Y"),): sign}))
-    for qubits, rate in slot.depolarizing:
-        for letters in itertools.product("IXYZ", repeat=len(qubits)):
-            string = tuple(sorted((q, p) for q, p in zip(qubits, letters, strict=True) if p != "I"))
-            if string:
-                out.append((rate / 4 ** len(qubits), {string: 1.0}, {}))
-    for q, rate in slot.flips:
-        out += [(rate / 2, {((q, p),): 1.0}, {}) for p in "XY"]
-    out += [(rate, {tuple(sorted(letters)): 1.0}, {}) for letters, rate in slot.paulis]
-    return out
-
-
 def kossakowski(slot: SlotProgram) -> Kossakowski:
     """Chi of a slot."""
     out: Kossakowski = {}
-    for rate, real, imaginary in jump_sums(slot):
-        parts = {
-            s: real.get(s, 0.0) + 1j * imaginary.get(s, 0.0) for s in (*real, *(s for s in imaginary if s not in real))
-        }
-        for (a, x), (b, y) in itertools.product(parts.items(), repeat=2):
-            out[a, b] = out.get((a, b), 0.0) + rate * x * y.conjugate()
+    for rate, jump in jump_operators(slot):
+        for (a, x), (b, y) in itertools.product(jump.items(), repeat=2):
+            out[a, b] = out.get((a, b), 0.0) + rate * x * np.conj(y)
     return out
 
 
@@ -97,7 +69,12 @@ def keeps_weakly(matrix: Kossakowski, generator: Generator) -> bool:
 
 def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
     """Whether every jump commutes with the generator."""
-    return not any(change(part, generator) for _, *parts in jump_sums(slot) for part in parts if largest(part) > 0)
+    for _, jump in jump_operators(slot):
+        real = {s: v.real for s, v in jump.items() if v.real}
+        imaginary = {s: v.imag for s, v in jump.items() if v.imag}
+        if change(real, generator) or change(imaginary, generator):
+            return False
+    return True
 
 
 def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotProgram:
