@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from equinoise.cli.json_output import JsonFile, checked, shown
 from equinoise.cli.statement import FreeAngles, Initial, Layout, Source, stated_noise
 
 __all__ = ["symmetries"]
@@ -32,25 +33,13 @@ def symmetries(
     initial: Initial = None,
     layout: Layout = None,
     free_angles: FreeAngles = False,
-    json_file: Annotated[
-        str | None,
-        typer.Option(
-            "--json", metavar="FILE", help="Write the table as JSON; '-' prints JSON alone.", show_default=False
-        ),
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Which symmetries circuit, readout, input and noise share, and which gates or noise terms break the others."""
-    import json
-    import sys
-
-    from rich.console import Console
-
     from equinoise.cli.progress import Waiting
-    from equinoise.report.files import check_target, write_whole
     from equinoise.report.symmetries import print_symmetries
 
-    if json_file not in (None, "-"):
-        check_target(json_file, "--json")
+    checked(json_file)
     with Waiting("looking for symmetries"):
         import equinoise as eq
 
@@ -58,10 +47,4 @@ def symmetries(
         if free_angles:
             circuit = eq.free_angles(circuit)
         found = eq.find_symmetries(circuit, readout, initial, stated_noise(noise, layout) if noise else None)
-    text = json.dumps(found.to_dict(), indent=2, allow_nan=False)
-    if json_file == "-":
-        sys.stdout.write(text + "\n")
-        return
-    print_symmetries(found, Console())
-    if json_file is not None:
-        write_whole(json_file, text + "\n")
+    shown(json_file, found.to_dict(), lambda console: print_symmetries(found, console))

@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import connected_components
 
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.commutant import Commutant, Coupling
+from equinoise.reduction.components import component_stacks, put_together
 
 __all__ = ["DiagonalMap", "Exponential", "NoiseGenerator", "SparseMap", "exponential", "merged", "noise_generator"]
 
@@ -376,27 +377,12 @@ def _by_components(matrix: csr_array, scale: float, bound: float) -> Exponential
     sizes = np.bincount(labels)
     if sizes.max() > MAX_COMPONENT or float(np.sum(sizes.astype(np.float64) ** 2)) > MAX_DENSE:
         return None
-    order = np.argsort(labels, kind="stable")
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    place = np.empty(labels.size, dtype=np.int64)
-    place[order] = np.arange(labels.size) - np.repeat(first[:-1], sizes)
-    rows, columns, data = [], [], []
-    for size in np.unique(sizes):
-        members = np.flatnonzero(sizes == size)
-        number = np.full(sizes.size, -1)
-        number[members] = np.arange(members.size)
-        here = sizes[labels[coo.row]] == size
-        dense = np.zeros((members.size, size, size), dtype=np.complex128)
-        dense[number[labels[coo.row[here]]], place[coo.row[here]], place[coo.col[here]]] = coo.data[here]
-        result = (
-            _kernel_projectors(dense, bound) if math.isinf(scale) else _dense_exponentials(np.asarray(scale * dense))
-        )
-        where = order[first[members][:, None] + np.arange(size)]
-        rows.append(np.broadcast_to(where[:, :, None], result.shape).ravel())
-        columns.append(np.broadcast_to(where[:, None, :], result.shape).ravel())
-        data.append(result.ravel())
-    entries = (np.concatenate(data), (np.concatenate(rows), np.concatenate(columns)))
-    out = csr_array(coo_array(entries, shape=matrix.shape).tocsr())
+    parts = []
+    for stack in component_stacks(matrix, labels):
+        blocks = stack.blocks
+        result = _kernel_projectors(blocks, bound) if math.isinf(scale) else _dense_exponentials(scale * blocks)
+        parts.append((stack.rows, stack.rows, result))
+    out = put_together(parts, matrix.shape[0])
     out.data[np.abs(out.data) < 1e-17] = 0.0
     out.eliminate_zeros()
     return SparseMap(out)

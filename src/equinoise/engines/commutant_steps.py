@@ -20,6 +20,7 @@ from equinoise.errors import SymmetryError
 from equinoise.problem.pauli_sums import Sum, sparse_matrix
 from equinoise.problem.steps import Step
 from equinoise.reduction.commutant import Commutant
+from equinoise.reduction.components import component_stacks
 
 __all__ = ["DiagonalMove", "GeneralMove", "Move", "moves"]
 
@@ -49,15 +50,10 @@ class _Components:
             values, vectors = np.linalg.eigh(dense)
             self._batches.append((np.zeros(0, dtype=np.int64), values, vectors))
             return
-        for size in np.unique(sizes):
-            members = np.flatnonzero(sizes == size)
-            rows = order[self.starts[members][:, None] + np.arange(size)]
-            each = (
-                np.array([block[r][:, r].toarray() for r in rows]) if size > 1 else block.diagonal()[rows][:, :, None]
-            )
-            values, vectors = np.linalg.eigh(each)
-            where = self.offsets[members][:, None] + np.arange(size * size)
-            self._batches.append((where, values, vectors))
+        for stack in component_stacks(block, labels):
+            values, vectors = np.linalg.eigh(stack.blocks)
+            size = stack.rows.shape[1]
+            self._batches.append((self.offsets[stack.members][:, None] + np.arange(size * size), values, vectors))
 
     @property
     def dense(self) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qiskit import QuantumCircuit, generate_preset_pass_manager
 from qiskit.circuit import Gate, ParameterExpression
-from qiskit.circuit.library import CZGate, SXGate
 from qiskit.exceptions import QiskitError
-from qiskit.transpiler import InstructionProperties, PassManager, Target
-from qiskit.transpiler.passes import VF2Layout
+from qiskit.transpiler import InstructionProperties, Target
 from qiskit.utils import apply_prefix
 
 from equinoise.errors import DeviceError
+from equinoise.problem.layout_choice import choose_layout, couplers_of, known_number, process_fidelity, thermal_fidelity
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, Relaxation
 
@@ -37,9 +35,6 @@ VIRTUAL = frozenset({"rz", "p", "u1"})
 """Frame changes: software only, no error and no duration when the device states none."""
 
 ANGLE_SEED = 20260630
-VF2_SEEDS = 12
-VF2_CALLS = (100_000, 1_000_000)
-"""Search steps to the first layout, and for improving it; the whole stays within seconds."""
 
 
 def stated(target: Target, name: str, qubits: tuple[int, ...]) -> InstructionProperties | None:
@@ -233,97 +228,6 @@ def _gate_cost(native: Iterable[_Native]) -> tuple[int, int]:
     return sum(len(qubits) == 2 for _, qubits, _ in listed), len(listed)
 
 
-# -- layout ------------------------------------------------------------------------------------------------------
-
-
-def _couplers(target: Target) -> dict[tuple[int, int], float]:
-    """Coupled pairs and the error of their best native two-qubit gate (0 when not stated, 1 or so when broken)."""
-    best: dict[tuple[int, int], float] = {}
-    for name in target.operation_names:
-        operation = target.operation_from_name(name)
-        if not isinstance(operation, Gate) or operation.num_qubits != 2:
-            continue
-        entries = target[name]
-        if entries is None or None in entries:  # defined for all pairs alike
-            entries = {(a, b): None for a in range(target.num_qubits) for b in range(a)}
-        for (a, b), known in entries.items():
-            pair = (min(a, b), max(a, b))
-            best[pair] = min(_number(known, "error") or 0.0, best.get(pair, 1.0))
-    return best
-
-
-def _number(known: InstructionProperties | None, what: str) -> float | None:
-    value = getattr(known, what, None)
-    return None if value is None or math.isnan(value) else float(value)
-
-
-def _process_fidelity(error: float, d: int) -> float:
-    """F_pro = ((d + 1) F_avg - 1)/d for the average gate infidelity ``error`` = 1 - F_avg in dimension d."""
-    return ((d + 1) * (1 - error) - 1) / d
-
-
-def _thermal_fidelity(calibration: Calibration, site: int, duration: float) -> float:
-    """Process fidelity (1 + exp(-t/T1) + 2 exp(-t/T2))/4 of relaxing and dephasing for ``duration`` seconds."""
-    t1, t2 = calibration.t1[site], calibration.t2[site]
-    if t1 is None or t2 is None:
-        return 1.0
-    return (1 + math.exp(-duration / t1) + 2 * math.exp(-duration / t2)) / 4
-
-
-def _choose_layout(
-    calibration: Calibration, num_qubits: int, pairs: Sequence[tuple[int, int]], num_layers: int
-) -> tuple[int, ...]:
-    """The layout without SWAPs that Qiskit's VF2Layout scores best by coupler errors, T1 and T2."""
-    if num_qubits > calibration.num_qubits:
-        raise DeviceError(
-            f"the circuit has {num_qubits} qubits, {calibration.name} only {calibration.num_qubits}. "
-            "Take a larger device (`equinoise devices` lists them) or a smaller circuit."
-        )
-    couplers = _couplers(calibration.target)
-    good = {pair: error for pair, error in couplers.items() if _process_fidelity(error, 4) > 1 / 16}
-    # The score stands for two native gates per circuit gate, and per layer idling as long as four of them.
-    skeleton = QuantumCircuit(num_qubits)
-    for a, b in pairs:
-        skeleton.cz(a, b)
-        skeleton.cz(a, b)
-    for _ in range(num_layers):
-        skeleton.sx(range(num_qubits))
-    idle = 4 * _pair_gate_duration(calibration.target)
-    sites = range(calibration.num_qubits)
-    loss = {(q,): InstructionProperties(error=2 / 3 * (1 - _thermal_fidelity(calibration, q, idle))) for q in sites}
-    score = Target(num_qubits=calibration.num_qubits)
-    score.add_instruction(SXGate(), loss)
-    if good:
-        score.add_instruction(CZGate(), {pair: InstructionProperties(error=error) for pair, error in good.items()})
-    for seed in range(VF2_SEEDS):
-        search = PassManager([VF2Layout(target=score, seed=seed, call_limit=VF2_CALLS)])
-        search.run(skeleton)
-        layout = search.property_set["layout"]
-        if layout is not None:
-            return tuple(layout[bit] for bit in skeleton.qubits)
-    broken = len(couplers) - len(good)
-    interacting = len({frozenset(pair) for pair in pairs})
-    raise DeviceError(
-        f"found no layout of the circuit ({num_qubits} qubits, {interacting} interacting pairs) on "
-        f"{calibration.name} ({calibration.num_qubits} qubits, {len(good)} working couplers"
-        + (f", {broken} more calibrated as unusable" if broken else "")
-        + ") without SWAP gates: the coupling map does not hold the circuit's graph (a ring or all-to-all circuit on "
-        "heavy-hex, a line that is too long), or the search gave up. Give an explicit layout=[...], or route the "
-        "circuit first with qiskit.transpile and give layout=range(num_qubits)."
-    )
-
-
-def _pair_gate_duration(target: Target) -> float:
-    """Median duration in seconds of the two-qubit gates; 0 when none is stated."""
-    found = [
-        _number(known, "duration")
-        for name in target.operation_names
-        if isinstance(operation := target.operation_from_name(name), Gate) and operation.num_qubits == 2
-        for known in (target[name] or {}).values()
-    ]
-    return statistics.median([duration for duration in found if duration is not None] or [0.0])
-
-
 # -- placing -----------------------------------------------------------------------------------------------------
 
 
@@ -404,8 +308,8 @@ def _layout_for(calibration: Calibration, circuit: QuantumCircuit, layers: Seque
     gates = [gate for layer in layers for gate in layer.gates if gate.name != "barrier" and len(gate.qubits) == 2]
     pairs = [(gate.qubits[0], gate.qubits[1]) for gate in gates]
     if calibration.layout is None:
-        return _choose_layout(calibration, circuit.num_qubits, pairs, len(layers))
-    couplers = _couplers(calibration.target)
+        return choose_layout(calibration, circuit.num_qubits, pairs, len(layers))
+    couplers = couplers_of(calibration.target)
     layout = calibration.layout
     if len(layout) != circuit.num_qubits:
         raise DeviceError(
@@ -448,7 +352,7 @@ class _Tally:
             return length, 0.0
         qubits = tuple(physical[q] for q in local)
         known = stated(self.calibration.target, name, qubits)
-        duration, error = _number(known, "duration"), _number(known, "error")
+        duration, error = known_number(known, "duration"), known_number(known, "error")
         for what, value in (("duration", duration), ("error", error)):
             if value is None and name not in VIRTUAL:
                 self.missing.setdefault((what, name), set()).add(qubits)
@@ -460,8 +364,8 @@ class _Tally:
         _advance(clock, gates)
         duration = max(clock.values(), default=0.0)
         mixed = 4.0 ** -len(physical)  # process fidelity of the completely depolarizing channel
-        each = [_process_fidelity(error, 2 ** len(qubits)) for qubits, _, error in gates]
-        thermal = math.prod(_thermal_fidelity(self.calibration, q, duration) for q in physical)
+        each = [process_fidelity(error, 2 ** len(qubits)) for qubits, _, error in gates]
+        thermal = math.prod(thermal_fidelity(self.calibration, q, duration) for q in physical)
         kept = (math.prod(each) - mixed) / (thermal - mixed)
         if kept <= 0 or any(f <= 4.0 ** -len(qubits) for f, (qubits, _, _) in zip(each, gates, strict=True)):
             worst, _, error = max(gates, key=lambda gate: gate[2])

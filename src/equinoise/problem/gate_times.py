@@ -17,11 +17,11 @@ from equinoise.problem.calibration import (
     _Block,
     _Compiler,
     _layout_for,
-    _number,
     _Tally,
     _Timed,
     stated,
 )
+from equinoise.problem.layout_choice import known_number
 
 if TYPE_CHECKING:
     from equinoise.problem.devices import Calibration
@@ -120,7 +120,10 @@ def _pulse(calibration: Calibration, letter: str, site: int) -> tuple[str, ...]:
     if letter == "Z":
         return ()
     for names in ((letter.lower(),), ("x",), ("sx", "sx")):
-        if _number(stated(calibration.target, names[0], (site,)), "duration") is not None and names[0] not in VIRTUAL:
+        if (
+            known_number(stated(calibration.target, names[0], (site,)), "duration") is not None
+            and names[0] not in VIRTUAL
+        ):
             return names
     raise DeviceError(
         f"{calibration.name} states no duration of x or sx on physical qubit {site}, so no pulse can be timed there. "

@@ -19,13 +19,14 @@ import math
 import operator
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
 from equinoise.problem import noise_table
+from equinoise.problem.noise_entries import KINDS, entries
 from equinoise.problem.noise_terms import (
     ALL,
     EACH,
@@ -56,55 +57,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NoiseModel"]
 
-_KINDS: dict[str, type[Any]] = {
-    "dephasing": Dephasing,
-    "relaxation": Relaxation,
-    "depolarizing": Depolarizing,
-    "pauli": PauliJump,
-}
-
-
-def _term(kind: str, index: int, entry: object) -> NoiseTerm:
-    cls = _KINDS[kind]
-    if isinstance(entry, cls):
-        return entry  # type: ignore[no-any-return]
-    where = f"{kind}[{index}]"
-    if not isinstance(entry, Mapping):
-        raise NoiseError(f"{where} must be a table such as {{rate = 0.01, ...}}, got {entry!r}.")
-    known = [f.name for f in fields(cls)]
-    unknown = sorted(set(entry) - set(known))
-    if unknown:
-        raise NoiseError(f"{where} has unknown key {unknown[0]!r}; known keys: {', '.join(sorted(known))}.")
-    try:
-        return cls(**entry)  # type: ignore[no-any-return]
-    except NoiseError as error:
-        raise NoiseError(f"{where}: {error}") from None
-    except (TypeError, ValueError) as error:
-        raise NoiseError(f"{where} is malformed ({error}); known keys: {', '.join(sorted(known))}.") from None
-
 
 def _is_correlated(term: NoiseTerm) -> bool:
     return isinstance(term, Dephasing) and term.correlation is not None
-
-
-def _terms(kind: str, value: object) -> tuple[NoiseTerm, ...]:
-    if isinstance(value, bool):
-        raise NoiseError(f"{kind} must be a rate or a list of tables, got {value!r}.")
-    if isinstance(value, int | float):
-        rate = float(value)
-        each: dict[str, NoiseTerm] = {
-            "dephasing": Dephasing(rate, EACH),
-            "relaxation": Relaxation(EACH, down=rate),
-            "depolarizing": Depolarizing(EACH, rate),
-        }
-        if kind not in each:
-            raise NoiseError(f"{kind} needs a list of tables such as {{pauli = 'X0', rate = 0.01}}, got {value!r}.")
-        return (each[kind],)
-    if isinstance(value, _KINDS[kind] | Mapping):
-        value = [value]
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise NoiseError(f"{kind} must be a rate (on each qubit) or a list of tables, got {value!r}.")
-    return tuple(_term(kind, i, entry) for i, entry in enumerate(value))
 
 
 @dataclass(frozen=True)
@@ -170,7 +125,7 @@ class NoiseModel:
     ) -> None:
         given = {"dephasing": dephasing, "relaxation": relaxation, "depolarizing": depolarizing, "pauli": pauli}
         for kind, value in given.items():
-            object.__setattr__(self, kind, _terms(kind, value))
+            object.__setattr__(self, kind, entries(kind, value))
         object.__setattr__(self, "phases", checked_modes(phases))
         object.__setattr__(self, "readout_error", _readout_error(readout_error))
         object.__setattr__(self, "calibration", calibration)
@@ -198,7 +153,7 @@ class NoiseModel:
         """
         if not isinstance(data, Mapping):
             raise NoiseError(f"noise data must be a table, got {type(data).__name__}.")
-        known = [*_KINDS, "phases", "readout_error", "name"]
+        known = [*KINDS, "phases", "readout_error", "name"]
         unknown = sorted(set(data) - set(known))
         if unknown:
             raise NoiseError(f"noise data has unknown key {unknown[0]!r}; known keys: {', '.join(known)}.")
@@ -347,7 +302,7 @@ class NoiseModel:
             kind: [
                 one for term in getattr(self, kind) if not _is_correlated(term) for one in expanded(term, num_qubits)
             ]
-            for kind in _KINDS
+            for kind in KINDS
         }
         found: list[Slot] = []
         for index, layer in enumerate(layers):
@@ -426,7 +381,7 @@ class NoiseModel:
     def to_dict(self) -> dict[str, Any]:
         """The model as plain data that :meth:`from_dict` reads back (a calibration is not part of it)."""
         out: dict[str, Any] = {}
-        for kind in _KINDS:
+        for kind in KINDS:
             entries = [plain_data(term) for term in getattr(self, kind)]
             if entries:
                 out[kind] = entries

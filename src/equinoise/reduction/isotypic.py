@@ -21,6 +21,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 from equinoise.errors import UnsupportedError
 from equinoise.problem.pauli_sums import sparse_matrix
 from equinoise.problem.symmetry import Charge, Generator, PauliString, Permutation, Symmetry
+from equinoise.reduction.components import component_stacks, put_together
 
 __all__ = ["Irrep", "Isotypic", "diagonalisation_cost", "isotypic"]
 
@@ -226,33 +227,12 @@ def _element(matrices: list[csr_array], dimension: int, length: int, rng: np.ran
 
 def _eigenvectors(element: csr_array, labels: Index) -> tuple[Real, csr_array]:
     """Eigenvalues and sparse eigenvectors (as columns) of an element cut to its blocks on the labelled subspaces."""
-    sizes = np.bincount(labels)
-    order = np.argsort(labels, kind="stable")
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    place = np.empty(labels.size, dtype=np.int64)
-    place[order] = np.arange(labels.size) - np.repeat(first[:-1], sizes)
-    entries = element.tocoo()
-    inside = labels[entries.row] == labels[entries.col]
-    entries = coo_array((entries.data[inside], (entries.row[inside], entries.col[inside])), shape=element.shape)
     values = np.empty(labels.size)
-    rows, columns, data = [], [], []
-    for size in np.unique(sizes):
-        members = np.flatnonzero(sizes == size)
-        number = np.full(sizes.size, -1)
-        number[members] = np.arange(members.size)
-        here = sizes[labels[entries.row]] == size
-        row, column = entries.row[here], entries.col[here]
-        dense = np.zeros((members.size, size, size), dtype=np.complex128)
-        dense[number[labels[row]], place[row], place[column]] = entries.data[here]
-        found, vectors = np.linalg.eigh(dense)
-        where = first[members][:, None] + np.arange(size)
-        values[where] = found
-        rows.append(np.broadcast_to(order[where][:, :, None], vectors.shape).ravel())
-        columns.append(np.broadcast_to(where[:, None, :], vectors.shape).ravel())
-        data.append(vectors.ravel())
-    shape = (labels.size, labels.size)
-    vectors = coo_array((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
-    return values, csr_array(vectors.tocsr())
+    parts = []
+    for stack in component_stacks(element, labels):
+        values[stack.places], vectors = np.linalg.eigh(stack.blocks)
+        parts.append((stack.rows, stack.places, vectors))
+    return values, put_together(parts, labels.size)
 
 
 def _attempt(

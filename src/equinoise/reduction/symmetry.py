@@ -15,18 +15,13 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot, describe_term
+from equinoise.problem.pauli_sums import PAULI
 from equinoise.problem.readout import commutes_with_charge
 
 __all__ = ["NoiseClass", "noise_class"]
 
 Matrix = npt.NDArray[np.complex128]
 
-_PAULI: dict[str, Matrix] = {
-    "I": np.eye(2, dtype=np.complex128),
-    "X": np.array([[0, 1], [1, 0]], dtype=np.complex128),
-    "Y": np.array([[0, -1j], [1j, 0]], dtype=np.complex128),
-    "Z": np.diag([1.0, -1.0]).astype(np.complex128),
-}
 _LOWER = np.array([[0, 1], [0, 0]], dtype=np.complex128)
 
 
@@ -142,7 +137,7 @@ def _superoperator(term: NoiseTerm, dim: int) -> Matrix:
     if isinstance(term, PauliJump):
         jump = np.ones((1, 1), dtype=np.complex128)
         for _, letter in term.pauli:
-            jump = np.asarray(np.kron(_PAULI[letter], jump), dtype=np.complex128)
+            jump = np.asarray(np.kron(PAULI[letter], jump), dtype=np.complex128)
         return np.asarray(term.rate * dissipator(jump), dtype=np.complex128)
     if isinstance(term, Relaxation):
         return term.down * dissipator(_LOWER) + term.up * dissipator(_LOWER.T)

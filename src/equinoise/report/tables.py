@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from equinoise.law.rates import budget_sums
+from equinoise.report.equivariance_rows import equivariance_rows
 from equinoise.report.figures import survival_table
 from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.sketch import POINT, sketch
@@ -21,17 +22,14 @@ from equinoise.report.sketch import POINT, sketch
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
     from equinoise.law.spectrum import CoherenceSpectrum
-    from equinoise.problem.devices import DeviceSummary
 
-__all__ = ["budget_rows", "print_devices", "print_diagnosis"]
+__all__ = ["budget_rows", "print_diagnosis"]
 
 _COSTLIEST = 8
 _ATOMS = 4
 _NOTES = 4
 _NOTE_LENGTH = 300
 _LABEL = 16
-
-_DEVICE_COLUMNS = ("device", "qubits", "T1 µs", "T2 µs", "1q error", "2q error", "gate", "ns", "readout")
 
 _VERDICT_STYLE = {
     "trainable": "green",
@@ -40,19 +38,6 @@ _VERDICT_STYLE = {
     "noise-limited": "red",
     "shot-limited": "magenta",
 }
-_NOISE_CLASS = {
-    "none": "there is none",
-    "strong": "strongly symmetric: every jump commutes with the charge",
-    "weak": "weakly symmetric: it moves the charge but makes no coherence between sectors",
-    "broken": "breaks the symmetry: it makes coherences between sectors",
-}
-_OTHER_NOISE = {
-    "none": "there is none",
-    "strong": "strongly symmetric: every jump that is felt commutes with {}",
-    "weak": "weakly symmetric: it keeps {} on average and makes no coherence between sectors",
-    "broken": "breaks the symmetry, of which nothing is left: computed in the full space of the light cone",
-}
-_SECTORS = 6
 _FIXED_POINT = {
     "untouched": "untouched: the noise leaves the whole sector alone",
     "classical": "classical: coherences die, populations live on as a classical stochastic process",
@@ -100,7 +85,7 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console, source: str | None =
     """
     parts: list[RenderableType] = [
         _title(diagnosis, source),
-        _section("1", "Is it equivariant?", _equivariance(diagnosis)),
+        _section("1", "Is it equivariant?", equivariance_rows(diagnosis)),
         _section("2", "Where does the gradient live?", _light_cone(diagnosis)),
         _section("3", "How large is it without noise?", _noiseless(diagnosis)),
         _section("4", "How fast does it die?", _law(diagnosis)),
@@ -153,65 +138,6 @@ def _pairs(body: Sequence[tuple[str, RenderableType]]) -> Table:
     for label, value in body:
         grid.add_row(label, value)
     return grid
-
-
-def _equivariance(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    facts: dict[str, Any] = diagnosis.equivariance
-    breaking: list[str] = list(facts["breaking"])
-    if facts["charge"] is None:
-        return [*_other_symmetry(diagnosis), *_broken_by(breaking)]
-    if facts["conserving"]:
-        answer = Text.assemble(("yes", "green"), ": every block and the readout conserve the charge sum_i (1 - Z_i)/2")
-    else:
-        answer = Text.assemble(("no", "red"), ": computed in the full space of the light cone")
-    rows: list[tuple[str, RenderableType]] = [("charge", answer)]
-    if facts["sector"] is None:
-        rows.append(("sector", "none: the input holds several charges"))
-    else:
-        states = power(facts["sector_dimension"])
-        rows.append(("sector", f"q = {facts['sector']} of 0..{diagnosis.problem.num_qubits}, dimension {states}"))
-    noise = str(facts["noise_class"])
-    rows.append(("noise", _NOISE_CLASS.get(noise, noise)))
-    return [*rows, *_broken_by(breaking)]
-
-
-def _broken_by(breaking: Sequence[str]) -> list[tuple[str, RenderableType]]:
-    rows: list[tuple[str, RenderableType]] = [
-        ("broken by" if i == 0 else "", Text(text)) for i, text in enumerate(breaking[:3])
-    ]
-    return [*rows, ("", f"and {len(breaking) - 3} more")] if len(breaking) > 3 else rows
-
-
-def _other_symmetry(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    """A symmetry other than the charge: what is claimed and kept, in which sectors, and what the noise does to them."""
-    facts, equivariance = diagnosis.symmetry, diagnosis.equivariance
-    claimed, kept = facts["claimed"], facts["kept"]
-    if not equivariance["conserving"]:
-        answer = Text.assemble(("no", "red"), f": gates break {claimed}; computed in the full space of the light cone")
-    else:
-        answer = Text.assemble(("yes", "green"), f": every step of the circuit commutes with {claimed}")
-    rows: list[tuple[str, RenderableType]] = [("symmetry", answer)]
-    if kept not in (claimed, "none"):
-        rows.append(("computed with", Text(kept)))
-    if kept != "none":
-        sectors = facts["sectors"]
-        listed = ", ".join(_sector(s) for s in sectors[:_SECTORS])
-        rest = facts["num_sectors"] - min(len(sectors), _SECTORS)
-        more = f" and {rest} more" if rest else ""
-        rows.append(("sectors", f"{plural(facts['num_sectors'], 'sector')}: {listed}{more}"))
-    noise = str(equivariance["noise_class"])
-    text = _OTHER_NOISE.get(noise, noise).format(kept)
-    if facts["noise_on_sectors"] is not None and noise in ("strong", "weak"):
-        does = {"respected": "leaves the weight of every sector", "mixed": "mixes the sectors"}
-        text += f"; it {does[facts['noise_on_sectors']]}"
-    rows.append(("noise", text))
-    return rows
-
-
-def _sector(sector: dict[str, Any]) -> str:
-    """Its label and the size m of its matrices, with the dimension of the representation if that is not 1."""
-    dimension = sector["dimension"]
-    return f"{sector['label']} ({sector['multiplicity']:,}" + (f" x {power(dimension)})" if dimension > 1 else ")")
 
 
 def _light_cone(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
@@ -509,37 +435,3 @@ def _bullet(text: str, style: str = "") -> RenderableType:
     grid.add_column(overflow="fold")
     grid.add_row("•", Text(text, style=style))
     return grid
-
-
-# -- devices -------------------------------------------------------------------------------------------------------
-
-
-def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
-    """Print the device snapshots with their medians; times in microseconds, gate durations in nanoseconds."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim")
-    for name in _DEVICE_COLUMNS:
-        table.add_column(name, justify="left" if name in ("device", "gate") else "right", no_wrap=True)
-    for device in devices:
-        table.add_row(
-            device.name,
-            str(device.num_qubits),
-            _known(device.t1, 1e6),
-            _known(device.t2, 1e6),
-            _known(device.error_1q, digits=2),
-            _known(device.error_2q, digits=2),
-            device.two_qubit_gate or "-",
-            _known(device.duration_2q, 1e9),
-            _known(device.readout_error, digits=2),
-        )
-    console.print(table, highlight=False)
-    console.print(
-        Text(
-            f"{plural(len(devices), 'device snapshot')}; medians over qubits or couplers, errors are average "
-            "infidelities. Use one as --noise ibm:NAME.",
-            style="dim",
-        )
-    )
-
-
-def _known(value: float | None, factor: float = 1.0, digits: int = 3) -> str:
-    return "-" if value is None else number(value * factor, digits)

@@ -24,13 +24,11 @@ from equinoise.problem.calibration import (
     _advance,
     _blocks,
     _Compiler,
-    _couplers,
     _layout_for,
-    _number,
-    _process_fidelity,
     _Tally,
     stated,
 )
+from equinoise.problem.layout_choice import couplers_of, known_number, process_fidelity
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import light_cone
@@ -349,8 +347,8 @@ def _usable(calibration: Calibration, notes: list[str]) -> tuple[list[int], list
     """Sites and couplers with a full calibration; what lacks one would look noiseless."""
     known = zip(calibration.t1, calibration.t2, calibration.readout_error, strict=True)
     sites = [q for q, values in enumerate(known) if None not in values]
-    errors = _couplers(calibration.target)
-    couplers = [pair for pair, error in errors.items() if error > 0 and _process_fidelity(error, 4) > 1 / 16]
+    errors = couplers_of(calibration.target)
+    couplers = [pair for pair, error in errors.items() if error > 0 and process_fidelity(error, 4) > 1 / 16]
     if len(sites) < calibration.num_qubits:
         notes.append(f"{calibration.num_qubits - len(sites)} qubits without T1, T2 or readout error are not used")
     if len(couplers) < len(errors):
@@ -417,7 +415,9 @@ class _Rates:
                 for name, local, length in self._compiler.native(block, physical):
                     where = tuple(physical[q] for q in local)
                     known = stated(target, name, where)
-                    gates.append((where, length or _number(known, "duration") or 0.0, _number(known, "error") or 0.0))
+                    gates.append(
+                        (where, length or known_number(known, "duration") or 0.0, known_number(known, "error") or 0.0)
+                    )
                 excess[physical] = self._tally.excess(block, physical, gates)
             except DeviceError:  # no translation there, or an error that no rate gives
                 continue
