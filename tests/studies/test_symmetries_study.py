@@ -138,3 +138,15 @@ def test_survival_and_its_error_of_a_known_sample() -> None:
     count = one.samples
     left = [math.sqrt(np.delete(one.noisy[:, 0], i).mean() / np.delete(one.squares, i).mean()) for i in range(count)]
     assert error[0] == pytest.approx(math.sqrt((count - 1) * np.var(left)), rel=0.15)
+
+
+def test_the_control_has_the_same_generators_and_independent_angles() -> None:
+    case = SymmetricCase("permutations", "damping", depth=2, num_qubits=4)
+    own, control = case.problem(), case.rival(turned=False)
+    assert case.shares
+    assert not SymmetricCase("parity", "damping", depth=2, num_qubits=4).shares
+    assert control.circuit.count_ops() == own.circuit.count_ops()
+    assert control.circuit.num_parameters == 2 * (4 + 4 + 6)
+    theta = np.array([0.3, -0.8, 0.5, 1.1, 0.2, -0.4])
+    spread = np.concatenate([np.repeat(layer, [4, 4, 6]) for layer in theta.reshape(2, 3)])
+    assert gradient(control, spread, scale=1.5).value == pytest.approx(gradient(own, theta, scale=1.5).value, abs=1e-12)

@@ -7,7 +7,8 @@ readouts, under five noises of rate 0.05 a slot:
   the two-sided bounds;
 * *fixed points*: what the noise leaves at s = infinity, and whether it keeps the symmetry's sectors;
 * *rivals*: the same readout, input, noise and two-qubit gates, but every angle independent and RY and RZ on every qubit
-  in each layer. Judged by the survival at s = 4 (0.2 a slot), chosen after a trial of 8 draws under local dephasing;
+  in each layer; and where gates share angles, a *control* with the same generators and independent angles. Judged by
+  the survival at s = 4 (0.2 a slot), chosen after a trial of 8 draws under local dephasing;
 * *Lie algebra*: noiseless variances of deep circuits beside arXiv:2309.09342 and arXiv:2309.07902.
 """
 
@@ -60,8 +61,8 @@ def run(context: Context) -> StudyResult:
         context: Size, seed, workers, progress.
 
     Returns:
-        Tables "data" (one row per case and scale), "symmetries" and "noises" (R^2 and bounds), "fixed_points", "rivals"
-        and "lie".
+        Tables "data" (one row per case and scale), "symmetries" and "noises" (R^2 and bounds), "fixed_points",
+        "rivals", "controls" and "lie".
     """
     data = _law_rows(context)
     pairs = _pairs(context)
@@ -71,6 +72,7 @@ def run(context: Context) -> StudyResult:
         "noises": Table.from_rows([_agreement({"symmetry": s, "noise": n}, data) for s in SYMMETRIES for n in NOISES]),
         "fixed_points": Table.from_rows(_fixed_points(pairs, context)),
         "rivals": Table.from_rows(_rival_rows(pairs)),
+        "controls": Table.from_rows(_control_rows(pairs, context)),
         "lie": Table.from_rows(_lie_rows(context)),
     }
     return StudyResult(tables, _criteria(tables), _findings(tables), draw)
@@ -225,6 +227,30 @@ def _rival_rows(pairs: Mapping[SymmetricCase, tuple[Measured, Measured]]) -> Row
     return out
 
 
+def _control_rows(pairs: Mapping[SymmetricCase, tuple[Measured, Measured]], context: Context) -> Rows:
+    """Survival at the judged scale over that of the control, and the control's over the rival's."""
+    cases = [case for case in pairs if case.shares]
+    samples = 16 if context.quick else 64
+
+    def one(case: SymmetricCase) -> Measured:
+        seed = context.seed_for("symmetries", case.symmetry, case.readout, "control")
+        return measure(case.rival(turned=False), samples, seed, scales=(JUDGED,))
+
+    out: Rows = []
+    for case, control in zip(cases, in_parallel(one, cases, context), strict=True):
+        own, rival = pairs[case]
+        place = own.scales.tolist().index(JUDGED)
+        (a, ea), (b, eb) = ((root[place], error[place]) for root, error in map(_survival, (own, rival)))
+        c, ec = (float(part[0]) for part in _survival(control))
+        row: dict[str, Value] = {"symmetry": case.symmetry, "readout": case.readout + 1, "noise": case.noise}
+        for name, (x, ex), (y, ey) in (("shared", (a, ea), (c, ec)), ("control", (c, ec), (b, eb))):
+            known = y**2 > _NOTHING
+            row[f"{name}_ratio"] = float(x / y) if known else None
+            row[f"{name}_error"] = float(math.hypot(ex / y, x * ey / y**2)) if known else None
+        out.append({**row, "parameters": own.parameters, "control_parameters": control.parameters})
+    return out
+
+
 def _fixed_points(pairs: Mapping[SymmetricCase, tuple[Measured, Measured]], context: Context) -> Rows:
     out: Rows = []
     for case, (one, rival) in pairs.items():
@@ -358,6 +384,7 @@ def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
         + ".",
         *_fixed_point_findings(tables["fixed_points"]),
         *_rival_findings(tables),
+        *_control_findings(tables["controls"]),
         _lie_finding(tables["lie"]),
     ]
     return tuple(out)
@@ -395,6 +422,22 @@ def _rival_findings(tables: Mapping[str, Table]) -> list[str]:
             f"{symmetry}: survival over that of the rival at s = {JUDGED:g}, first readout: {listed}. More fragile "
             f"than without symmetry, beyond four standard errors: {', '.join(fragile) or 'nowhere'}. Smaller gradient "
             f"left per parameter: {', '.join(smaller) or 'nowhere'}."
+        )
+    return out
+
+
+def _control_findings(controls: Table) -> list[str]:
+    out = []
+    for symmetry in dict.fromkeys(str(r["symmetry"]) for r in controls.rows()):
+        parts = [
+            f"{r['noise']} {as_number(r['shared_ratio']):.2f} +- {as_number(r['shared_error']):.2f} "
+            f"({as_number(r['control_ratio']):.2f} +- {as_number(r['control_error']):.2f})"
+            for r in controls.rows()
+            if r["symmetry"] == symmetry and r["readout"] == 1 and r["shared_ratio"] is not None
+        ]
+        out.append(
+            f"{symmetry}: survival over that of the same generators with independent angles at s = {JUDGED:g} (in "
+            f"brackets that one's over the rival's), first readout: {', '.join(parts)}."
         )
     return out
 

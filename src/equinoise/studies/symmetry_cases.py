@@ -152,11 +152,21 @@ class SymmetricCase:
             symmetry=family.claim(n),
         )
 
-    def rival(self) -> Problem:
-        """The same with :func:`unstructured` in place of the circuit, in the full space."""
+    @property
+    def shares(self) -> bool:
+        """Whether gates share angles."""
+        circuit = SYMMETRIES[self.symmetry].circuit(self.num_qubits, self.depth)
+        return bool(circuit.num_parameters < unstructured(circuit, turned=False).num_parameters)
+
+    def rival(self, *, turned: bool = True) -> Problem:
+        """The same with :func:`unstructured` in place of the circuit, in the full space.
+
+        Args:
+            turned: Whether RY and RZ are put in; without, what sharing angles does alone is seen.
+        """
         family, n = SYMMETRIES[self.symmetry], self.num_qubits
         return Problem(
-            unstructured(family.circuit(n, self.depth)),
+            unstructured(family.circuit(n, self.depth), turned=turned),
             family.readouts(n)[self.readout],
             family.initial(n),
             self.noise_model(),
@@ -177,13 +187,14 @@ def grid(quick: bool) -> list[SymmetricCase]:
     return out
 
 
-def unstructured(circuit: QuantumCircuit) -> QuantumCircuit:
+def unstructured(circuit: QuantumCircuit, *, turned: bool = True) -> QuantumCircuit:
     """The same gates in the same layers, each with an angle of its own, after RY and RZ on every qubit in each layer.
 
     The two-qubit gates and the noise slots are those of the given circuit; RY and RZ break its symmetry.
 
     Args:
         circuit: One angle for each gate, and barriers between layers.
+        turned: Whether RY and RZ are put in; without, the generators are those of the given circuit.
 
     Returns:
         The circuit; its parameters are theta[0], theta[1], ... in gate order.
@@ -198,11 +209,11 @@ def unstructured(circuit: QuantumCircuit) -> QuantumCircuit:
     n = circuit.num_qubits
     gates = [i for i in circuit.data if i.operation.name != "barrier"]
     layers = circuit.count_ops().get("barrier", 0)
-    theta = iter(ParameterVector("theta", len(gates) + 2 * n * layers))
+    theta = iter(ParameterVector("theta", len(gates) + 2 * n * layers * turned))
     out = QuantumCircuit(n)
     opening = True
     for instruction in circuit.data:
-        if opening:
+        if opening and turned:
             for q in range(n):
                 out.ry(next(theta), q)
                 out.rz(next(theta), q)
