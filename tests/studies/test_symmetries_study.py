@@ -16,6 +16,7 @@ from equinoise.studies import symmetries as study
 from equinoise.studies.grid import measure
 from equinoise.studies.study import Context, StudyResult
 from equinoise.studies.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid, unstructured
+from equinoise.studies.symmetry_rivals import survival_of
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_without_pennylane_the_theory_is_said_not_to_have_run(monkeypatch: pytes
 def test_survival_and_its_error_of_a_known_sample() -> None:
     problem = SymmetricCase("charge", "damping", depth=2, num_qubits=4).problem()
     one = measure(problem, 40, 1, scales=(1.0,))
-    survival, error = study._survival(one)
+    survival, error = survival_of(one)
     assert survival[0] == pytest.approx(one.exact[0])
     # jackknife: the spread of the survival with one draw left out
     count = one.samples

@@ -35,6 +35,7 @@ from equinoise.studies.certificate import gaps
 from equinoise.studies.grid import Measured, coefficient_of_determination, in_parallel, measure, x_grid
 from equinoise.studies.study import OKABE_ITO, Context, Criterion, StudyResult, Table, Value, as_number
 from equinoise.studies.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid
+from equinoise.studies.symmetry_rivals import JUDGED, NOTHING, Pairs, control_rows, pairs_of, rival_rows, survival_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,14 +45,9 @@ __all__ = ["draw", "run"]
 Real = npt.NDArray[np.float64]
 Rows = list[dict[str, Value]]
 
-RIVAL_DEPTH, RIVAL_QUBITS = 4, 6
-SCALES = (1.0, 4.0, 16.0)
-JUDGED = 4.0
 DEEP = 24
 _TOLERANCE = 1e-9
 _FAMILY_WISE = 0.01
-# below this w0 is made of rounding
-_NOTHING = 1e-20
 
 
 def run(context: Context) -> StudyResult:
@@ -65,14 +61,14 @@ def run(context: Context) -> StudyResult:
         "rivals", "controls" and "lie".
     """
     data = _law_rows(context)
-    pairs = _pairs(context)
+    pairs = pairs_of(context)
     tables = {
         "data": Table.from_rows(data),
         "symmetries": Table.from_rows([_agreement({"symmetry": s}, data) for s in SYMMETRIES]),
         "noises": Table.from_rows([_agreement({"symmetry": s, "noise": n}, data) for s in SYMMETRIES for n in NOISES]),
         "fixed_points": Table.from_rows(_fixed_points(pairs, context)),
-        "rivals": Table.from_rows(_rival_rows(pairs)),
-        "controls": Table.from_rows(_control_rows(pairs, context)),
+        "rivals": Table.from_rows(rival_rows(pairs)),
+        "controls": Table.from_rows(control_rows(pairs, context)),
         "lie": Table.from_rows(_lie_rows(context)),
     }
     return StudyResult(tables, _criteria(tables), _findings(tables), draw)
@@ -91,7 +87,7 @@ def _law_rows(context: Context) -> Rows:
     # both bounds at every point of the study, together wrong with probability 1 %
     sigmas = float(student.ppf(1 - _FAMILY_WISE / (2 * len(chosen) * len(x)), samples - 1))
     # readouts whose halves the circuit does not join yet have no gradient, and no ratio of rounding is a survival
-    alive = [(case, seen) for case, seen in zip(chosen, found, strict=True) if seen.variance > _NOTHING]
+    alive = [(case, seen) for case, seen in zip(chosen, found, strict=True) if seen.variance > NOTHING]
     return [row for case, seen in alive for row in _case_rows(case, seen, sigmas)]
 
 
@@ -166,99 +162,14 @@ def _known(value: float) -> float | None:
 # -- fixed points and rivals -------------------------------------------------------------------------------------------
 
 
-def _pairs(context: Context) -> dict[SymmetricCase, tuple[Measured, Measured]]:
-    """The equivariant circuit and its rival, each at the same scales."""
-    samples, scales = (16, (JUDGED,)) if context.quick else (64, SCALES)
-    cases = [SymmetricCase(s, n, RIVAL_DEPTH, RIVAL_QUBITS, r) for s in SYMMETRIES for n in NOISES for r in (0, 1)]
-    if context.quick:
-        cases = [c for c in cases if c.readout == 0]
-
-    def one(item: tuple[SymmetricCase, bool]) -> Measured:
-        case, rival = item
-        # one ensemble for all noises, so that they differ by the noise alone
-        seed = context.seed_for("symmetries", case.symmetry, case.readout, "rival" if rival else "equivariant")
-        return measure(case.rival() if rival else case.problem(), samples, seed, scales=scales)
-
-    found = in_parallel(one, [(case, rival) for case in cases for rival in (False, True)], context)
-    return {case: (found[2 * i], found[2 * i + 1]) for i, case in enumerate(cases)}
-
-
-def _survival(one: Measured) -> tuple[Real, Real]:
-    """R at the scales, then at infinity, and its standard error from paired draws."""
-    squares = np.column_stack([one.noisy, one.frozen])
-    ratio = squares.mean(axis=0) / one.variance
-    error = (squares - ratio * one.squares[:, None]).std(axis=0, ddof=1) / (one.variance * math.sqrt(one.samples))
-    root = np.sqrt(ratio)
-    return root, np.divide(error, 2 * root, out=np.zeros_like(root), where=root > 0)
-
-
-def _remaining(one: Measured) -> tuple[Real, Real]:
-    """Root mean square of a parameter's gradient at the scales, then at infinity, and its standard error."""
-    squares = np.column_stack([one.noisy, one.frozen]) / one.parameters
-    root = np.sqrt(squares.mean(axis=0))
-    error = squares.std(axis=0, ddof=1) / math.sqrt(one.samples)
-    return root, np.divide(error, 2 * root, out=np.zeros_like(root), where=root > 0)
-
-
-def _rival_rows(pairs: Mapping[SymmetricCase, tuple[Measured, Measured]]) -> Rows:
-    out: Rows = []
-    for case, both in pairs.items():
-        survival, left = [_survival(one) for one in both], [_remaining(one) for one in both]
-        for i, s in enumerate((*both[0].scales.tolist(), math.inf)):
-            row: dict[str, Value] = {
-                "symmetry": case.symmetry,
-                "readout": case.readout + 1,
-                "noise": case.noise,
-                "scale": s,
-                "parameters": both[0].parameters,
-                "rival_parameters": both[1].parameters,
-                "kappa": both[0].kappa,
-                "rival_kappa": both[1].kappa,
-            }
-            for name, ((a, ea), (b, eb)) in (("survival", survival), ("gradient", left)):
-                row |= {name: float(a[i]), f"{name}_error": float(ea[i])}
-                row |= {f"rival_{name}": float(b[i]), f"rival_{name}_error": float(eb[i])}
-                # nothing left of the rival: no ratio
-                known = b[i] ** 2 > _NOTHING
-                ratio = float(a[i] / b[i]) if known else None
-                error = float(math.hypot(ea[i] / b[i], a[i] * eb[i] / b[i] ** 2)) if known else None
-                row |= {f"{name}_ratio": ratio, f"{name}_ratio_error": error}
-            out.append(row)
-    return out
-
-
-def _control_rows(pairs: Mapping[SymmetricCase, tuple[Measured, Measured]], context: Context) -> Rows:
-    """Survival at the judged scale over that of the control, and the control's over the rival's."""
-    cases = [case for case in pairs if case.shares]
-    samples = 16 if context.quick else 64
-
-    def one(case: SymmetricCase) -> Measured:
-        seed = context.seed_for("symmetries", case.symmetry, case.readout, "control")
-        return measure(case.rival(turned=False), samples, seed, scales=(JUDGED,))
-
-    out: Rows = []
-    for case, control in zip(cases, in_parallel(one, cases, context), strict=True):
-        own, rival = pairs[case]
-        place = own.scales.tolist().index(JUDGED)
-        (a, ea), (b, eb) = ((root[place], error[place]) for root, error in map(_survival, (own, rival)))
-        c, ec = (float(part[0]) for part in _survival(control))
-        row: dict[str, Value] = {"symmetry": case.symmetry, "readout": case.readout + 1, "noise": case.noise}
-        for name, (x, ex), (y, ey) in (("shared", (a, ea), (c, ec)), ("control", (c, ec), (b, eb))):
-            known = y**2 > _NOTHING
-            row[f"{name}_ratio"] = float(x / y) if known else None
-            row[f"{name}_error"] = float(math.hypot(ex / y, x * ey / y**2)) if known else None
-        out.append({**row, "parameters": own.parameters, "control_parameters": control.parameters})
-    return out
-
-
-def _fixed_points(pairs: Mapping[SymmetricCase, tuple[Measured, Measured]], context: Context) -> Rows:
+def _fixed_points(pairs: Pairs, context: Context) -> Rows:
     out: Rows = []
     for case, (one, rival) in pairs.items():
         problem = case.problem()
         theta = Ensemble().draw(problem, 1, context.seed_for("symmetries", "fixed point", case.symmetry))[0]
         engine = exact_engine(problem) if problem.by_charge else select_engine(problem, workers=1)
         point = fixed_point(engine, theta)
-        (root, error), (other, other_error) = _survival(one), _survival(rival)
+        (root, error), (other, other_error) = survival_of(one), survival_of(rival)
         out.append(
             {
                 "symmetry": case.symmetry,
@@ -404,7 +315,7 @@ def _fixed_point_findings(points: Table) -> list[str]:
 
 def _share(value: Value) -> str:
     number = as_number(value)
-    return "0" if number < _NOTHING else f"{number:.2g}"
+    return "0" if number < NOTHING else f"{number:.2g}"
 
 
 def _rival_findings(tables: Mapping[str, Table]) -> list[str]:
@@ -521,7 +432,7 @@ def _grid_of(
         for j, noise in enumerate(NOISES):
             value = values.get((symmetry, noise), math.nan)
             array[i, j] = math.log2(max(value, 1e-12)) if logarithmic else value
-            text = "-" if math.isnan(value) else "0" if value < _NOTHING else f"{value:.2g}"
+            text = "-" if math.isnan(value) else "0" if value < NOTHING else f"{value:.2g}"
             below = "" if notes is None else f"\n{notes.get((symmetry, noise), '')}"
             dark = abs(array[i, j]) > (1.3 if logarithmic else 0.6)
             colour = "white" if dark else "black"
