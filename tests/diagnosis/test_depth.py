@@ -135,3 +135,13 @@ def test_more_noise_and_a_higher_threshold_leave_less_depth():
 def test_same_seed_gives_the_same_depth():
     one, two = (greatest_depth(problem(), 0.02, 1.0, seed=5) for _ in range(2))
     assert one == two
+
+
+def test_circuits_of_very_many_gates_are_not_built(monkeypatch):
+    from equinoise.diagnosis import depth
+
+    many = problem(depth=4, noise="dephasing:0.001")
+    gates = max(len(layer.gates) for layer in many.layers)
+    monkeypatch.setattr(depth, "_MOST_GATES", 8 * gates)
+    found = greatest_depth(many, threshold=1e-6, scale=1.0, seed=0)
+    assert (found.depth, found.at_least) == (8, True)

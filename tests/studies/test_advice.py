@@ -217,3 +217,13 @@ def test_pulses_against_static_phases_of_an_idle_qubit_help_by_what_its_phases_c
     assert found.predicted > 1.01
     # trajectories: the interval is wide, but does not exclude a gain
     assert found.interval[1] > 1
+
+
+def test_changes_that_leave_less_of_a_symmetry_are_left_out():
+    readout = "+".join(f"Z{q}" for q in range(4))
+    circuit = eq.circuits.permutation_equivariant(4, 2)
+    problem = eq.Problem(circuit, readout, "0000", "relaxation:0.1", symmetry="permutation")
+    advice = eq.advise(problem, samples=4, first_samples=4)
+    left = [text for kind, text in advice.left_out if "leaves permutation:1-3 of permutation" in text]
+    assert len(left) == 1
+    assert "half the relaxation of qubit 0" in left[0]

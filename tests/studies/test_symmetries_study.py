@@ -53,6 +53,20 @@ def test_what_is_called_untouched_keeps_its_whole_gradient(quick: StudyResult) -
 
 
 @pytest.mark.slow
+def test_sharing_and_symmetry_together_make_the_rivals_ratio(quick: StudyResult) -> None:
+    rivals = {
+        (r["symmetry"], r["noise"], r["readout"]): r["survival_ratio"]
+        for r in quick.tables["rivals"].rows()
+        if r["scale"] == 4.0
+    }
+    controls = quick.tables["controls"].rows()
+    assert {r["symmetry"] for r in controls} == {"SU(2)", "permutations", "ring"}
+    for r in controls:
+        assert r["shared_ratio"] * r["control_ratio"] == pytest.approx(rivals[r["symmetry"], r["noise"], r["readout"]])
+        assert r["parameters"] < r["control_parameters"]
+
+
+@pytest.mark.slow
 def test_ratios_are_those_of_both_designs(quick: StudyResult) -> None:
     for r in quick.tables["rivals"].rows():
         for name in ("survival", "gradient"):
