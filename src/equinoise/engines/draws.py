@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from equinoise.engines.blas_threads import one_blas_thread
 from equinoise.errors import ParameterError
 
 __all__ = ["Draw", "FirstOrderDraw", "NoisyDraw", "check_scale", "draw_generator", "parallel_draws", "sampled_draws"]
@@ -86,8 +86,7 @@ def parallel_draws(
         progress: Called with 1 whenever an item is done.
     """
     done: list[T] = []
-    # BLAS with threads of its own would fight the draws for processors, and round differently
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         results: Iterable[T] = pool.map(function, items)
         try:
             for result in results:

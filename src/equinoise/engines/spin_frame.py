@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from equinoise.engines import spin_kernels as kernels
+from equinoise.engines.blas_threads import one_blas_thread
 from equinoise.reduction.spin_blocks import PauliCounts, SpinBlocks, spin_blocks
 
 __all__ = ["Frame", "eigenframe", "frame_of"]
@@ -117,7 +117,7 @@ def eigenframe(num_qubits: int, sums: tuple[tuple[PauliCounts, float], ...]) -> 
     blocks = spin_blocks(num_qubits)
     total = [np.zeros((d, d), dtype=np.complex128) for d in blocks.dims.tolist()]
     # small matrices, to which threads of BLAS only bring waiting
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for counts, coefficient in sums:
             if any(counts):
                 total = [t + coefficient * e for t, e in zip(total, blocks.pauli(counts), strict=True)]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from equinoise.engines.blas_threads import one_blas_thread
 from equinoise.engines.draws import sampled_draws
 from equinoise.engines.select import select_engine
 from equinoise.errors import UnsupportedError
@@ -169,7 +169,7 @@ def lie_algebraic_variance(
         )
     tick = progress if progress is None else (lambda _: progress(1))
     # matrices this small are many times slower on several BLAS threads that others share
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         circuit = reduced(problem, max_dimension, tick)
         count = len(problem.parameters)
         lost = np.full(count, math.nan)
