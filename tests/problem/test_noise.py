@@ -343,7 +343,7 @@ def test_description_lists_every_slot_and_term_that_acts():
     found = lines(model)
     assert list(found) == [0, 1, 2]
     assert found[0] == [relaxation, "pauli 0.002 D[X0Z3], layers 0"]
-    assert found[1][0] == "dephasing 0.02 D[Z0 + -0.5 Z3], layers 1"
+    assert found[1][0] == "dephasing 0.02 D[Z0 - 0.5 Z3], layers 1"
     assert found[1][1:] == [relaxation, "depolarizing 0.004 on qubits 1, 2, per gate rzz"]
     assert found[2] == [relaxation]
     assert "readout of qubit 2: p01 = 0.01, p10 = 0.03" in model.describe(CIRCUIT)

@@ -359,7 +359,7 @@ def test_description_lists_a_process_in_each_slot_where_it_acts_after_white_deph
         relaxation=[{"qubit": 2, "down": 0.01}],
     )
     white, relaxation = "dephasing 0.01 D[Z1]", "relaxation of qubit 2: down 0.01, up 0"
-    static = "dephasing 0.02 D[Z0 + -0.5 Z3], static"
+    static = "dephasing 0.02 D[Z0 - 0.5 Z3], static"
     assert lines(model) == {0: [white, static, relaxation], 1: [white, relaxation], 2: [white, static, relaxation]}
     assert model.describe(eq.Problem(CIRCUIT, readout="Z1", noise=model)) == model.describe(CIRCUIT)
     assert model.describe().splitlines()[0] == static + ", layers 0, 2"

@@ -98,7 +98,7 @@ class NoiseModel:
         (1, 0.02)
         >>> slow = eq.NoiseModel(dephasing=[{"rate": 0.01, "weights": {0: 1.0, 1: 0.3}, "correlation": 5}])
         >>> print(slow.describe())
-        dephasing 0.01 D[Z0 + +0.3 Z1], correlated over 5 slots
+        dephasing 0.01 D[Z0 + 0.3 Z1], correlated over 5 slots
     """
 
     dephasing: tuple[Dephasing, ...] = ()

@@ -28,6 +28,7 @@ __all__ = [
     "PhaseProcess",
     "Relaxation",
     "Slot",
+    "describe_jump",
     "describe_process",
     "describe_term",
 ]
@@ -400,7 +401,7 @@ def describe_term(term: NoiseTerm) -> str:
         if isinstance(term.weights, str):
             what = {EACH: "D[Z] on each qubit", ALL: "D[sum Z]"}[term.weights]
         else:
-            what = _jump(term.weights)
+            what = describe_jump(term.weights)
         text = f"dephasing {term.rate:.4g} {what}{_in_time(term.correlation)}"
     elif isinstance(term, Relaxation):
         where = "each qubit" if term.qubit == EACH else f"qubit {term.qubit}"
@@ -421,11 +422,16 @@ def describe_process(process: PhaseProcess, layer: int) -> str:
     """One line for what a process does in one slot, e.g. ``dephasing 0.01 D[Z0], correlated over 5 slots``."""
     times = round(process.amplitudes[layer] / math.sqrt(process.rate))
     often = f", {times} times (phases add)" if times > 1 else ""
-    return f"dephasing {process.rate:.4g} {_jump(process.pairs)}{_in_time(process.correlation)}{often}"
+    return f"dephasing {process.rate:.4g} {describe_jump(process.pairs)}{_in_time(process.correlation)}{often}"
 
 
-def _jump(pairs: Iterable[tuple[int, float]]) -> str:
-    return f"D[{' + '.join(('' if w == 1 else f'{w:+.4g} ') + f'Z{q}' for q, w in pairs)}]"
+def describe_jump(pairs: Iterable[tuple[int, float]]) -> str:
+    """The dissipator of a diagonal jump sum_i v_i Z_i from its (qubit, v_i), e.g. ``D[Z0 - 0.5 Z3]``."""
+    text = ""
+    for qubit, weight in pairs:
+        sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
+        text += sign + ("" if abs(weight) == 1 else f"{abs(weight):.4g} ") + f"Z{qubit}"
+    return f"D[{text}]"
 
 
 def _in_time(correlation: Correlation | None) -> str:
