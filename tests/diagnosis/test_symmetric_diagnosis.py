@@ -125,13 +125,13 @@ def test_noise_that_nothing_feels_is_left_out_and_said_so():
     found = diagnosed(exchanged("collective:0.3"))
     assert found.symmetry["kept"] == "su2"
     # of the last slot the readout sees two qubits
-    assert found.symmetry["left_out"] == ["dephasing 0.3 D[Z0+Z1+Z2+Z3]", "dephasing 0.3 D[Z1+Z2]"]
+    assert found.symmetry["left_out"] == ["dephasing 0.3 D[Z0 + Z1 + Z2 + Z3]", "dephasing 0.3 D[Z1 + Z2]"]
     assert found.simulated.survival == pytest.approx(1, abs=1e-12)
     assert found.law.certificate.proved
     assert found.verdict.word == "trainable"
     (warning,) = found.warnings
     assert warning.startswith(
-        "left out, since no operator that su2 leaves alone feels it: dephasing 0.3 D[Z0+Z1+Z2+Z3]"
+        "left out, since no operator that su2 leaves alone feels it: dephasing 0.3 D[Z0 + Z1 + Z2 + Z3]"
     )
 
 

@@ -82,3 +82,12 @@ def test_circuit_that_breaks_the_charge_is_refused():
     stated = eq.Problem(circuit, readout="Z1", initial="neel", noise="dephasing:0.1", allow_broken=True)
     with pytest.raises(UnsupportedError, match="of a conserving circuit"):
         eq.aligned_rates(stated, samples=2)
+
+
+def test_a_gradient_that_is_zero_at_all_angles_has_no_kappa():
+    """Two layers from |011> move no hopping of the first pair. Neither a warning nor a number is made of 0/0."""
+    circuit = eq.circuits.brickwork(3, depth=2)
+    stated = eq.Problem(circuit, readout="X0X1+Y0Y1", initial="011", noise="dephasing:0.03")
+    found = eq.aligned_rates(stated, samples=2)
+    assert math.isnan(found.kappa)
+    assert found.total == 0

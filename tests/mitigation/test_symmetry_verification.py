@@ -27,7 +27,8 @@ def brick(noise, readout="Z3", n=5, depth=4, **options):
 def with_operator(problem, operator):
     """The problem read by another operator (the identity too, which no problem reads), projected on its charge."""
     other = copy.copy(problem)
-    other.readout, other.projected = operator, True
+    object.__setattr__(other, "readout", operator)
+    object.__setattr__(other, "projected", True)
     return other
 
 

@@ -22,7 +22,7 @@ Real = npt.NDArray[np.float64]
 State = dict[int | None, Real]
 
 _LETTER_FLIPS = {"X": 1, "Y": 1, "Z": 0}
-# a mask is kept with the problem unless it is larger than this
+# a mask is kept with the engine unless it is larger than this
 KEEP_BYTES = 2**31
 _BLOCK_ROWS = 512
 

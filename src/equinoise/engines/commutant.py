@@ -81,6 +81,7 @@ class CommutantEngine(ExactAnswers):
 
     def __init__(self, program: SymmetricProgram, workers: int | None = None) -> None:
         check_serves(type(self), program)
+        super().__init__(program, workers)
         self.program = program
         self.found: Isotypic = decomposed(program.symmetry)
         self._jumps: dict[tuple[object, ...], coo_array] = {}

@@ -24,6 +24,7 @@ __all__ = [
     "Engine",
     "ExactAnswers",
     "InBlocks",
+    "Remade",
     "about",
     "bounded",
     "check_serves",
@@ -135,7 +136,24 @@ def kept_symmetry(engine: Engine) -> str:
     return engine.kept_symmetry if isinstance(engine, InBlocks) else cast(Program, engine.program).kept_symmetry
 
 
-class ExactAnswers(ABC):
+class Remade:
+    """An engine that is copied and pickled as what it was made from, and made again there.
+
+    Its tables follow from the problem, its working memory belongs to threads, and the memory limit to the machine.
+
+    Args:
+        program: The compiled problem.
+        workers: Draws run at once, as asked for.
+    """
+
+    def __init__(self, program: CompiledProblem, workers: int | None) -> None:
+        self._made_from: tuple[Any, ...] = (program, workers)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_from
+
+
+class ExactAnswers(Remade, ABC):
     """What follows from exact gradients, power series and budgets; the generators that others need are left alone."""
 
     exact = True

@@ -48,6 +48,19 @@ class _Plan:
     bytes: int
 
 
+class _Rooms(threading.local):
+    """Each thread's own working memory: no two draws that run at once share an array.
+
+    Attributes:
+        arrays: By name and number of orders, allocated once.
+        roomy: Whether there is scratch beside the states that a sweep keeps.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[tuple[str, int], State] = {}
+        self.roomy = True
+
+
 class ExactEngine(ExactAnswers):
     """Exact noisy values and gradients of a compiled problem.
 
@@ -64,11 +77,12 @@ class ExactEngine(ExactAnswers):
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
         check_serves(type(self), program)
+        super().__init__(program, workers)
         self.program = program
         self.depth = len(program.layers)
         self._channels: dict[tuple[int, float | None], Channel] = {}
         self._slot_index = {slot: i for i, slot in enumerate(dict.fromkeys(program.slots))}
-        self._threads = threading.local()
+        self._room_of = _Rooms()
         # masks are shared by all draws; those too large to keep are made again row by row
         self.shared_bytes = max(0 if 8 * d * d > KEEP_BYTES else 8 * d * d for d in program.dimensions)
         room = memory_limit() - self.shared_bytes
@@ -148,7 +162,7 @@ class ExactEngine(ExactAnswers):
 
     def _room(self, name: str, orders: int) -> State:
         """This thread's arrays of that name: allocated once, their content whatever was left there."""
-        rooms: dict[tuple[str, int], State] = vars(self._threads).setdefault("rooms", {})
+        rooms = self._room_of.arrays
         if (name, orders) not in rooms:
             dims = zip(self.program.charges, self.program.dimensions, strict=True)
             rooms[name, orders] = {q: np.empty((orders, 2, d, d)) for q, d in dims}
@@ -171,7 +185,7 @@ class ExactEngine(ExactAnswers):
     @property
     def _roomy(self) -> bool:
         """Whether this thread's sweep has scratch arrays, or works in place."""
-        return bool(vars(self._threads).get("roomy", True))
+        return self._room_of.roomy
 
     def _operator(self, entries: OperatorEntries, orders: int, room: str = "readout") -> State:
         state = self._zero(room, orders)
@@ -284,7 +298,7 @@ class ExactEngine(ExactAnswers):
         plan = self._plan(orders, self._room_bytes)
         if plan.bytes > self._room_bytes:
             raise MemoryLimitError(self._refusal("the law", plan.bytes, self._room_bytes))
-        self._threads.roomy = plan.roomy
+        self._room_of.roomy = plan.roomy
         adjoint: State = {}
         stop = self.depth
         while stop > 0:
@@ -345,7 +359,7 @@ class ExactEngine(ExactAnswers):
 
     def values(self, theta: Real, scale: float, operators: Sequence[OperatorEntries]) -> Real:
         """Tr[A rho(theta; s)] for several operators that the cone and its charges hold, shape (len(operators),)."""
-        self._threads.roomy = self._plan(1, self._room_bytes).roomy
+        self._room_of.roomy = self._plan(1, self._room_bytes).roomy
         (rho,) = self._states(build_blocks(self.program, theta), scale, 1, range(self.depth - 1, self.depth))
         return self._expectations(rho, scale, operators)
 
@@ -406,7 +420,7 @@ class ExactEngine(ExactAnswers):
 
     def final_states(self, theta: Real, scale: float) -> list[State]:
         """The state after the unitaries of each layer (before its slot), order axis of length 1."""
-        self._threads.roomy = True
+        self._room_of.roomy = True
         kept = self._states(build_blocks(self.program, theta), scale, 1, range(self.depth))
         return [{q: rho.copy() for q, rho in state.items()} for state in kept]
 

@@ -75,10 +75,7 @@ def fermion_form(program: Program) -> FermionForm:
     Raises:
         UnsupportedError: It is none.
     """
-    known: FermionForm | None = vars(program).get("_fermions")
-    if known is None:
-        known = vars(program)["_fermions"] = _worked_out(program)
-    return known
+    return program.kept.once("fermion form", lambda: _worked_out(program))
 
 
 def _worked_out(program: Program) -> FermionForm:

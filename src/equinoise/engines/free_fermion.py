@@ -22,6 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,7 @@ from equinoise.engines.exact import ExactEngine
 from equinoise.engines.fermions import Parts, correlations, fermion_form
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.operators import Entries
+from equinoise.reduction.prepared import Kept
 from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram
 
@@ -77,7 +79,14 @@ class _FewBodyProgram(Program):
     """
 
     def __init__(self, program: Program, order: Sequence[int], operators: Parts, squares: Parts) -> None:
-        vars(self).update(vars(program))
+        self._whole = program
+        self.kept = Kept()
+        self.problem, self.cone, self.width = program.problem, program.cone, program.width
+        self.parameters, self.processes, self.noise_class = program.parameters, program.processes, program.noise_class
+        self.full, self.sectors = program.full, program.sectors
+        self.layers, self.kind, self.table, self.tables = program.layers, program.kind, program.table, program.tables
+        self.num_blocks, self.rotations = program.num_blocks, program.rotations
+        self.slot_parameter, self.slot_block = program.slot_parameter, program.slot_block
         shared = {
             slot: _SharedSlot(**{f.name: getattr(slot, f.name) for f in fields(slot)}, width=program.width)
             for slot in set(program.slots)
@@ -89,6 +98,9 @@ class _FewBodyProgram(Program):
         self.readout_entries = operators
         self.square_entries = squares
         self._correlations: dict[int | None, Entries] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._whole, self.order, self.readout_entries, self.square_entries)
 
     def initial_entries(self, charge: int | None) -> Entries:
         """The input's correlations of ``charge`` particles, as rows, columns and values."""
@@ -152,6 +164,7 @@ class FreeFermionEngine(ExactAnswers):
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
         check_serves(type(self), program)
+        super().__init__(program, workers)
         self.program = program
         self._form = form = fermion_form(program)
         square = form.square.parts if form.square else {}

@@ -72,6 +72,7 @@ class PermutationEngine(ExactAnswers):
 
     def __init__(self, program: SymmetricProgram, workers: int | None = None) -> None:
         check_serves(type(self), program)
+        super().__init__(program, workers)
         self.program = program
         n = program.width
         self.blocks = spin_blocks(n)

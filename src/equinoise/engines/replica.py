@@ -132,10 +132,7 @@ def average_obstacle(program: Program, ensemble: Ensemble | None = None) -> str 
     """Why a problem and an ensemble have no average here; None if they have."""
     if ensemble is not None and ensemble.kind != "uniform":
         return f"the ensemble is {ensemble.describe()}; the average is over independent angles' full periods"
-    known: dict[str, str | None] = vars(program)
-    if "_replica_obstacle" not in known:
-        known["_replica_obstacle"] = replica_obstacle(program) or _shape_obstacle(program)
-    return known["_replica_obstacle"]
+    return program.kept.once("replica obstacle", lambda: replica_obstacle(program) or _shape_obstacle(program))
 
 
 def _shape_obstacle(program: Program) -> str | None:
@@ -165,11 +162,7 @@ def _fits_chain(circuit: ReplicaCircuit) -> str | None:
 
 
 def _circuit(program: Program) -> ReplicaCircuit:
-    known: dict[str, Any] = vars(program)
-    if "_replica_circuit" not in known:
-        known["_replica_circuit"] = compile_replicas(program)
-    found: ReplicaCircuit = known["_replica_circuit"]
-    return found
+    return program.kept.once("replica circuit", lambda: compile_replicas(program))
 
 
 def _is_dense(circuit: ReplicaCircuit) -> bool:

@@ -19,6 +19,7 @@ from equinoise.errors import UnsupportedError
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
+from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import Program, compile_problem
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 
@@ -189,12 +190,12 @@ _ELSE = "Engine 'auto' takes one that samples."
 
 def _declare(program: CompiledProblem) -> dict[str, Declaration]:
     """Every engine's declaration, with the memory that is free now; obstacles and costs are worked out once."""
-    known: dict[str, tuple[str, Cost]] | None = vars(program).get("_declared")
-    if known is None:
-        known = vars(program)["_declared"] = {}
-        for name, kind in _CLASSES.items():
-            reason = _foreign(name, program) or kind.obstacle(program) or ""
-            known[name] = reason, Cost(math.nan, 0) if reason else kind.cost(program)
+
+    def stated(name: str, kind: type[Any]) -> tuple[str, Cost]:
+        reason = _foreign(name, program) or kind.obstacle(program) or ""
+        return reason, Cost(math.nan, 0) if reason else kind.cost(program)
+
+    known = program.kept.once("declarations", lambda: {name: stated(name, kind) for name, kind in _CLASSES.items()})
     room = memory_limit()
     return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
@@ -269,7 +270,7 @@ def choose_engine(
     draws: float = 1,
     noiseless: bool = False,
 ) -> Choice:
-    """The engine that a name stands for, prepared for the problem and kept with it, and why.
+    """The engine that a name stands for, prepared for the problem and kept while it lives, and why.
 
     Args:
         problem: The problem.
@@ -319,7 +320,7 @@ def select_engine(
 def reading_engine(chosen: Engine, measured: Problem, workers: int | None = None) -> Engine:
     """The engine for a problem as it is read, ``problem.as_read()``, beside the one chosen for the problem itself."""
     problem = chosen.program.problem
-    if measured is problem:
+    if prepared(measured) is prepared(problem):
         return chosen
     # readings that break the symmetry that the engine works with leave another
     name = chosen.name if measured.symmetry is problem.symmetry else "auto"
@@ -345,8 +346,6 @@ def _duration(seconds: float) -> str:
 
 
 def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, workers: int | None) -> Engine:
-    known: dict[tuple[str, bool, int | None], Engine] = vars(problem).setdefault("_engines", {})
-    key = (name, reduce, workers)
-    if key not in known:
-        known[key] = _CLASSES[name](program, workers=workers)
-    return known[key]
+    key = ("engine", name, reduce, workers)
+    built: Engine = prepared(problem).once(key, lambda _: _CLASSES[name](program, workers=workers))
+    return built

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from equinoise.engines import vector_kernels as kernels
 from equinoise.engines.blocks import Blocks, build_blocks, contract
 from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
-from equinoise.engines.engine import Cost, check_serves, memory_limit
+from equinoise.engines.engine import Cost, Remade, check_serves, memory_limit
 from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.reduction.jumps import SlotJumps, slot_jumps
 from equinoise.reduction.program import Program
@@ -122,7 +122,7 @@ class _Signs:
     total: Real
 
 
-class StateVectorEngine:
+class StateVectorEngine(Remade):
     """Noiseless values and gradients, exactly; kappa and its budget, unbiased.
 
     Args:
@@ -139,6 +139,7 @@ class StateVectorEngine:
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
         check_serves(type(self), program)
+        super().__init__(program, workers)
         self.program = program
         self.depth = len(program.layers)
         cost = self.cost(program)

@@ -29,6 +29,7 @@ from equinoise.problem.blocks import Block
 from equinoise.problem.ensemble import periods
 from equinoise.problem.gates import Rotation
 from equinoise.problem.problem import Problem
+from equinoise.problem.steps import Step
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.slot_program import jump_weights
 
@@ -57,13 +58,13 @@ def random_phases(problem: Problem, program: CompiledProblem) -> str | None:
 
 def shared_phases(program: CompiledProblem) -> str | None:
     """Whether independent Z rotations, each on one or several qubits, span the jumps of every noisy slot; the gap."""
-    problem = program.problem
-    uses = Counter(k for step in problem.steps for k, _ in step.angle.coefficients)
-    period = periods(problem)
+    steps = program.problem.steps
+    uses = Counter(k for step in steps for k, _ in step.angle.coefficients)
+    period = periods(program.problem)
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     for number in _noisy(program):
         seen = [place[q] for q in sorted(program.cone.seen[number])]
-        spanning = _rotations(program, number, uses, period)[:, seen]
+        spanning = _rotations(program, number, steps, uses, period)[:, seen]
         needed = _needed(program, number)[:, seen]
         rank = np.linalg.matrix_rank(spanning) if spanning.size else 0
         if np.linalg.matrix_rank(np.vstack([spanning, needed])) > rank:
@@ -97,14 +98,14 @@ def _needed(program: CompiledProblem, number: int) -> Real:
     return np.array(rows).reshape(-1, program.width)
 
 
-def _rotations(program: CompiledProblem, number: int, uses: Counter[int], period: Real) -> Real:
+def _rotations(program: CompiledProblem, number: int, steps: Sequence[Step], uses: Counter[int], period: Real) -> Real:
     """Rows u_a of the independent uniform Z rotations next to a slot, on cone qubits."""
     problem = program.problem
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     before, after = _blocks(problem, number)
     near: dict[int, dict[int, set[int]]] = {number: {}, number + 1: {}}
     rows = []
-    for step in problem.steps:
+    for step in steps:
         if step.layer not in near or len(step.angle.coefficients) != 1:
             continue
         k = step.angle.coefficients[0][0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -177,7 +178,7 @@ class AlignedRates:
         alpha: Aligned coherence rate of each slot, shape (L,): the Rayleigh quotient of the slot's rates along the
             gradient-carrying mode, averaged over draws and parameters with the weights |a|^2.
         total: Their sum, which equals kappa in a random-phase ensemble.
-        kappa: kappa of the same draws.
+        kappa: kappa of the same draws; NaN where no draw has a gradient.
         samples: Number of draws.
         seed: Of the draws.
         numerator: sum over parameters and dz of Gamma_dz |a_dz|^2 by draw and slot, shape (S, L).
@@ -250,7 +251,7 @@ def aligned_rates(
     return AlignedRates(
         alpha=alpha,
         total=float(alpha.sum()),
-        kappa=float(-slope.sum() / square.sum()),
+        kappa=float(-slope.sum() / square.sum()) if square.any() else math.nan,
         samples=len(thetas),
         seed=seed,
         numerator=parts[:, 0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import numbers
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -265,17 +266,8 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """All that the exact numbers depend on, with the noise as it acts."""
         design = self._model.design
         slots = [repr(slot) for slot in self._model.problem.slots]
-        stated = {k: v for k, v in vars(design).items() if k != "noise"}
+        stated = {field.name: getattr(design, field.name) for field in fields(design) if field.name != "noise"}
         return json.dumps({**stated, "slots": slots, "readout_error": repr(self._model.errors)}, sort_keys=True)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # what is compiled holds threads; it is compiled again where it is needed
-        return {k: v for k, v in super().__getstate__().items() if k != "_model"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if hasattr(self, "weights_"):
-            self._model = self._compiled()
 
 
 _PREDICTION = 0x7072

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
-from threadpoolctl import threadpool_limits
 
+from equinoise.engines.blas_threads import one_blas_thread
 from equinoise.engines.engine import memory_limit
 from equinoise.errors import NoiseError, ParameterError
 from equinoise.learn.loader import loader
@@ -95,6 +95,7 @@ class Model:
                 f"Give n_qubits={classes}."
             )
         self.design = design
+        self._workers = workers
         self.loader = loader(n, design.excitations)
         circuit = self.loader.circuit("x")
         circuit.compose(brickwork(n, design.depth, interaction=design.interaction), inplace=True)
@@ -117,6 +118,10 @@ class Model:
         if design.verified:
             identity = SparsePauliOp("I" * n)
             self.observables.append(self.program.operator_entries(identity, design.excitations))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are compiled again from the design."""
+        return type(self), (self.design, self._workers)
 
     def _count(self, number: int) -> SparsePauliOp:
         """N_c = sum of n_i over the class's qubits, as assignment errors leave it."""
@@ -153,7 +158,7 @@ class Model:
         """Tr[A_j rho] of each observable (or of other operators) and loaded state, shape (B, m)."""
         chosen = self.observables if operators is None else operators
         pulled = self.engine.all_pulled_back(self._theta(trained), self.design.scale, chosen)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             return np.asarray(states @ pulled.T)
 
     def class_values(self, observed: Real) -> Real:
@@ -180,7 +185,7 @@ class Model:
 
     def gradient(self, trained: Real, states: Real, weights: Real) -> Real:
         """Sum over rows and observables of weight times d<A_j>/dtheta, shape (P,): one sweep per observable."""
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             mixed = weights.T @ states
         theta, scale = self._theta(trained), self.design.scale
         parts = self.engine.in_threads(

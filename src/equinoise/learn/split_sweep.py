@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.blocks import build_blocks, contract
+from equinoise.engines.draws import parallel_draws
 from equinoise.engines.exact import ExactEngine
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program
@@ -44,6 +45,7 @@ class SplitSweep(ExactEngine):
     def __init__(self, program: Program, split: int, workers: int | None = None) -> None:
         super().__init__(program, workers)
         self.split = split
+        self._made_from = (program, split, workers)
 
     @property
     def size(self) -> int:
@@ -67,7 +69,7 @@ class SplitSweep(ExactEngine):
             theta: All angles, shape (K,), radians; those of the trained part do not matter.
             scale: Noise scale s.
         """
-        self._threads.roomy = True
+        self._room_of.roomy = True
         state = self._states(build_blocks(self.program, theta), scale, 1, range(self.split - 1, self.split))[-1]
         self.channel(self.split - 1, scale).apply(state)
         return self.vector(state)
@@ -80,7 +82,7 @@ class SplitSweep(ExactEngine):
             scale: Noise scale s.
             operator: Of the whole circuit's end.
         """
-        self._threads.roomy = True
+        self._room_of.roomy = True
         blocks = build_blocks(self.program, theta)
         adjoint = self._seen(operator, scale, 1)
         for number in range(self.depth - 1, self.split - 1, -1):
@@ -102,7 +104,7 @@ class SplitSweep(ExactEngine):
             operator: A.
             start: R as a vector, shape (size,).
         """
-        self._threads.roomy = True
+        self._room_of.roomy = True
         program = self.program
         blocks = build_blocks(program, theta)
         every = dict.fromkeys(program.charges, (0, 1))
@@ -132,8 +134,6 @@ class SplitSweep(ExactEngine):
 
     def in_threads(self, function: Callable[[int], Real], count: int) -> list[Real]:
         """function(0), ..., function(count - 1) in this engine's threads, in order."""
-        from equinoise.engines.draws import parallel_draws
-
         return parallel_draws(function, range(count), self.workers)
 
     def all_pulled_back(self, theta: Real, scale: float, operators: Sequence[OperatorEntries]) -> Real:

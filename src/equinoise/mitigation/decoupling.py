@@ -108,8 +108,7 @@ def decouple(
         errors[key] = errors.get(key, 0.0) + rate
     notes = (*_notes(schedule), *(device.notes if device else ()))
     noise = toggled_noise(problem, toggling, errors) if schedule.pulses else problem.noise
-    changed = problem.with_noise(noise)
-    changed.warnings = (*changed.warnings, *notes)
+    changed = problem.with_noise(noise).with_warnings(notes)
     return Decoupled(problem, changed, schedule.windows, schedule.pulses, toggling, schedule.circuit, notes)
 
 

@@ -21,6 +21,7 @@ from equinoise.errors import MemoryLimitError, ReadoutError, StateError, Unsuppo
 from equinoise.mitigation.charge_reading import charge_reading
 from equinoise.problem.problem import Problem
 from equinoise.reduction.operators import weighted_sum
+from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.symmetry import noise_class
 
@@ -112,8 +113,7 @@ class KeptSector:
         self.kept = 1.0 if self.alone else weight
         self.problem = problem
         if not self.alone and not problem.projected:
-            self.problem = problem.with_readout(problem.readout)
-            self.problem.projected = True
+            self.problem = problem.with_projection()
         self.engine: Engine = select_engine(self.problem, draws=draws, workers=workers)
 
     def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator) -> list[SelectedDraw]:
@@ -234,13 +234,8 @@ def _quotient(numerator: Real, denominator: Real) -> Real:
 
 
 def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
-    """The exact engine on all n qubits, kept with the problem whatever its readout."""
-    whole: Problem | None = vars(problem).get("_on_all_qubits")
-    if whole is None:
-        n = problem.num_qubits
-        whole = problem.with_readout(SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n))
-        whole.projected = False
-        vars(problem)["_on_all_qubits"] = whole
+    """The exact engine on all n qubits, whatever the readout."""
+    whole = prepared(problem).once("on all qubits", _on_all_qubits)
     program = compile_problem(whole)
     cost, room = ExactEngine.cost(program), memory_limit()
     if cost.bytes > room:
@@ -253,6 +248,12 @@ def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
             "the limit."
         )
     return exact_engine(whole, workers=workers)
+
+
+def _on_all_qubits(problem: Problem) -> Problem:
+    n = problem.num_qubits
+    everything = SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n)
+    return problem.with_readout(everything).with_projection(False)
 
 
 def _moves_charge(problem: Problem) -> bool:

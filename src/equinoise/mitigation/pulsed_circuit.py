@@ -129,8 +129,7 @@ def decoupled_circuit(
     if swapped and noise.readout_error:
         read = {q: (p[::-1] if q in swapped else p) for q, p in noise.readout_error}
         noise = replace(noise, readout_error=tuple(read.items()))
-    changed = framed.with_noise(noise)
-    changed.warnings = (*changed.warnings, *notes)
+    changed = framed.with_noise(noise).with_warnings(notes)
     return Decoupled(problem, changed, schedule.windows, schedule.pulses, toggling, schedule.circuit, notes)
 
 

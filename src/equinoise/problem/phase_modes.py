@@ -31,6 +31,9 @@ class PhaseModes:
         modes: Shape (R, L, K), dimensionless; nested lists are accepted.
         name: What the phases are, e.g. "dephasing 0.01 D[Z0], static, seen through pulses".
 
+    Attributes:
+        array: The modes, shape (R, L, K), read-only.
+
     Raises:
         NoiseError: Qubits that repeat or do not ascend, or modes of another shape or not finite.
 
@@ -44,6 +47,7 @@ class PhaseModes:
     qubits: tuple[int, ...]
     modes: tuple[tuple[tuple[float, ...], ...], ...] = field(repr=False)
     name: str = "Gaussian phases"
+    array: Real = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         qubits = tuple(checked_qubit(q, "qubit of Gaussian phases") for q in self.qubits)
@@ -62,13 +66,7 @@ class PhaseModes:
         object.__setattr__(self, "modes", tuple(tuple(map(tuple, mode)) for mode in modes.tolist()))
         object.__setattr__(self, "name", str(self.name))
         modes.setflags(write=False)
-        object.__setattr__(self, "_array", modes)
-
-    @property
-    def array(self) -> Real:
-        """The modes, shape (R, L, K), read-only."""
-        array: Real = self.__dict__["_array"]
-        return array
+        object.__setattr__(self, "array", modes)
 
     @property
     def depth(self) -> int:

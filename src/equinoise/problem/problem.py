@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -74,6 +74,8 @@ class Problem:
         (6, 3, 3)
     """
 
+    _frozen = False
+
     def __init__(
         self,
         circuit: QuantumCircuit,
@@ -122,6 +124,15 @@ class Problem:
         self.stated_initial = initial
         self._stated: tuple[str, ...] = tuple(warnings)
         self._set_noise(noise)
+        self._frozen = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._frozen:
+            raise AttributeError(
+                f"a Problem cannot be changed, so {name!r} cannot be set: state another Problem, or derive one with "
+                "with_noise or with_readout."
+            )
+        super().__setattr__(name, value)
 
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
@@ -189,9 +200,9 @@ class Problem:
         """Whether gates and readout conserve the total charge, claimed or not."""
         return self.readout_conserves and not (self.breaking if self.by_charge else self._breaking())
 
-    @cached_property
+    @property
     def steps(self) -> tuple[Step, ...]:
-        """The circuit as steps of one angle each; see :func:`equinoise.problem.steps.steps`."""
+        """The circuit as steps of one angle each, made anew; see :func:`equinoise.problem.steps.steps`."""
         return steps(self.layers)
 
     def _check_ends(self) -> None:
@@ -237,9 +248,9 @@ class Problem:
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
         """
-        other = self._bare_copy()
-        other._set_readout(readout)
-        other._check_ends()
+        with self._changed() as other:
+            other._set_readout(readout)
+            other._check_ends()
         return other
 
     def with_noise(self, noise: NoiseModel | str | Mapping[str, Any] | None) -> Problem:
@@ -249,16 +260,34 @@ class Problem:
             NoiseError: A noise term that does not fit the circuit.
             DeviceError: The circuit does not fit on the noise's device.
         """
-        other = self._bare_copy()
-        other._set_noise(noise)
+        with self._changed() as other:
+            other._set_noise(noise)
         return other
 
-    def _bare_copy(self) -> Problem:
-        """A copy without what was compiled for this one."""
-        other = copy.copy(self)
-        for cache in ("_compiled", "_engines", "_symmetric"):
-            vars(other).pop(cache, None)
+    def with_projection(self, projected: bool = True) -> Problem:
+        """The same problem with the readout projected on the active sector, or not.
+
+        Raises:
+            StateError: There is no active sector.
+        """
+        with self._changed() as other:
+            other.projected = bool(projected)
+            other.charge = other._charge(self.charge)
         return other
+
+    def with_warnings(self, notes: Iterable[str]) -> Problem:
+        """The same problem with more to be told about how it came about."""
+        with self._changed() as other:
+            other.warnings = (*self.warnings, *notes)
+        return other
+
+    @contextmanager
+    def _changed(self) -> Iterator[Problem]:
+        """A copy that can be changed until the block ends."""
+        other = copy.copy(self)
+        object.__setattr__(other, "_frozen", False)
+        yield other
+        other._frozen = True
 
     def as_read(self) -> Problem:
         """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
@@ -275,7 +304,9 @@ class Problem:
         moves = self.by_charge & (operator.paulis.x.sum(axis=1) % 2 == 1)
         other = self._reading(operator[~moves] if np.any(moves) else operator)
         if np.any(moves) and self.charge is None:
-            other.warnings += (f"readout errors leave {int(moves.sum())} terms that move the charge; left out",)
+            return other.with_warnings(
+                [f"readout errors leave {int(moves.sum())} terms that move the charge; left out"]
+            )
         return other
 
     def _reading(self, readout: SparsePauliOp) -> Problem:
@@ -283,12 +314,11 @@ class Problem:
         try:
             return self.with_readout(readout)
         except SymmetryError:
-            other = self._bare_copy()
-            other._set_readout(readout)
-            terms = from_operator(other.readout)
-            other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
-            other.warnings += (f"readout errors leave of {self.symmetry}: {other.symmetry}",)
-            return other
+            with self._changed() as other:
+                other._set_readout(readout)
+                terms = from_operator(other.readout)
+                other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
+            return other.with_warnings([f"readout errors leave of {self.symmetry}: {other.symmetry}"])
 
     def _set_readout(self, readout: str | SparsePauliOp) -> None:
         self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)

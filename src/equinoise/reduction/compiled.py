@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from equinoise.problem.problem import Problem
 from equinoise.reduction.light_cone import LightCone
+from equinoise.reduction.prepared import Kept
 from equinoise.reduction.processes import ModesProgram, ProcessProgram, compile_processes
 from equinoise.reduction.slot_program import BudgetTerm, SlotProgram, budget_terms, compile_slot
 from equinoise.reduction.symmetry import NoiseClass
@@ -38,6 +39,7 @@ class CompiledProblem:
     Attributes:
         engines: Names of the engines that work on it.
         problem: What it was made from.
+        kept: What the engines work out from it, each thing once: whether it is one of free fermions, costs, ...
         cone: The readout's light cone.
         width: Number of its qubits w.
         noise_class: Computed from the operators restricted to the cone.
@@ -51,6 +53,7 @@ class CompiledProblem:
 
     def __init__(self, problem: Problem, cone: LightCone) -> None:
         self.problem = problem
+        self.kept = Kept()
         self.cone = cone
         self.width = cone.width
         self.parameters = cone.parameters
@@ -61,6 +64,10 @@ class CompiledProblem:
         self.processes: tuple[ProcessProgram | ModesProgram, ...] = compile_processes(
             problem.processes, cone, self._local, self.width
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are compiled again from the problem."""
+        return type(self), (self.problem,)
 
     @property
     def dephases_only(self) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from equinoise.problem.readout import support
 from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.light_cone import light_cone, restrict
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
+from equinoise.reduction.prepared import prepared
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Sector, sector
 from equinoise.reduction.slot_program import SlotProgram, coherence_rates, compile_slot, jump_phases
@@ -93,6 +94,7 @@ class Program(CompiledProblem):
     engines = ("exact", "free-fermion", "state-vector", "trajectories", "replica")
 
     def __init__(self, problem: Problem, *, reduce: bool = True) -> None:
+        self._reduce = reduce
         # the projector on a global sector sees every qubit unless all that acts conserves the charge strongly
         strongly = problem.conserves and noise_class(problem.slots) in ("none", "strong")
         sees_all = problem.projected and not strongly
@@ -107,6 +109,9 @@ class Program(CompiledProblem):
         self.charges: tuple[int | None, ...] = self._charges()
         self.sectors: Mapping[int | None, Sector] = _PerCharge(lambda q: sector(self.width, q))
         self._compile_blocks()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), reduce=self._reduce), (self.problem,)
 
     # -- sizes ---------------------------------------------------------------------------------------------------
 
@@ -430,14 +435,11 @@ class Program(CompiledProblem):
 
 
 def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
-    """The problem's program in charge sectors or in the full space, built on first use and kept with the problem.
+    """The problem's program in charge sectors or in the full space, built on first use and kept for the next.
 
     Args:
         problem: The problem.
         reduce: Whether to use light cone and sectors; without, the full space of all qubits (for checks).
 
     """
-    known: dict[bool, Program] = vars(problem).setdefault("_compiled", {})
-    if reduce not in known:
-        known[reduce] = Program(problem, reduce=reduce)
-    return known[reduce]
+    return prepared(problem).once(("program", reduce), lambda stated: Program(stated, reduce=reduce))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.errors import UnsupportedError
+from equinoise.problem.noise_terms import describe_jump
 from equinoise.problem.pauli_sums import Sum, from_operator
 from equinoise.problem.problem import Problem
 from equinoise.problem.steps import Step, steps
@@ -16,6 +17,7 @@ from equinoise.problem.symmetry import Symmetry
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.slot_program import SlotProgram, compile_slot
 from equinoise.reduction.symmetry import NoiseClass
@@ -90,8 +92,8 @@ class SymmetricProgram(CompiledProblem):
         for slot, left in zip(self.slots, acting, strict=True):
             for rate, weights, _ in slot.jumps:
                 if all(weights != other for _, other, _ in left.jumps):
-                    jump = "+".join(f"{'' if w == 1 else f'{w:g} '}Z{self.cone.qubits[i]}" for i, w in weights)
-                    out[f"dephasing {rate:.4g} D[{jump}]"] = None
+                    jump = describe_jump((self.cone.qubits[i], w) for i, w in weights)
+                    out[f"dephasing {rate:.4g} {jump}"] = None
         return tuple(out)
 
     @property
@@ -147,7 +149,7 @@ class SymmetricProgram(CompiledProblem):
 
 
 def compiled(problem: Problem, *, reduce: bool = True) -> CompiledProblem:
-    """The problem compiled for its own symmetry, built on first use and kept with the problem.
+    """The problem compiled for its own symmetry, built on first use and kept while the problem lives.
 
     In charge sectors for the charge; in the full space of the cone where gates break the symmetry or the noise leaves
     nothing of it.
@@ -167,7 +169,4 @@ def symmetric_program(problem: Problem) -> SymmetricProgram | None:
     """The problem compiled for another symmetry than the charge, whatever the noise leaves of it; None without one."""
     if problem.by_charge or problem.breaking:
         return None
-    known: dict[str, SymmetricProgram] = vars(problem).setdefault("_symmetric", {})
-    if "program" not in known:
-        known["program"] = SymmetricProgram(problem)
-    return known["program"]
+    return prepared(problem).once("symmetric program", SymmetricProgram)

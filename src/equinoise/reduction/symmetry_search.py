@@ -15,6 +15,7 @@ from equinoise.problem.equivariance import breaking_gates_of, commute, ends_obst
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.pauli_sums import Sum, from_operator
 from equinoise.problem.problem import Problem
+from equinoise.problem.steps import Step
 from equinoise.problem.symmetry import (
     Charge,
     Generator,
@@ -152,14 +153,15 @@ def find_symmetries(
     """
     problem = Problem(circuit, "Z0" if readout is None else readout, initial, noise, allow_broken=True)
     n = problem.num_qubits
-    generators = _distinct(step.generator for step in problem.steps)
+    steps = problem.steps
+    generators = _distinct(step.generator for step in steps)
     known = [charge(n), su2(n), parity(n), parity(n, "X"), permutation(n), translation(n), reflection(n)]
     known += own_charges(generators, n) + own_strings(generators, n) + own_swaps(generators, n)
     different: list[Symmetry] = []
     for one in known:
         if not any(_same(one, other) for other in different):
             different.append(one)
-    found = tuple(_judged(one, problem, readout is not None) for one in different)
+    found = tuple(_judged(one, problem, steps, readout is not None) for one in different)
     notes = ["permutations tried: the ring's shift, the reflection, and swaps of any two qubits"]
     return Symmetries(found, _suggestion(found), n, tuple(notes))
 
@@ -172,9 +174,9 @@ def _same(first: Symmetry, second: Symmetry) -> bool:
     return set(first.generators) == set(second.generators)
 
 
-def _judged(symmetry: Symmetry, problem: Problem, has_readout: bool) -> FoundSymmetry:
+def _judged(symmetry: Symmetry, problem: Problem, steps: Sequence[Step], has_readout: bool) -> FoundSymmetry:
     operator = from_operator(problem.readout)
-    gates = breaking_gates_of(problem.steps, symmetry, problem.circuit)
+    gates = breaking_gates_of(steps, symmetry, problem.circuit)
     obstacle = ""
     if not gates and has_readout:
         obstacle = ends_obstacle(operator, problem.initial, symmetry) or ""

@@ -215,9 +215,7 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
 
 def whole_register(problem: Problem) -> Problem:
     """The problem with all qubits in the cone, as post-selection on the charge of all of them needs it."""
-    whole = problem.with_readout(problem.readout)
-    whole.projected = True
-    return whole
+    return problem.with_projection()
 
 
 def needed_parameters(per_parameter: Real) -> tuple[int, float]:
