@@ -12,7 +12,7 @@ from qiskit.circuit import Parameter
 
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.select import declarations
-from equinoise.problem.layers import Layer
+from equinoise.problem.layers import Layer, end_layer
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.problem import Problem
@@ -84,7 +84,7 @@ def repeated(problem: Problem, depth: int, period: int) -> Problem:
         layer = sources[source]
         fresh = {p: Parameter(f"layer{number}_{p.name}") for p in layer.parameters}
         circuit.compose(layer.assign_parameters(fresh), inplace=True)
-        circuit.barrier()
+        end_layer(circuit)
         for kind, chosen in terms.items():
             chosen += [replace(t, layers=(number,), gate=None, on=None) for t in getattr(problem.slots[source], kind)]
     # as they were stated, since a process may act more than once in a slot: the gates that it is tied to repeat

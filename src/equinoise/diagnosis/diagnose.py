@@ -167,6 +167,7 @@ class Diagnosis:
         return {
             "schema": SCHEMA,
             "scale": _finite(self.scale),
+            "layers": {"count": len(self.problem.layers), "found": self.problem.layers_found},
             "equivariance": self.equivariance,
             "symmetry": self.symmetry,
             "light_cone": self.light_cone,

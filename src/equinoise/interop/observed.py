@@ -18,7 +18,7 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import exact_engine
 from equinoise.errors import ReadoutError, StateError, UnsupportedError
-from equinoise.problem.layers import layered
+from equinoise.problem.layers import end_layer, layered
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import attenuated, commutes_with_charge, support
 from equinoise.reduction.operators import OperatorEntries
@@ -135,6 +135,7 @@ class ObservedProblem:
         charge: The active sector; by default the charge of the initial state.
         projected: Whether <A> means Tr[P_q A P_q rho], P_q the projector on the active sector of all qubits.
         postselected: Whether it means Tr[P_q A rho] / Tr[P_q rho]: the mean over runs whose measured charge is q.
+        at: As :class:`equinoise.Problem` takes it.
 
     Attributes:
         size: How many numbers are read in all.
@@ -158,6 +159,7 @@ class ObservedProblem:
         charge: int | None = None,
         projected: bool = False,
         postselected: bool = False,
+        at: Real | None = None,
     ) -> None:
         _check(quantities)
         self.postselected = postselected
@@ -171,6 +173,7 @@ class ObservedProblem:
             noise=noise,
             projected=projected or postselected,
             charge=charge,
+            at=at,
         )
         read = [_as_read(quantity, together, postselected) for quantity in quantities]
         self.size = sum(quantity.size for quantity in read)
@@ -188,6 +191,11 @@ class ObservedProblem:
             identity = SparsePauliOp("I" * group.problem.num_qubits)
             operators.append(program.operator_entries(identity, _sector(group.problem, program)))
         return _Reading(exact_engine(group.problem), operators, self.postselected, group.quantities)
+
+    def conserves_at(self, theta: Real) -> bool:
+        """Whether values and derivatives may be asked for at theta: always, if the charge was asked for everywhere."""
+        problem = self._groups[0].problem
+        return problem.at is None or problem.conserves_at(theta)
 
     def values(self, theta: Real) -> Real:
         """All quantities, shape (size,), at theta, shape (K,), radians."""
@@ -340,5 +348,5 @@ def _with_empty_layer(circuit: QuantumCircuit) -> QuantumCircuit:
     padded = circuit.copy()
     padded.barrier()
     padded.id(0)
-    padded.barrier()
+    end_layer(padded)
     return padded

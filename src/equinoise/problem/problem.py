@@ -14,8 +14,10 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
-from equinoise.problem.blocks import breaking_gates
+from equinoise.problem.blocks import breaking_gates, conserves_charge
 from equinoise.problem.equivariance import breaking_gates_of, ends_obstacle
+from equinoise.problem.gates import Gate
+from equinoise.problem.generators import Charge
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
@@ -25,6 +27,7 @@ from equinoise.problem.phase_modes import PhaseModes
 from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
 from equinoise.problem.steps import Step, steps
 from equinoise.problem.symmetry import NAMES, Symmetry, change, parse_symmetry
+from equinoise.problem.wide_gates import why_not_computed
 
 __all__ = ["Problem", "place_noise"]
 
@@ -37,7 +40,8 @@ class Problem:
 
     Args:
         circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
-            between full-width barriers, or as-soon-as-possible layers of two-qubit blocks.
+            between two full-width barriers, or as-soon-as-possible layers of two-qubit blocks where no barrier has
+            gates on both sides; see :func:`equinoise.problem.layers.layered`.
         readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit.
         initial: "neel", a bitstring (qubit 0 rightmost), n one-qubit states, or a ``Statevector`` of up to 20 qubits.
             By default the circuit's own leading one-qubit gates, and "neel" if it has none.
@@ -45,11 +49,15 @@ class Problem:
         projected: Whether the readout is P_q O P_q, P_q the projector on the active sector of all n qubits.
         charge: The active sector q; by default the charge of the initial state.
         allow_broken: Compute in the full space where gates or readout break the symmetry, instead of refusing.
+        at: Parameter values, shape (K,), at which alone the gates are asked for the charge: for programs that hand over
+            the numbers of tied angles and not their ties. Only values and gradients where :meth:`conserves_at` make
+            sense then; both are exact there, for what moves the charge has no share in either.
         symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
             :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
 
     Attributes:
         layers: The circuit's layers.
+        layers_found: How: "barriers" or "as soon as possible".
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
@@ -61,7 +69,7 @@ class Problem:
     Raises:
         SymmetryError: A gate breaks the symmetry (named, with its position), or neither readout nor input keeps it.
         ReadoutError: The readout is malformed or does not conserve the charge.
-        ParameterError: A parameter in no gate or a nonlinear angle.
+        ParameterError: A parameter in no gate, a nonlinear angle, or ``at`` of another shape.
         StateError: A malformed initial state, or a charge outside 0..n.
         NoiseError: A noise term that does not fit the circuit.
         CircuitError: An instruction that is not a unitary gate.
@@ -84,6 +92,7 @@ class Problem:
         charge: int | None = None,
         allow_broken: bool = False,
         symmetry: Symmetry | str = "charge",
+        at: Any = None,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -99,10 +108,12 @@ class Problem:
         self.allow_broken = bool(allow_broken)
         self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
         self._set_readout(readout)
-        split = layered(circuit, find_preparation=initial is None)
+        self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
+        split = layered(circuit, find_preparation=initial is None, at=self.at)
         if initial is None and not _prepares(split):
-            split = layered(circuit, find_preparation=False)
+            split = layered(circuit, find_preparation=False, at=self.at)
         self.layers: tuple[Layer, ...] = split.layers
+        self.layers_found: str = split.found
         if not self.layers:
             raise CircuitError("the circuit has no gates between preparation and readout.")
         warnings = list(split.notes)
@@ -111,9 +122,8 @@ class Problem:
         if self.breaking and not allow_broken:
             more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
             own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
-            claim = " breaks the charge sum_i (1 - Z_i)/2" if self.by_charge else ""
             raise SymmetryError(
-                f"{self.breaking[0]}{claim}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"{self.breaking[0]}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
                 f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
             )
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
@@ -160,8 +170,13 @@ class Problem:
                 if not block.conserving:
                     for gate in breaking_gates(block):
                         where = f"at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
-                        out[gate.position] = f"gate {gate.name!r} {where}"
+                        out[gate.position] = f"gate {gate.name!r} {where} {self._reason(gate)}"
         return tuple(out[p] for p in sorted(out))
+
+    def _reason(self, gate: Gate) -> str:
+        charge = Charge(tuple((q, "Z", -0.5) for q in gate.qubits))
+        operation = self.circuit.data[gate.position].operation
+        return why_not_computed(operation, gate.qubits, charge, "charge") or "breaks the charge sum_i (1 - Z_i)/2"
 
     def _initial(
         self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
@@ -308,7 +323,22 @@ class Problem:
 
         Raises:
             ParameterError: Wrong number, a missing name, or a value that is not finite.
+            SymmetryError: The charge was asked for at given values alone, and the gates break it at these.
         """
+        theta = self._values(values)
+        if self.at is not None and not self.conserves_at(theta):
+            raise SymmetryError(
+                "the gates do not conserve the charge sum_i (1 - Z_i)/2 at these parameter values, though they do at "
+                "those given as at=. State the problem again with these, if the angles are tied in another way."
+            )
+        return theta
+
+    def conserves_at(self, theta: npt.NDArray[np.float64]) -> bool:
+        """Whether every block conserves the charge at parameter values, shape (K,), radians."""
+        blocks = (block for layer in self.layers for block in layer.blocks)
+        return all(conserves_charge(block.rotations, block.qubits, theta) for block in blocks)
+
+    def _values(self, values: Any) -> npt.NDArray[np.float64]:
         if isinstance(values, Mapping):
             named = {(k.name if isinstance(k, Parameter) else k): v for k, v in values.items()}
             missing = [p.name for p in self.parameters if p.name not in named]
@@ -383,8 +413,8 @@ def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Lay
 
 
 _CONSERVING = (
-    "Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or claim another symmetry "
-    "(symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
+    "Use gates on one or two qubits that conserve it (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or "
+    "claim another symmetry (symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
 )
 _EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
 _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
