@@ -20,6 +20,7 @@ from equinoise.engines.select import exact_engine
 from equinoise.errors import ReadoutError, StateError, UnsupportedError
 from equinoise.problem.layers import end_layer, layered
 from equinoise.problem.problem import Problem
+from equinoise.problem.qubit_layout import without_layout
 from equinoise.problem.readout import attenuated, commutes_with_charge, support
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program, compile_problem
@@ -163,6 +164,7 @@ class ObservedProblem:
     ) -> None:
         _check(quantities)
         self.postselected = postselected
+        circuit = without_layout(circuit)  # whoever hands over operators has placed them on the circuit's qubits
         if not layered(circuit).layers:  # nothing but a preparation: an empty layer, and no noise
             circuit, noise = _with_empty_layer(circuit), None
         qubits = sorted({q for quantity in quantities for q in quantity.qubits})
@@ -300,7 +302,7 @@ def _grouped(together: Problem, quantities: Sequence[Quantity]) -> list[_Group]:
     groups: list[_Group] = []
     at = 0
     for quantity in quantities:
-        problem = together.with_readout(_cover(sorted(quantity.qubits), together.num_qubits))
+        problem = together.with_operator(_cover(sorted(quantity.qubits), together.num_qubits))
         groups.append(_Group(problem, (quantity,), slice(at, at + quantity.size)))
         at += quantity.size
     apart = sum(compile_problem(group.problem).numbers for group in groups)

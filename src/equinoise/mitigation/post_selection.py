@@ -112,7 +112,7 @@ class KeptSector:
         self.kept = 1.0 if self.alone else weight
         self.problem = problem
         if not self.alone and not problem.projected:
-            self.problem = problem.with_readout(problem.readout)
+            self.problem = problem.with_operator(problem.readout)
             self.problem.projected = True
         self.engine: Engine = select_engine(self.problem, draws=draws, workers=workers)
 
@@ -238,7 +238,7 @@ def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
     whole: Problem | None = vars(problem).get("_on_all_qubits")
     if whole is None:
         n = problem.num_qubits
-        whole = problem.with_readout(SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n))
+        whole = problem.with_operator(SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n))
         whole.projected = False
         vars(problem)["_on_all_qubits"] = whole
     program = compile_problem(whole)

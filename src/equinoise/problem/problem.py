@@ -24,6 +24,7 @@ from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.pauli_sums import from_operator
 from equinoise.problem.phase_modes import PhaseModes
+from equinoise.problem.qubit_layout import QubitLayout, without_layout
 from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
 from equinoise.problem.steps import Step, steps
 from equinoise.problem.symmetry import NAMES, Symmetry, change, parse_symmetry
@@ -42,7 +43,9 @@ class Problem:
         circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
             between two full-width barriers, or as-soon-as-possible layers of two-qubit blocks where no barrier has
             gates on both sides; see :func:`equinoise.problem.layers.layered`.
-        readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit.
+        readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit. If it was transpiled
+            (``circuit.layout``): as before that, and so is ``initial``; an operator or input of the transpiled
+            circuit's larger number of qubits is taken on those.
         initial: "neel", a bitstring (qubit 0 rightmost), n one-qubit states, or a ``Statevector`` of up to 20 qubits.
             By default the circuit's own leading one-qubit gates, and "neel" if it has none.
         noise: A :class:`NoiseModel`, or what :meth:`NoiseModel.from_string` reads.
@@ -61,6 +64,9 @@ class Problem:
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
+        circuit: The circuit, without the layout that transpiling it left.
+        layout: Where a transpiled circuit keeps the qubits from before; None for others.
+        readout: On the circuit's own qubits.
         symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
         stated_initial: The initial state as it was given.
@@ -101,13 +107,16 @@ class Problem:
             )
         if circuit.num_qubits == 0:
             raise CircuitError("the circuit has no qubits.")
+        self.layout: QubitLayout | None = QubitLayout.of(circuit)
+        # from here on all is said of the circuit's own qubits: nothing derived from it is placed a second time
+        circuit = without_layout(circuit)
         self.circuit = circuit
         self.num_qubits: int = circuit.num_qubits
         self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
         self.projected = bool(projected)
         self.allow_broken = bool(allow_broken)
         self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
-        self._set_readout(readout)
+        self._set_readout(self._placed_readout(readout), readout if isinstance(readout, str) else None)
         self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
         split = layered(circuit, find_preparation=initial is None, at=self.at)
         if initial is None and not _prepares(split):
@@ -117,6 +126,8 @@ class Problem:
         if not self.layers:
             raise CircuitError("the circuit has no gates between preparation and readout.")
         warnings = list(split.notes)
+        if self.layout is not None:
+            warnings.append(self.layout.note())
         self._check_parameters()
         self.breaking = self._breaking() if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
         if self.breaking and not allow_broken:
@@ -129,7 +140,7 @@ class Problem:
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
         self._check_ends()
         self.charge: int | None = self._charge(charge)
-        self.stated_initial = initial
+        self.stated_initial = initial if self.layout is None or initial is None else self.initial
         self._stated: tuple[str, ...] = tuple(warnings)
         self._set_noise(noise)
 
@@ -182,7 +193,7 @@ class Problem:
         self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
     ) -> InitialState:
         if initial is not None:
-            state = parse_initial(initial, self.num_qubits)
+            state = self._placed_state(initial)
             if state.num_qubits != self.num_qubits:
                 raise StateError(f"the initial state has {state.num_qubits} qubits, the circuit {self.num_qubits}.")
             return state
@@ -192,7 +203,13 @@ class Problem:
                 states[qubit] = amplitudes
             return prepared_product(states)
         warnings.append("the circuit prepares no state of its own and none was given: Néel input assumed")
-        return parse_initial("neel", self.num_qubits)
+        return self._placed_state("neel")
+
+    def _placed_state(self, initial: Any) -> InitialState:
+        return parse_initial(initial, self.num_qubits) if self.layout is None else self.layout.state(initial)
+
+    def _placed_readout(self, readout: str | SparsePauliOp) -> SparsePauliOp:
+        return parse_readout(readout, self.num_qubits) if self.layout is None else self.layout.readout(readout)
 
     @property
     def by_charge(self) -> bool:
@@ -249,11 +266,25 @@ class Problem:
     def with_readout(self, readout: str | SparsePauliOp) -> Problem:
         """The same problem with another readout (same layers, state and placed noise, slots and processes).
 
+        Args:
+            readout: As it is stated for the problem: of a transpiled circuit's qubits before that.
+
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
         """
+        return self._with(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+
+    def with_operator(self, operator: SparsePauliOp) -> Problem:
+        """The same problem with another readout on the circuit's own qubits, as :attr:`readout` is.
+
+        Raises:
+            ReadoutError: The readout is malformed or does not conserve the charge.
+        """
+        return self._with(parse_readout(operator, self.num_qubits), None)
+
+    def _with(self, operator: SparsePauliOp, label: str | None) -> Problem:
         other = self._bare_copy()
-        other._set_readout(readout)
+        other._set_readout(operator, label)
         other._check_ends()
         return other
 
@@ -296,18 +327,19 @@ class Problem:
     def _reading(self, readout: SparsePauliOp) -> Problem:
         """The same problem with another readout, of whose symmetry what both ends keep."""
         try:
-            return self.with_readout(readout)
+            return self.with_operator(readout)
         except SymmetryError:
             other = self._bare_copy()
-            other._set_readout(readout)
+            other._set_readout(readout, None)
             terms = from_operator(other.readout)
             other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
             other.warnings += (f"readout errors leave of {self.symmetry}: {other.symmetry}",)
             return other
 
-    def _set_readout(self, readout: str | SparsePauliOp) -> None:
-        self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)
-        self.readout_label: str = readout if isinstance(readout, str) else _label(self.readout)
+    def _set_readout(self, operator: SparsePauliOp, label: str | None) -> None:
+        self.readout: SparsePauliOp = operator
+        told, where = (operator, "") if self.layout is None else self.layout.told(operator)
+        self.readout_label: str = label or _label(told) + where
         self.readout_conserves: bool = commutes_with_charge(self.readout)
         if self.by_charge and not self.readout_conserves and not self.allow_broken:
             raise ReadoutError(

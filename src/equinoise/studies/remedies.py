@@ -71,7 +71,7 @@ def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
     for shift in shifts[:most]:
         moved = [(letters, [q + shift for q in qubits], c) for letters, qubits, c in terms]
         try:
-            other = problem.with_readout(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
+            other = problem.with_operator(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
         except SymmetryError:  # neither it nor the input keeps the symmetry
             continue
         change = f"read {other.readout_label} instead of {problem.readout_label}"
@@ -215,7 +215,7 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
 
 def whole_register(problem: Problem) -> Problem:
     """The problem with all qubits in the cone, as post-selection on the charge of all of them needs it."""
-    whole = problem.with_readout(problem.readout)
+    whole = problem.with_operator(problem.readout)
     whole.projected = True
     return whole
 
