@@ -206,6 +206,29 @@ def test_the_devices_own_noise_is_that_of_the_problem():
     assert node(angles) == pytest.approx(eq.expectation(problem, []).value, abs=1e-12)
 
 
+def test_a_barrier_before_or_behind_all_gates_leaves_the_devices_noise_where_it_is():
+    """It put all noise behind the last gate."""
+
+    def node_of(front, back):
+        @qml.qnode(SectorDevice(wires=4, noise="dephasing:0.05+relaxation:0.1"))
+        def node(angles):
+            qml.BasisState([1, 0, 1, 0], wires=range(4))
+            if front:
+                qml.Barrier(wires=range(4))
+            for k, pair in enumerate([(0, 1), (2, 3), (1, 2), (0, 1), (2, 3)]):
+                qml.IsingXY(angles[k], wires=pair)
+            if back:
+                qml.Barrier(wires=range(4))
+            return qml.expval(qml.Z(1))
+
+        return node
+
+    angles = pnp.array([0.3, 0.7, -1.1, 0.4, 0.9], requires_grad=True)
+    plain = node_of(False, False)
+    for front, back in ((True, False), (False, True), (True, True)):
+        np.testing.assert_allclose(qml.grad(node_of(front, back))(angles), qml.grad(plain)(angles), rtol=0, atol=1e-12)
+
+
 def test_a_pennylane_noise_model_acts_after_the_gates_that_it_names():
     condition = qml.noise.op_in([qml.IsingXY, qml.PauliX])
     model = qml.NoiseModel({condition: lambda op, **_: [qml.AmplitudeDamping(0.1, wires=w) for w in op.wires]})
