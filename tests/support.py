@@ -168,7 +168,7 @@ def golden_problem(case: Mapping[str, Any], build: Callable[..., Any] = build_pr
     theta = iter(ParameterVector("t", sum(len(layer) for layer in case["layers"])))
     for index, layer in enumerate(case["layers"]):
         if index:
-            circuit.barrier()
+            circuit.barrier(label="layer")
         for name, *qubits in layer:
             if name == "xy":
                 circuit.append(XXPlusYYGate(next(theta)), qubits)
@@ -360,7 +360,7 @@ def _circuits(draw: st.DrawFn, num_qubits: int, breaking: bool) -> QuantumCircui
         if layer == broken_layer:
             _append(circuit, draw(st.sampled_from(_BREAKING)), draw(pairs), angle, draw)
         # also after the last layer: a circuit without any barrier is layered as soon as possible
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -497,7 +497,7 @@ def hop_phase_hop(noise, layer=0, initial="01"):
     a, b, c = (Parameter(name) for name in "abc")
     circuit = QuantumCircuit(2)
     circuit.append(XXPlusYYGate(a), [0, 1])
-    circuit.barrier()
+    circuit.barrier(label="layer")
     circuit.rz(b, 0)
     circuit.append(XXPlusYYGate(c), [0, 1])
     placed = {kind: [{**term, "layers": [layer]} for term in terms] for kind, terms in noise.items()}

@@ -39,7 +39,7 @@ def permutation_layers(n, depth, *, without=None):
         for a, b in itertools.combinations(range(n), 2):
             if (a, b) != without:
                 circuit.rzz(theta[3 * layer + 2], a, b)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -51,7 +51,7 @@ def ising_ring(n, depth):
             circuit.rzz(theta[2 * layer], q, (q + 1) % n)
         for q in range(n):
             circuit.rx(theta[2 * layer + 1], q)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -66,7 +66,7 @@ def exchange_layers(n, depth):
             circuit.rxx(angle, a, b)
             circuit.ryy(angle, a, b)
             circuit.rzz(angle, a, b)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -81,7 +81,7 @@ def hubbard_layers(n, depth):
                 circuit.append(XXPlusYYGate(next(angles)), [a, a + 1])
         for a in range(half):
             circuit.rzz(next(angles), a, a + half)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 

@@ -11,7 +11,8 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
 
 import equinoise as eq
-from equinoise.diagnosis.depth import greatest_depth, repeated, repetition
+from equinoise.diagnosis.depth import greatest_depth
+from equinoise.diagnosis.repetition import Repetition, repeated, repetition
 from equinoise.reduction.program import compile_problem
 
 
@@ -38,7 +39,7 @@ def problem(depth=4, noise="relaxation:0.1", n=4, readout="Z1", **options):
     ids=["four", "five", "three", "two", "one", "shared", "one noisy layer", "every second layer", "gate noise"],
 )
 def test_brickwork_repeats_after_two_layers_if_its_noise_does(stated, period):
-    assert repetition(stated) == period
+    assert repetition(stated) == (None if period is None else Repetition(0, period, 0))
 
 
 def test_equal_layers_repeat_after_one():
@@ -46,16 +47,100 @@ def test_equal_layers_repeat_after_one():
     for theta in ParameterVector("t", 3):
         circuit.append(XXPlusYYGate(theta), [0, 1])
         circuit.barrier()
-    assert repetition(eq.Problem(circuit, readout="Z0", initial="01")) == 1
+    assert repetition(eq.Problem(circuit, readout="Z0", initial="01")) == Repetition(0, 1, 0)
 
 
 def test_layers_of_other_gates_do_not_repeat():
-    circuit = eq.circuits.brickwork(4, 4)
-    circuit.rz(Parameter("z"), 0)
+    circuit = QuantumCircuit(4)
+    for number, pair in enumerate([(0, 1), (1, 2), (2, 3), (0, 1), (0, 3), (1, 2)]):
+        circuit.append(XXPlusYYGate(Parameter(f"t{number}")), pair)
+        circuit.barrier()
     stated = eq.Problem(circuit, readout="Z1", initial="neel")
     assert repetition(stated) is None
     assert greatest_depth(stated, 0.01, 1.0, seed=0) is None
     assert eq.diagnose(stated, samples=2, curve=False).resources.greatest_depth is None
+
+
+def hamiltonian_ansatz(repetitions, barriers, prepares=True, final=True):
+    """XX+YY on the bonds of a line, then ZZ on them, one angle each in every repetition."""
+    circuit = QuantumCircuit(4)
+    if prepares:
+        circuit.x([0, 2])
+    for number in range(repetitions):
+        hop, turn = Parameter(f"hop{number}"), Parameter(f"turn{number}")
+        for pair in ((0, 1), (2, 3), (1, 2)):
+            circuit.append(XXPlusYYGate(hop), pair)
+        if barriers:
+            circuit.barrier()
+        for pair in ((0, 1), (1, 2), (2, 3)):
+            circuit.rzz(turn, *pair)
+        if barriers:
+            circuit.barrier()
+    for q in range(4 * final):
+        circuit.rz(Parameter(f"last{q}"), q)
+    return circuit
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"barriers": True}, Repetition(0, 2, 1)),
+        ({"barriers": True, "final": False}, Repetition(0, 2, 0)),
+        ({"barriers": True, "final": False, "prepares": False}, Repetition(0, 2, 0)),
+        # as soon as possible: the last ZZ of a repetition stands in one layer with the first hops of the next
+        ({"barriers": False, "final": False}, Repetition(1, 4, 1)),
+        ({"barriers": False}, Repetition(1, 4, 3)),
+    ],
+    ids=["rotations", "plain", "input given", "as soon as possible", "as soon as possible, rotations"],
+)
+def test_an_ansatz_whose_repetitions_hold_several_layers_repeats_whatever_stands_around(options, expected):
+    circuit = hamiltonian_ansatz(3, **options)
+    initial = None if options.get("prepares", True) else "neel"
+    stated = eq.Problem(circuit, "Z1", initial, "relaxation:0.05")
+    assert repetition(stated) == expected
+    assert greatest_depth(stated, 1e9, 1.0, seed=0).depth == 0
+
+
+@pytest.mark.parametrize("barriers", [True, False])
+@pytest.mark.parametrize("repetitions", [2, 5])
+def test_an_ansatz_repeated_more_or_less_often_is_that_ansatz_with_ties_and_ends(barriers, repetitions):
+    noise = "dephasing:0.03+relaxation:0.05"
+    stated = eq.Problem(hamiltonian_ansatz(4, barriers), "Z1", noise=noise)
+    built = eq.Problem(hamiltonian_ansatz(repetitions, barriers), "Z1", noise=noise)
+    again = repeated(stated, len(built.layers), repetition(stated))
+    assert len(again.parameters) == len(built.parameters) == 2 * repetitions + 4
+    order = {p: k for k, p in enumerate(built.parameters)}
+
+    # the gates on each wire stand in the same order: the parameters correspond
+    pairs = {}
+    for one, two in zip(*(by_wire(problem) for problem in (again, built)), strict=True):
+        assert one[:2] == two[:2]
+        assert pairs.setdefault(one[2], two[2]) == two[2]
+    values = np.random.default_rng(2).uniform(-3, 3, len(order))
+    theta = {one: values[order[two]] for one, two in pairs.items()}
+    found, expected = eq.gradient(again, theta), eq.gradient(built, values)
+    assert found.value == pytest.approx(expected.value, abs=1e-12)
+    assert np.sort(found.gradient) == pytest.approx(np.sort(expected.gradient), abs=1e-12)
+
+
+def by_wire(problem):
+    """(qubits, name, parameter) of every gate with an angle, by its qubits and then in time."""
+    found = []
+    for number, item in enumerate(problem.circuit.data):
+        if item.operation.params:
+            qubits = tuple(problem.circuit.find_bit(bit).index for bit in item.qubits)
+            found.append((qubits, item.operation.name, item.operation.params[0], number))
+    return [entry[:3] for entry in sorted(found, key=lambda entry: (entry[0], entry[3]))]
+
+
+def test_a_parameter_of_all_repetitions_stays_one():
+    circuit, shared = QuantumCircuit(2), Parameter("input")
+    for number in range(3):
+        circuit.append(XXPlusYYGate(Parameter(f"t{number}")), [0, 1])
+        circuit.rz(shared, 0)
+        circuit.barrier()
+    again = repeated(eq.Problem(circuit, "Z0", "01"), 7, Repetition(0, 1, 0))
+    assert len(again.parameters) == 7 + 1
 
 
 def test_given_parameter_values_have_no_other_depth():
@@ -69,7 +154,7 @@ def test_given_parameter_values_have_no_other_depth():
     "noise", ["relaxation:0.1", {"depolarizing": [{"qubits": [1, 2], "rate": 0.2, "gate": "rzz"}]}]
 )
 def test_repeated_circuit_is_the_builders_circuit_of_that_depth(depth, noise):
-    again, built = repeated(problem(noise=noise), depth, 2), problem(depth, noise)
+    again, built = repeated(problem(noise=noise), depth, Repetition(0, 2, 0)), problem(depth, noise)
     assert len(again.layers) == depth
     assert len(again.parameters) == len(built.parameters)
     # gate by gate the parameters correspond, though their names differ
@@ -88,7 +173,7 @@ def test_repeated_circuit_is_the_builders_circuit_of_that_depth(depth, noise):
 
 
 def test_shared_parameters_stay_shared_in_each_layer():
-    again = repeated(problem(shared=True), 6, 2)
+    again = repeated(problem(shared=True), 6, Repetition(0, 2, 0))
     assert len(again.parameters) == 6 * 3
 
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 import equinoise as eq
-from equinoise.diagnosis.depth import greatest_depth, repeated
+from equinoise.diagnosis.depth import greatest_depth
+from equinoise.diagnosis.repetition import Repetition, repeated
 from equinoise.errors import EquinoiseError, UnsupportedError
 from equinoise.mitigation.decoupling import decouple
 from equinoise.mitigation.shared_paths import compare_paths
@@ -108,7 +109,7 @@ def test_noise_that_breaks_the_symmetry_is_named_with_what_it_costs():
     )
     text = printed(found)
     assert f"computed with {kept}" in text
-    assert "broken by dephasing 0.05 D[Z0]" in text
+    assert "because of dephasing 0.05 D[Z0]" in text
 
 
 def test_noise_that_leaves_nothing_is_computed_in_the_full_space():
@@ -175,7 +176,7 @@ def test_page_notebook_and_figure_are_made_of_any_symmetry(tmp_path):
 
 def test_deeper_problems_keep_the_symmetry():
     problem = eq.Problem(ising_ring(4, 2), "Z0", initial="0000", noise="dephasing:0.05", symmetry="translation")
-    deeper = repeated(problem, 5, 1)
+    deeper = repeated(problem, 5, Repetition(0, 1, 0))
     assert deeper.symmetry == problem.symmetry
     assert len(deeper.layers) == 5
     found = greatest_depth(problem, 0.35, 1.0, seed=0)

@@ -39,7 +39,7 @@ def bloch(depth):
     for layer in range(depth):
         circuit.rx(theta[2 * layer], 0)
         circuit.ry(theta[2 * layer + 1], 0)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -247,7 +247,7 @@ def test_angles_that_return_in_later_layers_are_not_independent():
     for _ in range(3):
         circuit.rx(a, 0)
         circuit.ry(b, 0)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     found = lie_algebraic_variance(problem(circuit, "Z0", "0"))
     assert len(found.reasons) == 1
     assert "parameter 'a' turns 3 steps that cannot be joined" in found.reasons[0]
@@ -263,7 +263,7 @@ def test_a_fixed_gate_outside_the_group_is_named_as_the_reason():
         for q in range(2):
             circuit.ry(theta[2 * layer + 1], q)
         circuit.cz(0, 1)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     found = lie_algebraic_variance(problem(circuit, "Z0+Z1", "00"))
     assert "a gate of fixed angle lies outside the group that the free angles make" in found.reasons
 

@@ -31,7 +31,7 @@ def parity_layers(n, depth, *, rotated=True):
             circuit.rzz(next(angle), a, a + 1)
         for q in range(n if rotated else 0):
             circuit.rz(next(angle), q)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -247,7 +247,7 @@ def shared_layers(n, depth, *, rotated=True, ratio=1.0):
             circuit.rz(theta[3 * layer + 2] * (ratio if q == n - 1 else 1.0), q) if rotated else circuit.ry(
                 theta[3 * layer + 2], q
             )
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 

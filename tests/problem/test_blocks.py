@@ -281,3 +281,17 @@ def test_three_qubit_gate_is_taken_through_its_definition():
         eq.gradient(eq.Problem(c, readout="Z1", initial="100"), [0.7, 1.9]).gradient for c in (circuit, plain)
     )
     np.testing.assert_allclose(found, expected, atol=EXACT)
+
+
+@pytest.mark.parametrize("size", [1e-12, 3e-10, 1.0, 1e9])
+def test_a_small_coefficient_of_an_angle_neither_hides_a_broken_charge_nor_breaks_one(size):
+    """RX(3e-10 a) turns fully at a = 1e10: at angles of order 1 it looked like the identity."""
+    a, b = Parameter("a"), Parameter("b")
+    broken, kept = QuantumCircuit(2), QuantumCircuit(2)
+    for circuit in (broken, kept):
+        circuit.rzz(b, 0, 1)
+        circuit.rxx(size * a, 0, 1)
+        circuit.ryy((1 if circuit is kept else 2) * size * a, 0, 1)
+    with pytest.raises(SymmetryError, match="gate 'rxx' at position 1"):
+        eq.Problem(broken, "Z0", "01")
+    assert not eq.Problem(kept, "Z0", "01").breaking

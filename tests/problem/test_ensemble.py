@@ -49,6 +49,40 @@ def test_period_is_two_pi_over_the_common_divisor_of_the_frequencies(build, expe
     assert period(build) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("size", [1e-13, 3e-10, 1.5e-9, 1e9, 1e15])
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda c, a: c.rz(a, 0), 2 * PI),
+        (lambda c, a: c.append(XXPlusYYGate(a), [0, 1]), 4 * PI),
+        (lambda c, a: (c.rz(2 * a, 0), c.rzz(3 * a, 0, 1)), 2 * PI),
+        (lambda c, a: (c.rz(0.1 * a, 0), c.rzz(0.3 * a, 0, 1)), 20 * PI),
+        (lambda c, a: (c.rz(a, 0), c.rzz(math.sqrt(2) * a, 0, 1)), 2 * PI),
+    ],
+    ids=["rz", "hopping", "2 and 3", "tenths", "no divisor"],
+)
+def test_a_period_is_inversely_proportional_to_the_angles_coefficient_whatever_its_size(build, expected, size):
+    """Frequencies were rounded to 1e-9: another period for 1.5e-9, a division by zero for 3e-10."""
+    assert size * period(lambda c, a: build(c, size * a)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_slow_and_a_fast_rotation_by_one_parameter_repeat_with_the_slow_one():
+    assert period(lambda c, a: (c.rz(1e9 * a, 0), c.rzz(a, 0, 1))) == pytest.approx(2 * PI, rel=1e-9)
+    assert period(lambda c, a: (c.rz(1e-9 * a, 0), c.rzz(a, 0, 1))) == pytest.approx(2e9 * PI, rel=1e-6)
+
+
+@pytest.mark.parametrize("size", [3e-10, 1e9])
+def test_a_parameters_unit_changes_neither_kappa_nor_its_proof(size):
+    circuit = eq.circuits.brickwork(4, depth=2)
+    scaled = circuit.assign_parameters({p: size * Parameter(f"s{k:02d}") for k, p in enumerate(circuit.parameters)})
+    one, two = (eq.law(eq.Problem(c, "Z1", "neel", "dephasing:0.1"), samples=16) for c in (circuit, scaled))
+    assert one.certificate.proved
+    assert two.certificate.proved
+    # 16 draws of the same shares of the periods
+    assert two.kappa == pytest.approx(one.kappa, rel=1e-6)
+    assert two.variance == pytest.approx(size**2 * one.variance, rel=1e-6)
+
+
 def test_frequencies_without_common_divisor_take_the_slowest():
     assert period(lambda c, a: (c.rz(a, 0), c.rzz(math.sqrt(2) * a, 0, 1))) == pytest.approx(2 * PI, rel=1e-6)
 

@@ -24,7 +24,7 @@ def joined(*gates):
     circuit, t = QuantumCircuit(N), Parameter("t")
     for gate in gates:
         everywhere(circuit, gate, *(() if gate in ("h", "cz", "s") else (t,)))
-    circuit.barrier()
+    circuit.barrier(label="layer")
     found = steps(layered(circuit, find_preparation=False).layers)
     return [(len(step.rotations), sorted({"".join(p for _, p in s) for s in step.generator})) for step in found]
 
@@ -50,6 +50,23 @@ def test_an_exchange_spelt_by_three_gates_is_one_step():
     for pair in ((0, 1), (2, 3)):
         for gate in ("rxx", "ryy", "rzz"):
             getattr(circuit, gate)(t, *pair)
-    circuit.barrier()
+    circuit.barrier(label="layer")
     (step,) = steps(layered(circuit).layers)
     assert len(step.rotations) == len(step.generator) == 6
+
+
+@pytest.mark.parametrize("size", [3e-10, 1.0, 1e9])
+def test_joining_rotations_does_not_depend_on_the_size_of_their_angles_coefficient(size):
+    """RX and RZ of one qubit commute with nothing between them at any size; constants keep their digits."""
+    circuit, t, u = QuantumCircuit(2), Parameter("t"), Parameter("u")
+    circuit.rx(size * t + 0.3, 0)
+    circuit.rz(size * u, 0)
+    circuit.rx(size * t + 0.3, 0)
+    circuit.rx(size * t + 0.3, 1)
+    found = steps(layered(circuit, find_preparation=False).layers)
+    assert sorted(len(step.rotations) for step in found) == [1, 1, 2]
+    for step in found:
+        (k, c), *_ = step.angle.coefficients
+        value = step.generator[min(step.generator)]
+        assert (c, value) == (1.0, pytest.approx(size / 2))
+        assert step.angle.constant * size == pytest.approx(0.3 if k == 0 else 0.0, rel=1e-11)

@@ -15,7 +15,7 @@ from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import Operator
 
 import equinoise as eq
-from equinoise.diagnosis.depth import repeated, repetition
+from equinoise.diagnosis.repetition import Repetition, repeated, repetition
 from equinoise.problem.noise_terms import Dephasing
 from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.processes import ProcessProgram, compile_processes, greatest_process_rate
@@ -225,7 +225,8 @@ def test_collective_process_costs_nothing_inside_a_sector():
     ],
 )
 def test_layers_repeat_if_the_amplitudes_of_the_processes_do(entry, period):
-    assert repetition(problem([entry], n=4, depth=4, readout="Z1")) == period
+    expected = None if period is None else Repetition(0, period, 0)
+    assert repetition(problem([entry], n=4, depth=4, readout="Z1")) == expected
 
 
 @pytest.mark.parametrize("depth", [1, 4, 7])
@@ -240,11 +241,11 @@ def test_layers_repeat_if_the_amplitudes_of_the_processes_do(entry, period):
 )
 def test_repeated_circuit_has_the_processes_of_that_depth(entry, layers, depth):
     stated = problem([entry], n=4, depth=4, readout="Z1")
-    period = repetition(stated)
-    again = repeated(stated, depth, period)
+    how = repetition(stated)
+    again = repeated(stated, depth, how)
     assert len(again.layers) == depth
     assert all(slot.dephasing == () for slot in again.slots)
-    amplitudes = tuple(0.2 if number % period in layers else 0.0 for number in range(depth))
+    amplitudes = tuple(0.2 if number % how.period in layers else 0.0 for number in range(depth))
     found = [(p.pairs, p.rate, p.correlation, p.amplitudes) for p in again.processes]
     expected = [(p.pairs, p.rate, p.correlation, amplitudes) for p in stated.processes] if any(amplitudes) else []
     assert found == expected
@@ -259,6 +260,6 @@ def test_repeated_circuit_keeps_how_often_a_process_acts_in_a_slot():
         circuit.barrier()
     entry = {"rate": 0.04, "weights": {0: 1.0}, "correlation": 3, "gate": "xx_plus_yy"}
     stated = eq.Problem(circuit, readout="Z0", initial="01", noise={"dephasing": [entry]})
-    assert repetition(stated) == 2
-    (process,) = repeated(stated, 5, 2).processes
+    assert repetition(stated) == Repetition(0, 2, 0)
+    (process,) = repeated(stated, 5, Repetition(0, 2, 0)).processes
     assert process.amplitudes == (0.4, 0.2, 0.4, 0.2, 0.4)

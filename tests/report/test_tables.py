@@ -8,6 +8,9 @@ import math
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.circuit.library import XXPlusYYGate
 from rich.console import Console
 
 import equinoise as eq
@@ -228,3 +231,33 @@ def test_sketch_of_a_gradient_that_noise_strengthens_fits_too(dephased: eq.Diagn
     lines = sketch(dataclasses.replace(table, law=1.8 * table.law, simulated=1.5 * table.simulated))
     assert lines[0].startswith(" 1.8 ┤")
     assert max(map(len, lines)) <= 60
+
+
+@pytest.mark.parametrize(
+    ("barriers", "said"),
+    [(True, "between full-width barriers"), (False, "as soon as possible, since no barrier divides the gates")],
+)
+def test_the_first_lines_say_how_many_layers_were_found_and_how(barriers: bool, said: str) -> None:
+    circuit = QuantumCircuit(4)
+    for layer in range(3):
+        for first in range(layer % 2, 3, 2):
+            circuit.append(XXPlusYYGate(Parameter(f"t{layer}{first}")), [first, first + 1])
+        if barriers:
+            circuit.barrier()
+    circuit.measure_all()
+    problem = eq.Problem(circuit, "Z1", "neel", "dephasing:0.01")
+    diagnosis = eq.diagnose(problem, samples=2, curve=False, depth=False)
+    first = flat("\n".join(printed(diagnosis).splitlines()[:3]))
+    assert f"layers 3 {said}" in first
+    found = "barriers" if barriers else "as soon as possible"
+    assert diagnosis.to_dict()["layers"] == {"count": 3, "found": found}
+
+
+def test_a_wide_gate_that_keeps_the_charge_is_not_said_to_break_it() -> None:
+    circuit = QuantumCircuit(3)
+    circuit.append(XXPlusYYGate(Parameter("t")), [0, 1])
+    circuit.ccz(0, 1, 2)
+    problem = eq.Problem(circuit, "Z1", "neel", "dephasing:0.01", allow_broken=True)
+    text = flat(printed(eq.diagnose(problem, samples=2, curve=False, depth=False)))
+    assert "because of gate 'ccz' at position 1" in text
+    assert "keeps the charge, but acts on 3 qubits, and blocks on at most two are computed" in text

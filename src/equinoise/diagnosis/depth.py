@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qiskit import QuantumCircuit
-from qiskit.circuit import Parameter
 
+from equinoise.diagnosis.repetition import repeated, repetition
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.select import declarations
-from equinoise.problem.layers import Layer
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.problem import Problem
 from equinoise.reduction.symmetric_program import compiled
 
-__all__ = ["GreatestDepth", "greatest_depth", "repeated", "repetition"]
+__all__ = ["GreatestDepth", "greatest_depth"]
 
 # one depth is tried only while its draws are estimated to stay below this many seconds on one processor
 _AFFORDABLE = 8.0
@@ -35,7 +31,7 @@ class GreatestDepth:
     """The greatest number of layers at which the gradient is still resolved.
 
     Attributes:
-        depth: Layers; 0 if not even the shortest circuit is resolved.
+        depth: Layers in all; 0 if not even the shortest circuit is resolved.
         at_least: Whether the search ended at what the engines can do, so that the true depth may be greater.
         samples: Draws per depth.
         engine: Engine used at that depth; None if none was resolved.
@@ -45,72 +41,6 @@ class GreatestDepth:
     at_least: bool
     samples: int
     engine: str | None = None
-
-
-def repetition(problem: Problem) -> int | None:
-    """The number of layers after which layers and noise repeat, or None if they do not.
-
-    Dephasing correlated in time repeats where its amplitudes do; Gaussian phases of any covariance do not.
-    """
-    if problem.noise.phases:
-        return None
-    stationary = [process for process in problem.processes if isinstance(process, PhaseProcess)]
-    amplitudes = list(zip(*(process.amplitudes for process in stationary), strict=True))
-    keys = [
-        (*_key(layer, slot), amplitudes[number] if amplitudes else ())
-        for number, (layer, slot) in enumerate(zip(problem.layers, problem.slots, strict=True))
-    ]
-    for period in range(1, len(keys)):
-        if all(keys[i] == keys[i + period] for i in range(len(keys) - period)):
-            return period
-    return None
-
-
-def _key(layer: Layer, slot: Slot) -> tuple[Any, ...]:
-    gates = tuple((gate.name, gate.qubits) for gate in layer.gates)
-    return gates, tuple(sorted(repr(replace(term, layers=None, gate=None, on=None)) for term in slot.terms))
-
-
-def repeated(problem: Problem, depth: int, period: int) -> Problem:
-    """The same circuit continued (or cut) to a number of layers, with fresh parameters in each layer.
-
-    A phase process stays one process over all layers, correlated over as many slots as before.
-    """
-    circuit = QuantumCircuit(problem.num_qubits)
-    sources = [_layer_circuit(problem, number) for number in range(period)]
-    terms: dict[str, list[Any]] = {"dephasing": [], "relaxation": [], "depolarizing": [], "pauli": []}
-    for number in range(depth):
-        source = number % period
-        layer = sources[source]
-        fresh = {p: Parameter(f"layer{number}_{p.name}") for p in layer.parameters}
-        circuit.compose(layer.assign_parameters(fresh), inplace=True)
-        circuit.barrier()
-        for kind, chosen in terms.items():
-            chosen += [replace(t, layers=(number,), gate=None, on=None) for t in getattr(problem.slots[source], kind)]
-    # as they were stated, since a process may act more than once in a slot: the gates that it is tied to repeat
-    for term in problem.noise.dephasing:
-        if term.correlation is not None:
-            layers = term.layers
-            if layers is not None:
-                layers = tuple(number for number in range(depth) if number % period in layers)
-            terms["dephasing"].append(replace(term, layers=layers))
-    return Problem(
-        circuit,
-        problem.readout,
-        initial=problem.initial,
-        noise=NoiseModel.from_dict(terms, name=problem.noise.name),
-        projected=problem.projected,
-        charge=problem.charge,
-        allow_broken=problem.allow_broken,
-        symmetry=problem.symmetry,
-    )
-
-
-def _layer_circuit(problem: Problem, number: int) -> QuantumCircuit:
-    circuit = QuantumCircuit(problem.num_qubits)
-    for gate in problem.layers[number].gates:
-        circuit.append(problem.circuit.data[gate.position].operation, list(gate.qubits))
-    return circuit
 
 
 def greatest_depth(
@@ -133,8 +63,8 @@ def greatest_depth(
     Returns:
         None where the layers do not repeat.
     """
-    period = repetition(problem)
-    if period is None or (ensemble is not None and not isinstance(ensemble, str)):
+    how = repetition(problem)
+    if how is None or (ensemble is not None and not isinstance(ensemble, str)):
         return None
 
     used: dict[int, tuple[int, str]] = {}
@@ -144,7 +74,7 @@ def greatest_depth(
     def resolved(depth: int) -> bool | None:
         if depth * gates > _MOST_GATES:
             return None
-        candidate = repeated(problem, depth, period)
+        candidate = repeated(problem, depth, how)
         options = [d for d in declarations(candidate) if d.serves]
         exact = min((d.seconds for d in options if d.error == "none"), default=math.inf)
         sampled = min((d.seconds for d in options if d.engine == "trajectories"), default=math.inf)
@@ -163,10 +93,10 @@ def greatest_depth(
         count, engine = used.get(depth, (_SAMPLES, None))
         return GreatestDepth(depth, at_least, count, engine)
 
-    start = len(problem.layers)
+    start, period = len(problem.layers), how.period
     answer = resolved(start)
     if not answer:
-        for depth in range(start - period, 0, -period):
+        for depth in range(start - period, how.ends, -period):
             deeper, answer = answer, resolved(depth)
             if answer:
                 return found(depth, deeper is None)

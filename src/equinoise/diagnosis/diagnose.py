@@ -167,6 +167,8 @@ class Diagnosis:
         return {
             "schema": SCHEMA,
             "scale": _finite(self.scale),
+            "layers": {"count": len(self.problem.layers), "found": self.problem.layers_found},
+            "qubit_layout": None if self.problem.layout is None else self.problem.layout.plain(),
             "equivariance": self.equivariance,
             "symmetry": self.symmetry,
             "light_cone": self.light_cone,

@@ -16,7 +16,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.engines.blocks import build_blocks
 from equinoise.errors import UnsupportedError
-from equinoise.problem.blocks import Block, conserves_charge, unitary_and_generators
+from equinoise.problem.blocks import Block, conserves_charge, generic_parameters, unitary_and_generators
 from equinoise.problem.gates import Gate
 from equinoise.reduction.operators import Entries
 from equinoise.reduction.program import Program
@@ -143,7 +143,8 @@ def _bonds(program: Program, local: dict[int, int]) -> set[tuple[int, int]]:
     pairs = np.array([len(block.qubits) == 2 for _, block in blocks], dtype=bool)
     hops = np.zeros(len(blocks), dtype=bool)
     rng = np.random.default_rng(20260630)
-    points = [rng.uniform(-3, 3, len(program.problem.parameters)) for _ in range(_POINTS)]
+    rotations = [rotation for _, block in blocks for rotation in block.rotations]
+    points = [generic_parameters(rotations, rng, len(program.problem.parameters)) for _ in range(_POINTS)]
     # blocks are mostly alike, and the first one needs no compiled kernels to be told from a quadratic one
     for b in np.flatnonzero(pairs)[:1]:
         unitary, _ = unitary_and_generators(blocks[b][1].rotations, blocks[b][1].qubits, points[0])
@@ -176,8 +177,7 @@ def _interaction(block: Block) -> str:
 
     def interacts(gate: Gate) -> bool:
         inside = [r for r in gate.rotations if set(r.qubits) <= set(block.qubits)]
-        count = 1 + max((k for r in inside for k, _ in r.angle.coefficients), default=-1)
-        theta = np.random.default_rng(20260630).uniform(-3, 3, count)
+        theta = generic_parameters(inside, np.random.default_rng(20260630))
         unitary, _ = unitary_and_generators(inside, block.qubits, theta)
         return conserves_charge(inside, block.qubits) and bool(_off_quadratic(unitary) > _TOLERANCE)
 

@@ -128,6 +128,8 @@ def _nodes(turns: Sequence[_Turn], parameter: int, period: float) -> Real:
                     raise UnsupportedError("a parameter that enters several rotations of a block has no period")
                 highest += 2 * float(gaps.max())
     count = round(highest) + 1
+    if count > _MAX_NODES:  # before they are written out
+        raise UnsupportedError(f"a parameter that enters several rotations of a block needs {count:.3g} angles")
     return np.arange(count) * period / count
 
 

@@ -18,8 +18,9 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import exact_engine
 from equinoise.errors import ReadoutError, StateError, UnsupportedError
-from equinoise.problem.layers import layered
+from equinoise.problem.layers import end_layer, layered
 from equinoise.problem.problem import Problem
+from equinoise.problem.qubit_layout import without_layout
 from equinoise.problem.readout import attenuated, commutes_with_charge, support
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program, compile_problem
@@ -135,6 +136,7 @@ class ObservedProblem:
         charge: The active sector; by default the charge of the initial state.
         projected: Whether <A> means Tr[P_q A P_q rho], P_q the projector on the active sector of all qubits.
         postselected: Whether it means Tr[P_q A rho] / Tr[P_q rho]: the mean over runs whose measured charge is q.
+        at: As :class:`equinoise.Problem` takes it.
 
     Attributes:
         size: How many numbers are read in all.
@@ -158,9 +160,11 @@ class ObservedProblem:
         charge: int | None = None,
         projected: bool = False,
         postselected: bool = False,
+        at: Real | None = None,
     ) -> None:
         _check(quantities)
         self.postselected = postselected
+        circuit = without_layout(circuit)  # whoever hands over operators has placed them on the circuit's qubits
         if not layered(circuit).layers:  # nothing but a preparation: an empty layer, and no noise
             circuit, noise = _with_empty_layer(circuit), None
         qubits = sorted({q for quantity in quantities for q in quantity.qubits})
@@ -171,6 +175,7 @@ class ObservedProblem:
             noise=noise,
             projected=projected or postselected,
             charge=charge,
+            at=at,
         )
         read = [_as_read(quantity, together, postselected) for quantity in quantities]
         self.size = sum(quantity.size for quantity in read)
@@ -188,6 +193,11 @@ class ObservedProblem:
             identity = SparsePauliOp("I" * group.problem.num_qubits)
             operators.append(program.operator_entries(identity, _sector(group.problem, program)))
         return _Reading(exact_engine(group.problem), operators, self.postselected, group.quantities)
+
+    def conserves_at(self, theta: Real) -> bool:
+        """Whether values and derivatives may be asked for at theta: always, if the charge was asked for everywhere."""
+        problem = self._groups[0].problem
+        return problem.at is None or problem.conserves_at(theta)
 
     def values(self, theta: Real) -> Real:
         """All quantities, shape (size,), at theta, shape (K,), radians."""
@@ -292,7 +302,7 @@ def _grouped(together: Problem, quantities: Sequence[Quantity]) -> list[_Group]:
     groups: list[_Group] = []
     at = 0
     for quantity in quantities:
-        problem = together.with_readout(_cover(sorted(quantity.qubits), together.num_qubits))
+        problem = together.with_operator(_cover(sorted(quantity.qubits), together.num_qubits))
         groups.append(_Group(problem, (quantity,), slice(at, at + quantity.size)))
         at += quantity.size
     apart = sum(compile_problem(group.problem).numbers for group in groups)
@@ -340,5 +350,5 @@ def _with_empty_layer(circuit: QuantumCircuit) -> QuantumCircuit:
     padded = circuit.copy()
     padded.barrier()
     padded.id(0)
-    padded.barrier()
+    end_layer(padded)
     return padded

@@ -25,7 +25,7 @@ from equinoise.interop.observed import prepared_or_empty
 from equinoise.interop.pennylane_channels import channel_terms, check_channel
 from equinoise.interop.pennylane_gates import IDLE, fixed_gate, gate_parts, is_fixed
 from equinoise.problem.blocks import breaking_gates
-from equinoise.problem.layers import layered
+from equinoise.problem.layers import end_layer, layered
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
 
@@ -94,10 +94,10 @@ class Converted:
     used: npt.NDArray[np.int64]
     source: tuple[tuple[int, Any] | None, ...]
 
-    def named(self, error: SymmetryError) -> SymmetryError:
-        """An error about gates that break the charge, in PennyLane's terms."""
+    def named(self, error: SymmetryError, theta: Real) -> SymmetryError:
+        """An error about gates that break the charge at parameter values, in PennyLane's terms."""
         names: dict[int, str] = {}
-        for layer in layered(self.circuit, find_preparation=self.initial is None).layers:
+        for layer in layered(self.circuit, find_preparation=self.initial is None, at=theta).layers:
             for block in layer.blocks:
                 for gate in () if block.conserving else breaking_gates(block):
                     origin = self.source[gate.position]
@@ -108,7 +108,8 @@ class Converted:
         position = min(names)
         more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
         return SymmetryError(
-            f"{names[position]}, operation {position} of the circuit, breaks the charge sum_i (1 - Z_i)/2{more}. Use "
+            f"{names[position]}, operation {position} of the circuit in the device's gates, breaks the charge "
+            f"sum_i (1 - Z_i)/2{more}. Use "
             "gates that conserve it (IsingXY, IsingZZ, SingleExcitation, FermionicSWAP, ControlledPhaseShift, SWAP, "
             "RZ, PhaseShift, or several on one pair that conserve it together, such as IsingXX and IsingYY with one "
             "angle), prepare states with BasisState or X before them, or use default.mixed."
@@ -199,6 +200,10 @@ class _Builder:
             return
         if operation.name in IDLE:
             self.next += len(operation.data)
+            if self.has_channels and len(qubits) == 2:
+                # what a gate on a pair was decomposed into starts in one layer, whatever noise one wire has seen: its
+                # one-qubit gates conserve the charge only together with those on the pair
+                self._free_layer(qubits)
         elif is_channel(operation):
             self._act(channel_terms(operation, qubits), qubits)
         elif isinstance(operation, qml.StatePrep):
@@ -303,16 +308,17 @@ class _Builder:
         circuit = QuantumCircuit(self.num_qubits)
         source: list[tuple[int, Any] | None] = []
         write = _writer(circuit, source)
-        barriers = len(self.layers) > 1 or self.has_channels
         if self.state is None:
             for placed in self.flips:
                 write(placed)
         for gates in self.layers:
             for placed in gates:
                 write(placed)
-            if barriers:
-                if self.has_channels:  # a layer without gates would be dropped, and its slot with it
-                    write(_Placed(IGate(), [0], None))
+            if self.has_channels:  # a layer without gates would be dropped, and its slot with it
+                write(_Placed(IGate(), [0], None))
+                end_layer(circuit)
+                source.append(None)
+            elif len(self.layers) > 1:
                 circuit.barrier()
                 source.append(None)
         return Converted(

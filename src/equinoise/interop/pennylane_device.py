@@ -239,8 +239,8 @@ class SectorDevice(Device):  # type: ignore[misc]
         structure = structure_of(tape)
         key = (structure.key, tuple(measurement_key(m) for m in tape.measurements))
         prepared = self._circuits.get(key)
-        if prepared is None:
-            prepared = self._circuits[key] = self._prepare(tape)
+        if prepared is None or not prepared.observed.conserves_at(structure.theta[prepared.used]):
+            prepared = self._circuits[key] = self._prepare(tape, structure.theta)
             while len(self._circuits) > _KEPT_CIRCUITS:
                 self._circuits.popitem(last=False)
         else:
@@ -260,7 +260,12 @@ class SectorDevice(Device):  # type: ignore[misc]
             tuple(_size(m, len(self.wires)) for m in tape.measurements),
         )
 
-    def _prepare(self, tape: Any) -> _Prepared:
+    def _prepare(self, tape: Any, theta: Real) -> _Prepared:
+        """A tape made ready, for all parameter values if its gates conserve the charge at all, else for these.
+
+        A tape holds numbers: that two angles come from one weight cannot be seen in it. Where the gates conserve the
+        charge only because of such ties, they do at the tape's values, and that is all that one call needs.
+        """
         converted = convert(tape, self.wires)
         if converted.noise is not None and self._noise is not None and self._noise.terms:
             channel = next(operation for operation in tape.operations if is_channel(operation))
@@ -271,12 +276,15 @@ class SectorDevice(Device):  # type: ignore[misc]
         place = {wire: i for i, wire in enumerate(self.wires)}
         quantities = [quantity_of(measurement, place) for measurement in tape.measurements]
         noise = self._noise if converted.noise is None else self._with_channels(converted.noise)
+        options = {"noise": noise, "initial": converted.initial, **self._options}
         try:
-            observed = ObservedProblem(
-                converted.circuit, quantities, noise=noise, initial=converted.initial, **self._options
-            )
-        except SymmetryError as error:
-            raise converted.named(error) from None
+            observed = ObservedProblem(converted.circuit, quantities, **options)
+        except SymmetryError:
+            values = theta[converted.used]
+            try:
+                observed = ObservedProblem(converted.circuit, quantities, at=values, **options)
+            except SymmetryError as error:
+                raise converted.named(error, values) from None
         self._say(observed.warnings)
         return _Prepared(observed, converted.used)
 
@@ -380,9 +388,13 @@ def _expanded(operation: Any) -> list[Any]:
             "out, or use default.mixed."
         )
     if name == "QubitUnitary" or not operation.has_decomposition:
+        why = "has no decomposition"
+        if name == "QubitUnitary":
+            why = f"acts on {len(operation.wires)} wires, and the engine takes blocks on one pair"
         raise UnsupportedError(
-            f"the gate {described(operation)} is not taken by equinoise.sector and has no decomposition that conserves "
-            "the charge. Use gates on one or two wires (IsingXY, IsingZZ, SingleExcitation, QubitUnitary, ...), or "
-            "default.mixed."
+            f"the gate {described(operation)} is not taken by equinoise.sector: it {why}. Use gates on one or two "
+            "wires (IsingXY, IsingZZ, SingleExcitation, QubitUnitary, ...), or default.mixed."
         )
-    return [part for inner in operation.decomposition() for part in _expanded(inner)]
+    parts = [part for inner in operation.decomposition() for part in _expanded(inner)]
+    # an identity on both wires of a pair keeps the parts in one layer; see pennylane_circuit
+    return [qml.Identity(wires=operation.wires), *parts] if len(operation.wires) == 2 else parts

@@ -24,7 +24,7 @@ from equinoise.law.lie_algebra import (
     restricted,
 )
 from equinoise.problem.ensemble import Ensemble, periods
-from equinoise.problem.gates import Angle
+from equinoise.problem.gates import Angle, significant
 from equinoise.problem.pauli_sums import Sum, from_operator, sparse_matrix
 from equinoise.problem.problem import Problem
 
@@ -128,7 +128,7 @@ def reduced(problem: Problem, max_dimension: int, tick: Callable[[int], None] | 
         if not step.angle.coefficients:
             kinds.append(-1)
             continue
-        key = tuple(sorted((s, round(v, 12)) for s, v in step.generator.items()))
+        key = tuple(sorted((s, significant(v)) for s, v in step.generator.items()))
         if key not in numbers:
             numbers[key] = len(free)
             free.append(step.generator)

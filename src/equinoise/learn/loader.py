@@ -18,6 +18,7 @@ from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
 
 from equinoise.errors import ParameterError
+from equinoise.problem.layers import end_layer
 
 __all__ = ["Loader", "loader"]
 
@@ -76,7 +77,7 @@ class Loader:
             for angle, hop in zip(angles, self.hops, strict=True):
                 if hop.level == level:
                     out.append(XXPlusYYGate(angle, math.pi / 2), [hop.first, hop.middle])
-            out.barrier()
+            end_layer(out)
         return out
 
     def angles(self, vectors: npt.ArrayLike) -> Real:

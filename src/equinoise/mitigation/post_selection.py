@@ -253,7 +253,7 @@ def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
 def _on_all_qubits(problem: Problem) -> Problem:
     n = problem.num_qubits
     everything = SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n)
-    return problem.with_readout(everything).with_projection(False)
+    return problem.with_operator(everything).with_projection(False)
 
 
 def _moves_charge(problem: Problem) -> bool:

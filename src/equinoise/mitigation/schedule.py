@@ -17,6 +17,7 @@ from qiskit.transpiler.passes import ALAPScheduleAnalysis, PadDynamicalDecouplin
 from equinoise.errors import CircuitError
 from equinoise.mitigation.pulse_sequences import PulseSequence
 from equinoise.problem.calibration import VIRTUAL
+from equinoise.problem.layers import end_layer
 from equinoise.problem.problem import Problem
 
 __all__ = ["Pulse", "Schedule", "Window", "layered_circuit", "neighbour_colours", "padded"]
@@ -93,7 +94,7 @@ def layered_circuit(problem: Problem) -> QuantumCircuit:
         for position in positions:
             item = problem.circuit.data[position]
             out.append(item.operation, [problem.circuit.find_bit(bit).index for bit in item.qubits])
-        out.barrier()
+        end_layer(out)
     return out
 
 

@@ -9,13 +9,22 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.problem.gates import Gate, Matrix, Rotation
+from equinoise.problem.gates import Angle, Gate, Matrix, Rotation
 
-__all__ = ["Block", "breaking_gates", "conserves_charge", "consolidate", "embed", "unitary_and_generators"]
+__all__ = [
+    "Block",
+    "breaking_gates",
+    "conserves_charge",
+    "consolidate",
+    "embed",
+    "generic_parameters",
+    "unitary_and_generators",
+]
 
 # A generic point decides conservation: the entries are trigonometric polynomials, zero there with probability 0.
 _TOLERANCE = 1e-9
 _POINTS = 2
+_SEED = 20260630
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,8 @@ class Block:
         qubits: Circuit qubits, ascending; the first is the least significant bit of the block's matrix.
         rotations: In time order.
         gates: The instructions (or parts of them) that it consolidates.
-        conserving: Whether it commutes with the charge at every parameter value, checked on the matrices.
+        conserving: Whether it commutes with the charge at every parameter value (or at those asked for alone), checked
+            on the matrices.
     """
 
     qubits: tuple[int, ...]
@@ -76,32 +86,84 @@ def _changes_charge(dim: int) -> npt.NDArray[np.int64]:
     return np.flatnonzero(charge[:, None] != charge[None, :])
 
 
-def _diagonal_in_charge(matrix: Matrix) -> bool:
-    return bool(np.abs(matrix.take(_changes_charge(matrix.shape[0]))).max(initial=0.0) < _TOLERANCE)
+def _diagonal_in_charge(matrix: Matrix, tolerance: float = _TOLERANCE) -> bool:
+    return bool(np.abs(matrix.take(_changes_charge(matrix.shape[0]))).max(initial=0.0) < tolerance)
 
 
-def conserves_charge(rotations: Sequence[Rotation], qubits: Sequence[int]) -> bool:
-    """Whether U(theta) and all its derivatives commute with Q = sum n_i, checked at generic parameter values."""
+def conserves_charge(
+    rotations: Sequence[Rotation], qubits: Sequence[int], at: npt.NDArray[np.float64] | None = None
+) -> bool:
+    """Whether U(theta) and all its derivatives commute with Q = sum n_i, checked at generic parameter values.
+
+    Args:
+        rotations: In time order.
+        qubits: The block's; the first is the least significant bit.
+        at: Parameter values, shape (K,), at which alone U is asked for, and not its derivatives.
+    """
     if all(_diagonal_in_charge(r.generator) for r in rotations):
         return True
-    used = sorted({k for r in rotations for k, _ in r.angle.coefficients})
-    compact = {k: i for i, k in enumerate(used)}
+    if at is not None:
+        return _diagonal_in_charge(unitary_and_generators(rotations, qubits, at)[0])
+    unit, spread = _units(rotations)
+    compact = {k: i for i, k in enumerate(unit)}
     local = [
-        replace(r, angle=replace(r.angle, coefficients=tuple((compact[k], c) for k, c in r.angle.coefficients)))
+        replace(r, angle=Angle(r.angle.constant, tuple((compact[k], c / unit[k]) for k, c in r.angle.coefficients)))
         for r in rotations
     ]
-    rng = np.random.default_rng(20260630)
+    rng = np.random.default_rng(_SEED)
     for _ in range(_POINTS):
-        unitary, generators = unitary_and_generators(local, qubits, rng.uniform(-3, 3, max(1, len(used))))
-        if not all(_diagonal_in_charge(m) for m in (unitary, *generators.values())):
+        unitary, generators = unitary_and_generators(local, qubits, rng.uniform(-3, 3, max(1, len(unit))))
+        if not all(_diagonal_in_charge(m, _TOLERANCE * spread) for m in (unitary, *generators.values())):
             return False
     return True
 
 
+def _units(rotations: Sequence[Rotation]) -> tuple[dict[int, float], float]:
+    """For each parameter the size of its smallest coefficient, and how far rounding grows by the others.
+
+    In a parameter's own unit every rotation turns by a generic angle, however small its coefficient is: RX(1e-10 a)
+    breaks the charge as RX(a) does. Coefficients a million times larger than the unit make angles inexact.
+    """
+    sizes: dict[int, list[float]] = {}
+    for rotation in rotations:
+        for k, c in rotation.angle.coefficients:
+            sizes.setdefault(k, []).append(abs(c))
+    unit = {k: min(sizes[k]) for k in sorted(sizes)}
+    spread = max((max(values) / min(values) for values in sizes.values()), default=1.0)
+    return unit, max(1.0, 1e-6 * spread)
+
+
+def generic_parameters(
+    rotations: Sequence[Rotation], rng: np.random.Generator, count: int | None = None
+) -> npt.NDArray[np.float64]:
+    """Random parameter values, shape (count,), at which every rotation turns by a generic angle; 0 where none has any.
+
+    Args:
+        rotations: Whose parameters are drawn, uniform in (-3, 3) in units of 1 over their smallest coefficient.
+        rng: Random numbers.
+        count: Number of parameters; by default what the rotations need.
+    """
+    unit, _ = _units(rotations)
+    theta = np.zeros(1 + max(unit, default=-1) if count is None else count)
+    for k, size in unit.items():
+        theta[k] = rng.uniform(-3, 3) / size
+    return theta
+
+
 def breaking_gates(block: Block) -> tuple[Gate, ...]:
-    """The gates of a block that break the charge by themselves (all of its gates when none does alone)."""
-    alone = [g for g in block.gates if not all(_diagonal_in_charge(r.generator) for r in g.rotations)]
-    return tuple(alone or block.gates)
+    """The gates of a block that break the charge by themselves (all of its gates when none does alone).
+
+    Where a block breaks it for the parts of larger gates alone, these are named, not the gates around them.
+    """
+
+    def kept(gates: Sequence[Gate]) -> bool:
+        inside = [r for gate in gates for r in gate.rotations if set(r.qubits) <= set(block.qubits)]
+        return conserves_charge(inside, block.qubits)
+
+    wide = [gate for gate in block.gates if len(gate.qubits) > 2]
+    rest = [gate for gate in block.gates if len(gate.qubits) <= 2]
+    suspects = wide if wide and kept(rest) else block.gates
+    return tuple([gate for gate in suspects if not kept([gate])] or suspects)
 
 
 @dataclass
@@ -122,7 +184,7 @@ class _Open:
 
 
 def consolidate(
-    gates: Sequence[Gate], preparable: Collection[int] = ()
+    gates: Sequence[Gate], preparable: Collection[int] = (), at: npt.NDArray[np.float64] | None = None
 ) -> tuple[tuple[Block, ...], dict[int, list[Rotation]]]:
     """Merges consecutive gates on one pair into blocks; one-qubit gates join the block before them on their wire.
 
@@ -132,6 +194,7 @@ def consolidate(
     Args:
         gates: Gates of at most two-qubit rotations, in time order.
         preparable: Qubits whose leading parameter-free one-qubit rotations may be split off as a preparation.
+        at: Parameter values at which alone the charge is asked for; see :func:`conserves_charge`.
 
     Returns:
         The blocks in a valid time order, and per qubit the rotations split off at the start (as many as possible).
@@ -161,11 +224,14 @@ def consolidate(
                 block = _Open((a, b), items, {a: [], b: []})
                 opened.append(block)
                 last[a] = last[b] = block
-    return _settle(opened, head, preparable)
+    return _settle(opened, head, preparable, at)
 
 
 def _settle(
-    opened: list[_Open], head: dict[int, list[_Item]], preparable: Collection[int]
+    opened: list[_Open],
+    head: dict[int, list[_Item]],
+    preparable: Collection[int],
+    at: npt.NDArray[np.float64] | None,
 ) -> tuple[tuple[Block, ...], dict[int, list[Rotation]]]:
     # `leading[wire]` holds the one-qubit rotations waiting for the next block on the wire
     leading = {wire: list(items) for wire, items in head.items()}
@@ -177,7 +243,7 @@ def _settle(
         a, b = block.qubits
         fronts = {w: leading.pop(w, []) for w in (a, b)}
         cuts = {w: _fixed_prefix(fronts[w]) if w in first else 0 for w in (a, b)}
-        found = _split(block, fronts, cuts)
+        found = _split(block, fronts, cuts, at)
         (start_a, start_b), (stop_a, stop_b) = found
         items = [*fronts[a][start_a:], *fronts[b][start_b:], *block.core]
         items += [*block.tail[a][:stop_a], *block.tail[b][:stop_b]]
@@ -187,13 +253,13 @@ def _settle(
             if block.tail[wire][stop:]:
                 leading[wire] = block.tail[wire][stop:]
             first.discard(wire)
-        blocks.append(_close(block.qubits, items))
+        blocks.append(_close(block.qubits, items, at))
     for wire, items in sorted(leading.items()):
         start = _fixed_prefix(items) if wire in first and wire not in touched else 0
         if start:
             prepared.setdefault(wire, []).extend(i.rotation for i in items[:start])
         if items[start:]:
-            blocks.append(_close((wire,), items[start:]))
+            blocks.append(_close((wire,), items[start:], at))
     return tuple(blocks), prepared
 
 
@@ -207,7 +273,7 @@ def _fixed_prefix(items: Sequence[_Item]) -> int:
 
 
 def _split(
-    block: _Open, fronts: dict[int, list[_Item]], cuts: dict[int, int]
+    block: _Open, fronts: dict[int, list[_Item]], cuts: dict[int, int], at: npt.NDArray[np.float64] | None
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """The largest preparation and then the largest tail with which the block conserves; all of it if none does."""
     a, b = block.qubits
@@ -220,9 +286,7 @@ def _split(
         return (cuts[a], cuts[b]), whole
 
     # most splits fail at one generic point, where a product of ready matrices tells
-    used = sorted({k for i in items for k, _ in i.rotation.angle.coefficients})
-    theta = np.zeros(1 + max(used, default=-1))
-    theta[used] = np.random.default_rng(20260630).uniform(-3, 3, len(used))
+    theta = generic_parameters([i.rotation for i in items], np.random.default_rng(_SEED)) if at is None else at
     core = unitary_and_generators([i.rotation for i in block.core], block.qubits, theta)[0]
     before = {w: _products([i.rotation for i in fronts[w]], theta)[1] for w in (a, b)}
     after = {w: _products([i.rotation for i in block.tail[w]], theta)[0] for w in (a, b)}
@@ -234,7 +298,7 @@ def _split(
             return False
         items = [*fronts[a][starts[0] :], *fronts[b][starts[1] :], *block.core]
         items += [*block.tail[a][: stops[0]], *block.tail[b][: stops[1]]]
-        return conserves_charge([i.rotation for i in items], block.qubits)
+        return conserves_charge([i.rotation for i in items], block.qubits, at)
 
     for starts in _descending(cuts[a], cuts[b]):
         for stops in _descending(*whole):
@@ -259,7 +323,7 @@ def _descending(first: int, second: int) -> list[tuple[int, int]]:
     return sorted(pairs, key=lambda pair: (-sum(pair), -pair[0]))
 
 
-def _close(qubits: tuple[int, ...], items: Sequence[_Item]) -> Block:
+def _close(qubits: tuple[int, ...], items: Sequence[_Item], at: npt.NDArray[np.float64] | None) -> Block:
     rotations = tuple(i.rotation for i in items)
     gates = tuple({i.gate.position: i.gate for i in items}.values())
-    return Block(qubits, rotations, gates, conserves_charge(rotations, qubits))
+    return Block(qubits, rotations, gates, conserves_charge(rotations, qubits, at))

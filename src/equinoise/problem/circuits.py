@@ -20,6 +20,7 @@ from equinoise.problem.equivariant_circuits import (
     singlet_pairs,
     translation_invariant,
 )
+from equinoise.problem.layers import end_layer
 
 __all__ = [
     "all_to_all",
@@ -263,5 +264,5 @@ def _blocks(
         for q in range(num_qubits):
             circuit.append(RZGate(theta[first + kinds if shared else used]), [q])
             used = first + kinds + 1 if shared else used + 1
-        circuit.barrier()
+        end_layer(circuit)
     return circuit

@@ -12,9 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.errors import ParameterError
+from equinoise.problem.gates import significant
 from equinoise.problem.problem import Problem
 
 __all__ = ["Ensemble", "periods"]
+
+# eigenvalues are equal if they differ by less than this share of a generator's spread
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Ensemble:
             ParameterError: Given values have the wrong number of columns, or samples < 1.
         """
         count = len(problem.parameters)
+        if problem.at is not None:
+            raise ParameterError("the charge was asked for at given parameter values alone (at=): none can be drawn.")
         if self.thetas is not None:
             if self.thetas.shape[1] != count:
                 raise ParameterError(
@@ -104,16 +110,23 @@ def periods(problem: Problem) -> npt.NDArray[np.float64]:
                 if rotation.angle.coefficients:
                     values = np.linalg.eigvalsh(rotation.generator)
                     gaps = np.abs(values[:, None] - values[None, :]).ravel()
+                    gaps = gaps[gaps > _SAME * gaps.max()]
                     for k, c in rotation.angle.coefficients:
-                        frequencies[k] |= {round(float(abs(c) * g), 9) for g in gaps if g > 1e-9}
+                        frequencies[k] |= {significant(float(abs(c) * g)) for g in gaps}
     return np.array([2 * math.pi / _common(sorted(f)) if f else 2 * math.pi for f in frequencies])
 
 
 def _common(values: Sequence[float]) -> float:
+    """The greatest common divisor of ascending frequencies, or the smallest of them if it is below a hundredth of it.
+
+    Euclid's algorithm on floats: a remainder below a millionth of the smallest frequency, whatever its size, is 0.
+    """
+    floor = 1e-6 * values[0]
+
     def gcd(a: float, b: float) -> float:
-        while b > 1e-6:
+        while b > floor:
             a, b = b, a % b
-            if a - b < 1e-6:
+            if a - b < floor:
                 b = 0.0
         return a
 

@@ -12,6 +12,7 @@ from equinoise.problem.initial import InitialState
 from equinoise.problem.pauli_sums import PAULI, String, Sum, commutator, from_matrix, sparse_matrix
 from equinoise.problem.steps import Step
 from equinoise.problem.symmetry import Charge, Generator, PauliString, Permutation, Symmetry, change
+from equinoise.problem.wide_gates import why_not_computed
 
 __all__ = ["breaking_gates_of", "commute", "ends_obstacle", "state_keeps"]
 
@@ -40,10 +41,11 @@ def breaking_gates_of(steps: Iterable[Step], symmetry: Symmetry, circuit: Quantu
                 item = circuit.data[position]
                 qubits = [circuit.find_bit(bit).index for bit in item.qubits]
                 where = f"at position {position} (layer {step.layer}) on qubits {qubits}"
-                why = f"breaks the {broken}"
                 if isinstance(broken, Permutation):
                     image = "+".join(sorted({_moved(string, broken) for string in alone}))
                     why = f"has no image {image} under the {broken} with the same angle in its layer"
+                else:
+                    why = why_not_computed(item.operation, qubits, broken, str(broken)) or f"breaks the {broken}"
                 out.setdefault(position, f"gate {item.operation.name!r} {where} {why}")
     return tuple(out[p] for p in sorted(out))
 

@@ -13,6 +13,7 @@ from qiskit.quantum_info import Statevector
 
 from equinoise.errors import SourceError
 from equinoise.problem.bonds import brickwork_bonds, check_size
+from equinoise.problem.layers import end_layer
 
 __all__ = [
     "exchange",
@@ -63,7 +64,7 @@ def permutation_equivariant(num_qubits: int, depth: int) -> QuantumCircuit:
             circuit.append(RYGate(b), [q])
         for pair in combinations(range(num_qubits), 2):
             circuit.append(RZZGate(c), pair)
-        circuit.barrier()
+        end_layer(circuit)
     return circuit
 
 
@@ -108,7 +109,7 @@ def exchange(num_qubits: int, depth: int, *, periodic: bool = False, shared: boo
         for angle, bond in zip(angles, bonds, strict=True):
             for gate in (RXXGate, RYYGate, RZZGate):
                 circuit.append(gate(angle), bond)
-        circuit.barrier()
+        end_layer(circuit)
     return circuit
 
 
@@ -187,7 +188,7 @@ def parity_conserving(
                 circuit.append(gate(next(theta)), bond)
         for q in range(num_qubits):
             circuit.append(RZGate(next(theta)), [q])
-        circuit.barrier()
+        end_layer(circuit)
     return circuit
 
 
@@ -225,7 +226,7 @@ def translation_invariant(num_qubits: int, depth: int) -> QuantumCircuit:
             circuit.append(RZZGate(theta[2 * layer]), [q, (q + 1) % num_qubits])
         for q in range(num_qubits):
             circuit.append(RXGate(theta[2 * layer + 1]), [q])
-        circuit.barrier()
+        end_layer(circuit)
     return circuit
 
 
@@ -270,5 +271,5 @@ def fermi_hubbard(sites: int, depth: int, *, shared: bool = True) -> QuantumCirc
             angles = [next(theta)] * len(pairs) if shared else [next(theta) for _ in pairs]
             for angle, pair in zip(angles, pairs, strict=True):
                 circuit.append(gate(angle), pair)
-        circuit.barrier()
+        end_layer(circuit)
     return circuit

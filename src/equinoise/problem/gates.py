@@ -10,15 +10,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qiskit.circuit import Instruction, Parameter, ParameterExpression
+from qiskit.circuit.library import HamiltonianGate, PauliEvolutionGate
 from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 from scipy.linalg import schur
 
 from equinoise.errors import CircuitError, ParameterError
+from equinoise.problem.evolution import evolved_operator, exact_factors, terms_commute
 
-__all__ = ["Angle", "Gate", "Rotation", "rotations_of"]
+__all__ = ["Angle", "Gate", "Rotation", "rotations_of", "significant"]
 
 Matrix = npt.NDArray[np.complex128]
+
+
+def significant(value: float) -> float:
+    """A number to twelve significant digits, whatever its size: equal for numbers that differ by rounding alone."""
+    return float(f"{value:.11e}")
 
 
 @dataclass(frozen=True)
@@ -159,13 +166,14 @@ def rotations_of(
     """A Qiskit instruction as rotations in time order, equal to it up to a global phase.
 
     Args:
-        operation: A gate; gates on more than two qubits and custom gates are taken through their definition.
+        operation: A gate; gates on more than two qubits and custom gates are taken through their definition, a
+            ``PauliEvolutionGate`` through its exact exponential.
         qubits: Circuit qubits it acts on, in the instruction's order.
         index: Position of each parameter in ``circuit.parameters``.
         where: How to name the gate in an error.
 
     Raises:
-        CircuitError: The instruction is not unitary or has no definition.
+        CircuitError: The instruction is not unitary or has no definition, or an exponential that does not factor.
         ParameterError: An angle is not linear in the parameters.
     """
     q = tuple(qubits)
@@ -183,7 +191,13 @@ def rotations_of(
         return _exchange(name, q, _linear(params[0], index, where), _linear(params[1], index, where))
     if plain and free and name in ("u", "u3", "u2", "r"):
         return _euler(name, q[0], [_linear(p, index, where) for p in params])
-    definition = operation.definition
+    if isinstance(operation, PauliEvolutionGate):
+        factors = _evolved(operation, q, _linear(params[0], index, where), where)
+        if factors is not None:
+            return factors
+    if isinstance(operation, HamiltonianGate) and len(q) <= 2:
+        return (Rotation(q, _read_only(params[0]), _linear(params[1], index, where)),)
+    definition = None if free and isinstance(operation, HamiltonianGate) else operation.definition
     if len(q) <= 2 and not free:
         try:
             return (_fixed(np.asarray(Operator(operation).data, dtype=np.complex128), q),)
@@ -200,6 +214,21 @@ def rotations_of(
         if item.operation.name != "barrier":
             out.extend(rotations_of(item.operation, inner, index, where))
     return tuple(out)
+
+
+def _evolved(operation: PauliEvolutionGate, q: tuple[int, ...], time: Angle, where: str) -> tuple[Rotation, ...] | None:
+    """exp(-i t H) as exact factors; None where its definition, a product formula, is exact but on more qubits."""
+    operator = evolved_operator(operation, where)
+    factors = exact_factors(operator)
+    if factors is not None:
+        return tuple(Rotation(tuple(q[i] for i in on), _read_only(part), time) for on, part in factors)
+    if terms_commute(operator):
+        return None
+    raise CircuitError(
+        f"{where} is exp(-i t H) of terms on {len({i for string in operator for i, _ in string})} qubits that do not "
+        "commute: it is no product of gates on one or two qubits, and blocks on at most two are computed. If the "
+        "product formula that it is compiled to is meant, write that: circuit.decompose('PauliEvolution')."
+    )
 
 
 def _exchange(name: str, q: tuple[int, ...], theta: Angle, beta: Angle) -> tuple[Rotation, ...]:

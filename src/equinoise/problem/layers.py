@@ -1,4 +1,9 @@
-"""A circuit's layers: what lies between two full-width barriers, or as-soon-as-possible layers of two-qubit blocks."""
+"""A circuit's layers: what lies between full-width barriers, or as-soon-as-possible layers of two-qubit blocks.
+
+A barrier ends a layer if gates stand on both sides of it. One before the first gate, behind the last (``measure_all``
+adds it) or behind the preparation alone says nothing about layers: such a circuit has none of its own, and its blocks
+are placed as soon as possible. A circuit of one stated layer is told from it by the label that :func:`end_layer` gives.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,9 @@ from equinoise.errors import CircuitError
 from equinoise.problem.blocks import Block, consolidate
 from equinoise.problem.gates import Gate, Rotation, rotations_of
 
-__all__ = ["Layer", "Layered", "split_layers"]
+__all__ = ["Layer", "Layered", "end_layer", "layered", "split_layers"]
+
+_LABEL = "layer"
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,13 @@ class Layered:
         layers: In time order.
         prepared: Per qubit the state made by its leading parameter-free one-qubit gates, shape (2,); empty when a
             preparation was not looked for.
-        barriers: Whether full-width barriers made the layers (else as soon as possible).
+        found: How they were found: "barriers" or "as soon as possible".
         notes: What was dropped.
     """
 
     layers: tuple[Layer, ...]
     prepared: dict[int, npt.NDArray[np.complex128]]
-    barriers: bool
+    found: str
     notes: tuple[str, ...]
 
 
@@ -51,50 +58,72 @@ def split_layers(circuit: QuantumCircuit, *, find_preparation: bool = True) -> t
     return layered(circuit, find_preparation=find_preparation).layers
 
 
-def layered(circuit: QuantumCircuit, *, find_preparation: bool = True) -> Layered:
+def end_layer(circuit: QuantumCircuit) -> None:
+    """Appends a full-width barrier that ends a layer even where no gate follows it: it is labelled "layer".
+
+    The builders of :mod:`equinoise.circuits` end their layers so. OpenQASM holds no labels: there a circuit of a single
+    layer is placed as soon as possible.
+    """
+    circuit.barrier(label=_LABEL)
+
+
+def layered(
+    circuit: QuantumCircuit, *, find_preparation: bool = True, at: npt.NDArray[np.float64] | None = None
+) -> Layered:
     """Splits a circuit into layers of consolidated blocks.
 
-    With full-width barriers a layer is what lies between two of them (empty ones are dropped); without, blocks are
-    placed as soon as possible. Leading parameter-free one-qubit gates are split off as the preparation if asked.
+    A full-width barrier with gates on both sides ends a layer, and so does one labelled "layer" behind a gate; without
+    any, blocks are placed as soon as possible. Leading parameter-free one-qubit gates are split off as the preparation
+    if asked; they are no gates on a barrier's side. With ``at``, parameter values of shape (K,), blocks conserve the
+    charge if they do so there.
 
     Raises:
         CircuitError: A measurement, reset or control flow inside the circuit.
         ParameterError: An angle is not linear in the parameters.
     """
-    segments, barriers, notes = _segments(circuit)
+    segments, notes = _segments(circuit)
     prepared: dict[int, list[Rotation]] = {}
     layers: list[Layer] = []
     seen: set[int] = set()
-    for gates in segments:
+    stated = False
+    for segment in segments:
         # only a wire's very first gates can prepare it
         fresh = set(range(circuit.num_qubits)) - seen if find_preparation else set()
-        blocks, start = consolidate(gates, fresh)
+        blocks, start = consolidate(segment.gates, fresh, at)
         prepared |= start
-        seen |= {q for gate in gates for q in gate.qubits}
-        if barriers:
-            kept = _without_preparation(gates, blocks, start)
-            if kept:
-                layers.append(Layer(blocks, kept))
-        else:
-            layers += _as_soon_as_possible(blocks, circuit.num_qubits)
+        seen |= {q for gate in segment.gates for q in gate.qubits}
+        kept = _without_preparation(segment.gates, blocks, start)
+        if kept:
+            layers.append(Layer(blocks, kept))
+            stated = stated or segment.ended
+    barriers = stated or len(layers) > 1
+    if not barriers:
+        layers = [placed for layer in layers for placed in _as_soon_as_possible(layer.blocks, circuit.num_qubits)]
     states = {q: _prepared_state(rotations) for q, rotations in prepared.items()}
-    return Layered(tuple(layers), states, barriers, tuple(notes))
+    return Layered(tuple(layers), states, "barriers" if barriers else "as soon as possible", tuple(notes))
 
 
-def _segments(circuit: QuantumCircuit) -> tuple[list[list[Gate]], bool, list[str]]:
+@dataclass
+class _Segment:
+    """What stands between two full-width barriers, and whether the second one is labelled as a layer's end."""
+
+    gates: list[Gate]
+    ended: bool = False
+
+
+def _segments(circuit: QuantumCircuit) -> tuple[list[_Segment], list[str]]:
     index = {parameter: i for i, parameter in enumerate(circuit.parameters)}
-    segments: list[list[Gate]] = [[]]
+    segments = [_Segment([])]
     notes: list[str] = []
     measured: set[int] = set()
-    barriers = False
     for position, item in enumerate(circuit.data):
         qubits = tuple(circuit.find_bit(bit).index for bit in item.qubits)
         name = item.operation.name
         where = f"gate {name!r} at position {position} on qubits {list(qubits)}"
         if name == "barrier":
             if len(qubits) == circuit.num_qubits:
-                barriers = True
-                segments.append([])
+                segments[-1].ended = item.operation.label == _LABEL
+                segments.append(_Segment([]))
             continue
         if name == "measure":
             measured |= set(qubits)
@@ -103,10 +132,10 @@ def _segments(circuit: QuantumCircuit) -> tuple[list[list[Gate]], bool, list[str
             raise CircuitError(
                 f"{where} follows a measurement. Only final measurements are allowed; remove the others."
             )
-        segments[-1].append(Gate(position, name, qubits, rotations_of(item.operation, qubits, index, where)))
+        segments[-1].gates.append(Gate(position, name, qubits, rotations_of(item.operation, qubits, index, where)))
     if measured:
         notes.append(f"final measurements of {len(measured)} qubits ignored: the readout says what is measured")
-    return segments, barriers, notes
+    return segments, notes
 
 
 def _without_preparation(

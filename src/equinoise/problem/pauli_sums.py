@@ -107,7 +107,7 @@ def multiplied(first: String, second: String) -> tuple[int, String]:
 
 
 def commutator(first: Mapping[String, float], second: Mapping[String, float]) -> Sum:
-    """I [A, B], which is Hermitian."""
+    """I [A, B], which is Hermitian; what is below rounding, relative to A and B, is left out."""
     out: Sum = {}
     touching: dict[int, list[String]] = {}
     for string in second:
@@ -119,7 +119,8 @@ def commutator(first: Mapping[String, float], second: Mapping[String, float]) ->
             power, product = multiplied(a, b)
             if power % 2:  # i [P, Q] = 2 i (i^power R)
                 out[product] = out.get(product, 0.0) + x * second[b] * (-2.0 if power == 1 else 2.0)
-    return {s: v for s, v in out.items() if abs(v) > _SMALL}
+    floor = _SMALL * largest(first) * largest(second)
+    return {s: v for s, v in out.items() if abs(v) > floor}
 
 
 def largest(operator: Mapping[String, float]) -> float:

@@ -14,17 +14,21 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
-from equinoise.problem.blocks import breaking_gates
+from equinoise.problem.blocks import breaking_gates, conserves_charge
 from equinoise.problem.equivariance import breaking_gates_of, ends_obstacle
+from equinoise.problem.gates import Gate
+from equinoise.problem.generators import Charge
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, Layered, layered
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.pauli_sums import from_operator
 from equinoise.problem.phase_modes import PhaseModes
+from equinoise.problem.qubit_layout import QubitLayout, without_layout
 from equinoise.problem.readout import attenuated, commutes_with_charge, parse_readout, support
 from equinoise.problem.steps import Step, steps
 from equinoise.problem.symmetry import NAMES, Symmetry, change, parse_symmetry
+from equinoise.problem.wide_gates import why_not_computed
 
 __all__ = ["Problem", "place_noise"]
 
@@ -37,22 +41,32 @@ class Problem:
 
     Args:
         circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
-            between full-width barriers, or as-soon-as-possible layers of two-qubit blocks.
-        readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit.
+            between two full-width barriers, or as-soon-as-possible layers of two-qubit blocks where no barrier has
+            gates on both sides; see :func:`equinoise.problem.layers.layered`.
+        readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit. If it was transpiled
+            (``circuit.layout``): as before that, and so is ``initial``; an operator or input of the transpiled
+            circuit's larger number of qubits is taken on those.
         initial: "neel", a bitstring (qubit 0 rightmost), n one-qubit states, or a ``Statevector`` of up to 20 qubits.
             By default the circuit's own leading one-qubit gates, and "neel" if it has none.
         noise: A :class:`NoiseModel`, or what :meth:`NoiseModel.from_string` reads.
         projected: Whether the readout is P_q O P_q, P_q the projector on the active sector of all n qubits.
         charge: The active sector q; by default the charge of the initial state.
         allow_broken: Compute in the full space where gates or readout break the symmetry, instead of refusing.
+        at: Parameter values, shape (K,), at which alone the gates are asked for the charge: for programs that hand over
+            the numbers of tied angles and not their ties. Only values and gradients where :meth:`conserves_at` make
+            sense then; both are exact there, for what moves the charge has no share in either.
         symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
             :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
 
     Attributes:
         layers: The circuit's layers.
+        layers_found: How: "barriers" or "as soon as possible".
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
+        circuit: The circuit, without the layout that transpiling it left.
+        layout: Where a transpiled circuit keeps the qubits from before; None for others.
+        readout: On the circuit's own qubits.
         symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
         stated_initial: The initial state as it was given.
@@ -61,7 +75,7 @@ class Problem:
     Raises:
         SymmetryError: A gate breaks the symmetry (named, with its position), or neither readout nor input keeps it.
         ReadoutError: The readout is malformed or does not conserve the charge.
-        ParameterError: A parameter in no gate or a nonlinear angle.
+        ParameterError: A parameter in no gate, a nonlinear angle, or ``at`` of another shape.
         StateError: A malformed initial state, or a charge outside 0..n.
         NoiseError: A noise term that does not fit the circuit.
         CircuitError: An instruction that is not a unitary gate.
@@ -86,6 +100,7 @@ class Problem:
         charge: int | None = None,
         allow_broken: bool = False,
         symmetry: Symmetry | str = "charge",
+        at: Any = None,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -94,34 +109,40 @@ class Problem:
             )
         if circuit.num_qubits == 0:
             raise CircuitError("the circuit has no qubits.")
+        self.layout: QubitLayout | None = QubitLayout.of(circuit)
+        # from here on all is said of the circuit's own qubits: nothing derived from it is placed a second time
+        circuit = without_layout(circuit)
         self.circuit = circuit
         self.num_qubits: int = circuit.num_qubits
         self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
         self.projected = bool(projected)
         self.allow_broken = bool(allow_broken)
         self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
-        self._set_readout(readout)
-        split = layered(circuit, find_preparation=initial is None)
+        self._set_readout(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
+        split = layered(circuit, find_preparation=initial is None, at=self.at)
         if initial is None and not _prepares(split):
-            split = layered(circuit, find_preparation=False)
+            split = layered(circuit, find_preparation=False, at=self.at)
         self.layers: tuple[Layer, ...] = split.layers
+        self.layers_found: str = split.found
         if not self.layers:
             raise CircuitError("the circuit has no gates between preparation and readout.")
         warnings = list(split.notes)
+        if self.layout is not None:
+            warnings.append(self.layout.note())
         self._check_parameters()
         self.breaking = self._breaking() if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
         if self.breaking and not allow_broken:
             more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
             own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
-            claim = " breaks the charge sum_i (1 - Z_i)/2" if self.by_charge else ""
             raise SymmetryError(
-                f"{self.breaking[0]}{claim}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"{self.breaking[0]}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
                 f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
             )
         self.initial: InitialState = self._initial(initial, split.prepared, warnings)
         self._check_ends()
         self.charge: int | None = self._charge(charge)
-        self.stated_initial = initial
+        self.stated_initial = initial if self.layout is None or initial is None else self.initial
         self._stated: tuple[str, ...] = tuple(warnings)
         self._set_noise(noise)
         self._frozen = True
@@ -171,14 +192,19 @@ class Problem:
                 if not block.conserving:
                     for gate in breaking_gates(block):
                         where = f"at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
-                        out[gate.position] = f"gate {gate.name!r} {where}"
+                        out[gate.position] = f"gate {gate.name!r} {where} {self._reason(gate)}"
         return tuple(out[p] for p in sorted(out))
+
+    def _reason(self, gate: Gate) -> str:
+        charge = Charge(tuple((q, "Z", -0.5) for q in gate.qubits))
+        operation = self.circuit.data[gate.position].operation
+        return why_not_computed(operation, gate.qubits, charge, "charge") or "breaks the charge sum_i (1 - Z_i)/2"
 
     def _initial(
         self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
     ) -> InitialState:
         if initial is not None:
-            state = parse_initial(initial, self.num_qubits)
+            state = self._placed_state(initial)
             if state.num_qubits != self.num_qubits:
                 raise StateError(f"the initial state has {state.num_qubits} qubits, the circuit {self.num_qubits}.")
             return state
@@ -188,7 +214,13 @@ class Problem:
                 states[qubit] = amplitudes
             return prepared_product(states)
         warnings.append("the circuit prepares no state of its own and none was given: Néel input assumed")
-        return parse_initial("neel", self.num_qubits)
+        return self._placed_state("neel")
+
+    def _placed_state(self, initial: Any) -> InitialState:
+        return parse_initial(initial, self.num_qubits) if self.layout is None else self.layout.state(initial)
+
+    def _placed_readout(self, readout: str | SparsePauliOp) -> SparsePauliOp:
+        return parse_readout(readout, self.num_qubits) if self.layout is None else self.layout.readout(readout)
 
     @property
     def by_charge(self) -> bool:
@@ -245,11 +277,25 @@ class Problem:
     def with_readout(self, readout: str | SparsePauliOp) -> Problem:
         """The same problem with another readout (same layers, state and placed noise, slots and processes).
 
+        Args:
+            readout: As it is stated for the problem: of a transpiled circuit's qubits before that.
+
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
         """
+        return self._with(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+
+    def with_operator(self, operator: SparsePauliOp) -> Problem:
+        """The same problem with another readout on the circuit's own qubits, as :attr:`readout` is.
+
+        Raises:
+            ReadoutError: The readout is malformed or does not conserve the charge.
+        """
+        return self._with(parse_readout(operator, self.num_qubits), None)
+
+    def _with(self, operator: SparsePauliOp, label: str | None) -> Problem:
         with self._changed() as other:
-            other._set_readout(readout)
+            other._set_readout(operator, label)
             other._check_ends()
         return other
 
@@ -312,17 +358,18 @@ class Problem:
     def _reading(self, readout: SparsePauliOp) -> Problem:
         """The same problem with another readout, of whose symmetry what both ends keep."""
         try:
-            return self.with_readout(readout)
+            return self.with_operator(readout)
         except SymmetryError:
             with self._changed() as other:
-                other._set_readout(readout)
+                other._set_readout(readout, None)
                 terms = from_operator(other.readout)
                 other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
             return other.with_warnings([f"readout errors leave of {self.symmetry}: {other.symmetry}"])
 
-    def _set_readout(self, readout: str | SparsePauliOp) -> None:
-        self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)
-        self.readout_label: str = readout if isinstance(readout, str) else _label(self.readout)
+    def _set_readout(self, operator: SparsePauliOp, label: str | None) -> None:
+        self.readout: SparsePauliOp = operator
+        told, where = (operator, "") if self.layout is None else self.layout.told(operator)
+        self.readout_label: str = label or _label(told) + where
         self.readout_conserves: bool = commutes_with_charge(self.readout)
         if self.by_charge and not self.readout_conserves and not self.allow_broken:
             raise ReadoutError(
@@ -338,7 +385,22 @@ class Problem:
 
         Raises:
             ParameterError: Wrong number, a missing name, or a value that is not finite.
+            SymmetryError: The charge was asked for at given values alone, and the gates break it at these.
         """
+        theta = self._values(values)
+        if self.at is not None and not self.conserves_at(theta):
+            raise SymmetryError(
+                "the gates do not conserve the charge sum_i (1 - Z_i)/2 at these parameter values, though they do at "
+                "those given as at=. State the problem again with these, if the angles are tied in another way."
+            )
+        return theta
+
+    def conserves_at(self, theta: npt.NDArray[np.float64]) -> bool:
+        """Whether every block conserves the charge at parameter values, shape (K,), radians."""
+        blocks = (block for layer in self.layers for block in layer.blocks)
+        return all(conserves_charge(block.rotations, block.qubits, theta) for block in blocks)
+
+    def _values(self, values: Any) -> npt.NDArray[np.float64]:
         if isinstance(values, Mapping):
             named = {(k.name if isinstance(k, Parameter) else k): v for k, v in values.items()}
             missing = [p.name for p in self.parameters if p.name not in named]
@@ -413,8 +475,8 @@ def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Lay
 
 
 _CONSERVING = (
-    "Use charge-conserving gates (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or claim another symmetry "
-    "(symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
+    "Use gates on one or two qubits that conserve it (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or "
+    "claim another symmetry (symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
 )
 _EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
 _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."

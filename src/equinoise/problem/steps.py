@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from equinoise.problem.blocks import embed
-from equinoise.problem.gates import Angle, Rotation
+from equinoise.problem.gates import Angle, Rotation, significant
 from equinoise.problem.layers import Layer
-from equinoise.problem.pauli_sums import Sum, commutator, from_matrix
+from equinoise.problem.pauli_sums import Sum, commutator, from_matrix, largest
 
 __all__ = ["Step", "steps"]
 
@@ -110,7 +110,8 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
                     opened.append(place)
                 place.join(rotation, part, letters, position)
         for one in _whole(opened):
-            generator = {s: v for s, v in one.generator.items() if abs(v) > 1e-14}
+            floor = 1e-14 * largest(one.generator)
+            generator = {s: v for s, v in one.generator.items() if abs(v) > floor}
             out.append(Step(number, one.angle, generator, tuple(one.rotations), tuple(one.owners)))
     return tuple(out)
 
@@ -190,6 +191,7 @@ def _normal(rotation: Rotation) -> tuple[Angle, Sum]:
     if factor == 0:
         return angle, {}
     part = from_matrix(np.ascontiguousarray(rotation.generator), rotation.qubits)
-    scaled = angle.scaled(1 / factor)
-    rounded = Angle(round(scaled.constant, 12) + 0.0, tuple((k, round(c, 12)) for k, c in scaled.coefficients))
+    # a constant below 1e-12 rad is the rounding of one that is 0; the rest keeps its digits whatever the factor
+    constant = angle.constant / factor if abs(angle.constant) > 1e-12 else 0.0
+    rounded = Angle(significant(constant), tuple((k, significant(c / factor)) for k, c in angle.coefficients))
     return rounded, {string: factor * value for string, value in part.items()}

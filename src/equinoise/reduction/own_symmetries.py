@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.problem.pauli_sums import Sum, commutator, written
+from equinoise.problem.pauli_sums import Sum, commutator, largest, written
 from equinoise.problem.symmetry import Charge, PauliString, Permutation, Symmetry, change, charges, parity, permutation
 
 __all__ = ["own_charges", "own_strings", "own_swaps"]
@@ -23,10 +23,11 @@ def own_charges(generators: Sequence[Sum], n: int) -> list[Symmetry]:
     gram = np.zeros((3 * n, 3 * n))
     for generator in generators:
         found: dict[Any, int] = {}
+        size = largest(generator) or 1.0  # whether they commute does not depend on an angle's coefficient
         entries: list[tuple[int, int, float]] = []
         for column, unit in enumerate(unknown):
             for string, value in commutator({(unit,): 1.0}, generator).items():
-                entries.append((found.setdefault(string, len(found)), column, value))
+                entries.append((found.setdefault(string, len(found)), column, value / size))
         if entries:
             matrix = np.zeros((len(found), 3 * n))
             for row, column, value in entries:

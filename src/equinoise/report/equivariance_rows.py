@@ -53,7 +53,7 @@ def equivariance_rows(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
 
 def _broken_by(breaking: Sequence[str]) -> list[tuple[str, RenderableType]]:
     rows: list[tuple[str, RenderableType]] = [
-        ("broken by" if i == 0 else "", Text(text)) for i, text in enumerate(breaking[:3])
+        ("because of" if i == 0 else "", Text(text)) for i, text in enumerate(breaking[:3])
     ]
     return [*rows, ("", f"and {len(breaking) - 3} more")] if len(breaking) > 3 else rows
 

@@ -47,6 +47,11 @@ _FIXED_POINT = {
     "no noise": "none: there is no noise that the readout sees",
 }
 
+_LAYERS = {
+    "barriers": "between full-width barriers; noise acts after each",
+    "as soon as possible": "as soon as possible, since no barrier divides the gates; noise acts after each",
+}
+
 
 # -- rows ----------------------------------------------------------------------------------------------------------
 
@@ -110,13 +115,13 @@ def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
         plural(count, noun)
         for count, noun in (
             (problem.num_qubits, "qubit"),
-            (len(problem.layers), "layer"),
             (len(problem.parameters), "parameter"),
         )
     )
     readout = problem.readout_label + (" projected on the sector" if problem.projected else "")
     rows: list[tuple[str, RenderableType]] = [
         ("circuit", Text.assemble((source or problem.circuit.name, "bold"), f"   {counts}")),
+        ("layers", Text.assemble((str(len(problem.layers)), "bold"), f"   {_LAYERS[problem.layers_found]}")),
         ("readout", Text.assemble((readout, "bold"), f"   on the input {problem.initial.name}")),
         ("noise", Text.assemble((problem.noise.name, "bold"), f"   at scale s = {diagnosis.scale:g}")),
     ]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.diagnosis.depth import repeated, repetition
+from equinoise.diagnosis.repetition import repeated, repetition
 from equinoise.errors import EquinoiseError, SymmetryError
 from equinoise.law.rates import BudgetEntry
 from equinoise.problem.noise import NoiseModel
@@ -71,7 +71,7 @@ def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
     for shift in shifts[:most]:
         moved = [(letters, [q + shift for q in qubits], c) for letters, qubits, c in terms]
         try:
-            other = problem.with_readout(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
+            other = problem.with_operator(SparsePauliOp.from_sparse_list(moved, num_qubits=n))
         except SymmetryError:  # neither it nor the input keeps the symmetry
             continue
         change = f"read {other.readout_label} instead of {problem.readout_label}"
@@ -80,14 +80,14 @@ def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
 
 def fewer_layers(problem: Problem) -> Iterator[Remedy]:
     """The same circuit with one repetition fewer, and with half of them, where its layers repeat."""
-    period = repetition(problem)
-    if period is None:
+    how = repetition(problem)
+    if how is None:
         return
-    depth = len(problem.layers)
-    half = depth // 2 // period * period
-    for shorter in dict.fromkeys((depth - period, half)):
-        if 0 < shorter < depth:
-            other = repeated(problem, shorter, period)
+    depth, period = len(problem.layers), how.period
+    whole = (depth - how.ends) // period
+    for shorter in dict.fromkeys((depth - period, depth - (whole - whole // 2) * period)):
+        if how.ends < shorter < depth:
+            other = repeated(problem, shorter, how)
             lost = len(problem.parameters) - len(other.parameters)
             cost = f"{lost} parameters to express the model with"
             yield Remedy("depth", f"{shorter} layers instead of {depth}", lambda other=other: other, cost)  # type: ignore[misc]

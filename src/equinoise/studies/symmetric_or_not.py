@@ -26,6 +26,7 @@ from equinoise.errors import DeviceError
 from equinoise.law.law import law
 from equinoise.problem.circuits import brickwork
 from equinoise.problem.devices import snapshot
+from equinoise.problem.layers import end_layer
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Relaxation
 from equinoise.problem.problem import Problem
@@ -72,7 +73,7 @@ def hardware_efficient(num_qubits: int, depth: int) -> QuantumCircuit:
             circuit.rz(theta[first + 1], q)
         for q in range(layer % 2, num_qubits - 1, 2):
             circuit.cz(q, q + 1)
-        circuit.barrier()
+        end_layer(circuit)
     return circuit
 
 

@@ -21,6 +21,7 @@ from equinoise.problem.equivariant_circuits import (
     singlet_pairs,
     translation_invariant,
 )
+from equinoise.problem.layers import end_layer
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.studies.grid import make_noise
@@ -220,7 +221,7 @@ def unstructured(circuit: QuantumCircuit, *, turned: bool = True) -> QuantumCirc
         opening = instruction.operation.name == "barrier"
         qubits = [circuit.find_bit(q).index for q in instruction.qubits]
         if opening:
-            out.barrier()
+            end_layer(out)
         else:
             operation = instruction.operation.to_mutable()
             operation.params = [next(theta), *operation.params[1:]]
