@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +17,10 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
 from equinoise.problem.blocks import breaking_gates
 from equinoise.problem.equivariance import breaking_gates_of, ends_obstacle
+from equinoise.problem.gates import Rotation
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, Layered, layered
+from equinoise.problem.measurement import charge_conserving_part
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.pauli_sums import from_operator
@@ -263,32 +266,60 @@ class Problem:
     def as_read(self) -> Problem:
         """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
 
-        A term X_a X_b also leaves X_a by itself, which moves the charge. Without coherence between charges its mean is
-        0 and it is left out; with an input that has such coherence the warnings say so. Of another symmetry that part
-        is claimed which the readout keeps as it is measured.
+        A term X_a X_b also leaves X_a by itself, which moves the charge; see :meth:`reading`.
         """
         seen = set(support(self.readout))
         errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}
-        if not errors:
-            return self
-        operator = attenuated(self.readout, errors)
-        moves = self.by_charge & (operator.paulis.x.sum(axis=1) % 2 == 1)
-        other = self._reading(operator[~moves] if np.any(moves) else operator)
-        if np.any(moves) and self.charge is None:
-            other.warnings += (f"readout errors leave {int(moves.sum())} terms that move the charge; left out",)
-        return other
+        return self.reading(attenuated(self.readout, errors)) if errors else self
 
-    def _reading(self, readout: SparsePauliOp) -> Problem:
-        """The same problem with another readout, of whose symmetry what both ends keep."""
+    def reading(self, operator: SparsePauliOp) -> Problem:
+        """The same problem with what measuring its readout really reads.
+
+        Parts that move the charge have mean 0 without coherence between charges and are left out; with an input that
+        has such coherence the warnings say so. Of another symmetry that part is claimed which the operator keeps.
+
+        Args:
+            operator: Made from the readout by how it is measured, on all qubits.
+        """
+        moved = 0
+        if self.by_charge and self.readout_conserves and not self.breaking and not commutes_with_charge(operator):
+            kept = charge_conserving_part(operator)
+            moved, operator = len((operator - kept).simplify(atol=1e-12)), kept
         try:
-            return self.with_readout(readout)
+            other = self.with_readout(operator)
         except SymmetryError:
             other = self._bare_copy()
-            other._set_readout(readout)
+            other._set_readout(operator)
             terms = from_operator(other.readout)
             other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
             other.warnings += (f"readout errors leave of {self.symmetry}: {other.symmetry}",)
-            return other
+        if moved and self.charge is None:
+            other.warnings += (f"readout errors leave {moved} terms that move the charge; left out",)
+        return other
+
+    def shiftable(self) -> Problem:
+        """The same problem with one more parameter for every rotation of an open angle, by which it is shifted.
+
+        They follow the problem's own, in the order of layers, blocks and rotations; at 0 nothing is changed.
+        """
+        other = self._bare_copy()
+        vars(other).pop("steps", None)
+        shifts: list[Parameter] = []
+
+        def opened(rotation: Rotation) -> Rotation:
+            if not rotation.angle.coefficients:
+                return rotation
+            shifts.append(Parameter(f"shift {len(shifts)}"))
+            number = len(self.parameters) + len(shifts) - 1
+            angle = replace(rotation.angle, coefficients=(*rotation.angle.coefficients, (number, 1.0)))
+            return replace(rotation, angle=angle)
+
+        other.layers = tuple(
+            replace(layer, blocks=tuple(replace(b, rotations=tuple(map(opened, b.rotations))) for b in layer.blocks))
+            for layer in self.layers
+        )
+        other.parameters = (*self.parameters, *shifts)
+        return other
 
     def _set_readout(self, readout: str | SparsePauliOp) -> None:
         self.readout: SparsePauliOp = parse_readout(readout, self.num_qubits)

@@ -375,14 +375,16 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         deepest = (
             f"resolved up to {least}{plural(depth.depth, 'layer')} of this kind ({plural(depth.samples, 'draw')} each)"
         )
+    each = "" if resources.settings == 1 else f" and each of its {resources.settings} measurement settings"
     rows += [
         (
             "resolved",
-            f"from {number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation value",
+            f"from {number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation "
+            f"value{each}",
         ),
         (
             "shots needed",
-            f"{whole(resources.shots_per_gradient)} per expectation value for a signal-to-noise ratio of 1",
+            f"{whole(resources.shots_per_gradient)} per expectation value{each} for a signal-to-noise ratio of 1",
         ),
         ("greatest scale", scale),
         ("greatest depth", deepest),
