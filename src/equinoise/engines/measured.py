@@ -10,7 +10,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.engines.draws import NoisyDraw
 from equinoise.engines.engine import Engine
-from equinoise.engines.select import reading_engine, select_engine
+from equinoise.engines.select import declarations, reading_engine, select_engine
 from equinoise.errors import EquinoiseError
 from equinoise.problem.measurement import Setting, charge_conserving_part, measurement_settings
 from equinoise.problem.problem import Problem
@@ -21,6 +21,9 @@ from equinoise.reduction.shift_rules import shift_costs, shift_points
 __all__ = ["MeasuredReadout", "Reading"]
 
 Real = npt.NDArray[np.float64]
+
+# seconds that a gradient without a symmetry other than the charge may take
+_AFFORDABLE = 0.05
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class MeasuredReadout:
 
         E sum_k Var(g_k) = Var(O)/N x shift_costs(program).total          from N shots an expectation value and setting.
 
-    A symmetry other than the charge cannot shift one gate of many: Var(O) is then taken at the angles themselves.
+    A symmetry other than the charge cannot shift one gate of many: that is computed without it, and where this takes
+    too long Var(O) is taken at the angles themselves.
 
     The means of all settings add up to the readout as read. Where symmetry makes them alike (XX and YY under the
     charge), each is a known share of it and costs nothing.
@@ -73,22 +77,32 @@ class MeasuredReadout:
         self.evaluations = int(costs.evaluations.sum())
         self.shift_weight = costs.total / max(1, len(program.parameters))
         self._gradients = reading_engine(chosen, read, workers)
-        self._shifts = shift_points(program) if isinstance(program, Program) else ()
-        self._weights = np.array([point.weight for point in self._shifts])
-        source = problem.shiftable() if self._shifts else problem
-        if not isinstance(program, Program):
-            self.notes += (f"shots are those at the angles themselves: {problem.symmetry} shifts no gate by itself",)
+        self._host = self._shiftable(problem)
+        source = self._host.program.problem
         self._open = len(source.parameters) - len(problem.parameters)
+        self._shifts = shift_points(program) if self._open else ()
+        self._weights = np.array([point.weight for point in self._shifts])
         errors = {q: p for q, p in problem.noise.readout_error if any(p) and q in set(support(problem.readout))}
         joint = problem.projected and bool(problem.readout.paulis.x.any())
         found = () if joint else measurement_settings(problem.readout, errors)
         self.settings = max(1, len(found))
         # <O^2> of the ideal readout, which every engine has, is that of one setting without errors, or of one term
         alone = joint or (len(found) == 1 and (not errors or len(problem.readout) == 1))
-        self._ideal = reading_engine(chosen, source, workers) if alone else None
+        self._ideal = self._host if alone else None
         self._second, self._square = (0.0, None) if alone else self._second_moment(source, found)
-        self._share, self._constant, self._means = self._mean_squares(source, read.readout, found)
-        self._read = reading_engine(chosen, source.as_read(), workers) if self._share else None
+        self._share, self._constant, self._means = self._mean_squares(source, source.as_read().readout, found)
+        self._read = reading_engine(self._host, source.as_read(), workers) if self._share else None
+
+    def _shiftable(self, problem: Problem) -> Engine:
+        """An engine that can shift one gate of many, or the chosen one."""
+        source = problem.shiftable()
+        if problem.by_charge:
+            return reading_engine(self._chosen, source, self._workers)
+        exact = [one for one in declarations(source) if one.serves and one.error == "none"]
+        if min((one.seconds for one in exact), default=np.inf) < _AFFORDABLE:
+            return select_engine(source, workers=self._workers)
+        self.notes += (f"shots are those at the angles themselves: {problem.symmetry} shifts no gate by itself",)
+        return self._chosen
 
     def _second_moment(self, problem: Problem, found: tuple[Setting, ...]) -> tuple[float, Engine | None]:
         """sum_g <square_g> as a number and the engine of what depends on the state."""
@@ -125,7 +139,7 @@ class MeasuredReadout:
 
     def _visible(self, problem: Problem, operator: SparsePauliOp) -> SparsePauliOp:
         """Of an operator what a state without coherence between charges shows, where there is none."""
-        program = self._chosen.program
+        program = self._host.program
         in_sectors = isinstance(program, Program) and not program.full
         return charge_conserving_part(operator) if in_sectors and problem.charge is not None else operator
 
@@ -137,7 +151,7 @@ class MeasuredReadout:
         try:
             other = problem.reading(operator)
             try:
-                return reading_engine(self._chosen, other, self._workers)
+                return reading_engine(self._host, other, self._workers)
             except EquinoiseError:
                 return select_engine(other, workers=self._workers)
         except EquinoiseError:

@@ -171,6 +171,8 @@ def law_from_draws(
     else:
         kappa, moment = first.kappa, first.second_moment
         share = float(frozen.mean()) / variance
+        if frozen.mean() <= np.sum(gradient_rounding(program) ** 2):
+            share, frozen = 0.0, np.zeros_like(frozen)
         columns = np.stack([first.square, first.slope, frozen], axis=1)
         kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
         share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)

@@ -300,9 +300,14 @@ class Problem:
     def shiftable(self) -> Problem:
         """The same problem with one more parameter for every rotation of an open angle, by which it is shifted.
 
-        They follow the problem's own, in the order of layers, blocks and rotations; at 0 nothing is changed.
+        They follow the problem's own, in the order of layers, blocks and rotations; at 0 nothing is changed. A symmetry
+        other than the charge, which one gate of many need not have, is not claimed.
         """
         other = self._bare_copy()
+        if not self.by_charge:
+            other.symmetry, other.breaking = _symmetry("charge", self.num_qubits), self._breaking()
+            other.allow_broken = True
+            other.charge = other._charge(None)
         vars(other).pop("steps", None)
         shifts: list[Parameter] = []
 
