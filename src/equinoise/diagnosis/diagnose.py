@@ -170,8 +170,10 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as plain data for JSON; infinities become null with a word beside them where they can occur."""
-        low, high = (float(b) for b in self.law.bounds(self.scale))
         law = self.law
+        # of no gradient nothing survives
+        predicted = (law.survival(self.scale), law.leading_order(self.scale), *law.bounds(self.scale))
+        survival, leading, low, high = (float(b) if law.variance > 0 else math.nan for b in predicted)
         depth = self.resources.greatest_depth
         scale = self.resources.greatest_scale
         return {
@@ -204,8 +206,8 @@ class Diagnosis:
                 "fixed_point_commutator": _finite(law.fixed_point.commutator),
                 "second_moment": _finite(law.second_moment),
                 "rate_variance": _finite(law.rate_variance),
-                "survival": _finite(float(law.survival(self.scale))),
-                "leading_order": _finite(float(law.leading_order(self.scale))),
+                "survival": _finite(survival),
+                "leading_order": _finite(leading),
                 "lower_bound": _finite(low),
                 "upper_bound": _finite(high),
                 "bound_status": law.certificate.status,
@@ -485,6 +487,8 @@ def _doubts(law: Law) -> tuple[str, ...]:
 
 def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
     """The costliest mechanism, qubit and layer by the law's budget, and what their removal would give back."""
+    if law.variance == 0:
+        return ("read what the parameters move: no shots and no better device give this readout a gradient",)
     total = sum(e.kappa for e in law.budget if e.kappa > 0)
     if law.kappa <= 1e-9 or total <= 0:
         return ("nothing to gain from less noise: the gradient does not feel it to first order",)

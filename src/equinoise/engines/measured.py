@@ -58,6 +58,7 @@ class MeasuredReadout:
     Args:
         chosen: The engine of the problem without assignment errors.
         workers: Draws run at once.
+        shifted: Whether Var(O) is taken at shifted angles; if not, at the angles themselves.
 
     Attributes:
         settings: Number of settings; a projected readout is read together with the charge, in one.
@@ -67,7 +68,7 @@ class MeasuredReadout:
         warnings: Of the problem as it is read.
     """
 
-    def __init__(self, chosen: Engine, workers: int | None = None) -> None:
+    def __init__(self, chosen: Engine, workers: int | None = None, *, shifted: bool = True) -> None:
         program, problem = chosen.program, chosen.program.problem
         self._chosen, self._workers = chosen, workers
         read = problem.as_read()
@@ -77,7 +78,7 @@ class MeasuredReadout:
         self.evaluations = int(costs.evaluations.sum())
         self.shift_weight = costs.total / max(1, len(program.parameters))
         self._gradients = reading_engine(chosen, read, workers)
-        self._host = self._shiftable(problem)
+        self._host = self._shiftable(problem) if shifted else chosen
         source = self._host.program.problem
         self._open = len(source.parameters) - len(problem.parameters)
         self._shifts = shift_points(program) if self._open else ()

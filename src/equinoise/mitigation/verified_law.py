@@ -146,7 +146,7 @@ def verified_law(
     V_ps(s) = mean of sum_k (dC_ps/dtheta_k)^2 with C_ps = N/D; kappa_ps = -(1/2) d ln V_ps/ds at s = 0 from the power
     series of N and D; shots per gradient w mean(Var_ps(O)/D) / g^2, w the mean weight of the shift rules (1/2 for two
     terms). A verified readout is read in one setting, a plain one in those of
-    :func:`equinoise.problem.measurement.measurement_settings`.
+    :func:`equinoise.problem.measurement.measurement_settings`; both variances are those at the draws themselves.
 
     Args:
         problem: The problem; the charge kept is ``problem.charge``.
@@ -185,7 +185,7 @@ def verified_law(
     count = (LAW_GRADIENTS + 2) * len(thetas)
     chosen = post_selection(problem, draws=count, workers=workers)
     engine = select_engine(problem, draws=count, workers=workers)
-    measured = MeasuredReadout(engine, workers)
+    measured = MeasuredReadout(engine, workers, shifted=False)
     inside = list(engine.program.parameters)
     unseen = np.setdiff1d(np.arange(thetas.shape[1]), inside)
     alone = isinstance(chosen, KeptSector) and chosen.alone

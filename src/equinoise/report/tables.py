@@ -270,6 +270,8 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
 
 def _survival(diagnosis: Diagnosis) -> RenderableType:
     law, s = diagnosis.law, diagnosis.scale
+    if law.variance == 0:
+        return _pairs([("survival", Text("there is no gradient without noise, of which a share could be left"))])
     low, high = (float(bound) for bound in law.bounds(s))
     rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {s:g}"))]
     found = diagnosis.simulated
