@@ -7,6 +7,9 @@ import math
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector
+from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
 from equinoise.diagnosis.verdict import decide
@@ -136,3 +139,51 @@ def test_protected_coherences_are_no_classical_process():
     report = diagnose({"dephasing": [{"rate": 2.0, "weights": {1: 1.0, 2: 1.0}}]}, depth=4)
     assert report.law.fixed_point.kind == "partly protected"
     assert report.verdict.word == "trainable"
+
+
+# -- gradients that are rounding -----------------------------------------------------------------------------------
+
+
+def phases_alone(factor):
+    """Z rotations alone move no Z: layers that repeat, of which the readout sees no parameter."""
+    circuit, angles = QuantumCircuit(2), iter(ParameterVector("t", 9))
+    for _ in range(3):
+        circuit.rz(factor * next(angles), 0)
+        circuit.rz(factor * next(angles), 1)
+        circuit.rzz(factor * next(angles), 0, 1)
+        circuit.barrier()
+    return circuit
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e9])
+@pytest.mark.parametrize("noise", ["none", "dephasing:0.1", "relaxation:0.1"])
+def test_gradient_that_is_rounding_is_none_and_the_report_says_so_throughout(monkeypatch, factor, noise):
+    monkeypatch.undo()  # with the search for the greatest depth
+    report = eq.diagnose(eq.Problem(phases_alone(factor), "Z0", initial="01", noise=noise), samples=8)
+    assert report.verdict.word == "shot-limited"
+    assert "the gradient vanishes identically" in report.verdict.reason
+    assert (report.noiseless_rms, report.simulated.rms_gradient, report.law.variance, report.law.kappa) == (0, 0, 0, 0)
+    assert math.isinf(report.resources.shots_per_gradient)
+    assert report.resources.greatest_scale == 0
+    assert (report.resources.greatest_depth.depth, report.resources.greatest_depth.at_least) == (0, False)
+    assert report.curve == ()
+    plain = report.to_dict()
+    assert plain["law"]["survival"] is plain["simulated"]["survival"] is plain["law"]["upper_bound"] is None
+    assert "no shots and no better device give this readout a gradient" in report.advice[0]
+
+
+def test_total_charge_has_no_gradient_whatever_relaxation_does_to_it():
+    problem = eq.Problem(eq.circuits.brickwork(4, 3), "Z0+Z1+Z2+Z3", initial="neel", noise="relaxation:0.1")
+    report = eq.diagnose(problem, samples=8, curve=False)
+    assert (report.law.variance, report.verdict.word) == (0, "shot-limited")
+
+
+def test_tiny_readout_has_the_verdict_of_a_large_one():
+    """1e-9 Z is as trainable as Z: nothing is rounding by its absolute size."""
+    problem = eq.Problem(
+        eq.circuits.brickwork(4, 3), SparsePauliOp("IIZI", 1e-9), initial="neel", noise="relaxation:0.1"
+    )
+    report, large = (eq.diagnose(p, samples=16, curve=False) for p in (problem, problem.with_readout("Z1")))
+    assert report.verdict.word == large.verdict.word == "trainable"
+    assert report.resources.shots_per_gradient == pytest.approx(large.resources.shots_per_gradient, rel=1e-6)
+    assert report.law.kappa == pytest.approx(large.law.kappa, rel=1e-6)

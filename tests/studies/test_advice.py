@@ -10,6 +10,10 @@ import pytest
 from qiskit.providers.fake_provider import GenericBackendV2
 
 import equinoise as eq
+from equinoise.engines.draws import draw_generator
+from equinoise.engines.measured import MeasuredReadout
+from equinoise.engines.select import select_engine
+from equinoise.reduction.shift_rules import shift_costs, shift_evaluations
 from equinoise.studies.remedies import better_calibration, elsewhere_read, needed_parameters
 
 LINE = [[q, q + 1] for q in range(5)]
@@ -26,16 +30,14 @@ def noisy_half(**options):
 
 
 def score(problem, samples, seed=0):
-    """Signal-to-noise ratio of one shot from public gradients alone."""
-    measured = problem.as_read()
-    found = eq.gradient_variance(measured, [1.0], samples=samples, seed=seed)
+    """Signal-to-noise ratio of one shot from public gradients, and the variance of the shots of the same draws."""
+    found = eq.gradient_variance(problem.as_read(), [1.0], samples=samples, seed=seed)
     thetas = eq.Ensemble().draw(problem, samples, seed)
-    parameters = np.count_nonzero(found.per_parameter[0])
-    variances = []
-    for theta in thetas:
-        ideal, read = eq.expectation(problem, theta), eq.expectation(measured, theta)
-        variances.append(ideal.shot_variance + ideal.value**2 - read.value**2)
-    return math.sqrt(found.variance[0] / parameters / (np.mean(variances) / 2))
+    engine = select_engine(problem)
+    measured = MeasuredReadout(engine)
+    streams = [int(draw_generator(seed, number).integers(2**63)) for number in range(samples)]
+    variance = np.mean([measured.variance(theta, 1.0, s) for theta, s in zip(thetas, streams, strict=True)])
+    return math.sqrt(found.variance[0] / (shift_costs(engine.program).total * variance))
 
 
 def one(advice, kind):
@@ -97,15 +99,20 @@ def test_shots_go_to_the_parameters_that_hold_the_gradient():
     advice = eq.advise(problem, samples=8)
     found = one(advice, "shots")
     squares = eq.gradient_variance(problem, [1.0], samples=8).per_parameter[0]
-    needed, share = needed_parameters(squares)
+    worth, share = needed_parameters(squares)
+    needed, taken = np.count_nonzero(worth), shift_evaluations(problem)
     assert needed < np.count_nonzero(squares) + 1
-    assert found.gain == pytest.approx(math.sqrt(share * squares.size / needed), rel=1e-9)
+    # evaluations are what shots are spent on: four for XX+YY, two for RZ and RZZ
+    assert set(taken.tolist()) == {2, 4}
+    assert found.gain == pytest.approx(math.sqrt(share * taken.sum() / taken[worth].sum()), rel=1e-9)
     assert f"no shots on {squares.size - needed} of {squares.size} parameters" in found.change
 
 
 def test_fewest_parameters_that_hold_the_gradient_are_counted():
-    assert needed_parameters(np.array([98.0, 0.5, 1.5])) == (2, pytest.approx(0.995))
-    assert needed_parameters(np.zeros(3)) == (3, 1.0)
+    worth, share = needed_parameters(np.array([98.0, 0.5, 1.5]))
+    assert (worth.tolist(), share) == ([True, False, True], pytest.approx(0.995))
+    worth, share = needed_parameters(np.zeros(3))
+    assert (worth.tolist(), share) == ([True] * 3, 1.0)
 
 
 def test_depth_is_left_out_where_nothing_repeats_and_layout_without_a_device():

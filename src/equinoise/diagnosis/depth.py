@@ -12,6 +12,7 @@ from equinoise.diagnosis.repetition import repeated, repetition
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.select import declarations
 from equinoise.problem.problem import Problem
+from equinoise.reduction.shift_rules import gradient_rounding, shift_costs
 from equinoise.reduction.symmetric_program import compiled
 
 __all__ = ["GreatestDepth", "greatest_depth"]
@@ -54,7 +55,7 @@ def greatest_depth(
 
     Args:
         problem: The problem; its layers and noise must repeat.
-        threshold: RMS gradient that the shots resolve.
+        threshold: RMS gradient that the shots resolve in the problem as it is; other depths take the same shots.
         scale: Noise scale s.
         seed: Of the draws.
         ensemble: As in :func:`equinoise.gradient_variance`; given parameter values have no depth to go to.
@@ -70,6 +71,9 @@ def greatest_depth(
     used: dict[int, tuple[int, str]] = {}
 
     gates = max(len(layer.gates) for layer in problem.layers)
+    here = compiled(problem)
+    # the same shots at another depth: sum_k g_k^2 against sum_k w_k Var(O)/N
+    per_weight = threshold**2 * len(here.parameters) / max(shift_costs(here).total, 1e-300)
 
     def resolved(depth: int) -> bool | None:
         if depth * gates > _MOST_GATES:
@@ -86,8 +90,9 @@ def greatest_depth(
             return None
         result = gradient_variance(candidate, [scale], count, seed, ensemble, engine, workers=workers)
         used[depth] = (count, result.engine)
-        parameters = max(1, len(compiled(candidate).parameters))
-        return bool(np.sqrt(max(0.0, result.variance[0]) / parameters) >= threshold)
+        program = compiled(candidate)
+        noise = shift_costs(program).total * per_weight
+        return bool(result.variance[0] > max(noise, float(np.sum(gradient_rounding(program) ** 2))))
 
     def found(depth: int, at_least: bool) -> GreatestDepth:
         count, engine = used.get(depth, (_SAMPLES, None))

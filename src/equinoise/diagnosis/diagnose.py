@@ -16,7 +16,8 @@ from equinoise.diagnosis.reduction_facts import cone_facts, equivariance_facts, 
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
-from equinoise.engines.select import choose_engine, reading_engine
+from equinoise.engines.measured import MeasuredReadout
+from equinoise.engines.select import choose_engine
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
 from equinoise.law.law_table import spectrum_numbers
@@ -24,6 +25,7 @@ from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
+from equinoise.reduction.shift_rules import gradient_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,18 +80,26 @@ class Resources:
     """What the surviving gradient costs.
 
     Attributes:
-        shots: Shots per expectation value that the verdict assumes.
-        shot_variance: Var(O) of one (noisy, imperfectly read) measurement, averaged over the draws.
+        shots: Shots per expectation value and measurement setting that the verdict assumes.
+        shot_variance: Var(O) of the readout's estimate from one (noisy, imperfectly read) shot in each setting, over
+            the draws.
+        settings: Measurement settings that Var(O) assumes: terms that agree on each qubit share one.
+        evaluations: Expectation values that a parameter-shift gradient takes, over the parameters in the cone.
+        shift_weight: Variance of a parameter's shift-rule estimate over Var(O)/shots, mean over the cone's parameters.
         resolved_rms: RMS gradient that the shots resolve, per radian.
         readout_factor: RMS gradient of the measured over the ideal readout (assignment errors).
         measured_rms: RMS gradient at the scale, assignment errors included.
-        shots_per_gradient: Shots per expectation value at which it has signal-to-noise 1.
-        greatest_scale: Noise scale at which the gradient is still resolved, by the resummed law; infinity if always.
+        shots_per_gradient: Shots per expectation value and setting at which it has signal-to-noise 1.
+        greatest_scale: Noise scale at which the gradient is still resolved, by the resummed law; infinity if always, 0
+            if never.
         greatest_depth: See :class:`GreatestDepth`; None where the layers do not repeat, or it was not asked for.
     """
 
     shots: int
     shot_variance: float
+    settings: int
+    evaluations: int
+    shift_weight: float
     resolved_rms: float
     readout_factor: float
     measured_rms: float
@@ -160,8 +170,10 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as plain data for JSON; infinities become null with a word beside them where they can occur."""
-        low, high = (float(b) for b in self.law.bounds(self.scale))
         law = self.law
+        # of no gradient nothing survives
+        predicted = (law.survival(self.scale), law.leading_order(self.scale), *law.bounds(self.scale))
+        survival, leading, low, high = (float(b) if law.variance > 0 else math.nan for b in predicted)
         depth = self.resources.greatest_depth
         scale = self.resources.greatest_scale
         return {
@@ -196,8 +208,8 @@ class Diagnosis:
                 "fixed_point_commutator": _finite(law.fixed_point.commutator),
                 "second_moment": _finite(law.second_moment),
                 "rate_variance": _finite(law.rate_variance),
-                "survival": _finite(float(law.survival(self.scale))),
-                "leading_order": _finite(float(law.leading_order(self.scale))),
+                "survival": _finite(survival),
+                "leading_order": _finite(leading),
                 "lower_bound": _finite(low),
                 "upper_bound": _finite(high),
                 "bound_status": law.certificate.status,
@@ -226,6 +238,9 @@ class Diagnosis:
             "resources": {
                 "shots": self.resources.shots,
                 "shot_variance": self.resources.shot_variance,
+                "settings": self.resources.settings,
+                "evaluations": self.resources.evaluations,
+                "shift_weight": self.resources.shift_weight,
                 "resolved_rms": self.resources.resolved_rms,
                 "readout_factor": self.resources.readout_factor,
                 "measured_rms": self.resources.measured_rms,
@@ -292,7 +307,7 @@ def diagnose(
         samples: Number of parameter draws; the greatest number where ``relative_error`` is given.
         seed: Of the draws; the same numbers whatever the number of workers.
         scale: Noise scale s of the verdict (1 is the stated noise).
-        shots: Per expectation value; the verdict asks whether the RMS gradient is resolved with them.
+        shots: Per expectation value and measurement setting; the verdict asks whether they resolve the RMS gradient.
         ensemble: "uniform" (default), "normal:WIDTH" in radians, or given parameter values of shape (S, K).
         engine: "auto" or an engine's name.
         curve: Whether to simulate the survival at a few more scales.
@@ -330,8 +345,8 @@ def diagnose(
     chosen = choice.engine
     program = chosen.program
     count = max(1, len(program.parameters))
-    measured = problem.as_read()
-    seen = reading_engine(chosen, measured, workers)
+    measured = MeasuredReadout(chosen, workers)
+    weight = measured.shift_weight
     total = len(thetas)
     done = [0]
 
@@ -344,16 +359,16 @@ def diagnose(
         first, frozen = chosen.first_order(theta, rng), chosen.frozen(theta, rng)
         stream = int(rng.integers(2**63))
         noisy = chosen.noisy(theta, [s, *scales], np.random.default_rng(stream))
-        read = noisy[0] if seen is chosen else seen.noisy(theta, [s], np.random.default_rng(stream))[0]
-        # each Pauli's outcome is +-1 whatever the assignment error, so <O^2> is the ideal readout's
-        variance = noisy[0].square - read.value_square
-        squares = [float(d.gradient_square.sum()) for d in (noisy[0], read, *noisy[1:])]
-        return _Draw(first, np.array([*squares[:2], frozen, *squares[2:]]), variance)
+        read = measured.read(theta, s, stream, noisy[0])
+        seen = (noisy[0].gradient_square, read.gradient_square, *(d.gradient_square for d in noisy[1:]))
+        squares = [float(each.sum()) for each in seen]
+        return _Draw(first, np.array([*squares[:2], frozen, *squares[2:]]), read.variance)
 
     draws = sampled_draws(one, thetas, seed, chosen.workers, tick, enough(relative_error, lambda d: d.first))
     thetas = thetas[: len(draws)]
-    first = collect([d.first for d in draws])
-    columns = np.column_stack([first.square, np.stack([d.squares for d in draws])])
+    first, squares = collect([d.first for d in draws], program), np.stack([d.squares for d in draws])
+    squares[:, squares.mean(axis=0) <= np.sum(gradient_rounding(program) ** 2)] = 0.0
+    columns = np.column_stack([first.square, squares])
     known = sorted(zip([s, *scales], [columns[:, 1], *columns[:, 4:].T], strict=True), key=lambda point: point[0])
     result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, known)
     means = columns.mean(axis=0)
@@ -371,12 +386,12 @@ def diagnose(
     measured_interval = bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 2], 0) / count), columns, seed)
     classical = bootstrap_interval(lambda m: m[:, 3] / m[:, 1], columns, seed)
     shot_variance = max(0.0, float(np.mean([d.variance for d in draws])))
-    threshold = resolved_rms(shot_variance, shots)
+    threshold = resolved_rms(shot_variance, shots, weight)
     factor = measured_rms / simulated.rms_gradient if simulated.rms_gradient > 0 else 1.0
     # noise that costs nothing has made nothing classical, whatever it could do elsewhere
     kind = result.fixed_point.kind if simulated.survival < 1 - 1e-9 else "untouched"
     verdict = decide(noiseless_interval, measured_interval, threshold, classical, kind, shots)
-    if means[0] <= 1e-20:
+    if means[0] == 0:
         verdict = Verdict(
             "shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter"
         )
@@ -391,10 +406,13 @@ def diagnose(
     resources = Resources(
         shots=shots,
         shot_variance=shot_variance,
+        settings=measured.settings,
+        evaluations=measured.evaluations,
+        shift_weight=weight,
         resolved_rms=threshold,
         readout_factor=factor,
         measured_rms=measured_rms,
-        shots_per_gradient=shots_per_gradient(shot_variance, measured_rms),
+        shots_per_gradient=shots_per_gradient(shot_variance, measured_rms, weight),
         greatest_scale=scale_at_survival(needed, result.kappa, result.lasting_share, result.rate_variance),
         greatest_depth=(
             greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble, workers) if depth else None
@@ -430,7 +448,14 @@ def diagnose(
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(draws),
         seed=result.seed,
-        warnings=(*measured.warnings, *symmetry_warnings(chosen), *result.approximations, *_doubts(result), *silent),
+        warnings=(
+            *measured.warnings,
+            *measured.notes,
+            *symmetry_warnings(chosen),
+            *result.approximations,
+            *_doubts(result),
+            *silent,
+        ),
     )
 
 
@@ -464,6 +489,8 @@ def _doubts(law: Law) -> tuple[str, ...]:
 
 def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
     """The costliest mechanism, qubit and layer by the law's budget, and what their removal would give back."""
+    if law.variance == 0:
+        return ("read what the parameters move: no shots and no better device give this readout a gradient",)
     total = sum(e.kappa for e in law.budget if e.kappa > 0)
     if law.kappa <= 1e-9 or total <= 0:
         return ("nothing to gain from less noise: the gradient does not feel it to first order",)

@@ -7,27 +7,32 @@ import math
 __all__ = ["resolved_rms", "shots_per_gradient"]
 
 
-def shots_per_gradient(shot_variance: float, rms_gradient: float) -> float:
-    """N = Var(O) / (2 g^2): shots per expectation value at which the RMS gradient has signal-to-noise 1.
+def shots_per_gradient(shot_variance: float, rms_gradient: float, shift_weight: float) -> float:
+    """N = w Var(O) / g^2: shots per expectation value and setting at which the RMS gradient has signal-to-noise 1.
 
-    A two-term shift gradient from N shots per evaluation has variance Var(O)/(2 N).
+    A shift-rule estimate of g_k from N shots per evaluation has variance w_k Var(O)/N; at this N the squared gradients
+    of all parameters together are as large as their variances, sum_k g_k^2 = sum_k w_k Var(O)/N. Var(O) at the shifted
+    angles is taken to be the ensemble's, which it is for independent uniform angles.
 
     Args:
-        shot_variance: Var(O) of one measurement.
-        rms_gradient: g, RMS over parameters and draws, per radian.
+        shot_variance: Var(O), of the readout's estimate from one shot in each setting.
+        rms_gradient: g, RMS over parameters and draws, per radian; 0 where it is rounding.
+        shift_weight: w, mean over the parameters of the light cone: 1/2 for a two-term rule; see
+            :func:`equinoise.reduction.shift_rules.shift_costs`.
 
     Example:
-        >>> shots_per_gradient(1.0, 0.01)
+        >>> shots_per_gradient(1.0, 0.01, 0.5)
         5000.0
     """
-    return math.inf if rms_gradient <= 0 else shot_variance / (2 * rms_gradient**2)
+    return math.inf if rms_gradient <= 0 else shift_weight * shot_variance / rms_gradient**2
 
 
-def resolved_rms(shot_variance: float, shots: float) -> float:
-    """The RMS gradient that N shots per expectation value resolve at signal-to-noise 1: sqrt(Var(O)/(2 N)).
+def resolved_rms(shot_variance: float, shots: float, shift_weight: float) -> float:
+    """The RMS gradient that N shots per expectation value and setting resolve at signal-to-noise 1: sqrt(w Var(O)/N).
 
     Args:
-        shot_variance: Var(O) of one measurement.
+        shot_variance: Var(O), of the readout's estimate from one shot in each setting.
         shots: N.
+        shift_weight: w, as in :func:`shots_per_gradient`.
     """
-    return math.sqrt(shot_variance / (2 * shots))
+    return math.sqrt(shift_weight * shot_variance / shots)

@@ -32,6 +32,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.notebook import data_frame
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.shift_rules import gradient_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,12 +165,14 @@ def law_from_draws(
     program = engine.program
     notes = []
     variance = float(first.square.mean())
-    if variance <= 1e-300:
+    if variance == 0:
         kappa, share, moment = 0.0, 0.0, 0.0
         kappa_interval = share_interval = (0.0, 0.0)
     else:
         kappa, moment = first.kappa, first.second_moment
         share = float(frozen.mean()) / variance
+        if frozen.mean() <= np.sum(gradient_rounding(program) ** 2):
+            share, frozen = 0.0, np.zeros_like(frozen)
         columns = np.stack([first.square, first.slope, frozen], axis=1)
         kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
         share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)
@@ -189,14 +192,14 @@ def law_from_draws(
     bounded = certificate(program, ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
-        per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
+        per_parameter = np.where(squares > gradient_rounding(program) ** 2, -slopes / squares, np.nan)
     return Law(
         variance=variance,
         kappa=kappa,
         kappa_interval=kappa_interval,
-        kappa_error=first.kappa_error if variance > 1e-300 else 0.0,
+        kappa_error=first.kappa_error if variance > 0 else 0.0,
         kappa_per_parameter=per_parameter,
-        budget=first.entries(program) if variance > 1e-300 else (),
+        budget=first.entries(program) if variance > 0 else (),
         fixed_point_share=share,
         fixed_point_share_interval=share_interval,
         fixed_point=fixed_point(engine, thetas[0]),
@@ -218,7 +221,7 @@ def _spectrum(
 ) -> CoherenceSpectrum | None:
     """Standard errors of paired draws; few draws leave as many more of them as Student's distribution says."""
     count = first.square.size
-    if count < 2 or first.square.mean() <= 1e-20:  # a gradient made of rounding
+    if count < 2 or not first.square.any():
         return None
 
     def estimate(parts: Real) -> Estimate:
@@ -290,7 +293,7 @@ def law(
         return chosen.first_order(theta, rng), chosen.frozen(theta, rng)
 
     draws = sampled_draws(one, thetas, seed, chosen.workers, progress, stop)
-    first = collect([d for d, _ in draws])
+    first = collect([d for d, _ in draws], chosen.program)
     frozen = np.array([f for _, f in draws])
     return law_from_draws(chosen, law_ensemble, thetas[: len(draws)], first, frozen, seed)
 
@@ -309,11 +312,11 @@ def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage
         per_parameter=np.stack([found.series[0], found.series[1] / 2]),
         budget=found.budget[None, :],
     )
-    vanishes = found.variance <= 1e-300
+    vanishes = found.variance <= np.sum(gradient_rounding(program) ** 2)
     budget = () if vanishes else first.entries(program)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
-        per_parameter = np.where(squares > 1e-24, -slopes / squares, np.nan)
+        per_parameter = np.where(squares > gradient_rounding(program) ** 2, -slopes / squares, np.nan)
     share = found.fixed_point_share
     lasting = lasting_share(found.kappa, found.second_moment, share, dephasing=program.dephases_only)
     notes = ["averaged over the ensemble without sampling"]

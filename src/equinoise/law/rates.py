@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program
+from equinoise.reduction.shift_rules import gradient_rounding
 
 __all__ = [
     "LAW_GRADIENTS",
@@ -78,8 +79,8 @@ class FirstOrder:
 
     @property
     def kappa(self) -> float:
-        """-(1/2) d ln V/ds at s = 0."""
-        return float(-self.slope.mean() / self.square.mean()) + 0.0
+        """-(1/2) d ln V/ds at s = 0; 0 without a gradient."""
+        return 0.0 if not self.square.any() else float(-self.slope.mean() / self.square.mean()) + 0.0
 
     @property
     def kappa_error(self) -> float:
@@ -111,12 +112,14 @@ class FirstOrder:
 
 
 def ratio_of_means(parts: Real, square: Real) -> tuple[float, float]:
-    """mean(parts)/mean(square) over paired draws, and its standard error; NaN for a single draw.
+    """mean(parts)/mean(square) over paired draws, and its standard error, NaN for a single draw; 0 without a gradient.
 
     Args:
         parts: By draw, shape (S,).
         square: sum_k g_k^2 of the same draws, shape (S,).
     """
+    if not square.any():
+        return 0.0, 0.0
     ratio = parts.mean() / square.mean()
     if square.size < 2:
         return float(ratio), float("nan")
@@ -138,8 +141,20 @@ def budget_sums(budget: Iterable[BudgetEntry], by: str) -> dict[Any, float]:
     return out
 
 
-def collect(draws: Sequence[FirstOrderDraw]) -> FirstOrder:
-    """First-order quantities from the draws of an engine's ``first_order``."""
+def collect(draws: Sequence[FirstOrderDraw], program: CompiledProblem) -> FirstOrder:
+    """First-order quantities from the draws of an engine's ``first_order``; zeros where the gradient is rounding.
+
+    Args:
+        draws: Of the parameters.
+        program: What they were computed from.
+    """
+    found = _collected(draws)
+    if found.square.mean() > np.sum(gradient_rounding(program) ** 2):
+        return found
+    return FirstOrder(*(np.zeros_like(getattr(found, field.name)) for field in fields(found)))
+
+
+def _collected(draws: Sequence[FirstOrderDraw]) -> FirstOrder:
     return FirstOrder(
         square=np.array([d.square for d in draws]),
         slope=np.array([d.slope for d in draws]),
@@ -167,7 +182,7 @@ def first_order(
     """kappa, its budget and the second moment over an ensemble; see :func:`equinoise.law`."""
     thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
     chosen = select_engine(problem, engine, draws=LAW_GRADIENTS * len(thetas))
-    return collect(sampled_draws(chosen.first_order, thetas, seed, chosen.workers, progress))
+    return collect(sampled_draws(chosen.first_order, thetas, seed, chosen.workers, progress), chosen.program)
 
 
 @dataclass(frozen=True)

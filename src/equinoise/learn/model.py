@@ -20,14 +20,12 @@ from equinoise.problem.problem import Problem
 from equinoise.problem.readout import attenuated
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.shift_rules import shift_costs
 
 __all__ = ["Design", "Model", "Outcomes"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-
-# squared coefficients of the shift rules: two terms of 1/2 each; four terms (sqrt(2) +- 1)/(4 sqrt(2)) for XX+YY
-_SHIFT_WEIGHT = {"rz": 0.5, "rzz": 0.5, "xx_plus_yy": 0.375}
 
 
 @dataclass(frozen=True)
@@ -227,9 +225,4 @@ class Model:
     @cached_property
     def shift_weights(self) -> Real:
         """Variance of each trained angle's shift-rule derivative from N shots per term, over Var/N, shape (P,)."""
-        kind = {p: item.operation.name for item in self.problem.circuit.data for p in _free(item.operation.params)}
-        return np.array([_SHIFT_WEIGHT[kind[self.problem.parameters[k]]] for k in self.trained])
-
-
-def _free(params: Any) -> list[Any]:
-    return [p for angle in params if hasattr(angle, "parameters") for p in angle.parameters]
+        return shift_costs(self.program).noise[self.trained]

@@ -14,6 +14,7 @@ from equinoise.engines.draws import check_scale
 from equinoise.engines.evaluate import Gradient, expectation, gradient
 from equinoise.mitigation.post_selection import KeptSector, PostSelection, post_selection
 from equinoise.problem.problem import Problem
+from equinoise.reduction.shift_rules import gradient_rounding, shift_costs
 
 __all__ = ["Verified", "verification_notes", "verify"]
 
@@ -33,7 +34,8 @@ class Verified:
         shot_variance: Var_ps(O) of one kept shot; NaN where nothing is kept.
         overhead: Shots taken for each one kept, 1/D.
         shots_per_gradient: Shots taken per expectation value at which the RMS of this gradient over its nonzero
-            components has signal-to-noise 1: Var_ps/(2 g^2 D); infinite where there is no gradient.
+            components has signal-to-noise 1: w Var_ps/(g^2 D), w the mean weight of their shift rules (1/2 for two
+            terms); infinite where there is no gradient.
         plain: The same readout without verification, assignment errors included.
         charge: q.
         scale: Noise scale s.
@@ -106,8 +108,10 @@ def verify(problem: Problem, theta: Any, scale: float = 1.0) -> Verified:
         kept_slope = chosen.kept_gradient(angles, s)
     if d == 0:
         notes += (f"at s = {s:g} no shot is read with charge {problem.charge}: the post-selected readout is undefined",)
-    seen = slope[slope != 0]
-    rms = math.sqrt(float(np.mean(seen**2))) if seen.size else 0.0
+    program = chosen.engine.program
+    seen = np.abs(slope) > gradient_rounding(program)
+    rms = math.sqrt(float(np.mean(slope[seen] ** 2))) if seen.any() else 0.0
+    weight = float(shift_costs(program).noise[seen].mean()) if seen.any() else 0.0
     return Verified(
         value=value,
         gradient=slope,
@@ -116,7 +120,7 @@ def verify(problem: Problem, theta: Any, scale: float = 1.0) -> Verified:
         kept_gradient=kept_slope,
         shot_variance=variance,
         overhead=1 / d if d > 0 else math.inf,
-        shots_per_gradient=math.inf if d == 0 else shots_per_gradient(variance / d, rms),
+        shots_per_gradient=math.inf if d == 0 else shots_per_gradient(variance / d, rms, weight),
         plain=plain,
         charge=int(problem.charge or 0),
         scale=s,

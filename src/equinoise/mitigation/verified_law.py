@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from equinoise.diagnosis.shots import shots_per_gradient
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
-from equinoise.engines.select import reading_engine, select_engine
+from equinoise.engines.measured import MeasuredReadout
+from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
 from equinoise.law.law import bootstrap_interval
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, collect
@@ -44,8 +45,9 @@ class GradientLaw:
         survival: R(s) = sqrt(V(s)/V(0)), simulated; above 1 where post-selection strengthens the gradient.
         survival_interval: 95 % bootstrap interval.
         rms_gradient: As read: sqrt(V(s)/K), K parameters in the readout's light cone, per radian.
-        shot_variance: Mean variance of the readout in one shot (verified: in one kept shot).
-        shots_per_gradient: Shots taken per expectation value at which the RMS gradient has signal-to-noise 1.
+        shot_variance: Mean variance of the readout from one kept shot (plain: from one in each setting).
+        shots_per_gradient: Shots taken per expectation value (plain: and setting) at which the RMS gradient has
+            signal-to-noise 1.
         engine: Engine used.
     """
 
@@ -83,7 +85,8 @@ class VerifiedLaw:
         kept: Mean kept fraction at s.
         kept_interval: 95 % bootstrap interval.
         kept_rate: -d ln D/ds at s = 0, averaged: the first-order rate at which shots are lost.
-        gain: Surviving gradient per shot: plain over verified shots per gradient; above 1 verification pays.
+        gain: Surviving gradient per shot, all settings counted: plain over verified shots per gradient; above 1
+            verification pays.
         gain_interval: 95 % bootstrap interval over paired draws.
         outside_share: Share of the verified V(s) on parameters that the plain readout does not see: by selecting on
             all qubits the noise there leaks into the gradient.
@@ -141,7 +144,9 @@ def verified_law(
     """The law of a gradient verified by the charge of all qubits, beside that of the plain one on the same draws.
 
     V_ps(s) = mean of sum_k (dC_ps/dtheta_k)^2 with C_ps = N/D; kappa_ps = -(1/2) d ln V_ps/ds at s = 0 from the power
-    series of N and D; shots per gradient mean(Var_ps(O)/D) / (2 g^2).
+    series of N and D; shots per gradient w mean(Var_ps(O)/D) / g^2, w the mean weight of the shift rules (1/2 for two
+    terms). A verified readout is read in one setting, a plain one in those of
+    :func:`equinoise.problem.measurement.measurement_settings`; both variances are those at the draws themselves.
 
     Args:
         problem: The problem; the charge kept is ``problem.charge``.
@@ -180,7 +185,7 @@ def verified_law(
     count = (LAW_GRADIENTS + 2) * len(thetas)
     chosen = post_selection(problem, draws=count, workers=workers)
     engine = select_engine(problem, draws=count, workers=workers)
-    seen = reading_engine(engine, problem.as_read(), workers)
+    measured = MeasuredReadout(engine, workers, shifted=False)
     inside = list(engine.program.parameters)
     unseen = np.setdiff1d(np.arange(thetas.shape[1]), inside)
     alone = isinstance(chosen, KeptSector) and chosen.alone
@@ -189,10 +194,10 @@ def verified_law(
         stream = int(rng.integers(2**63))
         first, frozen = engine.first_order(theta, rng), engine.frozen(theta, rng)
         noisy = engine.noisy(theta, [s], np.random.default_rng(stream))[0]
-        read = noisy if seen is engine else seen.noisy(theta, [s], np.random.default_rng(stream))[0]
+        read = measured.read(theta, s, stream, noisy)
         squares = np.array([noisy.gradient_square.sum(), read.gradient_square.sum(), frozen])
         if alone:
-            draw = SelectedDraw(noisy.gradient_square, 1.0, noisy.square - noisy.value_square)
+            draw = SelectedDraw(noisy.gradient_square, 1.0, read.variance)
             first_kept, kept, last = first, np.array([1.0, 0.0]), frozen
         else:
             draw = chosen.noisy(theta, [s], np.random.default_rng(stream))[0]
@@ -203,7 +208,7 @@ def verified_law(
             verified=first_kept,
             plain_squares=squares,
             verified_squares=np.array([total, total, last]),
-            plain_variance=noisy.square - read.value_square,
+            plain_variance=read.variance,
             verified_variance=draw.shot_variance,
             kept=draw.kept,
             kept_rate=float(-kept[1] / kept[0]),
@@ -222,6 +227,7 @@ def verified_law(
         np.ones(len(pairs)),
         engine,
         len(inside),
+        measured.shift_weight,
         seed,
     )
     verified = _law(
@@ -231,6 +237,7 @@ def verified_law(
         kept,
         chosen.engine,
         len(inside),
+        measured.shift_weight,
         seed,
     )
     columns = np.column_stack(
@@ -238,11 +245,11 @@ def verified_law(
             [p.verified_squares[0] for p in pairs],
             per_shot,
             [p.plain_squares[1] for p in pairs],
-            [p.plain_variance for p in pairs],
+            [measured.settings * p.plain_variance for p in pairs],
             kept,
         ]
     )
-    notes = [*verification_notes(problem, chosen), *chosen.notes]
+    notes = [*verification_notes(problem, chosen), *chosen.notes, *measured.notes]
     lost = int(np.sum(kept == 0))
     if lost:
         notes.append(
@@ -283,13 +290,14 @@ def _law(
     kept: Real,
     engine: Any,
     parameters: int,
+    weight: float,
     seed: int,
 ) -> GradientLaw:
     """The law of one way of reading; squares of shape (S, 3): sum g^2 at s, at s as read, at infinity."""
-    first = collect(draws)
+    first = collect(draws, engine.program)
     columns = np.column_stack([first.square, first.slope, squares])
     means = columns.mean(axis=0)
-    alive = means[0] > 1e-300
+    alive = means[0] > 0
     kappa, moment = (first.kappa, first.second_moment) if alive else (0.0, 0.0)
     share = float(means[4] / means[0]) if alive else 0.0
     dephasing = engine.program.noise_class in ("none", "strong") and bool(np.all(kept == 1))
@@ -311,6 +319,6 @@ def _law(
         survival_interval=bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 2], 0) / m[:, 0]), columns, seed),
         rms_gradient=rms if not math.isnan(means[3]) else math.nan,
         shot_variance=max(0.0, float(np.mean(variances))) if not np.isnan(variances).any() else math.nan,
-        shots_per_gradient=math.inf if math.isnan(means[3]) else shots_per_gradient(max(0.0, per_shot), rms),
+        shots_per_gradient=math.inf if math.isnan(means[3]) else shots_per_gradient(max(0.0, per_shot), rms, weight),
         engine=engine.name,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
 from equinoise.problem.blocks import breaking_gates, conserves_charge
 from equinoise.problem.equivariance import breaking_gates_of, ends_obstacle
-from equinoise.problem.gates import Gate
+from equinoise.problem.gates import Gate, Rotation
 from equinoise.problem.generators import Charge
 from equinoise.problem.initial import InitialState, parse_initial, prepared_product
 from equinoise.problem.layers import Layer, Layered, layered
+from equinoise.problem.measurement import charge_conserving_part
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import PhaseProcess, Slot
 from equinoise.problem.pauli_sums import from_operator
@@ -338,33 +340,64 @@ class Problem:
     def as_read(self) -> Problem:
         """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
 
-        A term X_a X_b also leaves X_a by itself, which moves the charge. Without coherence between charges its mean is
-        0 and it is left out; with an input that has such coherence the warnings say so. Of another symmetry that part
-        is claimed which the readout keeps as it is measured.
+        A term X_a X_b also leaves X_a by itself, which moves the charge; see :meth:`reading`.
         """
         seen = set(support(self.readout))
         errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}
-        if not errors:
-            return self
-        operator = attenuated(self.readout, errors)
-        moves = self.by_charge & (operator.paulis.x.sum(axis=1) % 2 == 1)
-        other = self._reading(operator[~moves] if np.any(moves) else operator)
-        if np.any(moves) and self.charge is None:
-            return other.with_warnings(
-                [f"readout errors leave {int(moves.sum())} terms that move the charge; left out"]
-            )
-        return other
+        return self.reading(attenuated(self.readout, errors)) if errors else self
 
-    def _reading(self, readout: SparsePauliOp) -> Problem:
-        """The same problem with another readout, of whose symmetry what both ends keep."""
+    def reading(self, operator: SparsePauliOp) -> Problem:
+        """The same problem with what measuring its readout really reads.
+
+        Parts that move the charge have mean 0 without coherence between charges and are left out; with an input that
+        has such coherence the warnings say so. Of another symmetry that part is claimed which the operator keeps.
+
+        Args:
+            operator: Made from the readout by how it is measured, on all qubits.
+        """
+        moved = 0
+        if self.by_charge and self.readout_conserves and not self.breaking and not commutes_with_charge(operator):
+            kept = charge_conserving_part(operator)
+            moved, operator = len((operator - kept).simplify(atol=1e-12)), kept
         try:
-            return self.with_operator(readout)
+            other = self.with_operator(operator)
         except SymmetryError:
             with self._changed() as other:
-                other._set_readout(readout, None)
+                other._set_readout(operator, None)
                 terms = from_operator(other.readout)
                 other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
-            return other.with_warnings([f"readout errors leave of {self.symmetry}: {other.symmetry}"])
+            other = other.with_warnings([f"readout errors leave of {self.symmetry}: {other.symmetry}"])
+        if moved and self.charge is None:
+            other = other.with_warnings([f"readout errors leave {moved} terms that move the charge; left out"])
+        return other
+
+    def shiftable(self) -> Problem:
+        """The same problem with one more parameter for every rotation of an open angle, by which it is shifted.
+
+        They follow the problem's own, in the order of layers, blocks and rotations; at 0 nothing is changed. A symmetry
+        other than the charge, which one gate of many need not have, is not claimed.
+        """
+        shifts: list[Parameter] = []
+
+        def opened(rotation: Rotation) -> Rotation:
+            if not rotation.angle.coefficients:
+                return rotation
+            shifts.append(Parameter(f"shift {len(shifts)}"))
+            number = len(self.parameters) + len(shifts) - 1
+            angle = replace(rotation.angle, coefficients=(*rotation.angle.coefficients, (number, 1.0)))
+            return replace(rotation, angle=angle)
+
+        with self._changed() as other:
+            if not self.by_charge:
+                other.symmetry, other.breaking = _symmetry("charge", self.num_qubits), self._breaking()
+                other.allow_broken = True
+                other.charge = other._charge(None)
+            other.layers = tuple(
+                replace(layer, blocks=tuple(replace(b, rotations=tuple(map(opened, b.rotations))) for b in layer.blocks))
+                for layer in self.layers
+            )
+            other.parameters = (*self.parameters, *shifts)
+        return other
 
     def _set_readout(self, operator: SparsePauliOp, label: str | None) -> None:
         self.readout: SparsePauliOp = operator

@@ -46,7 +46,7 @@ def parse_readout(readout: str | SparsePauliOp, num_qubits: int) -> SparsePauliO
     coefficients = np.asarray(operator.coeffs, dtype=np.complex128)
     if not np.all(np.isfinite(coefficients)):
         raise ReadoutError("the readout has a coefficient that is not finite.")
-    operator = operator.simplify()
+    operator = _simplified(operator)
     coefficients = np.asarray(operator.coeffs)
     if np.abs(coefficients.imag).max(initial=0.0) > 1e-12:
         raise ReadoutError("the readout is not Hermitian: its Pauli coefficients must be real.")
@@ -97,6 +97,11 @@ def commutes_with_charge(operator: SparsePauliOp) -> bool:
     return bool(np.abs(commutator.coeffs).max(initial=0.0) < 1e-9)
 
 
+def _simplified(operator: SparsePauliOp) -> SparsePauliOp:
+    """Equal strings merged, and dropped where they cancel up to rounding; Qiskit alone drops all below 1e-8."""
+    return operator.simplify(atol=1e-15 * float(np.abs(operator.coeffs).max(initial=0.0)), rtol=0)
+
+
 def attenuated(operator: SparsePauliOp, errors: dict[int, tuple[float, float]]) -> SparsePauliOp:
     """The operator that is really measured under assignment errors.
 
@@ -121,4 +126,4 @@ def attenuated(operator: SparsePauliOp, errors: dict[int, tuple[float, float]]) 
             shift = [(a, q, c * (p10 - p01)) for a, q, c in partial] if not math.isclose(p10, p01) else []
             partial = keep + shift
         terms += partial
-    return SparsePauliOp.from_sparse_list(terms, num_qubits=n).simplify()
+    return _simplified(SparsePauliOp.from_sparse_list(terms, num_qubits=n))

@@ -62,8 +62,8 @@ def print_ranking(ranking: Ranking, console: Console, top: int | None = None) ->
     console.print()
     console.print(
         Text(
-            "score: signal-to-noise ratio of one shot, RMS gradient as read / sqrt(Var(O)/2); shots: per evaluation, "
-            "for ratio 1. Intervals 95 %, over the draws alone.",
+            "score: signal-to-noise ratio of one shot, RMS gradient as read / sqrt(w Var(O)), w the weight of the "
+            "shift rules; shots: per evaluation and setting, for ratio 1. Intervals 95 %, over the draws alone.",
             style="dim",
         )
     )

@@ -275,6 +275,8 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
 
 def _survival(diagnosis: Diagnosis) -> RenderableType:
     law, s = diagnosis.law, diagnosis.scale
+    if law.variance == 0:
+        return _pairs([("survival", Text("there is no gradient without noise, of which a share could be left"))])
     low, high = (float(bound) for bound in law.bounds(s))
     rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {s:g}"))]
     found = diagnosis.simulated
@@ -380,14 +382,16 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         deepest = (
             f"resolved up to {least}{plural(depth.depth, 'layer')} of this kind ({plural(depth.samples, 'draw')} each)"
         )
+    each = "" if resources.settings == 1 else f" and each of its {resources.settings} measurement settings"
     rows += [
         (
             "resolved",
-            f"from {number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation value",
+            f"from {number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation "
+            f"value{each}",
         ),
         (
             "shots needed",
-            f"{whole(resources.shots_per_gradient)} per expectation value for a signal-to-noise ratio of 1",
+            f"{whole(resources.shots_per_gradient)} per expectation value{each} for a signal-to-noise ratio of 1",
         ),
         ("greatest scale", scale),
         ("greatest depth", deepest),

@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
 from equinoise.engines.engine import memory_limit
+from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import declarations, select_engine
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.law.rates import BudgetEntry
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.shift_rules import gradient_rounding, shift_evaluations
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from equinoise.studies.remedies import (
     Remedy,
@@ -174,9 +176,10 @@ def advise(
 ) -> Advice:
     """Ranks what would help this circuit on this device most, by the gain in surviving gradient per shot.
 
-    The measure is the signal-to-noise ratio of the RMS gradient from one shot, sqrt(V_read(s)/K)/sqrt(Var(O)/2), times
-    sqrt(kept fraction) under post-selection. Each change is first predicted by the law (noiseless gradient, kappa,
-    readout errors), then simulated with the problem itself on the same draws where that is affordable.
+    The measure is the signal-to-noise ratio of the RMS gradient from one shot, sqrt(V_read(s)/K)/sqrt(w Var(O)), w the
+    mean weight of the shift rules, times sqrt(kept fraction) under post-selection. Each change is first predicted by
+    the law (noiseless gradient, kappa, readout errors), then simulated with the problem itself on the same draws where
+    that is affordable.
 
     Looked at: the readout on other qubits; the layout, on a device; fewer layers, where they repeat; symmetry
     verification; dynamical decoupling, where noise is correlated in time; half the rate of the costliest mechanisms on
@@ -197,7 +200,7 @@ def advise(
         EquinoiseError: No engine serves the problem as it is.
 
     Source:
-        arXiv:2606.30688 for the law; the shot count is that of a two-term shift rule.
+        arXiv:2606.30688 for the law; arXiv:2107.12390 for the shift rules.
 
     Example:
         >>> import equinoise as eq
@@ -292,22 +295,22 @@ class _FirstDraws:
     workers: int | None
 
     def score(self, problem: Problem) -> tuple[float, tuple[BudgetEntry, ...]]:
-        """sqrt(V(0)/K) exp(-s kappa) x readout factor / sqrt(Var(O)/2) of one shot, and kappa's budget."""
+        """sqrt(V(0)/K) exp(-s kappa) x readout factor / sqrt(w Var(O)) of one shot, and kappa's budget."""
         served = {d.engine for d in declarations(problem) if d.serves}
         engine = select_engine(problem, "state-vector" if "state-vector" in served else "auto", workers=self.workers)
         thetas = self.ensemble.draw(problem, self.samples, self.seed)
+        measured = MeasuredReadout(engine, self.workers)
 
         def one(number: int) -> tuple[float, Real, float]:
             rng = draw_generator(self.seed, number)
             square, slopes = first_order_budget(engine, thetas[number], rng)
-            value, second = engine.value(thetas[number], 0.0, rng)
-            return square, slopes, second - value**2
+            return square, slopes, measured.variance(thetas[number], 0.0, int(rng.integers(2**63)))
 
         found = parallel_draws(one, range(len(thetas)), engine.workers)
         square = np.array([row[0] for row in found])
         slopes = np.stack([row[1] for row in found])
         total, variance = float(square.mean()), float(np.mean([row[2] for row in found]))
-        if total <= 1e-300:
+        if total <= np.sum(gradient_rounding(engine.program) ** 2):
             return 0.0, ()
         kappas = -slopes.mean(axis=0) / total
         errors = (slopes + kappas * square[:, None]).std(axis=0, ddof=1) / total / math.sqrt(len(found))
@@ -315,9 +318,9 @@ class _FirstDraws:
             BudgetEntry(t.layer, t.qubits, t.mechanism, float(k), float(e))
             for t, k, e in zip(engine.program.budget_terms, kappas, errors, strict=True)
         )
-        rms = math.sqrt(total / max(1, len(engine.program.parameters)))
+        noise = measured.shift_weight * max(1, len(engine.program.parameters)) * max(variance, 1e-300)
         factor = readout_factor(problem.readout, problem.noise.readout_error)
-        score = rms * math.exp(-self.scale * kappas.sum()) * factor / math.sqrt(max(variance, 1e-300) / 2)
+        score = math.sqrt(total / noise) * math.exp(-self.scale * kappas.sum()) * factor
         return score, budget
 
 
@@ -428,7 +431,8 @@ def _fewer_shots(
 ) -> Suggestion | None:
     """Shots on those parameters alone that hold nearly all of the squared gradient.
 
-    A budget of N shots on m of K parameters is N/m each: the signal-to-noise ratio grows by sqrt(share K/m).
+    A budget of shots spread over E' of E evaluations gives each E/E' times as many: the signal-to-noise ratio grows by
+    sqrt(share E/E').
     """
     engine = select_engine(problem, workers=workers, draws=2 * samples)
     thetas = ensemble.draw(problem, samples, seed)
@@ -439,11 +443,14 @@ def _fewer_shots(
     )
     squares: Real = np.maximum(np.mean(draws, axis=0), 0.0)
     total, count = len(problem.parameters), len(compiled(problem).parameters)
-    needed, share = needed_parameters(squares)
+    worth, share = needed_parameters(squares)
+    needed = int(worth.sum())
     if needed == total:
         return None
+    # every gate of the circuit is shifted by who does not know the light cone
+    evaluations = shift_evaluations(problem)
     change = f"no shots on {total - needed} of {total} parameters"
     held = f"{needed} hold {100 * share:.3g} % of the squared gradient"
     note = f"{held}; {total - count} lie outside the light cone" if total > count else held
-    gain = math.sqrt(share * total / needed)
+    gain = math.sqrt(share * evaluations.sum() / evaluations[worth].sum())
     return Suggestion("shots", change, gain, gain, (gain, gain), "", note)

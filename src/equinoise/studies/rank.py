@@ -86,8 +86,9 @@ def rank(
 ) -> Ranking:
     """Ranks designs and placements by the gradient that survives per unit of shots.
 
-    score = sqrt(V(s)/K) / sqrt(Var(O)/2), V with noise and assignment errors, K the parameters in the light cone: the
-    signal-to-noise ratio of the RMS gradient from one shot per evaluation. All designs get ``first_samples`` draws; as
+    score = sqrt(V(s)/K) / sqrt(w Var(O)), V with noise and assignment errors, K the parameters in the light cone: the
+    signal-to-noise ratio of the RMS gradient from one shot per evaluation and measurement setting, w the mean weight of
+    the shift rules. All designs get ``first_samples`` draws; as
     long as the best is not told from others, it and they get twice as many, up to ``samples``.
 
     Args:

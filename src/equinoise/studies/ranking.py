@@ -62,8 +62,8 @@ class RankedDesign:
         survival_interval: 95 %.
         readout_factor: What assignment errors leave of the RMS gradient.
         rms: sqrt(V(s)/K) as read, per radian.
-        shot_variance: Var(O) of one shot.
-        score: rms / sqrt(Var(O)/2), signal-to-noise ratio of one shot.
+        shot_variance: Var(O) from one shot in each measurement setting.
+        score: rms / sqrt(w Var(O)), signal-to-noise ratio of one shot; w the mean shift-rule weight, 1/2 for two terms.
         interval: 95 %.
         shots: 1/score^2, shots per evaluation for signal-to-noise ratio 1.
         shots_interval: 95 %.
@@ -170,7 +170,8 @@ class Ranking:
         """Everything as plain data for JSON; what is not finite is None."""
         return {
             "schema": SCHEMA,
-            "score": "sqrt(V(s)/K) as read / sqrt(Var(O)/2): signal-to-noise ratio of one shot; shots = 1/score^2",
+            "score": "sqrt(V(s)/K) as read / sqrt(w Var(O)), w the mean weight of the shift rules (1/2 for two terms): "
+            "signal-to-noise ratio of one shot per evaluation and setting; shots = 1/score^2",
             "initial": self.initial,
             "charge": self.charge,
             "max_parameters": self.max_parameters,

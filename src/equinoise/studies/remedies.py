@@ -218,7 +218,7 @@ def whole_register(problem: Problem) -> Problem:
     return problem.with_projection()
 
 
-def needed_parameters(per_parameter: Real) -> tuple[int, float]:
+def needed_parameters(per_parameter: Real) -> tuple[npt.NDArray[np.bool_], float]:
     """The fewest parameters that hold 99 % of the mean squared gradient, and the share that they hold.
 
     Args:
@@ -226,13 +226,16 @@ def needed_parameters(per_parameter: Real) -> tuple[int, float]:
 
     Example:
         >>> import numpy as np
-        >>> needed_parameters(np.array([1.0, 0.0, 1.0]))
-        (2, 1.0)
+        >>> worth, share = needed_parameters(np.array([1.0, 0.0, 1.0]))
+        >>> worth.tolist(), share
+        ([True, False, True], 1.0)
     """
-    ordered = np.sort(per_parameter)[::-1]
-    total = float(ordered.sum())
+    order = np.argsort(-per_parameter, kind="stable")
+    total = float(per_parameter.sum())
+    worth = np.zeros(len(per_parameter), dtype=bool)
     if total <= 0:
-        return len(per_parameter), 1.0
-    shares = np.cumsum(ordered) / total
+        return ~worth, 1.0
+    shares = np.cumsum(per_parameter[order]) / total
     count = int(np.searchsorted(shares, _KEPT_SHARE - 1e-12)) + 1
-    return count, float(shares[count - 1])
+    worth[order[:count]] = True
+    return worth, float(shares[count - 1])

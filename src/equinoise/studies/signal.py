@@ -12,9 +12,11 @@ from scipy.special import stdtrit
 
 from equinoise.engines.draws import draw_generator, parallel_draws
 from equinoise.engines.engine import Engine
-from equinoise.engines.select import reading_engine, select_engine
+from equinoise.engines.measured import MeasuredReadout
+from equinoise.engines.select import select_engine
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
+from equinoise.reduction.shift_rules import gradient_rounding
 from equinoise.studies.sensitivity import first_order_budget
 
 __all__ = ["Comparison", "Signal", "compare", "paired_ratios"]
@@ -33,12 +35,13 @@ _NOISELESS, _NOISY, _READ, _VARIANCE = range(4)
 class Signal:
     """The draws of one placed design, and what they say.
 
-    With V the ensemble's mean of sum_k g_k^2, K the parameters in the light cone and Var(O) the variance of one shot,
+    With V the ensemble's mean of sum_k g_k^2, w_k the noise of each parameter's shift rule
+    (:func:`equinoise.reduction.shift_rules.shift_costs`) and Var(O) the variance from one shot in each setting,
 
-        score = sqrt(V_read(s) / K) / sqrt(Var(O) / 2),
+        score = sqrt(V_read(s) / (Var(O) sum_k w_k)),
 
-    the signal-to-noise ratio of the RMS gradient from a two-term shift rule with one shot per evaluation; 1/score^2
-    shots give ratio 1.
+    the signal-to-noise ratio of the gradient from its shift rules with one shot per evaluation and setting; 1/score^2
+    shots give ratio 1. A gradient that is rounding has score 0.
 
     Attributes:
         build: Makes the problem; called at each extension, so that no compiled problem outlives its draws.
@@ -50,6 +53,8 @@ class Signal:
         circuit_parameters: Number of parameters of the circuit.
         parameters: Number K of parameters in the light cone.
         width: Number of qubits in the light cone.
+        shift_weight: Mean of w_k over the light cone's parameters; 1/2 for two-term rules.
+        rounding: sum g^2 below which double precision tells nothing from 0.
         columns: sum g^2 at 0, at s, at s as read, and Var(O), by draw: shape (S, 4).
         slope: sum g g' of the first draws, with their sum g^2: shape (S', 2).
     """
@@ -63,6 +68,8 @@ class Signal:
     circuit_parameters: int = 0
     parameters: int = 0
     width: int = 0
+    shift_weight: float = 0.0
+    rounding: float = 0.0
     columns: Real = field(default_factory=lambda: np.zeros((0, 4)))
     slope: Real = field(default_factory=lambda: np.zeros((0, 2)))
 
@@ -89,13 +96,15 @@ class Signal:
         chosen = select_engine(problem, self.engine, workers=workers, draws=6 * most)
         self.circuit_parameters = len(problem.parameters)
         self.engine, self.parameters, self.width = chosen.name, len(chosen.program.parameters), chosen.program.width
-        seen = reading_engine(chosen, problem.as_read(), workers)
+        self.rounding = float(np.sum(gradient_rounding(chosen.program) ** 2))
+        measured = MeasuredReadout(chosen, workers)
+        self.shift_weight = measured.shift_weight
         thetas = self.ensemble.draw(problem, samples, self.seed)
         first = self.count == 0 and self.with_kappa
 
         def one(number: int) -> tuple[list[float], tuple[float, float]]:
             rng = draw_generator(self.seed, number)
-            row = self._draw(chosen, seen, thetas[number], int(rng.integers(2**63)))
+            row = self._draw(chosen, measured, thetas[number], int(rng.integers(2**63)))
             return row, _slope(chosen, thetas[number], rng) if first else (math.nan, math.nan)
 
         found = parallel_draws(one, range(self.count, len(thetas)), chosen.workers, progress)
@@ -105,25 +114,23 @@ class Signal:
         if first:
             self.slope = np.array([slope for _, slope in found])
 
-    def _draw(self, chosen: Engine, seen: Engine, theta: Real, stream: int) -> list[float]:
+    def _draw(self, chosen: Engine, measured: MeasuredReadout, theta: Real, stream: int) -> list[float]:
         noisy, clean = chosen.noisy(theta, [self.scale, 0.0], np.random.default_rng(stream))
-        read = noisy
-        if seen is not chosen:
-            (read,) = seen.noisy(theta, [self.scale], np.random.default_rng(stream))
-        # each Pauli's outcome is +-1 whatever the assignment error, so <O^2> is the ideal readout's
-        variance = noisy.square - read.value_square
-        return [*(float(d.gradient_square.sum()) for d in (clean, noisy, read)), variance]
+        read = measured.read(theta, self.scale, stream, noisy)
+        return [*(float(d.gradient_square.sum()) for d in (clean, noisy, read)), read.variance]
 
     # -- what the draws say ----------------------------------------------------------------------------------------
 
     @property
     def mean(self) -> Real:
-        """Means of the columns, shape (4,); negative ones, which only sampling gives, as 0."""
-        return np.asarray(np.maximum(self.columns.mean(axis=0), 0.0))
+        """Means of the columns, shape (4,); 0 for gradients that are rounding, or negative as only sampling gives."""
+        means = np.maximum(self.columns.mean(axis=0), 0.0)
+        gradients = np.arange(means.size) != _VARIANCE
+        return np.asarray(np.where(gradients & (means <= self.rounding), 0.0, means))
 
     @property
     def shot_variance(self) -> float:
-        """Var(O) of one shot."""
+        """Var(O) from one shot in each setting."""
         return float(self.mean[_VARIANCE])
 
     @property
@@ -146,32 +153,33 @@ class Signal:
     def survival(self) -> float:
         """R(s) = sqrt(V(s)/V(0)); NaN where there is no gradient."""
         clean, noisy, _, _ = self.mean
-        return math.sqrt(noisy / clean) if clean > 1e-20 else math.nan
+        return math.sqrt(noisy / clean) if clean > 0 else math.nan
 
     @property
     def survival_interval(self) -> Interval:
         """95 % interval of R(s)."""
-        if not self.mean[_NOISELESS] > 1e-20:
+        if not self.mean[_NOISELESS] > 0:
             return (math.nan, math.nan)
         return _around(self.survival, 0.5 * (self._relative(_NOISY) - self._relative(_NOISELESS)))
 
     @property
     def score(self) -> float:
         """Signal-to-noise ratio of one shot."""
-        if self.mean[_READ] <= 1e-20:
+        if self.mean[_READ] == 0:
             return 0.0
-        return self.rms / math.sqrt(self.shot_variance / 2) if self.shot_variance > 0 else math.inf
+        noise = self.shift_weight * self.shot_variance
+        return self.rms / math.sqrt(noise) if noise > 0 else math.inf
 
     @property
     def interval(self) -> Interval:
         """95 % interval of the score, from the spread of its logarithm over the draws."""
         if 0 < self.score < math.inf:
             return _around(self.score, self.influence)
-        if self.score > 0 or self.columns[:, _READ].max() <= 1e-20:
+        if self.score > 0 or self.columns[:, _READ].max() <= self.rounding:
             return (self.score, self.score)
         squares = self.columns[:, _READ]
         high = float(squares.mean()) + _quantile(self.count) * _error(squares)
-        scale = max(1, self.parameters) * self.shot_variance / 2
+        scale = max(1, self.parameters) * self.shift_weight * self.shot_variance
         return (0.0, math.sqrt(max(0.0, high) / scale) if scale > 0 else math.inf)
 
     @property
@@ -187,7 +195,7 @@ class Signal:
         """The law's kappa and its standard error, from the first draws."""
         square, slope = self.slope.T
         total = float(square.mean())
-        if total <= 1e-20:
+        if total <= self.rounding:
             return 0.0, 0.0
         kappa = float(-slope.mean() / total) + 0.0
         return kappa, _error((slope + kappa * square) / total)
