@@ -436,14 +436,14 @@ other(0.7) q[1],q[2];
 
 
 def test_gates_that_a_file_defines_are_compiled_once_for_each_definition():
-    from equinoise.problem.calibration import _blocks, _Compiler
     from equinoise.problem.layers import split_layers
+    from equinoise.problem.native import Compiler, blocks_of
 
     circuit = QuantumCircuit.from_qasm_str(QASM)
     calibration = from_backend(GenericBackendV2(4, coupling_map=[[0, 1], [1, 2], [2, 3]], seed=3)).calibration
-    compiler, seen = _Compiler(circuit, calibration), set()
-    blocks = [block for layer in split_layers(circuit) for block in _blocks(layer, seen)]
-    told = [compiler._structure(block) for block in blocks]
+    compiler, seen = Compiler(circuit, calibration), set()
+    blocks = [block for layer in split_layers(circuit) for block in blocks_of(layer, seen)]
+    told = [compiler.structure(block) for block in blocks]
     assert None not in told
     # another angle is another structure, since special angles compile to fewer gates; another body likewise
     assert len(set(told)) == 3

@@ -12,8 +12,9 @@ from qiskit.providers.fake_provider import GenericBackendV2
 
 import equinoise as eq
 from equinoise.errors import DeviceError, NoiseError, UnsupportedError
-from equinoise.studies.embedding import extend, find_embeddings
-from equinoise.studies.layout import _Rates, best_layouts, check_order
+from equinoise.problem.embedding import extend, find_embeddings
+from equinoise.problem.site_rates import SiteRates
+from equinoise.studies.layout import best_layouts, check_order, log_scores
 from equinoise.studies.sensitivity import readout_factor, sensitivities
 from equinoise.studies.signal import Signal
 
@@ -159,9 +160,11 @@ def test_table_of_blocks_scores_a_layout_as_placing_it_does(source, backend):
     circuit = eq.load_circuit(source)
     search = best_layouts(circuit, "Z2", backend, initial="neel", count=3, spread=4, samples=2)
     calibration = eq.NoiseModel.from_backend(backend).calibration
-    rates = _Rates(eq.Problem(circuit, "Z2", initial="neel"), calibration, range(9), ARMS)
+    bare = eq.Problem(circuit, "Z2", initial="neel")
+    rates = SiteRates(circuit, bare.layers, calibration, ARMS)
     placements = (*search.best, *search.spread)
-    scores = rates.log_scores(np.array([one.layout for one in placements]), search.sensitivities, 1.0)
+    layouts = np.array([one.layout for one in placements])
+    scores = log_scores(rates, layouts, bare.readout, search.sensitivities, 1.0)
     # a block is compiled once per kind, for the first pair that comes: another pair's may differ by a native gate
     assert np.exp(scores) == pytest.approx([one.predicted for one in placements], abs=1e-3)
 

@@ -18,7 +18,8 @@ from qiskit.exceptions import QiskitError
 from qiskit.transpiler import Target
 
 from equinoise.errors import DeviceError
-from equinoise.problem.calibration import place, stated
+from equinoise.problem.calibration import place
+from equinoise.problem.gate_fidelity import stated
 from equinoise.problem.noise import NoiseModel
 
 if TYPE_CHECKING:

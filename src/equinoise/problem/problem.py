@@ -125,7 +125,7 @@ class Problem:
 
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
-        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers)
+        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers, self.readout)
         outside = [q for q, _ in self.noise.readout_error if q >= self.num_qubits]
         if outside:
             raise NoiseError(
@@ -232,11 +232,22 @@ class Problem:
         return charge
 
     def with_readout(self, readout: str | SparsePauliOp) -> Problem:
-        """The same problem with another readout (same layers, state and placed noise, slots and processes).
+        """The same problem with another readout (same layers, state and noise).
+
+        A device's noise is placed again where its layout is chosen for the readout.
 
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
+            DeviceError: The circuit does not fit on the noise's device.
         """
+        other = self._reading_placed(readout)
+        device = self.stated_noise.calibration
+        if device is not None and device.layout is None and support(other.readout) != support(self.readout):
+            other._set_noise(self.stated_noise)
+        return other
+
+    def _reading_placed(self, readout: str | SparsePauliOp) -> Problem:
+        """The same problem with another readout and the noise as it is placed."""
         other = self._bare_copy()
         other._set_readout(readout)
         other._check_ends()
@@ -281,7 +292,7 @@ class Problem:
     def _reading(self, readout: SparsePauliOp) -> Problem:
         """The same problem with another readout, of whose symmetry what both ends keep."""
         try:
-            return self.with_readout(readout)
+            return self._reading_placed(readout)
         except SymmetryError:
             other = self._bare_copy()
             other._set_readout(readout)
@@ -373,13 +384,15 @@ def _noise_model(noise: Any) -> NoiseModel:
     raise NoiseError(f"noise must be a NoiseModel, a specification string or a mapping, got {type(noise).__name__}.")
 
 
-def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer]) -> NoiseModel:
+def place_noise(
+    model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer], readout: SparsePauliOp | None = None
+) -> NoiseModel:
     """The model with a device's calibration turned into terms for these layers (unchanged without a calibration)."""
     if model.calibration is None:
         return model
     from equinoise.problem.devices import place
 
-    return place(model, circuit, layers)
+    return place(model, circuit, layers, readout)
 
 
 _CONSERVING = (
