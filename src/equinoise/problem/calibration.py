@@ -51,11 +51,12 @@ def place(
 
     Returns:
         The model without calibration: terms with ``layers=(l,)`` beside its other terms, readout errors on circuit
-        qubits (the model's own win), and notes on the layout and on what was missing.
+        qubits (the model's own win), where it was placed, and notes on that and on what was missing.
 
     Raises:
         DeviceError: No layout without SWAPs, a layout of the wrong length or with gates on uncoupled qubits, a gate on
-            more than two qubits or without native translation, or a calibrated error so large that no rate gives it.
+            more than two qubits or without native translation, a calibrated error so large that no rate gives it, or
+            gates for which the calibration gives no noise at all.
     """
     calibration = model.calibration
     if calibration is None:
@@ -93,6 +94,12 @@ def place(
                 terms["dephasing"].append(Dephasing(dephasing, ((qubit, 1.0),), layers=(index,)))
     measured = {q: calibration.readout_error[site] for q, site in enumerate(layout)}
     known = {q: errors for q, errors in measured.items() if errors is not None}
+    if tally.physical and not any(terms.values()) and not any(sum(errors) for errors in known.values()):
+        raise DeviceError(
+            f"{calibration.name} gives this circuit no noise on physical qubits {', '.join(map(str, layout))}: "
+            f"{'; '.join(tally.notes()) or 'T1, T2 and all errors are missing or 0 there'}. "
+            'Give another layout=[...], or the noise itself, e.g. noise="depolarizing:0.003".'
+        )
     return NoiseModel(
         dephasing=(*model.dephasing, *terms["dephasing"]),
         relaxation=(*model.relaxation, *terms["relaxation"]),
@@ -102,6 +109,7 @@ def place(
         readout_error=known | dict(model.readout_error),
         notes=(*model.notes, *_notes(calibration, choice, durations), *tally.notes()),
         name=model.name,
+        placement=choice,
     )
 
 
@@ -134,7 +142,7 @@ def layout_for(
                 f"({layout[a]}, {layout[b]}) of {calibration.name}, which are not coupled. Give another layout, "
                 "layout=None to have one chosen, or route the circuit first with qiskit.transpile."
             )
-    return LayoutChoice(layout, "given")
+    return LayoutChoice(calibration.name, layout, "given")
 
 
 TimedGate = tuple[tuple[int, ...], float, float]
@@ -154,7 +162,7 @@ class Tally:
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
         self.missing: dict[tuple[str, str], set[tuple[int, ...]]] = {}
-        self.blocks = self.exceeded = 0
+        self.blocks = self.exceeded = self.physical = 0
 
     def look_up(
         self, name: str, local: tuple[int, ...], physical: tuple[int, ...], length: float
@@ -164,6 +172,7 @@ class Tally:
             return length, 0.0
         qubits = tuple(physical[q] for q in local)
         known = stated(self.calibration.target, name, qubits)
+        self.physical += name not in VIRTUAL
         duration, error = known_number(known, "duration"), known_number(known, "error")
         for what, value in (("duration", duration), ("error", error)):
             if value is None and name not in VIRTUAL:

@@ -45,17 +45,20 @@ _LEVEL3_QUBITS = 32
 _COMPLETIONS = 8
 # placements completed at most, among those whose cone fits
 _MOST_EXTENSIONS = 400
+_TIE = 1e-12
 
 
 @dataclass(frozen=True)
 class LayoutChoice:
-    """A layout, and how it was found.
+    """Where a circuit is on a device, and how that was found.
 
     Attributes:
+        device: The device's name.
         layout: Physical qubit of each circuit qubit.
         how: In words, for the notes.
     """
 
+    device: str
     layout: tuple[int, ...]
     how: str
 
@@ -143,11 +146,12 @@ def choose_layout(
         done += [(float(score(np.array([layout]))[0]), layout) for layout in others.values()]
     if not done:
         raise _no_layout(calibration, n, len(pairs), len(couplers))
-    best = max(done, key=lambda one: one[0])[1]
+    # mirror images can be equal: not rounding but the smaller physical qubits decide
+    best = min(done, key=lambda one: (-round(one[0] / _TIE), one[1]))[1]
     count = f"{len(found.places):,} places" if found.complete else f"a sample of {len(found.places):,} places"
     also = f" and Qiskit's {' and '.join(others)}" if others else ""
     how = f"chosen as the best of {count}{also} by calibrated gate, T1, T2 and readout errors that the readout sees"
-    return LayoutChoice(best, how)
+    return LayoutChoice(calibration.name, best, how)
 
 
 def _generic_weight(layer: int, mechanism: str, qubits: tuple[int, ...]) -> float:
@@ -187,7 +191,7 @@ def completed(
     order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
     done: list[tuple[float, tuple[int, ...]]] = []
     for i in order[:_MOST_EXTENSIONS]:
-        if len(done) >= wanted and scores[i] <= done[wanted - 1][0]:
+        if len(done) >= wanted and scores[i] < done[wanted - 1][0] - _TIE:
             break
         fixed = dict(zip(cone, places[i], strict=True))
         for layout in extend(fixed, range(num_qubits), pairs, couplers, sites, _COMPLETIONS):

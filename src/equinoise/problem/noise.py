@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
     from equinoise.problem.devices import Calibration
     from equinoise.problem.layers import Layer
+    from equinoise.problem.layout_choice import LayoutChoice
 
 __all__ = ["NoiseModel"]
 
@@ -87,6 +88,7 @@ class NoiseModel:
         calibration: A device whose idling and gate errors become terms when a circuit's layers are known.
         notes: What was clipped, approximated or left out when the model was made.
         name: What to call it on screen.
+        placement: Where a device's noise was placed; None where it was not, or is no device's.
 
     Raises:
         NoiseError: A rate is negative or not finite, a key unknown, a qubit malformed.
@@ -110,6 +112,7 @@ class NoiseModel:
     calibration: Calibration | None = None
     notes: tuple[str, ...] = ()
     name: str = "noise"
+    placement: LayoutChoice | None = None
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class NoiseModel:
         notes: Sequence[str] = (),
         name: str = "noise",
         phases: Any = (),
+        placement: LayoutChoice | None = None,
     ) -> None:
         given = {"dephasing": dephasing, "relaxation": relaxation, "depolarizing": depolarizing, "pauli": pauli}
         for kind, value in given.items():
@@ -131,6 +135,7 @@ class NoiseModel:
         object.__setattr__(self, "calibration", calibration)
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "placement", placement)
 
     # -- constructors --------------------------------------------------------------------------------------------
 
@@ -278,6 +283,7 @@ class NoiseModel:
             phases=self.phases + other.phases,
             notes=self.notes + other.notes,
             name=f"{self.name}+{other.name}",
+            placement=self.placement or other.placement,
         )
 
     @property
@@ -411,8 +417,9 @@ class NoiseModel:
         if circuit is None:
             lines += [describe_term(term) for term in self.terms]
             lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in self.phases]
-            lines = lines or ["no noise"]
-            if self.calibration is not None:
+            if self.calibration is None:
+                lines = lines or ["no noise"]
+            else:
                 lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
         else:
             slots, processes = placed_noise(self, circuit)
