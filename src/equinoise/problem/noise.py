@@ -14,19 +14,18 @@ and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With 
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
 from equinoise.problem import noise_table
-from equinoise.problem.noise_entries import KINDS, entries
+from equinoise.problem.noise_entries import KINDS, entries, parsed
 from equinoise.problem.noise_terms import (
     ALL,
     EACH,
@@ -159,12 +158,14 @@ class NoiseModel:
         if not isinstance(data, Mapping):
             raise NoiseError(f"noise data must be a table, got {type(data).__name__}.")
         known = [*KINDS, "phases", "readout_error", "name"]
-        unknown = sorted(set(data) - set(known))
+        unknown = sorted(set(data) - set(known), key=str)
         if unknown:
-            raise NoiseError(f"noise data has unknown key {unknown[0]!r}; known keys: {', '.join(known)}.")
+            raise NoiseError(f"noise data has unknown key {shown(unknown[0])}; known keys: {', '.join(known)}.")
         entries = dict(data)
         label = entries.pop("name", name)
-        return cls(**entries, name=str(label))
+        if not isinstance(label, str):
+            raise NoiseError(f"noise data: 'name' must be a text, got {shown(label)}.")
+        return cls(**entries, name=label)
 
     @classmethod
     def from_file(cls, path: str | Path) -> NoiseModel:
@@ -176,13 +177,9 @@ class NoiseModel:
         file = Path(path)
         try:
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise NoiseError(f"cannot read the noise file {str(file)!r} ({error}). Check the path.") from None
-        try:
-            data = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-            kind = "JSON" if file.suffix.lower() == ".json" else "TOML"
-            raise NoiseError(f"the noise file {str(file)!r} is not valid {kind}: {error}.") from None
+        except (OSError, ValueError) as error:
+            raise NoiseError(f"cannot read the noise file {shown(str(file))} ({error}). Check the path.") from None
+        data = parsed(text, file)
         try:
             return cls.from_dict(data, name=file.stem)
         except NoiseError as error:
@@ -241,7 +238,7 @@ class NoiseModel:
         except ValueError:
             pass
         raise NoiseError(
-            f"cannot read the noise specification {part!r}. Expected dephasing:RATE, static:RATE, "
+            f"cannot read the noise specification {shown(part)}. Expected dephasing:RATE, static:RATE, "
             "collective:RATE, relaxation:down=RATE[,up=RATE], depolarizing:RATE, ibm:DEVICE, none, or the path of a "
             ".toml or .json file."
         )
@@ -469,15 +466,15 @@ def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:
     elif isinstance(value, Sequence) and all(isinstance(p, Sequence) and len(p) == 2 for p in value):
         pairs = [(p[0], p[1]) for p in value]
     else:
-        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {value!r}.")
+        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {shown(value)}.")
     out: dict[int, tuple[float, float]] = {}
     for qubit, errors in pairs:
         index = checked_qubit(qubit, "readout_error qubit")
         what = f"readout error of qubit {index}"
         if isinstance(errors, str) or not isinstance(errors, Sequence) or len(errors) != 2:
-            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {errors!r}.")
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
         first, second = (checked_rate(p, what) for p in errors)
         if max(first, second) > 1:
-            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {errors!r}.")
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
         out[index] = (first, second)
     return tuple(sorted(out.items()))
