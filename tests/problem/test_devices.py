@@ -494,6 +494,15 @@ def test_device_that_states_no_noise_is_refused_with_where_it_was_looked_for(bui
         from_backend(build())
 
 
+def test_option_noise_model_that_is_a_text_is_no_aer_model():
+    backend = Profiled()
+    backend.error_profile = None
+    backend.options.update_options(noise_model="ideal")  # as IonQ's simulator has it
+    with pytest.raises(DeviceError, match=LOOKED) as error:
+        from_backend(backend)
+    assert "backend.options" not in str(error.value)
+
+
 def test_simulator_of_a_calibrated_device_has_that_devices_noise():
     noise = from_backend(aer_simulator().from_backend(snapshot("manila")), [0, 1, 2])
     circuit = brickwork(3, 2)

@@ -290,9 +290,10 @@ def _grouped(together: Problem, quantities: Sequence[Quantity]) -> list[_Group]:
     if len(quantities) == 1:
         return whole
     groups: list[_Group] = []
+    placed = together.with_noise(together.noise)  # one run has one layout, whatever is read
     at = 0
     for quantity in quantities:
-        problem = together.with_readout(_cover(sorted(quantity.qubits), together.num_qubits))
+        problem = placed.with_readout(_cover(sorted(quantity.qubits), together.num_qubits))
         groups.append(_Group(problem, (quantity,), slice(at, at + quantity.size)))
         at += quantity.size
     apart = sum(compile_problem(group.problem).numbers for group in groups)

@@ -238,7 +238,8 @@ def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
     whole: Problem | None = vars(problem).get("_on_all_qubits")
     if whole is None:
         n = problem.num_qubits
-        whole = problem.with_readout(SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n))
+        placed = problem.with_noise(problem.noise)  # where it is, though the charge is read on all qubits
+        whole = placed.with_readout(SparsePauliOp.from_sparse_list([("Z", [q], 1.0) for q in range(n)], num_qubits=n))
         whole.projected = False
         vars(problem)["_on_all_qubits"] = whole
     program = compile_problem(whole)

@@ -147,7 +147,7 @@ def _no_noise(backend: BackendV2, name: str, layout: Sequence[int] | None) -> st
     aer = getattr(getattr(backend, "options", None), "noise_model", None)
     if profile is not None:
         other = "Its error_profile (as IQM's fake backends have) is not read yet. "
-    elif aer is not None:
+    elif type(aer).__module__.startswith("qiskit_aer."):  # IonQ's option of this name is a text
         other = "Its Aer noise model is read by NoiseModel.from_aer(backend.options.noise_model). "
     else:
         other = ""

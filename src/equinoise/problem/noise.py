@@ -69,6 +69,7 @@ class NoiseModel:
     Dephasing is white (independent in each slot) unless its ``correlation`` says otherwise: then its random phases
     exp(-i sqrt(s rate) xi_l K) in the slots l are one Gaussian sequence, E xi_l xi_m = c(|l - m|), c(0) = 1. The rate
     is that of one slot alone in both cases. Weights across qubits correlate it in space (crosstalk).
+    Rates are 0 or lie between 1e-100 and 1000.
 
     Args:
         dephasing: A rate (independent jump on each qubit), or :class:`Dephasing` terms or tables like
@@ -90,7 +91,7 @@ class NoiseModel:
         placement: Where a device's noise was placed; None where it was not, or is no device's.
 
     Raises:
-        NoiseError: A rate is negative or not finite, a key unknown, a qubit malformed.
+        NoiseError: A rate is negative, not finite or out of range, a key unknown, a qubit malformed.
 
     Example:
         >>> import equinoise as eq
