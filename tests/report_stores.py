@@ -59,6 +59,7 @@ def write_store(
             factor = 1 + 0.3 * math.sin(copy)  # as if the noise were that much stronger
             row = {name: live.rows[0].get(name) for name in RESULTS}
             row |= {"key": key, "study": "grid", "family": "brickwork", "source": source, "noise": noise}
+            row |= {"noise_terms": diagnosis.problem.stated_noise.describe()}
             row |= {"seed": copy, "kappa": row["kappa"] * factor, "survival": row["survival"] ** factor}
             row |= {"finished_at": None, "version": eq.__version__, "seconds": 0.1, "diagnosis": whole, "task": "{}"}
             budget = [

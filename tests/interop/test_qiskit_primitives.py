@@ -8,6 +8,7 @@ from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
 from qiskit.primitives import StatevectorEstimator
+from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
@@ -42,6 +43,23 @@ def test_noisy_values_broadcast_as_qiskit_does():
             assert result.data.evs[i, j] == pytest.approx(reference.value(problem(label), theta, 1.0), abs=1e-12)
     np.testing.assert_array_equal(result.data.stds, 0.0)
     assert result.metadata["engine"] == "exact"
+
+
+def test_observables_of_one_run_are_read_on_one_layout_of_the_device():
+    """Z0 and Z5 of a shallow circuit have cones of their own; alone each would be placed elsewhere."""
+    backend = GenericBackendV2(8, coupling_map=[[q, q + 1] for q in range(7)], seed=3)
+    circuit = QuantumCircuit(6)
+    circuit.x([0, 2, 4])
+    circuit = circuit.compose(eq.circuits.brickwork(6, depth=1))
+    theta = np.linspace(0.1, 1.0, circuit.num_parameters)
+    noise = eq.NoiseModel.from_backend(backend)
+    pair = eq.Problem(circuit, "Z0+Z5", noise=noise)
+    alone = [eq.Problem(circuit, label, noise=noise) for label in ("Z0", "Z5")]
+    assert pair.noise.placement not in [one.noise.placement for one in alone]
+    result = SectorEstimator(noise=noise).run([(circuit, [one.readout for one in alone], theta)]).result()[0]
+    for value, one in zip(result.data.evs, alone, strict=True):
+        there = one.with_noise(pair.noise).as_read()
+        assert value == pytest.approx(eq.gradient(there, theta).value, abs=1e-9)
 
 
 def test_without_noise_it_is_qiskits_state_vector_estimator():

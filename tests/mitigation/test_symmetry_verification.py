@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.circuit.library import XXPlusYYGate
+from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import equinoise as eq
@@ -272,3 +273,13 @@ def test_relaxation_beside_noise_correlated_in_time_is_refused():
     problem = brick(noise)
     with pytest.raises(eq.EquinoiseError, match="correlated in time"):
         verify(problem, random_theta(problem, 0))
+
+
+def test_verified_circuit_stays_where_its_readout_put_it_on_the_device():
+    """The charge is read on all qubits, but the circuit ran on the layout that was chosen for its readout."""
+    backend = GenericBackendV2(7, coupling_map=[[q, q + 1] for q in range(6)], seed=3)
+    problem = brick(eq.NoiseModel.from_backend(backend), readout="Z0", n=4, depth=1)
+    theta = np.linspace(0.1, 1.0, len(problem.parameters))
+    found, expected = verify(problem, theta), verify(problem.with_noise(problem.noise), theta)
+    assert found.kept == expected.kept
+    np.testing.assert_array_equal(found.gradient, expected.gradient)

@@ -436,17 +436,90 @@ other(0.7) q[1],q[2];
 
 
 def test_gates_that_a_file_defines_are_compiled_once_for_each_definition():
-    from equinoise.problem.calibration import _blocks, _Compiler
     from equinoise.problem.layers import split_layers
+    from equinoise.problem.native import Compiler, blocks_of
 
     circuit = QuantumCircuit.from_qasm_str(QASM)
     calibration = from_backend(GenericBackendV2(4, coupling_map=[[0, 1], [1, 2], [2, 3]], seed=3)).calibration
-    compiler, seen = _Compiler(circuit, calibration), set()
-    blocks = [block for layer in split_layers(circuit) for block in _blocks(layer, seen)]
-    told = [compiler._structure(block) for block in blocks]
+    compiler, seen = Compiler(circuit, calibration), set()
+    blocks = [block for layer in split_layers(circuit) for block in blocks_of(layer, seen)]
+    told = [compiler.structure(block) for block in blocks]
     assert None not in told
     # another angle is another structure, since special angles compile to fewer gates; another body likewise
     assert len(set(told)) == 3
     for block in blocks:
         # what was kept for its structure is what it compiles to by itself
         assert compiler.native(block, block.qubits) == compiler._compile(block, block.qubits)
+
+
+# -- devices without a calibration -------------------------------------------------------------------------------
+
+
+class Profiled(Bench):
+    """Carries its calibration where Qiskit's target does not have it, as IQM's fake backends do."""
+
+    error_profile = {"t1s": {"QB1": 27000.0}}  # noqa: RUF012 - the attribute of the real class
+
+    def __init__(self):
+        super().__init__([None] * 3, [None] * 3, cx_error=None, sx_error=None, cx_duration=None, sx_duration=None)
+        for site in range(3):
+            self._target.update_instruction_properties("measure", (site,), None)
+
+
+def aer_simulator(**options):
+    return pytest.importorskip("qiskit_aer").AerSimulator(**options)
+
+
+def aer_noise():
+    noise = pytest.importorskip("qiskit_aer.noise")
+    model = noise.NoiseModel()
+    model.add_quantum_error(noise.depolarizing_error(0.01, 2), "cx", [0, 1])
+    return model
+
+
+LOOKED = r"states no noise.*target's instruction properties, T1 and T2 in its qubit properties.*backend\.properties\(\)"
+
+
+@pytest.mark.parametrize(
+    ("build", "text"),
+    [
+        (lambda: GenericBackendV2(4, noise_info=False), r'Give the noise itself, e\.g\. noise="depolarizing:0\.003"'),
+        (Profiled, "error_profile .* is not read yet"),
+        (aer_simulator, "a noise file or NoiseModel"),
+        (lambda: aer_simulator(noise_model=aer_noise()), r"from_aer\(backend\.options\.noise_model\)"),
+    ],
+)
+def test_device_that_states_no_noise_is_refused_with_where_it_was_looked_for(build, text):
+    with pytest.raises(DeviceError, match=f"{LOOKED}.*{text}"):
+        from_backend(build())
+
+
+def test_option_noise_model_that_is_a_text_is_no_aer_model():
+    backend = Profiled()
+    backend.error_profile = None
+    backend.options.update_options(noise_model="ideal")  # as IonQ's simulator has it
+    with pytest.raises(DeviceError, match=LOOKED) as error:
+        from_backend(backend)
+    assert "backend.options" not in str(error.value)
+
+
+def test_simulator_of_a_calibrated_device_has_that_devices_noise():
+    noise = from_backend(aer_simulator().from_backend(snapshot("manila")), [0, 1, 2])
+    circuit = brickwork(3, 2)
+    ours, device = (place(m, circuit, layered(circuit)) for m in (noise, from_backend(snapshot("manila"), [0, 1, 2])))
+    assert len(ours.terms) == len(device.terms) > 0
+
+
+def test_calibration_without_durations_and_errors_is_refused_when_it_is_placed():
+    circuit = QuantumCircuit(2)
+    circuit.cx(0, 1)
+    backend = Bench([50e-6] * 2, [60e-6] * 2, cx_error=None, cx_duration=None)
+    for site in range(2):
+        backend.target.update_instruction_properties("measure", (site,), None)
+    with pytest.raises(
+        DeviceError, match=r"gives this circuit no noise on physical qubits 0, 1: bench: duration of ga"
+    ):
+        placed(circuit, backend, [0, 1])
+    circuit = QuantumCircuit(2)
+    circuit.rz(0.3, 0)
+    assert placed(circuit, backend, [0, 1]).terms == ()  # frame changes are free, calibrated or not

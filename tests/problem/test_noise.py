@@ -191,7 +191,7 @@ def test_missing_and_binary_files_are_refused(tmp_path):
         ({"dephasing": [0.1]}, r"dephasing\[0\] must be a table such as"),
         ({"dephasing": [{}]}, r"dephasing\[0\] is malformed .*rate"),
         ({"dephasing": [{"rate": 0.1, "weights": {}}]}, "needs at least one weight"),
-        ({"dephasing": [{"rate": 0.1, "weights": {"0": math.nan}}]}, "weight of qubit 0 must be a finite number"),
+        ({"dephasing": [{"rate": 0.1, "weights": {"0": math.nan}}]}, "weight of qubit '0' must be finite, got nan"),
         ({"dephasing": [{"rate": 0.1, "weights": {"-1": 1.0}}]}, "must be a qubit index 0, 1, 2"),
         ({"dephasing": [{"rate": 0.1, "weights": "both"}]}, "be 'each' or 'all', got 'both'"),
         ({"relaxation": [{"qubit": 0, "down": -1}]}, r"relaxation\[0\]: relaxation rate 'down' must not be negative"),
@@ -388,3 +388,96 @@ def test_phase_damping_lambda_is_minus_half_the_logarithm():
     quiet, noisy = (eq.expectation(problem, [math.pi / 2], scale=s).value for s in (0.0, 1.0))
     assert abs(quiet) == pytest.approx(2, abs=1e-12)
     assert noisy / quiet == pytest.approx(1 - damping, abs=1e-12)  # sqrt(1 - lambda) from each qubit
+
+
+# -- sizes that no number can hold -----------------------------------------------------------------------------------
+
+EXPONENTS = (-300, -160, -120, 4, 20, 160, 300, 400)
+
+
+@pytest.mark.parametrize("exponent", EXPONENTS)
+@pytest.mark.parametrize("kind", ["dephasing", "static", "collective", "relaxation", "depolarizing"])
+def test_rates_beyond_double_precision_are_refused_with_the_limit(kind, exponent):
+    with pytest.raises(NoiseError, match=r"at most 1000, got|0 or at least 1e-100, got|must be finite, got inf"):
+        NoiseModel.from_string(f"{kind}:1e{exponent}" if exponent < 400 else f"{kind}:inf")
+    if exponent > 0:
+        with pytest.raises(NoiseError, match=r"at most 1000, got|must be finite, got 1000"):
+            NoiseModel.from_dict({kind: 10**exponent} if kind in TABLE else {"dephasing": 10**exponent})
+
+
+@pytest.mark.parametrize("kind", ["dephasing", "collective", "relaxation", "depolarizing"])
+@pytest.mark.parametrize("rate", [1e-100, 1e-30, 1e3])
+def test_least_and_greatest_rates_give_finite_laws(kind, rate):
+    import equinoise as eq
+
+    problem = eq.Problem(eq.circuits.brickwork(3, depth=3), "Z1", initial="neel", noise=f"{kind}:{rate}")
+    law = eq.law(problem, samples=2)
+    assert 0 <= law.survival(1.0) <= 1
+    assert law.kappa == pytest.approx(rate * law.kappa / rate)
+    assert math.isfinite(law.kappa)
+    unit = eq.law(problem.with_noise(f"{kind}:0.01"), samples=2).kappa / 0.01
+    assert law.kappa == pytest.approx(rate * unit, rel=1e-9, abs=1e-300)
+
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ({"dephasing": HUGE}, "dephasing rate must be finite"),
+        ({"dephasing": [{"rate": HUGE}]}, "must be finite"),
+        ({"dephasing": [{"rate": 0.1, "weights": {"0": HUGE}}]}, "dephasing weight of qubit '0' must be finite"),
+        ({"dephasing": [{"rate": 0.1, "weights": {"0": 1e200}}]}, "must be at most 1000, got 1e.200"),
+        (
+            {"dephasing": [{"rate": 0.1, "weights": {"9" * 5000: 1.0}}]},
+            "must be a qubit index 0, 1, 2",
+        ),
+        ({"pauli": [{"pauli": "X" + "9" * 5000, "rate": 0.1}]}, "must look like 'X0'"),
+        ({"readout_error": {"9" * 5000: [0.1, 0.1]}}, "must be a qubit index"),
+        ({"phases": [{"qubits": [0], "modes": [[[1e300]]]}]}, "at most 1000"),
+        ({"phases": [{"qubits": [0], "modes": [[[HUGE]]]}]}, "must be numbers of shape"),
+        ({1: 0.1, "dephasing": 0.1}, "unknown key 1"),
+        ({"name": ["x"]}, "'name' must be a text"),
+    ],
+)
+def test_numbers_and_names_of_any_length_are_refused_in_one_short_line(data, text):
+    with pytest.raises(NoiseError, match=text) as error:
+        NoiseModel.from_dict(data)
+    assert len(str(error.value)) < 300
+    assert "\n" not in str(error.value)
+
+
+def nested(depth):
+    out = 1.0
+    for _ in range(depth):
+        out = [out]
+    return out
+
+
+@pytest.mark.parametrize("where", ["dephasing", "relaxation", "pauli", "phases", "readout_error", "name"])
+def test_data_nested_to_any_depth_are_refused_in_one_short_line(where):
+    for value in (nested(100_000), [{"rate": nested(100_000)}], {"0": nested(100_000)}):
+        with pytest.raises(NoiseError) as error:
+            NoiseModel.from_dict({where: value})
+        assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.toml"])
+def test_files_nested_to_any_depth_are_refused_by_name(name, tmp_path):
+    inside = "[" * 100_000 + "]" * 100_000
+    (tmp_path / name).write_text(f'{{"dephasing": {inside}}}' if "json" in name else f"dephasing = {inside}")
+    with pytest.raises(NoiseError, match=f"{name}' is nested too deeply"):
+        NoiseModel.from_file(tmp_path / name)
+
+
+def test_key_that_a_json_file_states_twice_is_refused(tmp_path):
+    (tmp_path / "twice.json").write_text('{"dephasing": 0.1, "dephasing": 0.2}')
+    with pytest.raises(NoiseError, match=r"twice\.json' is not valid JSON: key 'dephasing' is stated twice"):
+        NoiseModel.from_file(tmp_path / "twice.json")
+
+
+def test_names_of_files_that_no_system_has_are_refused():
+    for name in ("a\0b.toml", "x" * 5000 + ".toml"):
+        with pytest.raises(NoiseError, match="cannot read the noise file"):
+            NoiseModel.from_string(name)

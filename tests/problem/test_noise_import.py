@@ -5,10 +5,12 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from qiskit.circuit import Reset
+from qiskit import QuantumCircuit
+from qiskit.circuit import ParameterVector, Reset
 from qiskit.quantum_info import PauliList, SparsePauliOp, SuperOp
 from scipy.linalg import expm
 
+import equinoise as eq
 import equinoise.problem.noise as kinds
 from equinoise.errors import NoiseError
 from equinoise.problem.noise_import import from_aer, from_pauli_lindblad
@@ -274,6 +276,7 @@ def test_all_qubit_flips_and_overridden_errors_need_the_number_of_qubits():
         from_aer(model)
     found = from_aer(model, num_qubits=3)
     assert [t.label for t in found.pauli] == ["X0", "X2"]
+    assert "Aer: the all-qubit error of 'rz' holds on qubits 0..2 only" in found.notes
     assert [t.qubits for t in found.dephasing] == [(1,)]
 
 
@@ -283,7 +286,10 @@ def test_all_qubit_error_of_a_two_qubit_gate_needs_pairs_and_respects_local_ones
     with pytest.raises(NoiseError, match=r"all-qubit error on the two-qubit gate 'rzz'.*pairs=\[\(0, 1\)"):
         from_aer(model)
     model.add_quantum_error(aer.depolarizing_error(0.2, 2), ["rzz"], [2, 1])
-    found = from_aer(model, pairs=[(0, 1), (1, 2), (2, 3)])
+    with pytest.raises(NoiseError, match=r"on qubits \[2, 1\] and, by its all-qubit error, another on \[1, 2\]"):
+        from_aer(model, pairs=[(0, 1), (1, 2), (2, 3)])  # Aer has 0.2 on (2, 1) and 0.01 on (1, 2)
+    found = from_aer(model, pairs=[(0, 1), (2, 1), (2, 3)])
+    assert "Aer: the all-qubit error of 'rzz' holds on the pairs given only: 0-1, 2-1, 2-3" in found.notes
     assert {t.qubits: round(1 - np.exp(-t.rate), 12) for t in found.depolarizing} == {
         (0, 1): 0.01,
         (1, 2): 0.2,
@@ -302,6 +308,35 @@ def test_both_directions_of_a_gate_count_once_and_must_agree():
         from_aer(other)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_every_error_of_an_aer_model_is_in_a_slot_or_named(seed):
+    """Random models: every term is in a slot of a circuit that has all gates, and counted where a gate is missing."""
+    rng = np.random.default_rng(seed)
+    model = aer.NoiseModel()
+    errors = [*ONE_QUBIT.values()], [*TWO_QUBIT.values()]
+    for name, qubits in (("rx", [0]), ("rx", [1]), ("rzz", [0, 1])):
+        error = errors[len(qubits) - 1][rng.integers(len(errors[len(qubits) - 1]))]()
+        model.add_quantum_error(error, name, qubits)
+        alone = from_aer(aer_model(error, name, qubits))
+        found = [t for t in from_aer(model).terms if t.gate == name and t.on == tuple(qubits)]
+        assert sorted(map(str, found)) == sorted(map(str, alone.terms))  # none is lost beside the others
+    problem = eq.Problem(_one_of_each(), "Z1", noise=from_aer(model), allow_broken=True)
+    held = [term for slot in problem.slots for term in slot.terms]
+    assert len(held) == len(from_aer(model).terms)
+    missing = eq.Problem(eq.circuits.brickwork(2, depth=1), "Z1", initial="neel", noise=from_aer(model))
+    absent = sum(t.gate == "rx" for t in from_aer(model).terms)
+    assert any(f"{absent} noise terms are tied to gates that the circuit does not have" in w for w in missing.warnings)
+
+
+def _one_of_each():
+    circuit = QuantumCircuit(2)
+    angles = ParameterVector("a", 3)
+    circuit.rx(angles[0], 0)
+    circuit.rx(angles[1], 1)
+    circuit.rzz(angles[2], 0, 1)
+    return circuit
+
+
 def test_readout_errors_are_probabilities_of_one_given_zero_and_zero_given_one():
     model = aer.NoiseModel()
     model.add_readout_error([[0.97, 0.03], [0.08, 0.92]], [1])
@@ -309,6 +344,7 @@ def test_readout_errors_are_probabilities_of_one_given_zero_and_zero_given_one()
     model.add_all_qubit_readout_error([[0.9, 0.1], [0.2, 0.8]])
     with pytest.raises(NoiseError, match=r"all-qubit readout error.*num_qubits=n"):
         from_aer(model)
+    assert "Aer: the all-qubit readout error holds on qubits 0..1 only" in from_aer(model, num_qubits=2).notes
     found = dict(from_aer(model, num_qubits=2).readout_error)
     assert found == {0: (0.1, pytest.approx(0.2)), 1: (0.03, 0.08)}
 

@@ -9,6 +9,7 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ from equinoise.report.page_tables import (
     thinned,
 )
 from equinoise.report.results import EmptyStoreError, Results, read_results, results_of
-from equinoise.studies.store import Store, StoreError
+from equinoise.studies.store import STORE_SCHEMA, Store, StoreError
+from equinoise.studies.task import Task, run_task
 from report_stores import NOISES, diagnosed, small_grid, write_store
 
 pytest.importorskip("plotly", reason='pages need plotly: pip install "equinoise[studies]"')
@@ -148,7 +150,7 @@ def test_provenance_tells_versions_command_noise_and_what_was_assumed(text: str)
         "angles in radians",
         "dimensionless",
         "Failed tasks (1)",
-        "equinoise.store/1",
+        STORE_SCHEMA,
     ):
         assert part in text, part
 
@@ -209,6 +211,20 @@ def test_curve_is_the_law_and_its_bounds() -> None:
     lower, upper = diagnosis.law.bounds(scale)
     np.testing.assert_allclose(np.array(columns["lower"], dtype=float), lower)
     np.testing.assert_allclose(np.array(columns["upper"], dtype=float), upper)
+
+
+def test_noise_that_a_study_names_is_described_term_by_term_and_two_of_one_name_are_two(tmp_path: Path) -> None:
+    tables = [json.dumps({"dephasing": [{"rate": rate, "weights": {"0": 1.0, "3": -0.5}}]}) for rate in (0.02, 0.03)]
+    tiny = Task("brickwork:n=4,depth=2", "Z2", samples=2, quantities=("law",))
+    tasks = [replace(tiny, noise="lab", noise_table=table) for table in tables]
+    with Store(tmp_path / "named.duckdb").writing() as writer:
+        writer.append([run_task(one) for one in (*tasks, replace(tiny, noise="dephasing:0.5"))])
+    text = page(read_results(tmp_path / "named.duckdb"), "named", "equinoise report")
+    assert text.count("<summary>lab (1 design)</summary>") == 2
+    assert "dephasing 0.02 D[" in text
+    assert "dephasing 0.03 D[" in text
+    assert "dephasing 0.5 D[Z] on each qubit" in text
+    assert "not described" not in text
 
 
 @pytest.mark.parametrize("noise", NOISES)

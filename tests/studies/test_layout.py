@@ -12,8 +12,8 @@ from qiskit.providers.fake_provider import GenericBackendV2
 
 import equinoise as eq
 from equinoise.errors import DeviceError, NoiseError, UnsupportedError
-from equinoise.studies.embedding import extend, find_embeddings
-from equinoise.studies.layout import _Rates, best_layouts, check_order
+from equinoise.problem.site_rates import SiteRates
+from equinoise.studies.layout import best_layouts, check_order, log_scores
 from equinoise.studies.sensitivity import readout_factor, sensitivities
 from equinoise.studies.signal import Signal
 
@@ -159,9 +159,11 @@ def test_table_of_blocks_scores_a_layout_as_placing_it_does(source, backend):
     circuit = eq.load_circuit(source)
     search = best_layouts(circuit, "Z2", backend, initial="neel", count=3, spread=4, samples=2)
     calibration = eq.NoiseModel.from_backend(backend).calibration
-    rates = _Rates(eq.Problem(circuit, "Z2", initial="neel"), calibration, range(9), ARMS)
+    bare = eq.Problem(circuit, "Z2", initial="neel")
+    rates = SiteRates(circuit, bare.layers, calibration, ARMS)
     placements = (*search.best, *search.spread)
-    scores = rates.log_scores(np.array([one.layout for one in placements]), search.sensitivities, 1.0)
+    layouts = np.array([one.layout for one in placements])
+    scores = log_scores(rates, layouts, bare.readout, search.sensitivities, 1.0)
     # a block is compiled once per kind, for the first pair that comes: another pair's may differ by a native gate
     assert np.exp(scores) == pytest.approx([one.predicted for one in placements], abs=1e-3)
 
@@ -200,43 +202,3 @@ def test_noise_beside_the_calibration_is_refused(backend):
         best_layouts(eq.circuits.brickwork(3, 2), "Z1", both, samples=2)
     with pytest.raises(NoiseError, match="holds a device's calibration"):
         best_layouts(eq.circuits.brickwork(3, 2), "Z1", eq.NoiseModel(), samples=2)
-
-
-# -- embeddings ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "pairs", [[(0, 1), (1, 2)], [(0, 1), (2, 3)], [(0, 1), (0, 2), (0, 3)], [(0, 1), (1, 2), (2, 0)]]
-)
-def test_embeddings_are_those_that_trying_every_place_finds(pairs):
-    qubits = sorted({q for pair in pairs for q in pair})
-    couplers = [*ARMS, (3, 5)]  # with one triangle
-    linked = {frozenset(pair) for pair in couplers}
-    tried = {
-        place
-        for place in itertools.permutations(range(9), len(qubits))
-        if all({place[qubits.index(a)], place[qubits.index(b)]} in linked for a, b in pairs)
-    }
-    found = find_embeddings(qubits, pairs, couplers, range(9), limit=100_000, seed=0)
-    assert found.complete
-    assert len(found.places) == len(set(found.places))
-    assert set(found.places) == tried
-
-
-def test_too_many_embeddings_are_sampled_and_the_seed_repeats_them():
-    line = [(i, i + 1) for i in range(30)]
-    pairs = [(0, 1), (1, 2)]
-    first, again, other = (find_embeddings(range(3), pairs, line, range(31), 10, seed) for seed in (1, 1, 2))
-    assert not first.complete
-    assert len(first.places) == 10
-    assert first == again
-    assert first.places != other.places
-    assert all(abs(a - b) == 1 and abs(b - c) == 1 for a, b, c in first.places)
-
-
-def test_extension_keeps_what_is_placed_and_tells_when_nothing_fits():
-    line = [(0, 1), (1, 2), (2, 3)]
-    both = ((0, 1, 2), (2, 1, 0))
-    assert set(extend({1: 1}, [0, 1, 2], [(0, 1), (1, 2)], line, range(4), most=5)) == set(both)
-    assert len(extend({1: 1}, [0, 1, 2], [(0, 1), (1, 2)], line, range(4))) == 1
-    assert extend({1: 0}, [0, 1, 2], [(0, 1), (1, 2)], line, range(4)) == ()

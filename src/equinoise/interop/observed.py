@@ -302,6 +302,7 @@ def _grouped(together: Problem, quantities: Sequence[Quantity]) -> list[_Group]:
     groups: list[_Group] = []
     at = 0
     for quantity in quantities:
+        # one run has one layout, whatever is read
         problem = together.with_operator(_cover(sorted(quantity.qubits), together.num_qubits))
         groups.append(_Group(problem, (quantity,), slice(at, at + quantity.size)))
         at += quantity.size

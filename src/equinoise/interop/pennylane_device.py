@@ -317,6 +317,7 @@ def replace_readout(channels: NoiseModel, noise: NoiseModel) -> NoiseModel:
         readout_error=noise.readout_error,
         notes=noise.notes,
         name=channels.name,
+        placement=noise.placement,
     )
 
 

@@ -134,7 +134,7 @@ def times_on_device(problem: Problem, durations: Any, pulse_duration: float, pul
             f"durations is the device {calibration.name}, which states how long pulses take and how wrong they are; "
             "leave out pulse_duration and pulse_error."
         )
-    return gate_times(calibration, problem.circuit, problem.layers)
+    return gate_times(calibration, problem.circuit, problem.layers, problem.readout)
 
 
 def _slot_time(edges: tuple[float, ...], time: float) -> float:

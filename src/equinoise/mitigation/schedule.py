@@ -16,8 +16,8 @@ from qiskit.transpiler.passes import ALAPScheduleAnalysis, PadDynamicalDecouplin
 
 from equinoise.errors import CircuitError
 from equinoise.mitigation.pulse_sequences import PulseSequence
-from equinoise.problem.calibration import VIRTUAL
 from equinoise.problem.layers import end_layer
+from equinoise.problem.native import VIRTUAL
 from equinoise.problem.problem import Problem
 
 __all__ = ["Pulse", "Schedule", "Window", "layered_circuit", "neighbour_colours", "padded"]

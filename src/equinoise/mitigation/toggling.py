@@ -156,6 +156,7 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
         notes=noise.notes,
         name=f"{noise.name}, decoupled",
         phases=phases,
+        placement=noise.placement,
     )
 
 

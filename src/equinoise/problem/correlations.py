@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from reprlib import repr as shown
 from typing import Any, Final
 
 from equinoise.errors import NoiseError
@@ -35,8 +36,11 @@ def _time(value: object, expected: str) -> float:
     if isinstance(value, str) and value in ("static", "inf"):
         return math.inf
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-        raise NoiseError(f"{expected}, got {value!r}.")
-    return float(value)
+        raise NoiseError(f"{expected}, got {shown(value)}.")
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond any float
+        return math.inf
 
 
 def _one_over_f(value: Mapping[Any, Any]) -> Correlation:
@@ -49,10 +53,10 @@ def _one_over_f(value: Mapping[Any, Any]) -> Correlation:
     (times,) = value.values()
     expected = "dephasing correlation '1/f' must be [shortest, longest], finite times in slots, 0 < shortest < longest"
     if isinstance(times, str | bytes) or not isinstance(times, Sequence) or len(times) != 2:
-        raise NoiseError(f"{expected}, got {times!r}.")
-    shortest, longest = (_time(t, f"{expected}, got {list(times)!r}: each must be a number > 0") for t in times)
+        raise NoiseError(f"{expected}, got {shown(times)}.")
+    shortest, longest = (_time(t, f"{expected}, got {shown(list(times))}: each must be a number > 0") for t in times)
     if not shortest < longest < math.inf:
-        raise NoiseError(f"{expected}, got {list(times)!r}. Add a quasi-static part as a term of its own.")
+        raise NoiseError(f"{expected}, got {shown(list(times))}. Add a quasi-static part as a term of its own.")
     decades = math.log10(longest) - math.log10(shortest)
     count = min(20, max(2, 1 + math.ceil(2 * decades - 1e-9)))  # two a decade
     step = (math.log(longest) - math.log(shortest)) / (count - 1)
@@ -67,10 +71,10 @@ def _components(value: Sequence[Any]) -> Correlation:
     for i, pair in enumerate(value):
         where = f"dephasing correlation[{i}]"
         if isinstance(pair, str | bytes) or not isinstance(pair, Sequence) or len(pair) != 2:
-            raise NoiseError(f"{where} must be a pair [weight, time in slots], got {pair!r}.")
+            raise NoiseError(f"{where} must be a pair [weight, time in slots], got {shown(pair)}.")
         weight, time = pair[0], _time(pair[1], f"{where}: the time must be a number of slots > 0, 'inf' or 'static'")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1e300:
-            raise NoiseError(f"{where}: the weight must be a finite number > 0, got {weight!r}.")
+            raise NoiseError(f"{where}: the weight must be a finite number > 0, got {shown(weight)}.")
         merged[time] = merged.get(time, 0.0) + float(weight)
     largest = max(merged.values())
     total = math.fsum(w / largest for w in merged.values())

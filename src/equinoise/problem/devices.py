@@ -18,7 +18,8 @@ from qiskit.exceptions import QiskitError
 from qiskit.transpiler import Target
 
 from equinoise.errors import DeviceError
-from equinoise.problem.calibration import place, stated
+from equinoise.problem.calibration import place
+from equinoise.problem.gate_fidelity import known_number, stated
 from equinoise.problem.noise import NoiseModel
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class Calibration:
             layout: Physical qubit of each circuit qubit, or None to have one chosen for the circuit.
 
         Raises:
-            DeviceError: The backend has no target with a number of qubits, or the layout is out of range or repeats.
+            DeviceError: The backend has no target with a number of qubits, it states no noise at all, or the layout is
+                out of range or repeats.
         """
         target = getattr(backend, "target", None)
         if not isinstance(target, Target) or not target.num_qubits:
@@ -89,6 +91,12 @@ class Calibration:
         clipped = [q for q in seen if t2[q] is not None and t2[q] != times[q][1]]
         readout, symmetric = _readout_errors(backend, target)
         unread = [q for q in seen if readout[q] is None]
+        if (
+            len(missing) == len(seen)
+            and not any(sum(readout[q] or ()) for q in seen)
+            and not _gate_errors(target, seen)
+        ):
+            raise DeviceError(_no_noise(backend, name, chosen))
         notes = []
         if clipped:
             notes.append(f"{name}: T2 > 2 T1 {_where(clipped, len(seen))}: T2 clipped to 2 T1")
@@ -110,7 +118,7 @@ def from_backend(backend: BackendV2, layout: Sequence[int] | None = None) -> Noi
         layout: Physical qubit of each circuit qubit, or None to have a low-error one chosen for the circuit.
 
     Raises:
-        DeviceError: The backend has no target, or the layout is out of range or repeats a qubit.
+        DeviceError: The backend has no target or states no noise, or the layout is out of range or repeats a qubit.
 
     Example:
         >>> from qiskit.providers.fake_provider import GenericBackendV2
@@ -119,6 +127,36 @@ def from_backend(backend: BackendV2, layout: Sequence[int] | None = None) -> Noi
     """
     calibration = Calibration.from_backend(backend, layout)
     return NoiseModel(calibration=calibration, notes=calibration.notes, name=calibration.name)
+
+
+def _gate_errors(target: Target, qubits: Sequence[int]) -> bool:
+    """Whether an error above 0 is stated of any gate on these physical qubits."""
+    inside = set(qubits)
+    for name in target.operation_names:
+        if isinstance(target.operation_from_name(name), Gate):
+            for place, known in (target[name] or {}).items():
+                if (place is None or set(place) <= inside) and (known_number(known, "error") or 0.0) > 0:
+                    return True
+    return False
+
+
+def _no_noise(backend: BackendV2, name: str, layout: Sequence[int] | None) -> str:
+    """Where a calibration was looked for in vain, and how to give noise."""
+    where = "" if layout is None else f" on physical qubits {', '.join(map(str, layout))}"
+    profile = getattr(backend, "error_profile", None)
+    aer = getattr(getattr(backend, "options", None), "noise_model", None)
+    if profile is not None:
+        other = "Its error_profile (as IQM's fake backends have) is not read yet. "
+    elif type(aer).__module__.startswith("qiskit_aer."):  # IonQ's option of this name is a text
+        other = "Its Aer noise model is read by NoiseModel.from_aer(backend.options.noise_model). "
+    else:
+        other = ""
+    return (
+        f"{name} states no noise{where}: looked for gate and measurement errors in the target's instruction "
+        "properties, T1 and T2 in its qubit properties, and readout errors in backend.properties(), and found none "
+        f'above 0. {other}Give the noise itself, e.g. noise="depolarizing:0.003", a noise file or '
+        'NoiseModel.from_aer(...), or take a device with a calibration such as "ibm:torino".'
+    )
 
 
 def _where(qubits: Sequence[int], total: int) -> str:

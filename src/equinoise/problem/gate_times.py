@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import InstructionDurations
 
 from equinoise.errors import DeviceError
-from equinoise.problem.calibration import (
-    VIRTUAL,
-    _advance,
-    _Block,
-    _Compiler,
-    _layout_for,
-    _Tally,
-    _Timed,
-    stated,
-)
-from equinoise.problem.layout_choice import known_number
+from equinoise.problem.calibration import Tally, TimedGate, advance, layout_for
+from equinoise.problem.gate_fidelity import known_number, stated
+from equinoise.problem.native import VIRTUAL, Block, Compiler
 
 if TYPE_CHECKING:
     from equinoise.problem.devices import Calibration
@@ -52,7 +45,9 @@ class GateTimes:
     notes: tuple[str, ...]
 
 
-def gate_times(calibration: Calibration, circuit: QuantumCircuit, layers: Sequence[Layer]) -> GateTimes:
+def gate_times(
+    calibration: Calibration, circuit: QuantumCircuit, layers: Sequence[Layer], readout: SparsePauliOp | None = None
+) -> GateTimes:
     """Durations of a circuit's gates, each compiled by itself, and of X, Y and Z pulses on its qubits.
 
     X is the device's x, or two sx; Y is its y, or X after RZ(pi), which takes no time; Z is a frame change. Of gates of
@@ -62,6 +57,7 @@ def gate_times(calibration: Calibration, circuit: QuantumCircuit, layers: Sequen
         calibration: The device.
         circuit: The circuit.
         layers: Its layers.
+        readout: What is read, for the choice of a layout; the same as where the noise was placed.
 
     Raises:
         DeviceError: No layout, a gate that cannot be compiled, or a qubit with neither x nor sx.
@@ -71,12 +67,12 @@ def gate_times(calibration: Calibration, circuit: QuantumCircuit, layers: Sequen
         >>> from qiskit.providers.fake_provider import GenericBackendV2
         >>> noise = eq.NoiseModel.from_backend(GenericBackendV2(4, seed=1), layout=[0, 1, 2, 3])
         >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), readout="Z1", noise=noise)
-        >>> times = gate_times(noise.calibration, problem.circuit, problem.layers)
+        >>> times = gate_times(noise.calibration, problem.circuit, problem.layers, problem.readout)
         >>> times.durations.get("x", [2]) == times.durations.get("y", [2]) > times.durations.get("z", [2]) == 0
         True
     """
-    layout = _layout_for(calibration, circuit, layers)
-    compiler, tally = _Compiler(circuit, calibration), _Tally(calibration)
+    compiler, tally = Compiler(circuit, calibration), Tally(calibration)
+    layout = layout_for(calibration, circuit, layers, readout, compiler).layout
     step = calibration.target.dt or _PICOSECOND
     longest: dict[tuple[str, tuple[int, ...]], float] = {}
     for position, item in enumerate(circuit.data):
@@ -90,17 +86,17 @@ def gate_times(calibration: Calibration, circuit: QuantumCircuit, layers: Sequen
             )
         physical = tuple(layout[q] for q in qubits)
         clock: dict[int, float] = {}
-        for name, local, length in compiler.native(_Block(qubits, [position]), physical):
+        for name, local, length in compiler.native(Block(qubits, [position]), physical):
             sites = tuple(physical[q] for q in local)
-            _advance(clock, [(sites, *tally.look_up(name, local, physical, length))])
+            advance(clock, [(sites, *tally.look_up(name, local, physical, length))])
         key = (item.operation.name, qubits)
         longest[key] = max(longest.get(key, 0.0), *clock.values(), 0.0)
     rates: dict[tuple[str, int], float] = {}
     for qubit, site in enumerate(layout):
         for letter in "XYZ":
             native = _pulse(calibration, letter, site)
-            gates: list[_Timed] = [((site,), *tally.look_up(name, (0,), (site,), 0.0)) for name in native]
-            rates[letter, qubit] = tally.excess(_Block((qubit,), []), (site,), gates) if gates else 0.0
+            gates: list[TimedGate] = [((site,), *tally.look_up(name, (0,), (site,), 0.0)) for name in native]
+            rates[letter, qubit] = tally.excess(Block((qubit,), []), (site,), gates) if gates else 0.0
             name = letter.lower()
             longest.setdefault((name, (qubit,)), sum(duration for _, duration, _ in gates))
     unit = max(1, int(calibration.target.pulse_alignment or 1))

@@ -14,19 +14,18 @@ and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With 
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
 from equinoise.problem import noise_table
-from equinoise.problem.noise_entries import KINDS, entries
+from equinoise.problem.noise_entries import KINDS, entries, parsed
 from equinoise.problem.noise_terms import (
     ALL,
     EACH,
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
 
     from equinoise.problem.devices import Calibration
     from equinoise.problem.layers import Layer
+    from equinoise.problem.layout_choice import LayoutChoice
 
 __all__ = ["NoiseModel"]
 
@@ -69,6 +69,7 @@ class NoiseModel:
     Dephasing is white (independent in each slot) unless its ``correlation`` says otherwise: then its random phases
     exp(-i sqrt(s rate) xi_l K) in the slots l are one Gaussian sequence, E xi_l xi_m = c(|l - m|), c(0) = 1. The rate
     is that of one slot alone in both cases. Weights across qubits correlate it in space (crosstalk).
+    Rates are 0 or lie between 1e-100 and 1000.
 
     Args:
         dephasing: A rate (independent jump on each qubit), or :class:`Dephasing` terms or tables like
@@ -87,9 +88,10 @@ class NoiseModel:
         calibration: A device whose idling and gate errors become terms when a circuit's layers are known.
         notes: What was clipped, approximated or left out when the model was made.
         name: What to call it on screen.
+        placement: Where a device's noise was placed; None where it was not, or is no device's.
 
     Raises:
-        NoiseError: A rate is negative or not finite, a key unknown, a qubit malformed.
+        NoiseError: A rate is negative, not finite or out of range, a key unknown, a qubit malformed.
 
     Example:
         >>> import equinoise as eq
@@ -110,6 +112,7 @@ class NoiseModel:
     calibration: Calibration | None = None
     notes: tuple[str, ...] = ()
     name: str = "noise"
+    placement: LayoutChoice | None = None
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class NoiseModel:
         notes: Sequence[str] = (),
         name: str = "noise",
         phases: Any = (),
+        placement: LayoutChoice | None = None,
     ) -> None:
         given = {"dephasing": dephasing, "relaxation": relaxation, "depolarizing": depolarizing, "pauli": pauli}
         for kind, value in given.items():
@@ -131,6 +135,7 @@ class NoiseModel:
         object.__setattr__(self, "calibration", calibration)
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "name", name)
+        object.__setattr__(self, "placement", placement)
 
     # -- constructors --------------------------------------------------------------------------------------------
 
@@ -154,12 +159,14 @@ class NoiseModel:
         if not isinstance(data, Mapping):
             raise NoiseError(f"noise data must be a table, got {type(data).__name__}.")
         known = [*KINDS, "phases", "readout_error", "name"]
-        unknown = sorted(set(data) - set(known))
+        unknown = sorted(set(data) - set(known), key=str)
         if unknown:
-            raise NoiseError(f"noise data has unknown key {unknown[0]!r}; known keys: {', '.join(known)}.")
+            raise NoiseError(f"noise data has unknown key {shown(unknown[0])}; known keys: {', '.join(known)}.")
         entries = dict(data)
         label = entries.pop("name", name)
-        return cls(**entries, name=str(label))
+        if not isinstance(label, str):
+            raise NoiseError(f"noise data: 'name' must be a text, got {shown(label)}.")
+        return cls(**entries, name=label)
 
     @classmethod
     def from_file(cls, path: str | Path) -> NoiseModel:
@@ -171,13 +178,9 @@ class NoiseModel:
         file = Path(path)
         try:
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise NoiseError(f"cannot read the noise file {str(file)!r} ({error}). Check the path.") from None
-        try:
-            data = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
-            kind = "JSON" if file.suffix.lower() == ".json" else "TOML"
-            raise NoiseError(f"the noise file {str(file)!r} is not valid {kind}: {error}.") from None
+        except (OSError, ValueError) as error:
+            raise NoiseError(f"cannot read the noise file {shown(str(file))} ({error}). Check the path.") from None
+        data = parsed(text, file)
         try:
             return cls.from_dict(data, name=file.stem)
         except NoiseError as error:
@@ -236,7 +239,7 @@ class NoiseModel:
         except ValueError:
             pass
         raise NoiseError(
-            f"cannot read the noise specification {part!r}. Expected dephasing:RATE, static:RATE, "
+            f"cannot read the noise specification {shown(part)}. Expected dephasing:RATE, static:RATE, "
             "collective:RATE, relaxation:down=RATE[,up=RATE], depolarizing:RATE, ibm:DEVICE, none, or the path of a "
             ".toml or .json file."
         )
@@ -278,6 +281,7 @@ class NoiseModel:
             phases=self.phases + other.phases,
             notes=self.notes + other.notes,
             name=f"{self.name}+{other.name}",
+            placement=self.placement or other.placement,
         )
 
     @property
@@ -411,8 +415,9 @@ class NoiseModel:
         if circuit is None:
             lines += [describe_term(term) for term in self.terms]
             lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in self.phases]
-            lines = lines or ["no noise"]
-            if self.calibration is not None:
+            if self.calibration is None:
+                lines = lines or ["no noise"]
+            else:
                 lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
         else:
             slots, processes = placed_noise(self, circuit)
@@ -462,15 +467,15 @@ def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:
     elif isinstance(value, Sequence) and all(isinstance(p, Sequence) and len(p) == 2 for p in value):
         pairs = [(p[0], p[1]) for p in value]
     else:
-        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {value!r}.")
+        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {shown(value)}.")
     out: dict[int, tuple[float, float]] = {}
     for qubit, errors in pairs:
         index = checked_qubit(qubit, "readout_error qubit")
         what = f"readout error of qubit {index}"
         if isinstance(errors, str) or not isinstance(errors, Sequence) or len(errors) != 2:
-            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {errors!r}.")
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
         first, second = (checked_rate(p, what) for p in errors)
         if max(first, second) > 1:
-            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {errors!r}.")
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
         out[index] = (first, second)
     return tuple(sorted(out.items()))

@@ -186,7 +186,8 @@ def from_aer(
 
     Raises:
         NoiseError: An error is not representable (coherent, singular, on more than two qubits, on a measurement or
-            reset), depends on the order of a gate's qubits, or needs ``pairs`` or ``num_qubits``. Nothing is dropped.
+            reset), depends on the order of a gate's qubits, or needs ``pairs`` or ``num_qubits``. Nothing is dropped:
+            to what an all-qubit error is restricted is in the notes.
 
     Example:
         >>> from qiskit_aer.noise import NoiseModel, depolarizing_error
@@ -212,6 +213,7 @@ def from_aer(
     default: dict[str, Any] = noise_model._default_quantum_errors
     fits = ChannelFits(tolerance)
     terms: list[NoiseTerm] = []
+    held: list[str] = []
     for name in sorted(set(local) | set(default)):
         if name in ("measure", "reset", "initialize", "delay"):
             raise NoiseError(
@@ -221,8 +223,11 @@ def from_aer(
         own = local.get(name, {})
         terms += _local_terms(name, own, fits)
         if name in default:
-            terms += _default_terms(name, default[name], {frozenset(qubits) for qubits in own}, pairs, num_qubits, fits)
-    notes = fits.notes()
+            terms += _default_terms(name, default[name], own, pairs, num_qubits, fits)
+            held += _held(name, default[name].num_qubits, pairs, num_qubits)
+    if noise_model._default_readout_error is not None:
+        held.append(f"Aer: the all-qubit readout error holds on qubits 0..{int(num_qubits or 0) - 1} only")
+    notes = [*fits.notes(), *held]
     if terms:
         notes.append(
             "Aer: noise tied to a gate acts in the slot after that gate's layer, for either order of its qubits"
@@ -254,14 +259,24 @@ def _local_terms(name: str, errors: Mapping[tuple[int, ...], Any], fits: Channel
     return out
 
 
+def _held(name: str, width: int, pairs: Sequence[tuple[int, int]] | None, num_qubits: int | None) -> list[str]:
+    """Where an all-qubit error is put, if not everywhere."""
+    if width == 2:
+        listed = ", ".join(f"{a}-{b}" for a, b in pairs or ())
+        return [f"Aer: the all-qubit error of {name!r} holds on the pairs given only: {listed}"]
+    where = f"qubits 0..{int(num_qubits or 0) - 1} only"
+    return [] if num_qubits is None else [f"Aer: the all-qubit error of {name!r} holds on {where}"]
+
+
 def _default_terms(
     name: str,
     error: Any,
-    own: set[frozenset[int]],
+    local: Mapping[tuple[int, ...], Any],
     pairs: Sequence[tuple[int, int]] | None,
     num_qubits: int | None,
     fits: ChannelFits,
 ) -> list[NoiseTerm]:
+    own = {frozenset(qubits) for qubits in local}
     if error.num_qubits == 2:
         if pairs is None:
             raise NoiseError(
@@ -276,6 +291,14 @@ def _default_terms(
                 f"the Aer error of gate {name!r} depends on the order of its qubits, and 'pairs' lists both orders of "
                 "a pair. List each pair once, in the order that the circuit uses."
             )
+        for pair in map(tuple, pairs):
+            other = local.get(pair[::-1]) if pair not in local else None  # Aer looks a gate up by its ordered qubits
+            if other is not None and np.linalg.norm(transfer_matrix(other) - transfer) > fits.tolerance:
+                raise NoiseError(
+                    f"the Aer model has an error of gate {name!r} on qubits {list(pair[::-1])} and, by its all-qubit "
+                    f"error, another on {list(pair)}; a noise term does not know the direction of a gate. Give both "
+                    "directions the same error, or list the pair in the order of its own error."
+                )
         return [t for key, pair in chosen.items() if key not in own for t in fits.terms(name, pair, error)]
     if num_qubits is not None:
         sites = [q for q in range(num_qubits) if frozenset((q,)) not in own]

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from reprlib import repr as shown
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from equinoise.errors import NoiseError
@@ -35,24 +36,49 @@ __all__ = [
 
 EACH: Final = "each"
 ALL: Final = "all"
+_MOST_DIGITS = 19
+_GREATEST_WEIGHT: Final = 1e3
+
+
+GREATEST_RATE: Final = 1e3
+LEAST_RATE: Final = 1e-100
+"""Rates above are gone to double precision (exp(-745) is 0), squares of rates below are."""
+
+
+def checked_number(value: object, what: str, remedy: str = "Give a number.") -> float:
+    """A finite number as a float; integers of any length are refused by name and not by an overflow."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NoiseError(f"{what} must be a number, got {shown(value)}. {remedy}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise NoiseError(f"{what} must be finite, got {shown(value)}. Remove the entry, or: {remedy}")
+    return number + 0.0
 
 
 def checked_rate(value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise NoiseError(f"{what} must be a number, got {value!r}. Give a dimensionless rate per slot, e.g. 0.01.")
-    rate = float(value)
-    if not math.isfinite(rate):
-        raise NoiseError(f"{what} must be finite, got {rate}. Remove the entry or give a dimensionless rate per slot.")
+    rate = checked_number(value, what, "Give a dimensionless rate per slot, e.g. 0.01.")
     if rate < 0:
         raise NoiseError(f"{what} must not be negative, got {rate}. A Lindblad generator needs rates >= 0.")
+    if rate > GREATEST_RATE:
+        raise NoiseError(
+            f"{what} must be at most {GREATEST_RATE:g}, got {rate:g}: what such noise acts on is 0 to double precision "
+            "long before. For noise that has run to its end use a moderate rate and the noise scale inf."
+        )
+    if 0 < rate < LEAST_RATE:
+        raise NoiseError(
+            f"{what} must be 0 or at least {LEAST_RATE:g}, got {rate:g}: its square is 0 to double precision. Give 0."
+        )
     return rate
 
 
 def checked_qubit(value: object, what: str) -> int:
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) < _MOST_DIGITS:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise NoiseError(f"{what} must be a qubit index 0, 1, 2, ..., got {value!r}.")
+        raise NoiseError(f"{what} must be a qubit index 0, 1, 2, ..., got {shown(value)}.")
     return value
 
 
@@ -60,10 +86,10 @@ def _layers(value: object) -> tuple[int, ...] | None:
     if value is None:
         return None
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
-        raise NoiseError(f"'layers' must be a list of layer indices counted from 0, got {value!r}.")
+        raise NoiseError(f"'layers' must be a list of layer indices counted from 0, got {shown(value)}.")
     out = tuple(value)
     if any(isinstance(v, bool) or not isinstance(v, int) or v < 0 for v in out):
-        raise NoiseError(f"'layers' must be a list of layer indices counted from 0, got {list(out)!r}.")
+        raise NoiseError(f"'layers' must be a list of layer indices counted from 0, got {shown(list(out))}.")
     return tuple(sorted(set(out)))
 
 
@@ -85,7 +111,7 @@ class _Placement:
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", _layers(self.layers))
         if self.gate is not None and (not isinstance(self.gate, str) or not self.gate):
-            raise NoiseError(f"'gate' must be the name of a gate such as 'rzz', got {self.gate!r}.")
+            raise NoiseError(f"'gate' must be the name of a gate such as 'rzz', got {shown(self.gate)}.")
         if self.on is not None:
             if self.gate is None:
                 raise NoiseError("'on' says which gate's qubits are meant; give 'gate' with it.")
@@ -140,15 +166,17 @@ class Dephasing(_Placement):
         if isinstance(self.weights, str):
             if self.weights not in (EACH, ALL):
                 raise NoiseError(
-                    f"dephasing weights must map qubits to numbers, or be 'each' or 'all', got {self.weights!r}."
+                    f"dephasing weights must map qubits to numbers, or be 'each' or 'all', got {shown(self.weights)}."
                 )
             return
         pairs = self.weights.items() if isinstance(self.weights, Mapping) else self.weights
         clean: dict[int, float] = {}
         for qubit, weight in pairs:
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
-                raise NoiseError(f"dephasing weight of qubit {qubit} must be a finite number, got {weight!r}.")
-            clean[checked_qubit(qubit, "dephasing qubit")] = float(weight)
+            what = f"dephasing weight of qubit {shown(qubit)}"
+            number = checked_number(weight, what, "a finite number")
+            if abs(number) > _GREATEST_WEIGHT:
+                raise NoiseError(f"{what} must be at most {_GREATEST_WEIGHT:g}, got {number:g}. Give a greater rate.")
+            clean[checked_qubit(qubit, "dephasing qubit")] = number
         if not clean:
             raise NoiseError("a dephasing term needs at least one weight, e.g. weights = {0 = 1.0}.")
         object.__setattr__(self, "weights", tuple(sorted(clean.items())))
@@ -207,7 +235,7 @@ class Depolarizing(_Placement):
         super().__post_init__()
         if self.qubits != EACH:
             if isinstance(self.qubits, str) or not isinstance(self.qubits, Iterable):
-                raise NoiseError(f"depolarizing 'qubits' must list one or two qubits, got {self.qubits!r}.")
+                raise NoiseError(f"depolarizing 'qubits' must list one or two qubits, got {shown(self.qubits)}.")
             qubits = tuple(checked_qubit(q, "depolarizing qubit") for q in self.qubits)
             if len(qubits) not in (1, 2) or len(set(qubits)) != len(qubits):
                 raise NoiseError(f"depolarizing acts on one or two different qubits, got {list(qubits)}.")
@@ -233,14 +261,14 @@ class PauliJump(_Placement):
         super().__post_init__()
         pairs: Iterable[tuple[int, str]]
         if isinstance(self.pauli, str):
-            if not re.fullmatch(r"([XYZ]\d+)+", self.pauli):
-                raise NoiseError(f"pauli must look like 'X0' or 'Z0Z1', got {self.pauli!r}.")
+            if not re.fullmatch(r"([XYZ]\d{1,18})+", self.pauli):
+                raise NoiseError(f"pauli must look like 'X0' or 'Z0Z1', got {shown(self.pauli)}.")
             pairs = [(int(q), p) for p, q in re.findall(r"([XYZ])(\d+)", self.pauli)]
         else:
             pairs = [(checked_qubit(q, "pauli qubit"), p) for q, p in self.pauli]
         qubits = [q for q, _ in pairs]
         if not qubits or len(set(qubits)) != len(qubits) or any(p not in ("X", "Y", "Z") for _, p in pairs):
-            raise NoiseError(f"pauli needs letters X, Y, Z on different qubits, got {self.pauli!r}.")
+            raise NoiseError(f"pauli needs letters X, Y, Z on different qubits, got {shown(self.pauli)}.")
         object.__setattr__(self, "pauli", tuple(sorted(pairs)))
         object.__setattr__(self, "rate", checked_rate(self.rate, "pauli rate"))
 
@@ -324,9 +352,9 @@ class PhaseProcess:
             raise NoiseError("a phase process needs a correlation; white noise is a Dephasing term of its slots.")
         object.__setattr__(self, "correlation", correlation)
         if not self.pairs or any(w == 0 for _, w in self.pairs):
-            raise NoiseError(f"a phase process needs weights that are not 0, got {self.pairs!r}.")
+            raise NoiseError(f"a phase process needs weights that are not 0, got {shown(self.pairs)}.")
         if not all(0 <= a < math.inf for a in self.amplitudes):
-            raise NoiseError(f"amplitudes of a phase process must be finite and >= 0, got {self.amplitudes!r}.")
+            raise NoiseError(f"amplitudes of a phase process must be finite and >= 0, got {shown(self.amplitudes)}.")
 
     @property
     def qubits(self) -> tuple[int, ...]:

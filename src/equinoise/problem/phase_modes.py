@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from reprlib import repr as shown
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from equinoise.problem.noise_terms import checked_qubit
 __all__ = ["PhaseModes", "checked_modes"]
 
 Real = npt.NDArray[np.float64]
+
+# a variance of 1e3, the greatest rate, is far beyond what leaves any coherence
+_GREATEST_PHASE = 1e3
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,16 @@ class PhaseModes:
             raise NoiseError(f"Gaussian phases need different qubits in ascending order, got {list(self.qubits)}.")
         try:
             modes = np.array(self.modes, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RecursionError):
             raise NoiseError("modes of Gaussian phases must be numbers of shape (modes, slots, qubits).") from None
         if modes.ndim != 3 or 0 in modes.shape or modes.shape[2] != len(qubits) or not np.all(np.isfinite(modes)):
             raise NoiseError(
                 "modes of Gaussian phases must be finite numbers of shape (modes, slots, qubits) with "
                 f"{len(qubits)} qubits, got shape {modes.shape}."
+            )
+        if np.abs(modes).max() > _GREATEST_PHASE:
+            raise NoiseError(
+                f"modes of Gaussian phases must be at most {_GREATEST_PHASE:g}, got {np.abs(modes).max():g}."
             )
         object.__setattr__(self, "qubits", qubits)
         object.__setattr__(self, "modes", tuple(tuple(map(tuple, mode)) for mode in modes.tolist()))
@@ -105,7 +113,7 @@ def checked_modes(value: object) -> tuple[PhaseModes, ...]:
     if isinstance(value, PhaseModes | Mapping):
         value = [value]
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise NoiseError(f"phases must be a list of tables {{qubits = [...], modes = [...]}}, got {value!r}.")
+        raise NoiseError(f"phases must be a list of tables {{qubits = [...], modes = [...]}}, got {shown(value)}.")
     out = []
     for i, entry in enumerate(value):
         if isinstance(entry, PhaseModes):

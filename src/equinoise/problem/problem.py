@@ -15,7 +15,7 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
-from equinoise.problem.blocks import breaking_gates, conserves_charge
+from equinoise.problem.blocks import Block, breaking_gates, conserves_charge
 from equinoise.problem.equivariance import breaking_gates_of, ends_obstacle
 from equinoise.problem.gates import Gate, Rotation
 from equinoise.problem.generators import Charge
@@ -159,7 +159,7 @@ class Problem:
 
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
-        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers)
+        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers, self.readout)
         outside = [q for q, _ in self.noise.readout_error if q >= self.num_qubits]
         if outside:
             raise NoiseError(
@@ -277,18 +277,26 @@ class Problem:
         return charge
 
     def with_readout(self, readout: str | SparsePauliOp) -> Problem:
-        """The same problem with another readout (same layers, state and placed noise, slots and processes).
+        """The same problem with another readout (same layers, state and noise).
+
+        A device's noise is placed again where its layout is chosen for the readout.
 
         Args:
             readout: As it is stated for the problem: of a transpiled circuit's qubits before that.
 
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
+            DeviceError: The circuit does not fit on the noise's device.
         """
-        return self._with(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        other = self._with(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        device = self.stated_noise.calibration
+        placed_for_readout = device is not None and device.layout is None
+        if placed_for_readout and support(other.readout) != support(self.readout):
+            return other.with_noise(self.stated_noise)
+        return other
 
     def with_operator(self, operator: SparsePauliOp) -> Problem:
-        """The same problem with another readout on the circuit's own qubits, as :attr:`readout` is.
+        """The same problem with another readout on the circuit's own qubits, as :attr:`readout` is; noise stays placed.
 
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
@@ -387,15 +395,15 @@ class Problem:
             angle = replace(rotation.angle, coefficients=(*rotation.angle.coefficients, (number, 1.0)))
             return replace(rotation, angle=angle)
 
+        def opened_block(block: Block) -> Block:
+            return replace(block, rotations=tuple(map(opened, block.rotations)))
+
         with self._changed() as other:
             if not self.by_charge:
                 other.symmetry, other.breaking = _symmetry("charge", self.num_qubits), self._breaking()
                 other.allow_broken = True
                 other.charge = other._charge(None)
-            other.layers = tuple(
-                replace(layer, blocks=tuple(replace(b, rotations=tuple(map(opened, b.rotations))) for b in layer.blocks))
-                for layer in self.layers
-            )
+            other.layers = tuple(replace(layer, blocks=tuple(map(opened_block, layer.blocks))) for layer in self.layers)
             other.parameters = (*self.parameters, *shifts)
         return other
 
@@ -498,13 +506,15 @@ def _noise_model(noise: Any) -> NoiseModel:
     raise NoiseError(f"noise must be a NoiseModel, a specification string or a mapping, got {type(noise).__name__}.")
 
 
-def place_noise(model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer]) -> NoiseModel:
+def place_noise(
+    model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer], readout: SparsePauliOp | None = None
+) -> NoiseModel:
     """The model with a device's calibration turned into terms for these layers (unchanged without a calibration)."""
     if model.calibration is None:
         return model
     from equinoise.problem.devices import place
 
-    return place(model, circuit, layers)
+    return place(model, circuit, layers, readout)
 
 
 _CONSERVING = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,6 @@ _LONGEST_LINE = 12
 _AROUND = 2
 _WHOLE = 24
 _STEPS = 400
-_LAYOUT_NOTE = re.compile(r"^(.+?): layout .*physical qubits ([\d, ]+) for circuit qubits")
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def device_graph(
 
 
 def graph_of(results: Results, row: Mapping[str, Any]) -> DeviceGraph:
-    """The picture for one row: the layout as its notes state it, else the bonds of its circuit as far as known.
+    """The picture for one row: its device and layout, else the bonds of its circuit as far as known.
 
     Of circuits on more than 24 qubits only the light cone is drawn.
     """
@@ -206,11 +204,8 @@ def _cached_graph(
 
 
 def _placement(row: Mapping[str, Any]) -> tuple[str | None, tuple[int, ...]]:
-    for note in row.get("warnings") or ():
-        match = _LAYOUT_NOTE.match(str(note))
-        if match:
-            return match[1], tuple(int(q) for q in match[2].split(","))
-    return None, ()
+    layout = tuple(int(q) for q in str(row.get("layout") or "").split(",") if q)
+    return (str(row["device"]), layout) if row.get("device") and layout else (None, ())
 
 
 def _bonds(results: Results, row: Mapping[str, Any]) -> tuple[Pair, ...]:

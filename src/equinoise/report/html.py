@@ -286,30 +286,19 @@ def _counted(rows: Sequence[Mapping[str, Any]], name: str, nothing: str, leave_o
 
 
 def _noise(results: Results) -> str:
-    """What is applied, term by term, of each noise."""
-    names = Counter(str(row["noise"]) for row in results.rows)
+    """What is applied, term by term, of each noise: two noises of one name are two."""
+    told = Counter((str(row["noise"]), str(row.get("noise_terms") or "not recorded")) for row in results.rows)
     out = []
-    for name, count in names.most_common(_MOST_NOISE):
-        lines = (results.noise.get(name) or _described(name)).splitlines()
+    for (name, terms), count in told.most_common(_MOST_NOISE):
+        lines = terms.splitlines()
         if len(lines) > _MOST_LINES:
             lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} more lines; --json holds every term"]
         used = "" if len(results.rows) == 1 else f" ({plural(count, 'design')})"
-        opened = " open" if len(names) <= 2 and len(lines) <= 30 else ""
+        opened = " open" if len(told) <= 2 and len(lines) <= 30 else ""
         out.append(
             f"<details{opened}><summary>{html.escape(name)}{used}</summary><pre>{html.escape(chr(10).join(lines))}</pre>"
             "</details>"
         )
-    if len(names) > _MOST_NOISE:
-        out.append(f"<p>and {len(names) - _MOST_NOISE} other noises.</p>")
+    if len(told) > _MOST_NOISE:
+        out.append(f"<p>and {len(told) - _MOST_NOISE} other noises.</p>")
     return "".join(out)
-
-
-def _described(name: str) -> str:
-    from equinoise.problem.noise import NoiseModel
-
-    if Path(name).suffix.lower() in (".toml", ".json"):
-        return f"read from the file {name}; its terms are in the store's column task"
-    try:
-        return NoiseModel.from_string(name).describe()
-    except EquinoiseError as error:
-        return f"not described here: {error}"

@@ -60,7 +60,6 @@ class Results:
         bonds: Key to pairs of circuit qubits coupled by a gate, where they are known from the circuit itself.
         meta: Name to value, of the store.
         origin: Where the rows come from, in words.
-        noise: Name of a noise to what it applies, term by term, where it is known.
     """
 
     rows: tuple[Row, ...]
@@ -70,7 +69,6 @@ class Results:
     bonds: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict, repr=False)
     meta: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
-    noise: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_results(path: str | Path, study: str | None = None) -> Results:
@@ -142,7 +140,7 @@ def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
     kappa_low, kappa_high = law["kappa_interval"]
     noiseless_low, noiseless_high = whole["noiseless"]["interval"]
     rms_low, rms_high = found["rms_interval"]
-    key = "diagnosis"
+    key, placement = "diagnosis", problem.noise.placement
     row: dict[str, Any] = {
         "key": key,
         "status": "done",
@@ -152,7 +150,9 @@ def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
         "readout": problem.readout_label + (" projected" if problem.projected else ""),
         "initial": problem.initial.name,
         "noise": problem.noise.name,
-        "layout": None,
+        "noise_terms": problem.noise.describe(problem),
+        "device": None if placement is None else placement.device,
+        "layout": None if placement is None else ",".join(map(str, placement.layout)),
         "scale": whole["scale"],
         "samples": whole["samples"],
         "seed": whole["seed"],
@@ -201,7 +201,6 @@ def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
         curves={key: tuple((p.scale, p.survival) for p in diagnosis.curve)},
         bonds={key: tuple(sorted({pair for layer in problem.layers for pair in _pairs(layer)}))},
         origin="one diagnosis",
-        noise={problem.noise.name: problem.noise.describe(problem)},
     )
 
 

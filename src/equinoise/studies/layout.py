@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,19 +21,13 @@ from scipy.stats import spearmanr
 
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.errors import DeviceError, NoiseError
-from equinoise.problem.calibration import (
-    _advance,
-    _blocks,
-    _Compiler,
-    _layout_for,
-    _Tally,
-    stated,
-)
-from equinoise.problem.layout_choice import couplers_of, known_number, process_fidelity
+from equinoise.problem.embedding import extend, find_embeddings
+from equinoise.problem.gate_fidelity import process_fidelity
+from equinoise.problem.layout_choice import completed, couplers_of, vf2_layout
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
+from equinoise.problem.site_rates import SiteRates
 from equinoise.reduction.light_cone import light_cone
-from equinoise.studies.embedding import extend, find_embeddings
 from equinoise.studies.sensitivity import Sensitivities, readout_factor, sensitivities
 
 if TYPE_CHECKING:
@@ -46,10 +41,6 @@ Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 _MOST_CANDIDATES = 20_000
-# placements completed at most, among those whose cone fits
-_MOST_EXTENSIONS = 400
-# ways tried to place the qubits outside the cone, which count by how long they make a layer
-_COMPLETIONS = 8
 # placements beyond those asked for whose noise is placed too: the table's compiled blocks can differ from theirs by a
 # native gate or two
 _SPARE = 6
@@ -165,8 +156,8 @@ def best_layouts(
     bare = Problem(circuit, readout, initial=initial)
     notes: list[str] = []
     sites, couplers = _usable(calibration, notes)
-    rates = _Rates(bare, calibration, sites, couplers)
-    pairs = {(min(g.qubits), max(g.qubits)) for layer in bare.layers for g in layer.gates if len(g.qubits) == 2}
+    rates = SiteRates(circuit, bare.layers, calibration, couplers)
+    pairs = _pairs(bare)
     cone = light_cone(bare).qubits
     everything = range(circuit.num_qubits)
     whole = find_embeddings(everything, pairs, couplers, sites, 1, seed)
@@ -187,26 +178,13 @@ def best_layouts(
             workers=workers,
             progress=progress,
         )
-    places = np.full((len(found.places), circuit.num_qubits), -1, dtype=np.int64)
-    places[:, list(cone)] = np.array(found.places)
-    scores = rates.log_scores(places, known, scale)
-    order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
-    # without the layers' other blocks a score is an upper bound, so that the first that cannot rise ends the search
+    score = partial(log_scores, rates, readout=bare.readout, known=known, scale=scale)
     wanted = count + _SPARE
-    done: list[tuple[float, tuple[int, ...]]] = []
-    for i in order[:_MOST_EXTENSIONS]:
-        if len(done) >= wanted and scores[i] <= sorted((s for s, _ in done), reverse=True)[wanted - 1]:
-            break
-        layouts = extend(
-            dict(zip(cone, found.places[i], strict=True)), everything, pairs, couplers, sites, _COMPLETIONS
-        )
-        for layout in layouts:
-            full = float(rates.log_scores(np.array([layout]), known, scale)[0])
-            if math.isfinite(full):
-                done.append((full, layout))
+    done = completed(found.places, cone, circuit.num_qubits, score, sorted(pairs), couplers, sites, wanted)
     if not done:
         raise _no_place(bare, calibration, len(pairs), False)
-    done.sort(key=lambda item: -item[0])
+    scores = score(_whole(found.places, cone, circuit.num_qubits))
+    order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
     several: list[tuple[int, ...]] = []
     for i in np.unique(np.linspace(0, len(order) - 1, spread).round().astype(int)) if spread else ():
         several += extend(dict(zip(cone, found.places[order[i]], strict=True)), everything, pairs, couplers, sites)
@@ -314,7 +292,7 @@ def check_order(
 
 
 def qiskit_layout(problem: Problem, calibration: Calibration) -> tuple[int, ...]:
-    """The layout that Qiskit's VF2Layout chooses for a circuit, as placing noise does by itself.
+    """The layout that Qiskit's VF2Layout chooses for a circuit by coupler errors, T1 and T2.
 
     Args:
         problem: Holds the circuit.
@@ -323,7 +301,10 @@ def qiskit_layout(problem: Problem, calibration: Calibration) -> tuple[int, ...]
     Raises:
         DeviceError: It finds none without SWAPs.
     """
-    return _layout_for(replace(calibration, layout=None), problem.circuit, problem.layers)
+    found = vf2_layout(calibration, problem.circuit, problem.layers)
+    if found is None:
+        raise _no_place(problem, calibration, len(_pairs(problem)), False)
+    return found
 
 
 def _device_model(device: str | BackendV2 | NoiseModel) -> NoiseModel:
@@ -356,6 +337,11 @@ def _usable(calibration: Calibration, notes: list[str]) -> tuple[list[int], list
     return sites, couplers
 
 
+def _pairs(problem: Problem) -> set[tuple[int, int]]:
+    """Circuit qubits that meet in a gate."""
+    return {(min(g.qubits), max(g.qubits)) for layer in problem.layers for g in layer.gates if len(g.qubits) == 2}
+
+
 def _no_place(problem: Problem, calibration: Calibration, pairs: int, proved: bool) -> DeviceError:
     return DeviceError(
         f"the circuit ({problem.num_qubits} qubits, {pairs} interacting pairs) has no place on {calibration.name} "
@@ -365,98 +351,28 @@ def _no_place(problem: Problem, calibration: Calibration, pairs: int, proved: bo
     )
 
 
-class _Rates:
-    """The rates that placing gives, for many layouts at once: each block compiled once, then tables by site.
+def _whole(places: Sequence[tuple[int, ...]], cone: Sequence[int], num_qubits: int) -> Index:
+    """Places of the cone as layouts with -1 for the other qubits, shape (M, n)."""
+    out = np.full((len(places), num_qubits), -1, dtype=np.int64)
+    out[:, list(cone)] = np.array(places)
+    return out
 
-    With T_l the time that layer l takes, a site has T_l/T1 of relaxation and (T_l/2)(1/T2 - 1/(2 T1)) of dephasing,
-    and each block the depolarizing that its calibrated errors leave; see :mod:`equinoise.problem.calibration`.
+
+def log_scores(rates: SiteRates, layouts: Index, readout: SparsePauliOp, known: Sensitivities, scale: float) -> Real:
+    """-s kappa + ln(readout factor) of layouts of shape (M, n); sites of -1 are left out. Shape (M,).
+
+    Args:
+        rates: Of circuit and device.
+        layouts: Physical qubit of each circuit qubit.
+        readout: What is read.
+        known: The sensitivities that weigh the rates.
+        scale: Noise scale s.
     """
+    mean = known.mean
 
-    def __init__(
-        self, problem: Problem, calibration: Calibration, sites: Sequence[int], couplers: Sequence[tuple[int, int]]
-    ) -> None:
-        self.problem = problem
-        total = calibration.num_qubits
-        self.decay, self.dephasing, self.readout = np.zeros(total), np.zeros(total), np.ones(total)
-        for q in sites:
-            t1, t2, errors = calibration.t1[q], calibration.t2[q], calibration.readout_error[q]
-            if t1 is not None and t2 is not None and errors is not None:
-                self.decay[q], self.dephasing[q] = 1 / t1, 0.5 * (1 / t2 - 0.5 / t1)
-                self.readout[q] = 1 - sum(errors)
-        self._compiler, self._tally = _Compiler(problem.circuit, calibration), _Tally(calibration)
-        self._sites = [(q,) for q in sites]
-        self._pairs = [one for a, b in couplers for one in ((a, b), (b, a))]
-        self._total = total
-        tables: dict[Any, tuple[Real, Real]] = {}
-        seen: set[int] = set()
-        self.layers: list[list[tuple[tuple[int, ...], Real, Real]]] = []
-        for layer in problem.layers:
-            rows = []
-            for block in _blocks(layer, seen):
-                key = (len(block.qubits), self._compiler._structure(block) or id(block))
-                if key not in tables:
-                    tables[key] = self._table(block)
-                rows.append((block.qubits, *tables[key]))
-            self.layers.append(rows)
+    def weight(*place: Any) -> float:
+        column = known.columns.get(place)
+        return 0.0 if column is None else float(mean[column])
 
-    def _table(self, block: Any) -> tuple[Real, Real]:
-        """A block's depolarizing rate and duration on each site or ordered pair of sites; infinite if unusable.
-
-        The duration (s) is a max-plus matrix in front: how much later than input i output j is done, -infinity if j
-        does not wait for i.
-        """
-        width = len(block.qubits)
-        shape = (self._total,) * width
-        excess, duration = np.full(shape, np.inf), np.full((width, width, *shape), np.inf)
-        target = self._tally.calibration.target
-        for physical in self._sites if width == 1 else self._pairs:
-            try:
-                gates = []
-                for name, local, length in self._compiler.native(block, physical):
-                    where = tuple(physical[q] for q in local)
-                    known = stated(target, name, where)
-                    gates.append(
-                        (where, length or known_number(known, "duration") or 0.0, known_number(known, "error") or 0.0)
-                    )
-                excess[physical] = self._tally.excess(block, physical, gates)
-            except DeviceError:  # no translation there, or an error that no rate gives
-                continue
-            for i, source in enumerate(physical):
-                clock = {q: 0.0 if q == source else -math.inf for q in physical}
-                _advance(clock, gates)
-                for j, q in enumerate(physical):
-                    duration[(j, i, *physical)] = clock[q]
-        return excess, duration
-
-    def log_scores(self, layouts: Index, known: Sensitivities, scale: float) -> Real:
-        """-s kappa + ln(readout factor) of layouts of shape (M, n); sites of -1 are left out. Shape (M,)."""
-        mean = known.mean
-        kappa = np.zeros(len(layouts))
-        placed = layouts[0] >= 0
-        for number, (rows, seen) in enumerate(zip(self.layers, known.seen, strict=True)):
-            clock = np.zeros(layouts.shape)
-            for qubits, excess, duration in rows:
-                if not placed[list(qubits)].all():
-                    continue
-                where = tuple(layouts[:, q] for q in qubits)
-                before = clock[:, list(qubits)]
-                for j, q in enumerate(qubits):
-                    waits = [before[:, i] + duration[(j, i, *where)] for i in range(len(qubits))]
-                    clock[:, q] = np.max(waits, axis=0)
-                column = known.columns.get((number, "depolarizing", tuple(q for q in sorted(qubits) if q in seen)))
-                if column is not None:
-                    kappa += mean[column] * excess[where]
-                kappa[~np.isfinite(excess[where])] = np.inf
-            longest = clock.max(axis=1)
-            for q in seen:
-                thermal = mean[known.columns[number, "down", (q,)]] * self.decay[layouts[:, q]]
-                thermal = thermal + mean[known.columns[number, "dephasing", (q,)]] * self.dephasing[layouts[:, q]]
-                with np.errstate(invalid="ignore"):
-                    kappa += longest * thermal
-        factor = np.zeros(len(layouts))
-        terms = [(qubits, abs(complex(c)) ** 2) for _, qubits, c in self.problem.readout.to_sparse_list() if qubits]
-        for qubits, weight in terms:
-            factor += weight * np.prod([self.readout[layouts[:, q]] ** 2 for q in qubits], axis=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            score = -scale * kappa + 0.5 * np.log(factor / sum(weight for _, weight in terms))
-        return np.where(np.isfinite(score), score, -np.inf)
+    score = rates.log_read(layouts, readout) - scale * rates.kappa(layouts, known.seen, weight)
+    return np.where(np.isfinite(score), score, -np.inf)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BUDGET", "CURVE", "RESULTS", "STORE_SCHEMA", "Store", "StoreError", "StoreWriter"]
 
-STORE_SCHEMA = "equinoise.store/1"
+STORE_SCHEMA = "equinoise.store/2"
 
 RESULTS: dict[str, str] = {
     "key": "VARCHAR",
@@ -32,6 +32,8 @@ RESULTS: dict[str, str] = {
     "readout": "VARCHAR",
     "initial": "VARCHAR",
     "noise": "VARCHAR",
+    "noise_terms": "VARCHAR",
+    "device": "VARCHAR",
     "layout": "VARCHAR",
     "scale": "DOUBLE",
     "samples": "BIGINT",

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import math
-import re
 import time
 import warnings
 from collections.abc import Mapping
@@ -33,12 +32,11 @@ from equinoise.reduction.program import compile_problem
 
 __all__ = ["QUANTITIES", "TASK_SCHEMA", "Task", "answered", "failed", "gradients", "run_task", "stated_problem"]
 
-TASK_SCHEMA = 1
+TASK_SCHEMA = 2
 """Raised whenever the same task would be answered by other numbers or other columns, so that stores do not mix them."""
 QUANTITIES = ("law", "survival", "budget", "curve", "diagnosis")
 # further points of the survival curve, relative to the scale; as a diagnosis has them
 _CURVE = (0.5, 2.0, 4.0, 8.0)
-_PLACED = re.compile(r"physical qubits ([\d, ]+) for circuit qubits")
 _NORMAL = 1.96
 
 Row = dict[str, Any]
@@ -254,13 +252,15 @@ def _noise(noise: str, table: str | None, layout: tuple[int, ...] | None) -> Noi
 
 def _answer(task: Task) -> Row:
     problem = stated_problem(task)
-    program = compile_problem(problem)
+    program, placement = compile_problem(problem), problem.noise.placement
     found: Row = {
         "width": program.width,
         "parameters": len(program.parameters),
         "noise_class": str(program.noise_class),
         "initial": problem.initial.name,
-        "layout": _layout(task, problem),
+        "layout": None if placement is None else _listed(placement.layout),
+        "device": None if placement is None else placement.device,
+        "noise_terms": problem.stated_noise.describe(),
     }
     count = max(1, len(program.parameters))
     if "diagnosis" in task.quantities:
@@ -387,17 +387,6 @@ def _budget(entries: tuple[BudgetEntry, ...]) -> list[Row]:
         }
         for e in entries
     ]
-
-
-def _layout(task: Task, problem: Problem) -> str | None:
-    """The physical qubits on which a device's noise was really placed."""
-    if task.layout is not None:
-        return _listed(task.layout)
-    for note in problem.noise.notes:
-        placed = _PLACED.search(note)
-        if placed:
-            return _listed(int(q) for q in placed.group(1).split(","))
-    return None
 
 
 def _listed(qubits: Any) -> str:

@@ -36,11 +36,12 @@ def find_embeddings(
     sites: Iterable[int],
     limit: int,
     seed: int,
+    sample: int | None = None,
 ) -> Embeddings:
     """Places on which every pair of circuit qubits that meet in a gate is coupled.
 
     All of them where there are at most ``limit`` (a depth-first search; its end is proof that there are no others),
-    else a random sample: each from a random site, with the neighbours in random order.
+    else a random sample (``sample`` of them): each from a random site, with the neighbours in random order.
 
     Args:
         qubits: The circuit qubits to be placed.
@@ -49,6 +50,7 @@ def find_embeddings(
         sites: Sites that may be used.
         limit: Greatest number of places.
         seed: Of the sample.
+        sample: Greatest number of places in a sample; by default ``limit``.
 
     Example:
         >>> found = find_embeddings([0, 1], [(0, 1)], [(0, 1), (1, 2)], range(3), limit=10, seed=0)
@@ -69,18 +71,19 @@ def find_embeddings(
     if complete:
         return Embeddings(tuple(found), True)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0x1A70]))
-    sample: dict[tuple[int, ...], None] = {}
-    for _ in range(2 * limit):
+    wanted = limit if sample is None else sample
+    drawn: dict[tuple[int, ...], None] = {}
+    for _ in range(2 * wanted):
         start = int(rng.choice(usable))
         shuffled = {site: rng.permutation(list(near)).tolist() for site, near in neighbours.items()}
         free = [start, *rng.permutation([site for site in usable if site != start]).tolist()]
         tries = [_STEPS_A_TRY]
         for place in _search(order, links, shuffled, {}, free, tries):
-            sample[tuple(place[q] for q in qubits)] = None
+            drawn[tuple(place[q] for q in qubits)] = None
             break
-        if len(sample) >= limit:
+        if len(drawn) >= wanted:
             break
-    return Embeddings(tuple(sample) or tuple(found)[:limit], False)
+    return Embeddings(tuple(drawn) or tuple(found)[:wanted], False)
 
 
 def extend(
