@@ -15,6 +15,7 @@ from equinoise.engines.engine import memory_limit
 from equinoise.engines.select import declarations, select_engine
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.law.rates import BudgetEntry
+from equinoise.law.sample import Interval, PairedDraws
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
@@ -35,7 +36,6 @@ from equinoise.studies.signal import Signal, compare
 __all__ = ["Advice", "Suggestion", "advise"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 Progress = Callable[[str, int, int], None]
 
 SCHEMA = "equinoise.advice/1"
@@ -309,15 +309,15 @@ class _FirstDraws:
         total, variance = float(square.mean()), float(np.mean([row[2] for row in found]))
         if total <= 1e-300:
             return 0.0, ()
-        kappas = -slopes.mean(axis=0) / total
-        errors = (slopes + kappas * square[:, None]).std(axis=0, ddof=1) / total / math.sqrt(len(found))
+        parts = [PairedDraws({"part": p, "square": square}).ratio("part", "square", factor=-1.0) for p in slopes.T]
         budget = tuple(
-            BudgetEntry(t.layer, t.qubits, t.mechanism, float(k), float(e))
-            for t, k, e in zip(engine.program.budget_terms, kappas, errors, strict=True)
+            BudgetEntry(t.layer, t.qubits, t.mechanism, part.value, part.error)
+            for t, part in zip(engine.program.budget_terms, parts, strict=True)
         )
         rms = math.sqrt(total / max(1, len(engine.program.parameters)))
         factor = readout_factor(problem.readout, problem.noise.readout_error)
-        score = rms * math.exp(-self.scale * kappas.sum()) * factor / math.sqrt(max(variance, 1e-300) / 2)
+        left = math.exp(-self.scale * sum(part.value for part in parts))
+        score = rms * left * factor / math.sqrt(max(variance, 1e-300) / 2)
         return score, budget
 
 
