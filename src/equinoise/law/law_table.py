@@ -25,7 +25,7 @@ def law_facts(law: Law) -> dict[str, Any]:
         "w0, share that lasts": law.fixed_point_share,
         "fixed point": law.fixed_point.kind,
         "c2, spread of the rates": law.rate_variance,
-        "bounds": f"{law.bound_status}: {law.certificate.reason}",
+        "bounds": f"{law.bound_status} ({law.certificate.reason})",
         "sample": f"{law.samples} draws, {law.ensemble}, seed {law.seed}, engine {law.engine}",
         "approximations": "; ".join(law.approximations) or "none",
     }
