@@ -42,7 +42,7 @@ def test_diagnosis_shows_verdict_kappa_and_survival(diagnosis: eq.Diagnosis) -> 
 def test_law_shows_its_costliest_parts(diagnosis: eq.Diagnosis) -> None:
     shown = diagnosis.law._repr_html_()
     assert f"{max(e.kappa for e in diagnosis.law.budget):.4g}" in shown
-    assert diagnosis.law.certificate.status in shown
+    assert diagnosis.law.bound_status in shown
 
 
 def test_budget_frame_sums_to_kappa(diagnosis: eq.Diagnosis) -> None:

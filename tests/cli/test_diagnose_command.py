@@ -122,7 +122,7 @@ def test_json_alone_on_stdout_and_nothing_on_stderr_in_a_pipe() -> None:
 
 
 def test_json_holds_every_key_that_is_promised(hopping: Path) -> None:
-    data = numbers(hopping, *QUICK, *NOISE)
+    data = numbers(hopping, "--readout", "Z1", "--samples", 32, *NOISE)
     for section, keys in REQUIRED.items():
         assert keys <= set(data[section]), section
     assert {"schema", "verdict", "engine", "samples", "seed", "warnings"} <= set(data)
@@ -132,6 +132,16 @@ def test_json_holds_every_key_that_is_promised(hopping: Path) -> None:
     assert [bound["scale"] for bound in spectrum["bounds"]] == [1.0, 16.0]
     assert all(0 <= bound["lower_bound"] <= bound["upper_bound"] <= 1 for bound in spectrum["bounds"])
     assert sum(spectrum["weights"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_few_draws_are_warned_of_and_have_no_bounds(hopping: Path) -> None:
+    data = numbers(hopping, *QUICK, *NOISE)
+    assert any(warning.startswith("only 4 draws: below 32") for warning in data["warnings"])
+    law = data["law"]
+    assert (law["lower_bound"], law["upper_bound"], law["bound_ends"], law["spectrum"]) == (None, None, None, None)
+    shown = command("diagnose", hopping, *QUICK, *NOISE).stdout
+    assert "only 4 draws: below 32" in " ".join(shown.split())
+    assert "none from fewer than 32 draws" in shown
 
 
 def test_json_is_what_the_python_twin_says(hopping: Path) -> None:

@@ -170,7 +170,11 @@ def test_json_has_the_keys_of_the_issue(report):
     assert found["verdict"] in ("trainable", "noise-limited", "classical", "shot-limited", "undecided")
     assert (found["samples"], found["seed"]) == (12, 3)
     assert set(found["noiseless"]["per_parameter"]) == {p.name for p in problem().parameters}
-    assert found["law"]["bound_status"] == "not proved"  # relaxation
+    assert found["law"]["bounds_proved"] is False  # relaxation
+    # 12 draws
+    assert found["law"]["bound_status"] == "none from fewer than 32 draws"
+    assert (found["law"]["lower_bound"], found["law"]["upper_bound"], found["law"]["bound_ends"]) == (None, None, None)
+    assert any(w.startswith("only 12 draws") for w in found["warnings"])
 
 
 def test_json_budget_sums_to_kappa(report):
@@ -180,7 +184,13 @@ def test_json_budget_sums_to_kappa(report):
 
 def test_json_bounds_hold_the_exact_survival_where_they_are_proved():
     found = plain(eq.diagnose(problem("dephasing:0.05"), samples=64, curve=False))
-    assert found["law"]["bound_status"] == "proved"
+    assert found["law"]["bounds_proved"] is True
+    assert found["law"]["bound_status"] == "proved for exact kappa and w0; these at 99 %"
+    assert not any("draws: below" in w for w in found["warnings"])
+    ends = found["law"]["bound_ends"]
+    for name in ("kappa", "fixed_point_share"):
+        (outer_low, outer_high), (inner_low, inner_high) = ends[name], found["law"][f"{name}_interval"]
+        assert outer_low < inner_low < found["law"][name] < inner_high < outer_high  # 99 % and 95 %
     low, high = found["law"]["lower_bound"], found["law"]["upper_bound"]
     # the exact interval covers the sampling error of the draws
     assert low <= found["simulated"]["interval"][1]

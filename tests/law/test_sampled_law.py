@@ -105,7 +105,7 @@ def test_trajectories_leave_the_share_of_relaxation_open_and_say_so():
 
 
 def test_exact_laws_approximate_nothing():
-    assert eq.law(problem(), samples=4, engine="exact").approximations == ()
+    assert eq.law(problem(), samples=32, engine="exact").approximations == ()
 
 
 # -- stopping early ------------------------------------------------------------------------------------------------

@@ -244,19 +244,20 @@ def test_law_and_diagnosis_carry_the_spectrum():
     assert dict(spectrum.ratios)[1.0].value == pytest.approx(diagnosis.simulated.survival**2, rel=1e-9)
     direct = eq.gradient_variance(problem, [0.5, 4.0], samples=32, seed=2)
     for s, survival, error in zip(direct.scales, direct.survival, direct.survival_error, strict=True):
-        # d(R^2) = 2 R dR
-        assert dict(spectrum.ratios)[s].error == pytest.approx(2 * survival * error, rel=1e-9)
-    # Student's 3-sigma quantile of 31 degrees of freedom
-    assert spectrum.deviations == pytest.approx(3.26, abs=0.02)
-    assert spectrum.status == f"proved within {spectrum.deviations:.3g} standard errors"
+        # d(R^2) = 2 R dR; the jackknife's error differs from that to first order by O(1/S), here by up to 13 %
+        assert dict(spectrum.ratios)[s].error == pytest.approx(2 * survival * error, rel=0.2)
+    assert spectrum.status == "proved for exact V(s); these at 99 %"
+    # 8 known values hold together with 99 %: each with 99.875 %, 3.5 standard errors of 31 degrees of freedom or more
+    known = dict(spectrum.ratios)[1.0]
+    assert known.high - known.low > 2 * 3.5 * known.error
     low, high = spectrum.bounds(1.0)
     assert low < diagnosis.simulated.survival < high
 
 
-def test_other_noise_is_not_proved_and_a_single_draw_has_no_spectrum():
+def test_other_noise_is_not_proved_and_fewer_than_32_draws_have_no_spectrum():
     problem = eq.Problem(eq.circuits.brickwork(4, 2), readout="Z1", initial="neel", noise="relaxation:0.1")
-    assert eq.law(problem, samples=8).spectrum.status == "not proved"
-    assert eq.law(problem, samples=1).spectrum is None
+    assert eq.law(problem, samples=32).spectrum.status == "not proved"
+    assert eq.law(problem, samples=31).spectrum is None
 
 
 # -- data that no measure has --------------------------------------------------------------------------------------
@@ -305,7 +306,8 @@ def test_truncation_intervals_are_taken_as_they_are():
     low, high = found.ratio_bounds(1.0)
     assert (float(low), float(high)) == (pytest.approx(0.4, abs=1e-7), pytest.approx(0.6, abs=1e-7))
     assert found.status == "proved"
-    assert Estimate(0.5, 0.1, 0.4, 0.6).interval(2) == pytest.approx((0.2, 0.8))
+    assert Estimate(0.5, 0.1, 0.4, 0.6).interval(2) == (0.4, 0.6)
+    assert Estimate(0.5, 0.1).interval(2) == pytest.approx((0.3, 0.7))
 
 
 # -- what the user sees --------------------------------------------------------------------------------------------

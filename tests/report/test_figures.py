@@ -121,12 +121,16 @@ def test_figure_says_whether_its_bounds_are_proved(dephased: eq.Diagnosis, tmp_p
     assert not dephased.law.certificate.proved  # given draws are no random-phase ensemble
     plot_diagnosis(dephased, file)
     text = file.read_text()
-    assert "bounds (not proved here)" in text
+    assert "bounds: not proved" in text
     assert "split evenly" in text
     assert ">kappa<" in text or "<!-- kappa -->" in text
     certificate = dataclasses.replace(dephased.law.certificate, proved=True)
     plot_diagnosis(dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, certificate=certificate)), file)
-    assert "proved bounds" in file.read_text()
+    assert "bounds: proved" in file.read_text()
+    few = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, bound_ends=None))
+    plot_diagnosis(few, file)
+    assert "bounds: none from fewer than 32 draws" in file.read_text()
+    assert np.isnan(survival_table(few).lower).all()
 
 
 def test_figure_without_noise_is_drawn_too(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_report_holds_the_numbers_of_the_diagnosis(dephased: eq.Diagnosis) -> No
         f"c2 {number(law.rate_variance)}",
         f"exact {number(exact.survival)} {interval(exact.interval)}",
         f"leading order {number(float(law.leading_order(1.0)))}",
-        "not proved here",
+        f"bounds {number(float(law.bounds(1.0)[0]))} to {number(float(law.bounds(1.0)[1]))} not proved",
         law.certificate.reason,
         f"{number(exact.rms_gradient)} per rad",
         f"from {number(resources.resolved_rms)} per rad up, with 10,000 shots",
@@ -104,6 +104,19 @@ def test_report_holds_the_numbers_of_the_diagnosis(dephased: eq.Diagnosis) -> No
         *dephased.advice,
     ):
         assert expected in text.replace("│ ", "").replace(" │", ""), expected
+
+
+def test_report_says_at_which_kappa_and_w0_proved_bounds_are_taken_and_prints_none_from_few_draws() -> None:
+    stated = eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial="neel", noise="dephasing:0.05")
+    found = eq.diagnose(stated, samples=32, curve=False, depth=False)
+    low, high = (number(float(bound)) for bound in found.law.bounds(1.0))
+    assert f"bounds {low} to {high} proved for exact kappa and w0; these at 99 %" in flat(printed(found, 120))
+    assert "proved for exact V(s); these at 99 %" in flat(printed(found, 120))
+    few = eq.diagnose(stated, samples=31, curve=False, depth=False)
+    text = flat(printed(few, 120))
+    assert "bounds none from fewer than 32 draws" in text
+    assert "only 31 draws: below 32 the intervals may be too narrow" in text
+    assert "from spectrum" not in text
 
 
 def test_report_holds_the_bounds_of_the_spectrum_and_where_its_weight_sits(dephased: eq.Diagnosis) -> None:

@@ -103,9 +103,16 @@ def test_the_law_of_a_task_is_the_library_s():
     assert row["kappa"] == law.kappa
     assert (row["kappa_low"], row["kappa_high"]) == law.kappa_interval
     assert row["law_survival"] == float(law.survival(1.0))
-    assert (row["lower_bound"], row["upper_bound"]) == tuple(float(b) for b in law.bounds(1.0))
+    assert (row["lower_bound"], row["upper_bound"]) == (None, None)  # 4 draws
     assert row["survival"] is None if "survival" in row else True
     assert row["verdict"] is None if "verdict" in row else True
+
+
+def test_the_bounds_of_a_task_are_the_law_s():
+    row = run_task(replace(TINY, samples=32))["row"]
+    low, high = eq.law(_problem(), samples=32).bounds(1.0)
+    assert (row["lower_bound"], row["upper_bound"]) == (float(low), float(high))
+    assert row["bounds_proved"] is True
 
 
 def test_budget_and_curve_are_rows_of_their_own():

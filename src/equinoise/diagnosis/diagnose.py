@@ -19,10 +19,11 @@ from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import choose_engine
 from equinoise.errors import EquinoiseError, ParameterError
-from equinoise.law.law import Law, bootstrap_interval, enough, law_from_draws
-from equinoise.law.law_table import spectrum_numbers
+from equinoise.law.law import Law, enough, law_from_draws
+from equinoise.law.law_table import bound_ends_numbers, spectrum_numbers
 from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
+from equinoise.law.sample import Interval, PairedDraws
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["Advised", "Diagnosis", "Resources", "Simulation", "SurvivalPoint", "diagnose", "gradients_of"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 SCHEMA = "equinoise.diagnosis/2"
 # further points of the survival curve, relative to the scale asked for
@@ -48,9 +48,9 @@ class Simulation:
     Attributes:
         sampled: Whether trajectories were sampled (unbiased, their error in the intervals), or every draw is exact.
         survival: R(s) = sqrt(V(s)/V(0)) over the draws.
-        interval: 95 % bootstrap interval of R.
+        interval: 95 % interval of R.
         rms_gradient: sqrt(V(s)/K), K parameters in the cone; per radian.
-        rms_interval: 95 % bootstrap interval of it.
+        rms_interval: 95 % interval of it.
     """
 
     sampled: bool
@@ -131,7 +131,7 @@ class Diagnosis:
             :func:`equinoise.diagnosis.reduction_facts.symmetry_facts`.
         light_cone: qubits, width, dimension, full_dimension, charges, parameters.
         noiseless_rms: sqrt(V(0)/K), K parameters in the cone; per radian.
-        noiseless_interval: 95 % bootstrap interval of it.
+        noiseless_interval: 95 % interval of it.
         noiseless_per_parameter: sqrt(E g_k^2), shape (K,), all circuit parameters.
         law: The coherence law.
         simulated: The noisy simulation at the scale.
@@ -212,7 +212,9 @@ class Diagnosis:
                 "leading_order": _finite(leading),
                 "lower_bound": _finite(low),
                 "upper_bound": _finite(high),
-                "bound_status": law.certificate.status,
+                "bounds_proved": law.certificate.proved,
+                "bound_status": law.bound_status,
+                "bound_ends": None if law.bound_ends is None else bound_ends_numbers(law.bound_ends),
                 "bound_reason": law.certificate.reason,
                 "greatest_rate": law.certificate.greatest_rate,
                 "budget": [
@@ -373,18 +375,19 @@ def diagnose(
     result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, known)
     means = columns.mean(axis=0)
     noiseless_rms = math.sqrt(means[0] / count)
-    noiseless_interval = bootstrap_interval(lambda m: np.sqrt(m[:, 0] / count), columns, seed)
+    paired = PairedDraws(dict(zip(("clean", "noisy", "read", "frozen"), columns.T, strict=False)))
+    noiseless_interval = paired.ratio("clean", factor=1 / count, root=True).interval
     # an unbiased estimate of V(s) may fall below 0 where nothing is left
     simulated = Simulation(
         sampled=not chosen.exact,
         survival=math.sqrt(max(0.0, means[1]) / means[0]) if means[0] > 0 else math.nan,
-        interval=bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 1], 0) / m[:, 0]), columns, seed),
+        interval=paired.ratio("noisy", "clean", root=True).interval,
         rms_gradient=math.sqrt(max(0.0, means[1]) / count),
-        rms_interval=bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 1], 0) / count), columns, seed),
+        rms_interval=paired.ratio("noisy", factor=1 / count, root=True).interval,
     )
     measured_rms = math.sqrt(max(0.0, means[2]) / count)
-    measured_interval = bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 2], 0) / count), columns, seed)
-    classical = bootstrap_interval(lambda m: m[:, 3] / m[:, 1], columns, seed)
+    measured_interval = paired.ratio("read", factor=1 / count, root=True).interval
+    classical = paired.ratio("frozen", "noisy").interval
     shot_variance = max(0.0, float(np.mean([d.variance for d in draws])))
     threshold = resolved_rms(shot_variance, shots, weight)
     factor = measured_rms / simulated.rms_gradient if simulated.rms_gradient > 0 else 1.0

@@ -68,7 +68,7 @@ def plot_diagnosis(diagnosis: Diagnosis) -> Figure:
     columns = curve_columns(diagnosis)
     figure = Figure(figsize=(9.6, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.3, 1.0)})
-    status = diagnosis.law.certificate.status
+    status = diagnosis.law.bound_status
     left.fill_between(
         columns["scale"],
         columns["lower"],

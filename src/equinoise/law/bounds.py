@@ -30,7 +30,7 @@ from equinoise.reduction.program import Program
 from equinoise.reduction.slot_program import SlotProgram, jump_weights
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
-__all__ = ["Certificate", "certificate", "greatest_rate", "least_rate", "survival_bounds"]
+__all__ = ["BoundEnds", "Certificate", "certificate", "greatest_rate", "least_rate", "survival_bounds"]
 
 Real = npt.NDArray[np.float64]
 
@@ -60,6 +60,35 @@ class Certificate:
     def status(self) -> str:
         """The words "proved" or "not proved"."""
         return "proved" if self.proved else "not proved"
+
+
+@dataclass(frozen=True)
+class BoundEnds:
+    """Where kappa and w0 lie, and hence what their bounds on the survival hold for.
+
+    The lower bound falls with kappa and rises with w0, the upper one falls with kappa: taken at the worst ends, both
+    hold wherever in their intervals kappa and w0 are.
+
+    Attributes:
+        kappa: Least and greatest; equal where it is exact.
+        fixed_point_share: Least and greatest w0, likewise.
+        within: How the ends were found, such as "at 99 %"; empty where kappa and w0 are exact.
+    """
+
+    kappa: tuple[float, float]
+    fixed_point_share: tuple[float, float]
+    within: str = ""
+
+    def survival_bounds(self, scale: npt.ArrayLike, greatest: float) -> tuple[Real, Real]:
+        """Lower and upper bound on R(s) at the ends; see :func:`survival_bounds`.
+
+        Args:
+            scale: Noise scale s, any shape.
+            greatest: Gmax, the largest total rate.
+        """
+        lower, _ = survival_bounds(scale, self.kappa[1], self.fixed_point_share[0], greatest)
+        _, upper = survival_bounds(scale, self.kappa[0], self.fixed_point_share[1], greatest)
+        return lower, upper
 
 
 def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float, greatest: float) -> tuple[Real, Real]:

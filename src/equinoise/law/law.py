@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, stdtrit
 
 from equinoise.engines.draws import FirstOrderDraw, sampled_draws
 from equinoise.engines.engine import Engine
 from equinoise.engines.replica import FirstOrderAverage, first_order_average
 from equinoise.engines.select import LAW_AVERAGES, averages, select_engine
 from equinoise.errors import ParameterError
-from equinoise.law.bounds import Certificate, certificate, survival_bounds
+from equinoise.law.bounds import BoundEnds, Certificate, certificate
 from equinoise.law.fixed_point import FixedPoint, fixed_point, fixed_point_of_generators
 from equinoise.law.law_table import budget_columns, law_html
-from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, ratio_of_means, relative_error
+from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
 from equinoise.law.resummed import (
     fitted_rate_variance,
     lasting_share,
@@ -27,6 +26,7 @@ from equinoise.law.resummed import (
     rate_variance,
     resummed_survival,
 )
+from equinoise.law.sample import FEWEST_DRAWS, Interval, few_draws_warning
 from equinoise.law.spectrum import CoherenceSpectrum, Estimate, coherence_spectrum
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.notebook import data_frame
@@ -37,15 +37,16 @@ from equinoise.reduction.shift_rules import gradient_rounding
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Law", "bootstrap_interval", "enough", "law", "law_from_draws"]
+__all__ = ["Law", "enough", "law", "law_from_draws"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 T = TypeVar("T")
 
-_RESAMPLES = 2000
-# how many standard errors of a normal number the spectrum's intervals leave to each known value
-_DEVIATIONS = 3.0
+# of the intervals whose ends the bounds are taken at
+_CONFIDENCE = 0.99
+_WITHIN = "at 99 %"
+# share of kappa that is rounding and no truncation
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,19 @@ class Law:
     Attributes:
         variance: V(0), mean of sum_k g_k^2 without noise.
         kappa: Aligned coherence rate summed over slots, -(1/2) d ln V/ds at s = 0.
-        kappa_interval: 95 % bootstrap interval over the draws; from "replica" what truncation leaves.
+        kappa_interval: 95 % interval over the draws (:class:`equinoise.law.sample.PairedDraws`); from "replica" what
+            truncation leaves.
         kappa_error: Standard error of kappa over the draws; from "replica" the half-width of that interval.
         kappa_per_parameter: -E g_k g'_k / E g_k^2, shape (K,); NaN where g_k = 0, and from sampling engines.
         budget: kappa's additive parts.
         fixed_point_share: w0 = V(inf)/V(0); NaN where the engine does not have it.
-        fixed_point_share_interval: 95 % bootstrap interval, or likewise.
+        fixed_point_share_interval: 95 % interval, or likewise.
         fixed_point: What the noise's fixed point is.
         second_moment: m2 = V''(0)/(4 V(0)); NaN from sampling engines.
         lasting_share: w0 as the law uses it: 0 where V(s) is not monotone and w0 no share of lasting modes, or unknown.
         rate_variance: c2, relative variance of the decaying rates; NaN if unknown, and the law takes 0.
-        certificate: Whether the bounds are proved here, and Gmax.
+        certificate: Whether the bounds are proved here for exact kappa and w0, and Gmax.
+        bound_ends: Where kappa and w0 lie for the bounds: 99 % intervals where they are sampled; None below 32 draws.
         samples: Number of draws; 0 where the average was taken without sampling.
         seed: Of the draws (None for given parameter values, and without sampling).
         ensemble: In words.
@@ -88,6 +91,7 @@ class Law:
     lasting_share: float
     rate_variance: float
     certificate: Certificate
+    bound_ends: BoundEnds | None
     samples: int
     seed: int | None
     ensemble: str
@@ -104,8 +108,23 @@ class Law:
         return leading_order_survival(scale, self.kappa)
 
     def bounds(self, scale: npt.ArrayLike) -> tuple[Real, Real]:
-        """Lower and upper bound on R(s); a proof only where ``certificate.proved``."""
-        return survival_bounds(scale, self.kappa, self.lasting_share, self.certificate.greatest_rate)
+        """Lower and upper bound on R(s), at the ends of kappa and w0; see :attr:`bound_status`. NaN below 32 draws."""
+        if self.bound_ends is None:
+            unknown = np.full_like(np.asarray(scale, dtype=np.float64), np.nan)
+            return unknown, unknown
+        return self.bound_ends.survival_bounds(scale, self.certificate.greatest_rate)
+
+    @property
+    def bound_status(self) -> str:
+        """What the bounds are worth, in words: whether they are proved, and at which kappa and w0 they are taken."""
+        if self.bound_ends is None:
+            return f"none from fewer than {FEWEST_DRAWS} draws"
+        within = self.bound_ends.within
+        if not within:
+            return self.certificate.status
+        if self.certificate.proved:
+            return f"proved for exact kappa and w0; these {within}"
+        return f"not proved; kappa and w0 {within}"
 
     def _repr_html_(self) -> str:
         return law_html(self)
@@ -117,28 +136,6 @@ class Law:
             MissingPackageError: pandas is not installed.
         """
         return data_frame(budget_columns(self))
-
-
-def bootstrap_interval(statistic: Callable[[Real], Real], columns: Real, seed: int = 0) -> Interval:
-    """95 % percentile interval of a statistic of column means, over resampled draws.
-
-    Args:
-        statistic: Maps means of shape (resamples, columns) to values of shape (resamples,).
-        columns: Per-draw values, shape (S, columns).
-        seed: Of the resampling.
-    """
-    count = columns.shape[0]
-    if count < 2:
-        return (float("-inf"), float("inf"))
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 0xB007]))
-    weights = rng.multinomial(count, np.full(count, 1.0 / count), size=_RESAMPLES) / count
-    with np.errstate(divide="ignore", invalid="ignore"):  # a gradient that vanishes has no ratios
-        values = statistic(np.einsum("rs,sc->rc", weights, columns))  # not BLAS: the same to the last bit
-    values = values[np.isfinite(values)]
-    if values.size == 0:
-        return (float("-inf"), float("inf"))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def law_from_draws(
@@ -173,9 +170,8 @@ def law_from_draws(
         share = float(frozen.mean()) / variance
         if frozen.mean() <= np.sum(gradient_rounding(program) ** 2):
             share, frozen = 0.0, np.zeros_like(frozen)
-        columns = np.stack([first.square, first.slope, frozen], axis=1)
-        kappa_interval = bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed)
-        share_interval = bootstrap_interval(lambda m: m[:, 2] / m[:, 0], columns, seed)
+        kappa_interval = first.over_square(first.slope, factor=-1.0).interval
+        share_interval = first.over_square(frozen).interval
     lasting = lasting_share(kappa, moment, share, dephasing=program.dephases_only)
     spread = rate_variance(kappa, moment, lasting)
     if not engine.exact:
@@ -189,6 +185,9 @@ def law_from_draws(
             notes.append("c2 is not computed: the law takes 0, equal rates")
         elif known:
             notes.append(f"c2 is fitted to the sampled survival at s = {', '.join(f'{s:g}' for s, _ in known)}")
+    drawn = ensemble.kind != "given"
+    if drawn:
+        notes += few_draws_warning(len(thetas))
     bounded = certificate(program, ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -207,32 +206,53 @@ def law_from_draws(
         lasting_share=lasting,
         rate_variance=spread,
         certificate=bounded,
+        bound_ends=_bound_ends(
+            first, frozen, lasting, exact=(engine.exact and not drawn) or bounded.greatest_rate == 0
+        ),
         samples=len(thetas),
-        seed=None if ensemble.kind == "given" else seed,
+        seed=seed if drawn else None,
         ensemble=ensemble.describe(),
         engine=engine.name,
         approximations=tuple(notes),
-        spectrum=_spectrum(first, frozen, known, bounded),
+        spectrum=_spectrum(first, frozen, known, bounded) if len(thetas) >= (FEWEST_DRAWS if drawn else 2) else None,
     )
+
+
+def _bound_ends(first: FirstOrder, frozen: Real, lasting: float, *, exact: bool) -> BoundEnds | None:
+    """Where kappa and w0 lie with 99 %; as they are where given values are the ensemble, or nothing can decay."""
+    if first.square.mean() <= 1e-300:
+        return BoundEnds((0.0, 0.0), (0.0, 0.0))
+    if exact:
+        return BoundEnds((first.kappa, first.kappa), (lasting, lasting))
+    if first.square.size < FEWEST_DRAWS:
+        return None
+    kappa = first.over_square(first.slope, factor=-1.0, confidence=_CONFIDENCE).interval
+    share = (0.0, 0.0) if lasting == 0 else first.over_square(frozen, confidence=_CONFIDENCE).interval
+    return BoundEnds(kappa, (min(1.0, max(0.0, share[0])), min(1.0, share[1])), _WITHIN)
 
 
 def _spectrum(
     first: FirstOrder, frozen: Real, known: Sequence[tuple[float, Real]], bounded: Certificate
 ) -> CoherenceSpectrum | None:
-    """Standard errors of paired draws; few draws leave as many more of them as Student's distribution says."""
-    count = first.square.size
-    if count < 2 or not first.square.any():
+    """From the ratios of paired draws, all of which lie in their intervals together with 99 % (Bonferroni)."""
+    if first.square.size < 2 or not first.square.any():
         return None
+    ratios = {s: parts for s, parts in (*known, (math.inf, frozen)) if s > 0 and np.isfinite(parts).all()}
+    slopes = {"kappa": -first.slope, "second_moment": first.curvature / 2}
+    moments = {name: parts for name, parts in slopes.items() if np.isfinite(parts).all()}
+    confidence = 1 - (1 - _CONFIDENCE) / max(1, len(ratios) + len(moments))
 
     def estimate(parts: Real) -> Estimate:
-        return Estimate(*ratio_of_means(parts, first.square))
+        found = first.over_square(parts, confidence=confidence)
+        return Estimate(found.value, found.error, found.low, found.high)
 
-    moments = {"kappa": -first.slope, "second_moment": first.curvature / 2}
+    found = {name: estimate(parts) for name, parts in moments.items()}
     return coherence_spectrum(
-        {s: estimate(parts) for s, parts in (*known, (math.inf, frozen)) if s > 0 and np.isfinite(parts).all()},
+        {s: estimate(parts) for s, parts in ratios.items()},
         bounded,
-        **{name: estimate(parts) for name, parts in moments.items() if np.isfinite(parts).all()},
-        deviations=float(stdtrit(count - 1, ndtr(_DEVIATIONS))),
+        kappa=found.get("kappa"),
+        second_moment=found.get("second_moment"),
+        within=_WITHIN,
     )
 
 
@@ -339,11 +359,24 @@ def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage
         lasting_share=lasting,
         rate_variance=rate_variance(found.kappa, found.second_moment, lasting),
         certificate=certificate(program, ensemble),
+        bound_ends=_averaged_ends(found, lasting),
         samples=0,
         seed=None,
         ensemble=ensemble.describe(),
         engine=found.engine,
         approximations=tuple(notes),
+    )
+
+
+def _averaged_ends(found: FirstOrderAverage, lasting: float) -> BoundEnds:
+    """Both as they are where nothing was cut, else what truncation leaves of them."""
+    if found.kappa_error <= _ROUNDING * abs(found.kappa):
+        return BoundEnds((found.kappa, found.kappa), (lasting, lasting))
+    kappa, share = found.kappa_error, found.fixed_point_share_error if lasting else 0.0
+    return BoundEnds(
+        (found.kappa - kappa, found.kappa + kappa),
+        (max(0.0, lasting - share), min(1.0, lasting + share)),
+        "within what truncation leaves",
     )
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from equinoise.problem.notebook import facts_html, rows_html
 
 if TYPE_CHECKING:
+    from equinoise.law.bounds import BoundEnds
     from equinoise.law.law import Law
     from equinoise.law.spectrum import CoherenceSpectrum
 
-__all__ = ["budget_columns", "law_facts", "law_html", "spectrum_numbers"]
+__all__ = ["bound_ends_numbers", "budget_columns", "law_facts", "law_html", "spectrum_numbers"]
 
 _COSTLIEST = 6
 
@@ -24,7 +25,7 @@ def law_facts(law: Law) -> dict[str, Any]:
         "w0, share that lasts": law.fixed_point_share,
         "fixed point": law.fixed_point.kind,
         "c2, spread of the rates": law.rate_variance,
-        "bounds": f"{law.certificate.status}: {law.certificate.reason}",
+        "bounds": f"{law.bound_status} ({law.certificate.reason})",
         "sample": f"{law.samples} draws, {law.ensemble}, seed {law.seed}, engine {law.engine}",
         "approximations": "; ".join(law.approximations) or "none",
     }
@@ -49,6 +50,15 @@ def budget_columns(law: Law) -> dict[str, list[Any]]:
     }
 
 
+def bound_ends_numbers(ends: BoundEnds) -> dict[str, Any]:
+    """Where kappa and w0 lie for the bounds, as plain data; null where an end is open."""
+    return {
+        "kappa": [_finite(end) for end in ends.kappa],
+        "fixed_point_share": [_finite(end) for end in ends.fixed_point_share],
+        "within": ends.within,
+    }
+
+
 def spectrum_numbers(spectrum: CoherenceSpectrum, scale: float) -> dict[str, Any]:
     """A coherence spectrum as plain data: the measure, what it rests on, and bounds on R at the scale and beyond.
 
@@ -67,7 +77,7 @@ def spectrum_numbers(spectrum: CoherenceSpectrum, scale: float) -> dict[str, Any
             {"scale": _finite(s), "lower_bound": float(low), "upper_bound": float(high)} for s, low, high in bounds
         ],
         "bound_status": spectrum.status,
-        "deviations": spectrum.deviations,
+        "within": spectrum.within,
         "widening": spectrum.widening,
         "note": spectrum.note,
         "least_rate": spectrum.certificate.least_rate,

@@ -14,6 +14,7 @@ from equinoise.engines.draws import FirstOrderDraw, parallel_draws, sampled_draw
 from equinoise.engines.exact import ExactEngine
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import UnsupportedError
+from equinoise.law.sample import PairedDraws, Sampled
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
@@ -29,7 +30,6 @@ __all__ = [
     "budget_sums",
     "collect",
     "first_order",
-    "ratio_of_means",
     "relative_error",
 ]
 
@@ -84,8 +84,21 @@ class FirstOrder:
 
     @property
     def kappa_error(self) -> float:
-        """Standard error of kappa over the draws (a ratio of means)."""
-        return ratio_of_means(self.slope, self.square)[1]
+        """Standard error of kappa over the draws."""
+        return self.over_square(self.slope, factor=-1.0).error
+
+    def over_square(self, parts: Real, *, factor: float = 1.0, confidence: float = 0.95) -> Sampled:
+        """The ratio factor x mean(parts)/mean(square) over these draws; 0 without a gradient.
+
+        Args:
+            parts: By draw, shape (S,).
+            factor: A known number.
+            confidence: Of the interval.
+        """
+        if not self.square.any():
+            return Sampled(0.0, 0.0, 0.0, 0.0)
+        draws = PairedDraws({"parts": parts, "square": self.square})
+        return draws.ratio("parts", "square", factor=factor, confidence=confidence)
 
     @property
     def relative_error(self) -> float:
@@ -106,25 +119,9 @@ class FirstOrder:
             merged[key] = merged.get(key, 0.0) + self.budget[:, j]
         out = []
         for (layer, qubits, mechanism), parts in merged.items():
-            share, error = ratio_of_means(-parts, self.square)
-            out.append(BudgetEntry(layer, qubits, mechanism, share, error))
+            share = self.over_square(parts, factor=-1.0)
+            out.append(BudgetEntry(layer, qubits, mechanism, share.value, share.error))
         return tuple(out)
-
-
-def ratio_of_means(parts: Real, square: Real) -> tuple[float, float]:
-    """mean(parts)/mean(square) over paired draws, and its standard error, NaN for a single draw; 0 without a gradient.
-
-    Args:
-        parts: By draw, shape (S,).
-        square: sum_k g_k^2 of the same draws, shape (S,).
-    """
-    if not square.any():
-        return 0.0, 0.0
-    ratio = parts.mean() / square.mean()
-    if square.size < 2:
-        return float(ratio), float("nan")
-    residual = (parts - ratio * square) / square.mean()
-    return float(ratio), float(residual.std(ddof=1) / np.sqrt(residual.size))
 
 
 def budget_sums(budget: Iterable[BudgetEntry], by: str) -> dict[Any, float]:

@@ -38,8 +38,9 @@ class Estimate:
     Attributes:
         value: The number.
         error: Standard error; 0 if not sampled.
-        low: What it cannot be below but for the standard error (a truncation, say); by default the value.
-        high: What it cannot be above, likewise.
+        low: Lower end of its interval (what sampling or truncation leaves); by default so many standard errors below
+            the value as the spectrum says.
+        high: Upper end, likewise.
     """
 
     value: float
@@ -59,15 +60,18 @@ class Estimate:
         return self.value if self.low is None else self.low, self.value if self.high is None else self.high
 
     def interval(self, deviations: float) -> tuple[float, float]:
-        """Low and high, each moved out by so many standard errors."""
-        low, high = self._ends
-        return low - deviations * self.error, high + deviations * self.error
+        """Low and high; where they are not stated, so many standard errors from the value."""
+        reach = deviations * self.error
+        return (
+            self.value - reach if self.low is None else self.low,
+            self.value + reach if self.high is None else self.high,
+        )
 
     @property
     def uncertainty(self) -> float:
-        """The standard error, or half of the interval if that is more; 0 for an exact number."""
+        """The standard error, or half of the interval where nothing was sampled; 0 for an exact number."""
         low, high = self._ends
-        return max(self.error, (high - low) / 2)
+        return self.error or (high - low) / 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ class CoherenceSpectrum:
         kappa: First moment, -(1/2) d ln V/ds at 0; None if unknown.
         second_moment: m2 = V''(0)/(4 V(0)); None if unknown.
         certificate: Whether the measure is proved to exist, and the rates it may have.
-        deviations: Standard errors that a known value may be off by.
+        deviations: Standard errors that a known value may be off by, where its interval is not stated.
+        within: Where sampled values are taken to lie, in words.
     """
 
     ratios: tuple[tuple[float, Estimate], ...]
@@ -109,6 +114,7 @@ class CoherenceSpectrum:
     second_moment: Estimate | None
     certificate: Certificate
     deviations: float
+    within: str
 
     @property
     def sampled(self) -> bool:
@@ -123,10 +129,10 @@ class CoherenceSpectrum:
 
     @property
     def status(self) -> str:
-        """The words "proved", "proved within N standard errors" or "not proved"."""
+        """In words: "proved", "not proved", or for which values it is proved and where these were taken to lie."""
         if not self.certificate.proved:
             return "not proved"
-        return f"proved within {self.deviations:.3g} standard errors" if self.sampled else "proved"
+        return f"proved for exact V(s); these {self.within}" if self.sampled else "proved"
 
     @property
     def widening(self) -> float:
@@ -139,7 +145,7 @@ class CoherenceSpectrum:
         """What was done to values that no positive measure has; empty if nothing."""
         if not self.widening:
             return ""
-        within = f" within {self.deviations:.3g} standard errors" if self.sampled else ""
+        within = f" {self.within}" if self.sampled else ""
         unit = " times its uncertainty" if self._uncertainties.any() else ""
         return (
             f"no positive measure on rates up to {self.certificate.greatest_rate:.3g} has the known values{within}: "
@@ -298,6 +304,7 @@ def coherence_spectrum(
     kappa: Estimate | float | None = None,
     second_moment: Estimate | float | None = None,
     deviations: float = 3.0,
+    within: str | None = None,
 ) -> CoherenceSpectrum:
     """The coherence spectrum from what is known of V(s).
 
@@ -306,7 +313,8 @@ def coherence_spectrum(
         certificate: Whether the measure is proved to exist, its greatest and least rate above 0.
         kappa: -(1/2) d ln V/ds at 0, the measure's mean rate.
         second_moment: m2 = V''(0)/(4 V(0)).
-        deviations: Standard errors that a known value may be off by.
+        deviations: Standard errors that a known value may be off by, where its interval is not stated.
+        within: Where sampled values are taken to lie, in words; by default those standard errors.
 
     Raises:
         ParameterError: A scale, a value, its error, a rate or deviations is out of range.
@@ -337,7 +345,8 @@ def coherence_spectrum(
         known.append((float(scale), _estimate(value)))
     first, second = (None if value is None else _estimate(value) for value in (kappa, second_moment))
     ordered = tuple(sorted(known, key=lambda pair: pair[0]))
-    return CoherenceSpectrum(ordered, first, second, certificate, float(deviations))
+    told = f"within {deviations:.3g} standard errors" if within is None else within
+    return CoherenceSpectrum(ordered, first, second, certificate, float(deviations), told)
 
 
 def _estimate(value: Estimate | float) -> Estimate:

@@ -16,7 +16,7 @@ from qiskit.providers import BackendV2
 from equinoise.engines.draws import FirstOrderDraw, NoisyDraw, check_scale, sampled_draws
 from equinoise.engines.select import select_engine
 from equinoise.errors import CircuitError
-from equinoise.law.law import bootstrap_interval
+from equinoise.law.sample import Interval, PairedDraws
 from equinoise.mitigation.pulse_sequences import pulse_sequence
 from equinoise.mitigation.schedule import Pulse, Schedule, Window, neighbour_colours, padded
 from equinoise.mitigation.toggling import Toggling, toggled_noise
@@ -29,7 +29,6 @@ from equinoise.problem.problem import Problem
 __all__ = ["Comparison", "Decoupled", "compare", "decouple"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,42 +228,32 @@ def compare(
     """
     s = check_scale(scale)
     thetas = Ensemble.of(ensemble).draw(result.plain, samples, seed)
-    columns, names = [], []
-    for problem in (result.plain, result.decoupled):
+    columns: dict[str, Real] = {}
+    names: list[str] = []
+    for side, problem in (("plain", result.plain), ("decoupled", result.decoupled)):
         chosen = select_engine(problem, engine, workers=workers, draws=4 * len(thetas))
 
         def one(theta: Real, rng: np.random.Generator, chosen: Any = chosen) -> tuple[FirstOrderDraw, list[NoisyDraw]]:
             return chosen.first_order(theta, rng), chosen.noisy(theta, [0.0, s], rng)
 
         draws = sampled_draws(one, thetas, seed, chosen.workers, progress)
-        noisy = [[float(d.gradient_square.sum()) for d in n] for _, n in draws]
-        columns.append(np.array([[f.slope, *n] for (f, _), n in zip(draws, noisy, strict=True)]))
+        columns[f"{side} slope"] = np.array([first.slope for first, _ in draws])
+        for i, name in enumerate(("clean", "noisy")):
+            columns[f"{side} {name}"] = np.array([float(noisy[i].gradient_square.sum()) for _, noisy in draws])
         names.append(chosen.name)
-    both = np.concatenate(columns, axis=1)  # slope, V(0), V(s) of plain; then of decoupled
-
-    def root(m: Real) -> Real:
-        return np.asarray(np.sqrt(np.maximum(m, 0.0)))
-
-    def rates(m: Real, first: int) -> Real:
-        return -m[:, first] / m[:, first + 1]
-
-    def left(m: Real, first: int) -> Real:
-        return root(m[:, first + 2] / m[:, first + 1])
-
-    def gains(m: Real) -> Real:
-        return root(m[:, 5] / m[:, 2])
-
-    mean = both.mean(axis=0, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return Comparison(
-            scale=s,
-            kappa=(float(rates(mean, 0)[0]), float(rates(mean, 3)[0])),
-            kappa_interval=tuple(bootstrap_interval(lambda m, i=i: rates(m, i), both, seed) for i in (0, 3)),  # type: ignore[misc,arg-type]
-            survival=(float(left(mean, 0)[0]), float(left(mean, 3)[0])),
-            survival_interval=tuple(bootstrap_interval(lambda m, i=i: left(m, i), both, seed) for i in (0, 3)),  # type: ignore[misc,arg-type]
-            gain=float(gains(mean)[0]),
-            gain_interval=bootstrap_interval(gains, both, seed),
-            samples=len(thetas),
-            seed=seed,
-            engines=(names[0], names[1]),
-        )
+    paired = PairedDraws(columns)
+    kappas = [paired.ratio(f"{side} slope", f"{side} clean", factor=-1.0) for side in ("plain", "decoupled")]
+    left = [paired.ratio(f"{side} noisy", f"{side} clean", root=True) for side in ("plain", "decoupled")]
+    gain = paired.ratio("decoupled noisy", "plain noisy", root=True)
+    return Comparison(
+        scale=s,
+        kappa=(kappas[0].value, kappas[1].value),
+        kappa_interval=(kappas[0].interval, kappas[1].interval),
+        survival=(left[0].value, left[1].value),
+        survival_interval=(left[0].interval, left[1].interval),
+        gain=gain.value,
+        gain_interval=gain.interval,
+        samples=len(thetas),
+        seed=seed,
+        engines=(names[0], names[1]),
+    )

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.path_average import path_average
 from equinoise.errors import MemoryLimitError, ParameterError, UnsupportedError
-from equinoise.law.law import bootstrap_interval
+from equinoise.law.sample import PairedDraws
 from equinoise.mitigation.decoupling import Decoupled
 from equinoise.mitigation.filter_function import exponential_overlaps
 from equinoise.mitigation.toggling import continuous_part
@@ -253,24 +253,18 @@ def compare_paths(
             out.append(float(found[0] @ found[-1]))
         return out[0], out[1], out[2]
 
-    columns = np.array(sampled_draws(one, thetas, seed, workers or 1, progress))  # V(0), V(s) plain, V(s) decoupled
-    mean = columns.mean(axis=0, keepdims=True)
-
-    def root(top: int, bottom: int) -> Callable[[Real], Real]:
-        return lambda m: np.asarray(np.sqrt(np.maximum(m[:, top] / m[:, bottom], 0.0)))
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return PathComparison(
-            scale=s,
-            survival=(float(root(1, 0)(mean)[0]), float(root(2, 0)(mean)[0])),
-            survival_interval=(
-                bootstrap_interval(root(1, 0), columns, seed),
-                bootstrap_interval(root(2, 0), columns, seed),
-            ),
-            gain=float(root(2, 1)(mean)[0]),
-            gain_interval=bootstrap_interval(root(2, 1), columns, seed),
-            samples=len(thetas),
-            paths=count,
-            exact=rule is not None,
-            seed=seed,
-        )
+    columns = np.array(sampled_draws(one, thetas, seed, workers or 1, progress))
+    paired = PairedDraws(dict(zip(("clean", "plain", "decoupled"), columns.T, strict=True)))
+    plain_left, pulsed_left = (paired.ratio(name, "clean", root=True) for name in ("plain", "decoupled"))
+    gain = paired.ratio("decoupled", "plain", root=True)
+    return PathComparison(
+        scale=s,
+        survival=(plain_left.value, pulsed_left.value),
+        survival_interval=(plain_left.interval, pulsed_left.interval),
+        gain=gain.value,
+        gain_interval=gain.interval,
+        samples=len(thetas),
+        paths=count,
+        exact=rule is not None,
+        seed=seed,
+    )

@@ -15,9 +15,9 @@ from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import select_engine
 from equinoise.errors import ParameterError
-from equinoise.law.law import bootstrap_interval
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry, collect
 from equinoise.law.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
+from equinoise.law.sample import Interval, PairedDraws, few_draws_warning
 from equinoise.mitigation.post_selection import KeptSector, SelectedDraw, post_selection
 from equinoise.mitigation.symmetry_verification import verification_notes
 from equinoise.problem.ensemble import Ensemble
@@ -26,7 +26,6 @@ from equinoise.problem.problem import Problem
 __all__ = ["GradientLaw", "VerifiedLaw", "verified_law"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,14 @@ class GradientLaw:
     Attributes:
         variance: V(0), mean of sum_k g_k^2 at s = 0, assignment errors of the charge included, of the readout not.
         kappa: -(1/2) d ln V/ds at s = 0; negative where noise strengthens the gradient.
-        kappa_interval: 95 % bootstrap interval over the draws.
+        kappa_interval: 95 % interval over the draws.
         budget: kappa's additive parts by slot, qubits and mechanism.
         second_moment: m2 = V''(0)/(4 V(0)); NaN from sampling engines.
         fixed_point_share: w0 = V(inf)/V(0); NaN where undefined (nothing is kept) or not computed.
         lasting_share: w0 as the law uses it; 0 where it is undefined or no share of lasting modes.
         rate_variance: c2; NaN if unknown, and the law takes 0.
         survival: R(s) = sqrt(V(s)/V(0)), simulated; above 1 where post-selection strengthens the gradient.
-        survival_interval: 95 % bootstrap interval.
+        survival_interval: 95 % interval.
         rms_gradient: As read: sqrt(V(s)/K), K parameters in the readout's light cone, per radian.
         shot_variance: Mean variance of the readout from one kept shot (plain: from one in each setting).
         shots_per_gradient: Shots taken per expectation value (plain: and setting) at which the RMS gradient has
@@ -83,11 +82,11 @@ class VerifiedLaw:
         verified: After post-selection.
         plain: Without; ``rms_gradient`` and shots with the readout's assignment errors.
         kept: Mean kept fraction at s.
-        kept_interval: 95 % bootstrap interval.
+        kept_interval: 95 % interval.
         kept_rate: -d ln D/ds at s = 0, averaged: the first-order rate at which shots are lost.
         gain: Surviving gradient per shot, all settings counted: plain over verified shots per gradient; above 1
             verification pays.
-        gain_interval: 95 % bootstrap interval over paired draws.
+        gain_interval: 95 % interval over paired draws.
         outside_share: Share of the verified V(s) on parameters that the plain readout does not see: by selecting on
             all qubits the noise there leaks into the gradient.
         charge: q.
@@ -228,7 +227,6 @@ def verified_law(
         engine,
         len(inside),
         measured.shift_weight,
-        seed,
     )
     verified = _law(
         [p.verified for p in pairs],
@@ -238,18 +236,21 @@ def verified_law(
         chosen.engine,
         len(inside),
         measured.shift_weight,
-        seed,
     )
-    columns = np.column_stack(
-        [
-            [p.verified_squares[0] for p in pairs],
-            per_shot,
-            [p.plain_squares[1] for p in pairs],
-            [measured.settings * p.plain_variance for p in pairs],
-            kept,
-        ]
+    paired = PairedDraws(
+        {
+            "verified": np.array([p.verified_squares[0] for p in pairs]),
+            "verified variance": per_shot,
+            "plain": np.array([p.plain_squares[1] for p in pairs]),
+            "plain variance": np.array([measured.settings * p.plain_variance for p in pairs]),
+            "kept": kept,
+        }
     )
+    # (V_ps / Var_ps per shot taken) / (V / Var of all settings)
+    gain = paired.ratio(("verified", "plain variance"), ("verified variance", "plain"))
     notes = [*verification_notes(problem, chosen), *chosen.notes, *measured.notes]
+    if law_ensemble.kind != "given":
+        notes += few_draws_warning(len(pairs))
     lost = int(np.sum(kept == 0))
     if lost:
         notes.append(
@@ -257,15 +258,15 @@ def verified_law(
         )
     if chosen.engine.exact and math.isnan(verified.fixed_point_share):
         notes.append("w0 is undefined: at s = infinity no shot is kept; the law takes 0")
-    total = columns[:, 0].mean()
+    total = paired.mean("verified")
     return VerifiedLaw(
         verified=verified,
         plain=plain,
         kept=float(kept.mean()),
-        kept_interval=bootstrap_interval(lambda m: m[:, 4], columns, seed),
+        kept_interval=paired.ratio("kept").interval,
         kept_rate=float(np.mean([p.kept_rate for p in pairs])),
-        gain=1.0 if alone else float(_gain(columns.mean(axis=0)[None])[0]),
-        gain_interval=(1.0, 1.0) if alone else bootstrap_interval(_gain, columns, seed),
+        gain=1.0 if alone else gain.value,
+        gain_interval=(1.0, 1.0) if alone else gain.interval,
         outside_share=float(np.mean([p.outside for p in pairs]) / total) if total > 0 else math.nan,
         charge=int(problem.charge or 0),
         scale=s,
@@ -277,12 +278,6 @@ def verified_law(
     )
 
 
-def _gain(means: Real) -> Real:
-    """(V_ps / Var_ps per shot taken) / (V / Var), from means of shape (resamples, columns)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(means[:, 0] / means[:, 1] / (means[:, 2] / means[:, 3]))
-
-
 def _law(
     draws: list[FirstOrderDraw],
     squares: Real,
@@ -291,12 +286,11 @@ def _law(
     engine: Any,
     parameters: int,
     weight: float,
-    seed: int,
 ) -> GradientLaw:
     """The law of one way of reading; squares of shape (S, 3): sum g^2 at s, at s as read, at infinity."""
     first = collect(draws, engine.program)
-    columns = np.column_stack([first.square, first.slope, squares])
-    means = columns.mean(axis=0)
+    means = np.column_stack([first.square, first.slope, squares]).mean(axis=0)
+    survivals = PairedDraws({"clean": first.square, "noisy": squares[:, 0]}).ratio("noisy", "clean", root=True)
     alive = means[0] > 0
     kappa, moment = (first.kappa, first.second_moment) if alive else (0.0, 0.0)
     share = float(means[4] / means[0]) if alive else 0.0
@@ -309,14 +303,14 @@ def _law(
     return GradientLaw(
         variance=float(means[0]),
         kappa=kappa,
-        kappa_interval=bootstrap_interval(lambda m: -m[:, 1] / m[:, 0], columns, seed),
+        kappa_interval=first.over_square(first.slope, factor=-1.0).interval,
         budget=first.entries(engine.program) if alive else (),
         second_moment=moment,
         fixed_point_share=share,
         lasting_share=lasting,
         rate_variance=rate_variance(kappa, moment, lasting),
         survival=survival if not math.isnan(means[2]) else math.nan,
-        survival_interval=bootstrap_interval(lambda m: np.sqrt(np.maximum(m[:, 2], 0) / m[:, 0]), columns, seed),
+        survival_interval=survivals.interval,
         rms_gradient=rms if not math.isnan(means[3]) else math.nan,
         shot_variance=max(0.0, float(np.mean(variances))) if not np.isnan(variances).any() else math.nan,
         shots_per_gradient=math.inf if math.isnan(means[3]) else shots_per_gradient(max(0.0, per_shot), rms, weight),

@@ -47,9 +47,9 @@ class SurvivalTable:
         scale: Noise scales of the law, ascending, shape (m,).
         law: Resummed law, shape (m,).
         leading_order: exp(-s kappa), shape (m,).
-        lower: Lower bound, shape (m,).
-        upper: Upper bound, shape (m,).
-        bounds_proved: Whether the bounds are proved for this problem.
+        lower: Lower bound, shape (m,); NaN where there is none.
+        upper: Upper bound, likewise.
+        bound_status: What the bounds are worth, in words.
         simulated_scale: Scales of the simulated points, ascending, shape (p,).
         simulated: Simulated survival, shape (p,).
         simulated_low: Lower end of the 95 % interval, shape (p,); NaN where none was computed.
@@ -63,7 +63,7 @@ class SurvivalTable:
     leading_order: Real
     lower: Real
     upper: Real
-    bounds_proved: bool
+    bound_status: str
     simulated_scale: Real
     simulated: Real
     simulated_low: Real
@@ -103,7 +103,7 @@ def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
         leading_order=diagnosis.law.leading_order(scale),
         lower=lower,
         upper=upper,
-        bounds_proved=diagnosis.law.certificate.proved,
+        bound_status=diagnosis.law.bound_status,
         simulated_scale=columns[0],
         simulated=columns[1],
         simulated_low=columns[2],
@@ -252,7 +252,7 @@ def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable, spect
         color=_SKY,
         alpha=0.28,
         linewidth=0,
-        label="proved bounds" if table.bounds_proved else "bounds (not proved here)",
+        label=f"bounds: {table.bound_status}",
     )
     if spectrum is not None:
         for bound, label in ((spectrum.lower, f"from the spectrum, {spectrum.status}"), (spectrum.upper, None)):

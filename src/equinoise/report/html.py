@@ -23,7 +23,7 @@ from equinoise.errors import EquinoiseError
 from equinoise.report.files import check_target, write_whole
 from equinoise.report.numbers import interval, number, plural, whole
 from equinoise.report.page_data import page_data
-from equinoise.report.page_tables import ranked
+from equinoise.report.page_tables import bound_words, ranked
 from equinoise.report.results import Results, results_of
 
 if TYPE_CHECKING:
@@ -165,7 +165,8 @@ def _answers(row: Mapping[str, Any]) -> str:
     survival = (
         f"{_told(row['survival'])} {_range(row, 'survival')} of the RMS gradient at scale s = {_told(row['scale'])}"
     )
-    status = "proved" if row.get("bounds_proved") else "not proved here"
+    low, high = row.get("lower_bound"), row.get("upper_bound")
+    span = "" if low is None else f"{_told(low)} to {_told(high)}, "
     facts = {
         "Verdict": f"{row['verdict']}: {row.get('verdict_reason') or ''}",
         "Circuit": f"{row['source']}: {plural(row['num_qubits'], 'qubit')}, {plural(row['depth'], 'layer')}; "
@@ -177,7 +178,7 @@ def _answers(row: Mapping[str, Any]) -> str:
         "w0": f"{_told(row.get('fixed_point_share'))} of the squared gradient lasts; fixed point: "
         f"{row.get('fixed_point_class')}",
         "Survives": survival,
-        "Bounds": f"{_told(row.get('lower_bound'))} to {_told(row.get('upper_bound'))}, {status}",
+        "Bounds": span + bound_words(row),
         "Shots": f"{_shots(row.get('shots_per_gradient'))} per expectation value for signal-to-noise 1",
     }
     body = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in facts.items())

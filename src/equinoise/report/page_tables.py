@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.law.bounds import survival_bounds
+from equinoise.law.bounds import BoundEnds
 from equinoise.law.resummed import leading_order_survival, resummed_survival
 from equinoise.report.results import Results
 from equinoise.studies.study import Table
@@ -66,7 +66,7 @@ _COLUMNS = (
     "law_survival",
     "lower_bound",
     "upper_bound",
-    "bounds_proved",
+    "bound_status",
     "noiseless_rms",
     "measured_rms",
     "shots_per_gradient",
@@ -105,6 +105,7 @@ def ranking_table(rows: Sequence[Row]) -> Table:
     return Table.from_rows(
         [
             {"rank": place, "key": str(row["key"]), **{name: _plain(row.get(name)) for name in _COLUMNS}}
+            | {"bound_status": bound_words(row)}
             for place, row in enumerate(rows, 1)
         ]
     )
@@ -120,6 +121,12 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
+def bound_words(row: Row) -> str:
+    """What the bounds of a row are worth; from whether they are proved alone where its diagnosis was not kept."""
+    told = row.get("bound_status")
+    return str(told) if told else "proved for exact kappa and w0" if row.get("bounds_proved") else "not proved"
+
+
 def curve_table(row: Row, points: int = 33) -> Table:
     """The law and its bounds against the noise scale.
 
@@ -127,11 +134,11 @@ def curve_table(row: Row, points: int = 33) -> Table:
     decades above, or s kappa = 3.
 
     Args:
-        row: With kappa, fixed_point_share or lasting_share, rate_variance, greatest_rate and scale.
+        row: With kappa, fixed_point_share or lasting_share, rate_variance, bound_ends, greatest_rate and scale.
         points: On the grid.
 
     Returns:
-        Columns scale, law, leading_order, lower, upper; no rows where kappa is unknown.
+        Columns scale, law, leading_order, lower, upper (NaN where there are no bounds); no rows where kappa is unknown.
     """
     kappa, scale = _number(row.get("kappa")), _number(row.get("scale"))
     if not math.isfinite(kappa):
@@ -144,11 +151,18 @@ def curve_table(row: Row, points: int = 33) -> Table:
     grid = centre * np.logspace(low, high, points)
     share = _number(row.get("lasting_share") if row.get("lasting_share") is not None else row.get("fixed_point_share"))
     share = share if math.isfinite(share) else 0.0
-    greatest = _number(row.get("greatest_rate"))
     law = resummed_survival(grid, kappa, share, _number(row.get("rate_variance")))
-    lower, upper = survival_bounds(grid, kappa, share, greatest if math.isfinite(greatest) else math.inf)
+    lower, upper = _bounds(row, grid)
     columns = {"law": law, "leading_order": leading_order_survival(grid, kappa), "lower": lower, "upper": upper}
     return Table({"scale": grid.tolist(), **{name: values.tolist() for name, values in columns.items()}})
+
+
+def _bounds(row: Row, grid: Real) -> tuple[Real, Real]:
+    ends, greatest = row.get("bound_ends"), _number(row.get("greatest_rate"))
+    if ends is None or not math.isfinite(greatest):
+        return np.full_like(grid, np.nan), np.full_like(grid, np.nan)
+    kappa, share = ([_number(end) for end in ends[name]] for name in ("kappa", "fixed_point_share"))
+    return BoundEnds((kappa[0], kappa[1]), (share[0], share[1])).survival_bounds(grid, greatest)
 
 
 def points_table(results: Results, row: Row) -> Table:

@@ -19,7 +19,7 @@ __all__ = ["BudgetPart", "EmptyStoreError", "Results", "read_results", "results_
 
 Row = Mapping[str, Any]
 
-_LAW = ("lasting_share", "greatest_rate", "bound_status", "bound_reason")
+_LAW = ("lasting_share", "greatest_rate", "bound_status", "bound_reason", "bound_ends")
 _TEXTS = ("advice", "approximations", "warnings")
 
 
@@ -52,8 +52,8 @@ class Results:
 
     Attributes:
         rows: One mapping a diagnosis, with the columns of a store's table ``results``; beside them ``lasting_share``,
-            ``greatest_rate``, ``bound_status``, ``bound_reason``, ``advice``, ``approximations``, ``warnings`` and
-            ``cone`` (the light cone's qubits) of its diagnosis.
+            ``greatest_rate``, ``bound_status``, ``bound_reason``, ``bound_ends``, ``advice``, ``approximations``,
+            ``warnings`` and ``cone`` (the light cone's qubits) of its diagnosis.
         failed: Rows whose task failed: what it was, and the error.
         budgets: Key to the parts of kappa.
         curves: Key to simulated (scale s, survival) pairs beside the row's own.
@@ -180,7 +180,7 @@ def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
         "law_survival": law["survival"],
         "lower_bound": law["lower_bound"],
         "upper_bound": law["upper_bound"],
-        "bounds_proved": law["bound_status"] == "proved",
+        "bounds_proved": law["bounds_proved"],
         "rms_gradient": found["rms_gradient"],
         "rms_low": rms_low,
         "rms_high": rms_high,

@@ -288,13 +288,13 @@ def _survival(diagnosis: Diagnosis) -> RenderableType:
         )
     )
     certificate = law.certificate
-    status = "proved" if certificate.proved else "not proved here"
+    span = f"{number(low)} to {number(high)}  " if law.bound_ends is not None else ""
     rows += [
         ("  law", Text.assemble((number(float(law.survival(s))), "bold"), "  resummed, from kappa, w0 and c2")),
         ("  leading order", f"{number(float(law.leading_order(s)))}  exp(-s kappa)"),
         (
             "  bounds",
-            Text.assemble(f"{number(low)} to {number(high)}  ", (status, "green" if certificate.proved else "yellow")),
+            Text.assemble(span, (law.bound_status, "green" if certificate.proved and span else "yellow")),
         ),
         ("", Text(certificate.reason, style="dim")),
     ]
@@ -401,12 +401,11 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
 
 def _confidence(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     seed = "" if diagnosis.seed is None else f", seed {diagnosis.seed}"
-    certificate = diagnosis.law.certificate
     return [
         ("engine", Text(f"{diagnosis.engine}: {diagnosis.engine_reason}")),
         ("samples", f"{plural(diagnosis.samples, 'draw')}, {diagnosis.law.ensemble}{seed}"),
-        ("intervals", "95 %, by bootstrap over the draws"),
-        ("bounds", "proved for this problem" if certificate.proved else "not proved for this problem"),
+        ("intervals", "95 %, Student's t over the draws by the jackknife; wider where their tails are heavy"),
+        ("bounds", diagnosis.law.bound_status),
     ]
 
 

@@ -16,6 +16,7 @@ from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import declarations, select_engine
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.law.rates import BudgetEntry
+from equinoise.law.sample import Interval, PairedDraws
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.program import compile_problem
@@ -37,7 +38,6 @@ from equinoise.studies.signal import Signal, compare
 __all__ = ["Advice", "Suggestion", "advise"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 Progress = Callable[[str, int, int], None]
 
 SCHEMA = "equinoise.advice/1"
@@ -312,15 +312,15 @@ class _FirstDraws:
         total, variance = float(square.mean()), float(np.mean([row[2] for row in found]))
         if total <= np.sum(gradient_rounding(engine.program) ** 2):
             return 0.0, ()
-        kappas = -slopes.mean(axis=0) / total
-        errors = (slopes + kappas * square[:, None]).std(axis=0, ddof=1) / total / math.sqrt(len(found))
+        parts = [PairedDraws({"part": p, "square": square}).ratio("part", "square", factor=-1.0) for p in slopes.T]
         budget = tuple(
-            BudgetEntry(t.layer, t.qubits, t.mechanism, float(k), float(e))
-            for t, k, e in zip(engine.program.budget_terms, kappas, errors, strict=True)
+            BudgetEntry(t.layer, t.qubits, t.mechanism, part.value, part.error)
+            for t, part in zip(engine.program.budget_terms, parts, strict=True)
         )
         noise = measured.shift_weight * max(1, len(engine.program.parameters)) * max(variance, 1e-300)
         factor = readout_factor(problem.readout, problem.noise.readout_error)
-        score = math.sqrt(total / noise) * math.exp(-self.scale * kappas.sum()) * factor
+        left = math.exp(-self.scale * sum(part.value for part in parts))
+        score = math.sqrt(total / noise) * left * factor
         return score, budget
 
 

@@ -25,6 +25,7 @@ from equinoise.engines.engine import Engine, ExactAnswers
 from equinoise.engines.select import choose, select_engine
 from equinoise.errors import UnsupportedError
 from equinoise.law.rates import LAW_GRADIENTS
+from equinoise.law.sample import PairedDraws
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.noise_terms import Dephasing, Depolarizing, Relaxation, Slot
@@ -105,10 +106,8 @@ class Sensitivities:
         if total <= 1e-300:
             return 0.0, 0.0
         slope = self.budget @ self.rates(slots)
-        kappa = float(-slope.mean() / total) + 0.0
-        residual = (slope + kappa * self.square) / total
-        count = residual.size
-        return kappa, float(residual.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
+        found = PairedDraws({"slope": slope, "square": self.square}).ratio("slope", "square", factor=-1.0)
+        return found.value, found.error
 
 
 def sensitivities(

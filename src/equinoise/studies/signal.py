@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 from equinoise.engines.draws import draw_generator, parallel_draws
 from equinoise.engines.engine import Engine
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import select_engine
+from equinoise.law.sample import Interval, PairedDraws, log_difference
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding
@@ -22,9 +22,7 @@ from equinoise.studies.sensitivity import first_order_budget
 __all__ = ["Comparison", "Signal", "compare", "paired_ratios"]
 
 Real = npt.NDArray[np.float64]
-Interval = tuple[float, float]
 
-_CONFIDENCE = 0.95
 # two logarithms of scores that agree to this are the same design, rounded
 _SAME = 1e-9
 # sum g^2 without noise, with noise, with noise as read; Var(O)
@@ -160,7 +158,7 @@ class Signal:
         """95 % interval of R(s)."""
         if not self.mean[_NOISELESS] > 0:
             return (math.nan, math.nan)
-        return _around(self.survival, 0.5 * (self._relative(_NOISY) - self._relative(_NOISELESS)))
+        return self.paired.ratio("noisy", "clean", root=True).interval
 
     @property
     def score(self) -> float:
@@ -172,33 +170,30 @@ class Signal:
 
     @property
     def interval(self) -> Interval:
-        """95 % interval of the score, from the spread of its logarithm over the draws."""
-        if 0 < self.score < math.inf:
-            return _around(self.score, self.influence)
-        if self.score > 0 or self.columns[:, _READ].max() <= self.rounding:
+        """95 % interval of the score over the draws."""
+        if self.score == math.inf or self.columns[:, _READ].max() <= self.rounding:
             return (self.score, self.score)
-        squares = self.columns[:, _READ]
-        high = float(squares.mean()) + _quantile(self.count) * _error(squares)
-        scale = max(1, self.parameters) * self.shift_weight * self.shot_variance
-        return (0.0, math.sqrt(max(0.0, high) / scale) if scale > 0 else math.inf)
+        factor = 1.0 / (max(1, self.parameters) * self.shift_weight)
+        return self.paired.ratio("read", "variance", factor=factor, root=True).interval
 
     @property
     def influence(self) -> Real:
         """How far each draw moves ln(score), shape (S,): 0.5 (g^2/mean - Var/mean)."""
-        return np.asarray(0.5 * (self._relative(_READ) - self._relative(_VARIANCE)))
+        return self.paired.influence("read", "variance")
 
-    def _relative(self, column: int) -> Real:
-        return np.asarray(self.columns[:, column] / max(self.mean[column], 1e-300) - 1.0)
+    @property
+    def paired(self) -> PairedDraws:
+        """The draws as columns clean, noisy, read and variance."""
+        return PairedDraws(dict(zip(("clean", "noisy", "read", "variance"), self.columns.T, strict=True)))
 
     @property
     def kappa(self) -> tuple[float, float]:
         """The law's kappa and its standard error, from the first draws."""
         square, slope = self.slope.T
-        total = float(square.mean())
-        if total <= self.rounding:
+        if float(square.mean()) <= self.rounding:
             return 0.0, 0.0
-        kappa = float(-slope.mean() / total) + 0.0
-        return kappa, _error((slope + kappa * square) / total)
+        found = PairedDraws({"slope": slope, "square": square}).ratio("slope", "square", factor=-1.0)
+        return found.value, found.error
 
 
 @dataclass(frozen=True)
@@ -223,9 +218,7 @@ class Comparison:
 def compare(one: Signal, other: Signal) -> Comparison:
     """Whether two designs' scores differ by more than their draws leave open.
 
-    With u the influence of a draw on ln(score), n draws each and m in common,
-    error^2 = var(u_1)/n_1 + var(u_2)/n_2 - 2 m cov(u_1, u_2)/(n_1 n_2); the interval has Student's t with m - 1
-    degrees of freedom.
+    The interval is that of :func:`equinoise.law.sample.log_difference`.
 
     Args:
         one: Its draws.
@@ -235,19 +228,14 @@ def compare(one: Signal, other: Signal) -> Comparison:
         apart = one.interval[0] > other.interval[1] or one.interval[1] < other.interval[0]
         same = one.score == other.score and one.interval == other.interval
         return Comparison(math.nan, math.nan, (math.nan, math.nan), same, apart)
-    a, b = one.influence, other.influence
-    common = min(a.size, b.size)
     difference = math.log(one.score) - math.log(other.score)
-    if common < 2:
+    if min(one.count, other.count) < 2:
         same = abs(difference) < _SAME
         return Comparison(difference, math.inf, (-math.inf, math.inf), same, False)
-    shared = float(np.cov(a[:common], b[:common])[0, 1])
-    square = a.var(ddof=1) / a.size + b.var(ddof=1) / b.size - 2 * common * shared / (a.size * b.size)
-    error = math.sqrt(max(0.0, float(square)))
-    reach = _quantile(common) * error
-    same = abs(difference) < _SAME and error < _SAME
-    apart = abs(difference) > max(reach, _SAME)
-    return Comparison(difference, error, (difference - reach, difference + reach), same, apart)
+    found = log_difference(one.influence, other.influence)
+    same = abs(difference) < _SAME and found.error < _SAME
+    apart = abs(difference) > max(found.reach, _SAME)
+    return Comparison(difference, found.error, (difference - found.reach, difference + found.reach), same, apart)
 
 
 def paired_ratios(one: Signal, other: Signal) -> tuple[float, Interval, float]:
@@ -258,32 +246,17 @@ def paired_ratios(one: Signal, other: Signal) -> tuple[float, Interval, float]:
         other: Draws of the same circuit with the same seed; those that both have are used.
     """
     common = min(one.count, other.count)
-    a, b = (each.columns[:common] for each in (one, other))
-    squares = a[:, _READ], b[:, _READ]
-    if not all(column.mean() > 0 for column in squares):
+    pair = ("one", one), ("other", other)
+    paired = PairedDraws(
+        {f"{name} {what}": each.paired.columns[what][:common] for name, each in pair for what in ("read", "variance")}
+    )
+    if not all(paired.mean(f"{name} read") > 0 for name, _ in pair):
         return math.nan, (math.nan, math.nan), math.nan
-    ratio = math.sqrt(squares[0].mean() / squares[1].mean())
-    variance = a[:, _VARIANCE].mean() / b[:, _VARIANCE].mean() if b[:, _VARIANCE].mean() > 0 else math.nan
-    influence = 0.5 * (squares[0] / squares[0].mean() - squares[1] / squares[1].mean())
-    return ratio, _around(ratio, influence), float(variance / ratio**2)
+    found = paired.ratio("one read", "other read", root=True)
+    variances = paired.ratio("one variance", "other variance").value
+    return found.value, found.interval, variances / found.value**2
 
 
 def _slope(engine: Engine, theta: Real, rng: np.random.Generator) -> tuple[float, float]:
     square, budget = first_order_budget(engine, theta, rng)
     return square, float(budget.sum())
-
-
-def _quantile(count: int) -> float:
-    return float(stdtrit(count - 1, 0.5 + _CONFIDENCE / 2)) if count > 1 else math.inf
-
-
-def _error(values: Real) -> float:
-    return float(values.std(ddof=1) / math.sqrt(values.size)) if values.size > 1 else math.nan
-
-
-def _around(value: float, influence: Real) -> Interval:
-    """95 % interval of a positive value from how far each draw moves its logarithm."""
-    if influence.size < 2:
-        return (-math.inf, math.inf)
-    reach = _quantile(influence.size) * _error(influence)
-    return value * math.exp(-reach), value * math.exp(min(reach, 700.0))

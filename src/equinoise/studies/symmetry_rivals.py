@@ -7,6 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.law.sample import PairedDraws
 from equinoise.studies.grid import Measured, in_parallel, measure
 from equinoise.studies.study import Context, Value
 from equinoise.studies.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase
@@ -43,19 +44,16 @@ def pairs_of(context: Context) -> Pairs:
 
 def survival_of(one: Measured) -> tuple[Real, Real]:
     """R at the scales, then at infinity, and its standard error from paired draws."""
-    squares = np.column_stack([one.noisy, one.frozen])
-    ratio = squares.mean(axis=0) / one.variance
-    error = (squares - ratio * one.squares[:, None]).std(axis=0, ddof=1) / (one.variance * math.sqrt(one.samples))
-    root = np.sqrt(ratio)
-    return root, np.divide(error, 2 * root, out=np.zeros_like(root), where=root > 0)
+    squares = np.column_stack([one.noisy, one.frozen]).T
+    found = [PairedDraws({"noisy": s, "clean": one.squares}).ratio("noisy", "clean", root=True) for s in squares]
+    return np.array([each.value for each in found]), np.array([each.error for each in found])
 
 
 def _remaining(one: Measured) -> tuple[Real, Real]:
     """Root mean square of a parameter's gradient at the scales, then at infinity, and its standard error."""
-    squares = np.column_stack([one.noisy, one.frozen]) / one.parameters
-    root = np.sqrt(squares.mean(axis=0))
-    error = squares.std(axis=0, ddof=1) / math.sqrt(one.samples)
-    return root, np.divide(error, 2 * root, out=np.zeros_like(root), where=root > 0)
+    squares = np.column_stack([one.noisy, one.frozen]).T
+    found = [PairedDraws({"noisy": s}).ratio("noisy", factor=1 / one.parameters, root=True) for s in squares]
+    return np.array([each.value for each in found]), np.array([each.error for each in found])
 
 
 def rival_rows(pairs: Pairs) -> Rows:

@@ -24,6 +24,7 @@ from equinoise.engines.select import choose_engine
 from equinoise.errors import ParameterError
 from equinoise.law.law import Law, law
 from equinoise.law.rates import LAW_GRADIENTS, BudgetEntry
+from equinoise.law.sample import positive_interval
 from equinoise.problem.devices import snapshot
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
@@ -37,7 +38,7 @@ TASK_SCHEMA = 2
 QUANTITIES = ("law", "survival", "budget", "curve", "diagnosis")
 # further points of the survival curve, relative to the scale; as a diagnosis has them
 _CURVE = (0.5, 2.0, 4.0, 8.0)
-_NORMAL = 1.96
+
 
 Row = dict[str, Any]
 
@@ -360,20 +361,16 @@ def _of_diagnosis(result: Diagnosis) -> Row:
 
 
 def _of_variance(result: GradientVariance, count: int) -> Row:
-    """V(0) and V(s), with normal 95 % intervals from their standard errors."""
+    """V(0) and V(s), with 95 % intervals from their standard errors."""
     out: Row = {"variance": float(result.variance[0])}
     for index, names in enumerate((("noiseless_rms", "noiseless"), ("rms_gradient", "rms"))):
-        value, error = float(result.variance[index]), _NORMAL * float(result.standard_error[index])
+        value, error = float(result.variance[index]), float(result.standard_error[index])
+        ends = positive_interval(value, error, result.samples)
         out[names[0]] = math.sqrt(max(0.0, value) / count)
-        out[f"{names[1]}_low"] = math.nan if math.isnan(error) else math.sqrt(max(0.0, value - error) / count)
-        out[f"{names[1]}_high"] = math.nan if math.isnan(error) else math.sqrt(max(0.0, value + error) / count)
-    survival, error = float(result.survival[1]), _NORMAL * float(result.survival_error[1])
-    low = survival - error
-    return out | {
-        "survival": survival,
-        "survival_low": low if math.isnan(low) else max(0.0, low),
-        "survival_high": survival + error,
-    }
+        out[f"{names[1]}_low"], out[f"{names[1]}_high"] = (math.sqrt(max(0.0, end) / count) for end in ends)
+    survival = float(result.survival[1])
+    low, high = positive_interval(survival, float(result.survival_error[1]), result.samples)
+    return out | {"survival": survival, "survival_low": low, "survival_high": high}
 
 
 def _budget(entries: tuple[BudgetEntry, ...]) -> list[Row]:

@@ -164,7 +164,7 @@ const describe = (i) => {
     ["Verdict", value("verdict") ? `${value("verdict")}: ${value("verdict_reason") ?? ""}` : "none: not asked for"],
     ["Problem", `readout ${value("readout")}, input ${value("initial") ?? "–"}, noise ${value("noise")}` + (value("layout") ? `, layout ${value("layout")}` : "") + ` at scale s = ${show(value("scale"))}`],
     ["Law", `κ = ${show(value("kappa"))} ± ${show(value("kappa_error"), 1)}, w₀ = ${show(value("fixed_point_share"))} (fixed point: ${value("fixed_point_class") ?? "unknown"})`],
-    ["Survival", `${show(value("survival"))} [${range(value("survival_low"), value("survival_high"))}]; law ${show(value("law_survival"))}; bounds ${range(value("lower_bound"), value("upper_bound"))}, ${value("bounds_proved") ? "proved" : "not proved here"}`],
+    ["Survival", `${show(value("survival"))} [${range(value("survival_low"), value("survival_high"))}]; law ${show(value("law_survival"))}; bounds ${value("lower_bound") === null ? "" : range(value("lower_bound"), value("upper_bound")) + ", "}${value("bound_status")}`],
     ["RMS gradient", `${show(value("noiseless_rms"))} without noise, ${show(value("measured_rms"))} as measured, per radian`],
     ["Sample", `${show(value("samples"))} draws, seed ${value("seed") ?? "–"}, engine ${value("engine") ?? "–"}`],
   ];
@@ -176,7 +176,7 @@ const drawCurve = (i) => {
   const traces = [];
   let ticks = {};
   let span;
-  at("bound-note").textContent = ranking.bounds_proved[i] ? ", proved for this problem" : ", not proved for this problem";
+  at("bound-note").textContent = `, ${ranking.bound_status[i]}`;
   if (curve) {
     const count = curve.law.length;
     const scale = Array.from({ length: count }, (_, k) => 10 ** (curve.from + ((curve.to - curve.from) * k) / (count - 1)));
