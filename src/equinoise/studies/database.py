@@ -15,7 +15,7 @@ from equinoise.errors import EquinoiseError
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["StoreError", "holder", "in_use", "opened", "package"]
+__all__ = ["StoreError", "first_line", "holder", "in_use", "opened", "package"]
 
 # A file can bring views and macros of its own, which run when they are asked: with these settings they reach no other
 # file, no network, no object of this process and no extension, and no statement can change that.
@@ -157,7 +157,7 @@ def _refusal(path: Path, place: Path, read_only: bool, error: Exception) -> str:
         with contextlib.suppress(duckdb.Error):
             duckdb.connect(str(place), read_only=True, config=dict(_CLOSED)).close()
             return (
-                f"the store {str(path)!r} can be read but not written: {_first_line(error)}. Free space on its disk, "
+                f"the store {str(path)!r} can be read but not written: {first_line(error)}. Free space on its disk, "
                 "or give another --store."
             )
     return _corrupt(path, error)
@@ -169,9 +169,10 @@ def _corrupt(path: Path, error: Exception) -> str:
         return f"the store {str(path)!r} needs more memory than there is. Read it on a larger machine."
     return (
         f"the store {str(path)!r} is corrupt, or a newer DuckDB than {duckdb.__version__} wrote it: "
-        f"{_first_line(error)}. Restore it from a copy, or give another --store."
+        f"{first_line(error)}. Restore it from a copy, or give another --store."
     )
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What DuckDB says, without the statement and the hints below it."""
     return str(error).strip().split("\n")[0].rstrip(".")

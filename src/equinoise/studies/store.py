@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equinoise.studies.database import StoreError, in_use, opened, package
+from equinoise.studies.database import StoreError, first_line, in_use, opened, package
 
 if TYPE_CHECKING:
     import duckdb
@@ -203,7 +203,7 @@ class Store:
                     _write_table(rows, name, partial, _FORMATS[target.suffix.lower()])
                     partial.replace(file)
                 except (package().Error, OSError) as error:
-                    raise StoreError(f"cannot write {str(file)!r}: {error}. Write elsewhere.") from None
+                    raise StoreError(f"cannot write {str(file)!r}: {first_line(error)}. Write elsewhere.") from None
         return files
 
     @staticmethod
@@ -253,9 +253,12 @@ class Store:
                         _create_table(connection, name)
                     connection.execute("CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR)")
                     connection.execute("INSERT INTO meta VALUES ('schema', ?)", [STORE_SCHEMA])
+                    connection.execute("CHECKPOINT")  # all of it into the one file; closing would not tell a full disk
                 self._put(fresh, place)
             except (duckdb.Error, OSError) as error:
-                raise StoreError(f"cannot make the store {str(self.path)!r}: {error}. Give another --store.") from None
+                raise StoreError(
+                    f"cannot make the store {str(self.path)!r}: {first_line(error)}. Give another --store."
+                ) from None
 
     @staticmethod
     def _put(fresh: Path, place: Path) -> None:
@@ -333,7 +336,8 @@ class StoreWriter:
             with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back by itself
                 run("ROLLBACK")
             raise StoreError(
-                f"cannot write to the store {str(self._path)!r}: {error}. What it held before is kept."
+                f"cannot write to the store {str(self._path)!r}: {first_line(error)}. What it held before is kept: "
+                "make room on its disk and run the same command again."
             ) from None
 
 
