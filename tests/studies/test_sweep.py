@@ -15,6 +15,7 @@ from operator import itemgetter
 import psutil
 import pytest
 
+from equinoise.studies import cluster
 from equinoise.studies import sweep as sweeps
 from equinoise.studies.store import Store, StoreError
 from equinoise.studies.study_file import StudyFileError, study_from_dict
@@ -215,13 +216,13 @@ def test_mistakes_are_told_before_the_store_is_made(tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweeps, "_PATIENCE", 6.0)
+    monkeypatch.setattr(cluster, "_PATIENCE", 6.0)
     with pytest.raises(SweepError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         sweep(study_from_dict(SMALL), tmp_path / "r.duckdb", scheduler="tcp://127.0.0.1:9")
 
 
 def test_workers_with_other_tasks_are_refused(tmp_path, scheduler, monkeypatch):
-    monkeypatch.setattr(sweeps, "TASK_SCHEMA", 99)  # of this process only
+    monkeypatch.setattr(cluster, "TASK_SCHEMA", 99)  # of this process only
     with pytest.raises(SweepError, match=r"the worker tcp://.* has equinoise .* Install the same"):
         sweep(study_from_dict(SMALL), tmp_path / "r.duckdb", scheduler=scheduler)
     assert Store(tmp_path / "r.duckdb").statuses() == {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from equinoise.studies.sweep import SweepPlan, SweepProgress, SweepSummary
+    from equinoise.studies.sweep import SweepPlan, SweepProgress, SweepSummary, TLSFiles
 
 __all__ = ["sweep"]
 
@@ -38,9 +38,21 @@ def sweep(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="A running Dask scheduler to use instead, e.g. tcp://10.0.0.1:8786.",
+            help="A running Dask scheduler to use instead, e.g. tls://10.0.0.1:8786.",
             show_default="a cluster on this machine",
         ),
+    ] = None,
+    tls_ca: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="For --scheduler: the authority's certificate (PEM).", show_default=False),
+    ] = None,
+    tls_cert: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="For --scheduler: this client's certificate (PEM).", show_default=False),
+    ] = None,
+    tls_key: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="For --scheduler: the key of that certificate (PEM).", show_default=False),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say how many tasks there are and about how long they take.")
@@ -66,6 +78,7 @@ def sweep(
     from equinoise.studies.sweep import plan
     from equinoise.studies.sweep import sweep as run
 
+    tls = _tls_files(tls_ca, tls_cert, tls_key)
     for file in export or []:
         Store.check_export(file)
     try:
@@ -79,7 +92,7 @@ def sweep(
     try:
         with _Bar() as bar:
             summary = run(
-                grid, store, workers=workers, scheduler=scheduler, retry_failed=retry_failed, progress=bar.show
+                grid, store, workers=workers, scheduler=scheduler, tls=tls, retry_failed=retry_failed, progress=bar.show
             )
     except KeyboardInterrupt:
         typer.echo(
@@ -95,6 +108,16 @@ def sweep(
     if summary.failed:
         _print_failures(store, summary)
         raise typer.Exit(1)
+
+
+def _tls_files(ca: str | None, cert: str | None, key: str | None) -> TLSFiles | None:
+    from equinoise.studies.sweep import SweepError, TLSFiles
+
+    if ca is None and cert is None and key is None:
+        return None
+    if ca is None or cert is None or key is None:
+        raise SweepError("TLS takes three files: give all of --tls-ca, --tls-cert and --tls-key, or none.")
+    return TLSFiles(ca, cert, key)
 
 
 def _print_plan(found: SweepPlan, store: str) -> None:

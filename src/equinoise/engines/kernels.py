@@ -15,6 +15,7 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from equinoise.engines.kernel_cache import checked
 from equinoise.reduction.row_tables import PAIR, QUAD
 
 __all__ = [
@@ -31,7 +32,12 @@ __all__ = [
 
 TILE = 16
 
-jit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+_njit = nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"}, error_model="numpy")
+
+
+def jit(function):
+    """Compiles a kernel when it is first called, once for all processes."""
+    return checked(_njit(function))
 
 
 @jit

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.special import log_softmax
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
-from equinoise.learn.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from equinoise.learn.checkpoint import CheckpointError, damaged, read_checkpoint, write_checkpoint
 from equinoise.learn.model import Model
 
 __all__ = ["EpochRecord", "Plan", "Weights", "first_weights", "loss_and_gradient", "train"]
@@ -180,21 +180,17 @@ def train(
     sums = np.zeros(3)
     history: list[EpochRecord] = []
     epoch = batch = 0
-    found = None if checkpoint is None else read_checkpoint(checkpoint, key)
-    if found is not None:
+    count = labels.size
+    batches = -(-count // plan.batch_size)
+    found = None if checkpoint is None else read_checkpoint(checkpoint, key, _expected(weights))
+    if checkpoint is not None and found is not None:
+        _check_position(checkpoint, found, plan.epochs, batches)
         epoch, batch, optimiser.t = (int(x) for x in found["position"])
-        if (epoch, batch) > (plan.epochs, 0):
-            raise CheckpointError(
-                f"the checkpoint in {str(checkpoint)!r} is in epoch {epoch + 1}, beyond the {plan.epochs} asked for. "
-                "Ask for more epochs, or use another folder."
-            )
         weights = Weights(found["angles"], found["log_gain"], found["bias"])
         optimiser.ms = [found[f"first_{i}"] for i in range(3)]
         optimiser.vs = [found[f"second_{i}"] for i in range(3)]
         sums = found["sums"]
         history = [EpochRecord(int(row[0]), *(float(x) for x in row[1:])) for row in found["history"]]
-    count = labels.size
-    batches = -(-count // plan.batch_size)
     kept = model.loaded(vectors) if model.keeps(count) and epoch < plan.epochs else None
     while epoch < plan.epochs:
         order = np.random.default_rng(np.random.SeedSequence([plan.seed, _ORDER, epoch])).permutation(count)
@@ -221,6 +217,40 @@ def train(
         if callback is not None:
             callback(history[-1])
     return weights, history
+
+
+def _expected(weights: Weights) -> dict[str, tuple[type, tuple[int | None, ...]]]:
+    """Type and shape of all that :func:`_state` writes."""
+    moments = {
+        f"{moment}_{i}": (np.float64, array.shape)
+        for i, array in enumerate(weights.arrays)
+        for moment in ("first", "second")
+    }
+    return {
+        "position": (np.int64, (3,)),
+        "angles": (np.float64, weights.angles.shape),
+        "log_gain": (np.float64, weights.log_gain.shape),
+        "bias": (np.float64, weights.bias.shape),
+        "sums": (np.float64, (3,)),
+        "history": (np.float64, (None, 4)),
+        **moments,
+    }
+
+
+def _check_position(checkpoint: str | Path, found: dict[str, npt.NDArray[Any]], epochs: int, batches: int) -> None:
+    """After t batches a run is in epoch t // batches and has a record of each epoch before; no mean square is < 0."""
+    epoch, batch, steps = (int(x) for x in found["position"])
+    if not (epoch >= 0 and 0 <= batch < batches and steps == epoch * batches + batch):
+        raise damaged(checkpoint, f"no run is in batch {batch} of epoch {epoch} after {steps} steps")
+    if (epoch, batch) > (epochs, 0):
+        raise CheckpointError(
+            f"the checkpoint in {str(checkpoint)!r} is in epoch {epoch + 1}, beyond the {epochs} asked for. "
+            "Ask for more epochs, or use another folder."
+        )
+    if found["history"][:, 0].tolist() != list(range(1, epoch + 1)):
+        raise damaged(checkpoint, f"its history is not that of {epoch} epochs")
+    if any(np.any(found[f"second_{i}"] < 0) for i in range(3)):
+        raise damaged(checkpoint, "a mean square is negative")
 
 
 def _state(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from equinoise.errors import EquinoiseError
+from equinoise.studies.database import StoreError, first_line, in_use, opened, package
 
 if TYPE_CHECKING:
     import duckdb
@@ -91,17 +91,17 @@ BUDGET: dict[str, str] = {
 CURVE: dict[str, str] = {"key": "VARCHAR", "scale": "DOUBLE", "survival": "DOUBLE", "law": "DOUBLE"}
 """Columns of the table ``curve``: each task's survival at further scales."""
 _TABLES = {"results": RESULTS, "budget": BUDGET, "curve": CURVE}
+_META = {"name": "VARCHAR", "value": "VARCHAR"}
 _FORMATS = {".parquet": "FORMAT parquet", ".csv": "FORMAT csv, HEADER"}
 
 # stores that this process writes: DuckDB's lock keeps other processes out, not other threads of the same one
 _open: set[Path] = set()
 _guard = threading.Lock()
 
+# rows that an export holds at once
+_AT_ONCE = 500
+
 Row = dict[str, Any]
-
-
-class StoreError(EquinoiseError):
-    """A store is in use, is no store of equinoise, or cannot be written."""
 
 
 class Store:
@@ -127,29 +127,26 @@ class Store:
 
     def exists(self) -> bool:
         """Whether there is a file."""
-        return self.path.is_file()
+        return os.path.isfile(self.path)  # Path.is_file raises where the name is too long
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[StoreWriter]:
         """The store opened for writing, by this process alone, made if it does not exist.
 
         Raises:
-            StoreError: It is in use, is no store of equinoise, or cannot be made.
+            StoreError: It is in use, is corrupt, is no store of equinoise, or cannot be made.
         """
         place = self.path.resolve()
         with _guard:
             if place in _open:
-                raise StoreError(_in_use(self.path, "this process"))
+                raise StoreError(in_use(self.path, "this process"))
             _open.add(place)
         try:
             if not self.exists():
                 self._create(place)
-            connection = self._connect(read_only=False)
-            try:
+            with opened(self.path, read_only=False) as connection:
                 self._check(connection)
                 yield StoreWriter(connection, self.path)
-            finally:
-                connection.close()
         finally:
             with _guard:
                 _open.discard(place)
@@ -168,7 +165,7 @@ class Store:
             study: Only of the study of this name.
 
         Raises:
-            StoreError: There is no such store, or a sweep is writing it.
+            StoreError: There is no such store, it is corrupt, or a sweep is writing it.
         """
         return self._rows("results", study)
 
@@ -199,20 +196,16 @@ class Store:
         """
         target = self.check_export(path)
         files = tuple(target if name == "results" else _beside(target, name) for name in _TABLES)
-        with self._reading() as connection:
+        with self._reading() as connection, _private_folder(target.resolve().parent) as folder:
             for name, file in zip(_TABLES, files, strict=True):
-                partial = file.with_name(f".{file.name}.{os.getpid()}.part")
                 order = "key" if name == "results" else f"key, {list(_TABLES[name])[1]}"
-                quoted = str(partial).replace("'", "''")
+                rows = connection.execute(f"SELECT {', '.join(_TABLES[name])} FROM {name} ORDER BY {order}")
+                partial = folder / name
                 try:
-                    connection.execute(
-                        f"COPY (FROM {name} ORDER BY {order}) TO '{quoted}' ({_FORMATS[target.suffix.lower()]})"
-                    )
+                    _write_table(rows, name, partial, _FORMATS[target.suffix.lower()])
                     partial.replace(file)
-                except (_package().Error, OSError) as error:
-                    raise StoreError(f"cannot write {str(file)!r}: {error}. Write elsewhere.") from None
-                finally:
-                    partial.unlink(missing_ok=True)
+                except (package().Error, OSError) as error:
+                    raise StoreError(f"cannot write {str(file)!r}: {first_line(error)}. Write elsewhere.") from None
         return files
 
     @staticmethod
@@ -245,34 +238,29 @@ class Store:
             raise StoreError(
                 f"there is no store {str(self.path)!r}. `equinoise sweep STUDY.toml --store FILE` makes one."
             )
-        connection = self._connect(read_only=True)
-        try:
+        with opened(self.path, read_only=True) as connection:
             self._check(connection)
             yield connection
-        finally:
-            connection.close()
 
     def _create(self, place: Path) -> None:
         """A new store in its place at once: whoever is killed meanwhile leaves no half of it."""
-        package = _package()
+        duckdb = package()
         if not place.parent.is_dir():
             raise StoreError(f"the store's folder {str(place.parent)!r} does not exist. Create it first.")
-        fresh = place.with_name(f".{place.name}.{os.getpid()}.new")
-        try:
-            fresh.unlink(missing_ok=True)
-            connection = package.connect(str(fresh))
-            for name, columns in _TABLES.items():
-                listed = ", ".join(f"{c} {kind}" for c, kind in columns.items())
-                unique = ", PRIMARY KEY (key)" if name == "results" else ""
-                connection.execute(f"CREATE TABLE {name} ({listed}{unique})")
-            connection.execute("CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR)")
-            connection.execute("INSERT INTO meta VALUES ('schema', ?)", [STORE_SCHEMA])
-            connection.close()
-            self._put(fresh, place)
-        except (package.Error, OSError) as error:
-            raise StoreError(f"cannot make the store {str(self.path)!r}: {error}. Give another --store.") from None
-        finally:
-            fresh.unlink(missing_ok=True)
+        with _private_folder(place.parent) as folder:
+            fresh = folder / "new"
+            try:
+                with contextlib.closing(duckdb.connect(str(fresh))) as connection:
+                    for name in _TABLES:
+                        _create_table(connection, name)
+                    connection.execute("CREATE TABLE meta (name VARCHAR PRIMARY KEY, value VARCHAR)")
+                    connection.execute("INSERT INTO meta VALUES ('schema', ?)", [STORE_SCHEMA])
+                    connection.execute("CHECKPOINT")  # all of it into the one file; closing would not tell a full disk
+                self._put(fresh, place)
+            except (duckdb.Error, OSError) as error:
+                raise StoreError(
+                    f"cannot make the store {str(self.path)!r}: {first_line(error)}. Give another --store."
+                ) from None
 
     @staticmethod
     def _put(fresh: Path, place: Path) -> None:
@@ -285,34 +273,22 @@ class Store:
             if not place.exists():
                 fresh.rename(place)
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        package = _package()
-        try:
-            return cast("duckdb.DuckDBPyConnection", package.connect(str(self.path.resolve()), read_only=read_only))
-        except package.Error as error:
-            text = str(error)
-            owner = re.search(r"PID (\d+)", text)
-            if "lock" in text or "different configuration" in text:
-                raise StoreError(
-                    _in_use(self.path, f"process {owner.group(1)}" if owner else "this or another process")
-                ) from None
-            raise StoreError(
-                f"cannot open the store {str(self.path)!r}: {text}. Give a file that a sweep made, or a new one."
-            ) from None
-
     def _check(self, connection: duckdb.DuckDBPyConnection) -> None:
-        package = _package()
-        try:
-            found = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
-        except package.Error:
-            found = None
-        if found is None:
+        """Refuses whatever is not the tables that a sweep writes; asks with no function that the file could replace."""
+        if not _is_table(connection, "meta", _META):
             raise StoreError(f"{str(self.path)!r} is a DuckDB file, but no store of equinoise. Give another --store.")
-        if found[0] != STORE_SCHEMA:
+        found = connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        if found is None or found[0] != STORE_SCHEMA:
             raise StoreError(
-                f"the store {str(self.path)!r} has the schema {found[0]!r}; this equinoise writes {STORE_SCHEMA!r}. "
-                "Give another --store, or use the equinoise that made it."
+                f"the store {str(self.path)!r} has the schema {found and found[0]!r}; this equinoise writes "
+                f"{STORE_SCHEMA!r}. Give another --store, or use the equinoise that made it."
             )
+        for name, columns in _TABLES.items():
+            if not _is_table(connection, name, columns):
+                raise StoreError(
+                    f"{str(self.path)!r} is no store that a sweep wrote: {name!r} is not the table of that name with "
+                    f"the {len(columns)} columns of {STORE_SCHEMA!r}. Give another --store."
+                )
 
 
 class StoreWriter:
@@ -349,40 +325,72 @@ class StoreWriter:
             "curve": [{"key": key, **entry} for key, a in latest.items() for entry in a["curve"]],
         }
         run = self._connection.execute
-        package = _package()
+        duckdb = package()
         try:
             run("BEGIN")
             for name in ("budget", "curve"):
                 run(f"DELETE FROM {name} WHERE key IN (SELECT unnest(?::VARCHAR[]))", [list(latest)])
             for name, rows in tables.items():
-                if rows:
-                    columns = _TABLES[name]
-                    listed = ", ".join(f"unnest(?::{kind}[])" for kind in columns.values())
-                    verb = "INSERT OR REPLACE" if name == "results" else "INSERT"
-                    run(f"{verb} INTO {name} SELECT {listed}", [[row.get(c) for row in rows] for c in columns])
+                columns = [[row.get(column) for row in rows] for column in _TABLES[name]]
+                _insert(self._connection, name, columns, replace=name == "results")
             run("COMMIT")
-        except package.Error as error:
-            with contextlib.suppress(package.Error):  # a failed COMMIT has rolled back by itself
+        except duckdb.Error as error:
+            with contextlib.suppress(duckdb.Error):  # a failed COMMIT has rolled back by itself
                 run("ROLLBACK")
-            raise StoreError(f"cannot write to the store {str(self._path)!r}: {error}.") from None
+            raise StoreError(
+                f"cannot write to the store {str(self._path)!r}: {first_line(error)}. What it held before is kept: "
+                "make room on its disk and run the same command again."
+            ) from None
 
 
-def _package() -> Any:
+def _create_table(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    listed = ", ".join(f"{column} {kind}" for column, kind in _TABLES[name].items())
+    unique = ", PRIMARY KEY (key)" if name == "results" else ""
+    connection.execute(f"CREATE TABLE {name} ({listed}{unique})")
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[Sequence[Any]], *, replace: bool = False
+) -> None:
+    if columns[0]:
+        listed = ", ".join(f"unnest(?::{kind}[])" for kind in _TABLES[name].values())
+        verb = "INSERT OR REPLACE" if replace else "INSERT"
+        connection.execute(f"{verb} INTO {name} SELECT {listed}", list(columns))
+
+
+def _is_table(connection: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str]) -> bool:
+    """Whether a base table, and no view, has exactly these columns: with them, only a table has row numbers beside."""
+    duckdb = package()
     try:
-        import duckdb
-    except ImportError:
+        found = [(column, kind) for column, kind, *_ in connection.execute(f"DESCRIBE {name}").fetchall()]
+        connection.execute(f"SELECT rowid FROM {name} LIMIT 0")
+    except (duckdb.CatalogException, duckdb.BinderException, duckdb.PermissionException):
+        return False
+    return found == list(columns.items())
+
+
+def _write_table(rows: duckdb.DuckDBPyConnection, name: str, target: Path, kind: str) -> None:
+    """Rows as a file, by a database of our own: the store's connection can write no file."""
+    with contextlib.closing(package().connect(":memory:")) as own:
+        _create_table(own, name)
+        while chunk := rows.fetchmany(_AT_ONCE):
+            _insert(own, name, list(zip(*chunk, strict=True)))
+        quoted = str(target).replace("'", "''")
+        own.execute(f"COPY {name} TO '{quoted}' ({kind})")
+
+
+@contextlib.contextmanager
+def _private_folder(parent: Path) -> Iterator[Path]:
+    """A new folder that only this user may enter, on the same disk, so that nobody plants a link in it."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".equinoise-", dir=parent, ignore_cleanup_errors=True)
+    except OSError as error:
         raise StoreError(
-            'stores need the package duckdb, which is missing. Run: pip install "equinoise[studies]"'
+            f"cannot write in the folder {str(parent)!r}: {error.strerror or error}. Write elsewhere."
         ) from None
-    return duckdb
+    with folder as path:
+        yield Path(path)
 
 
 def _beside(target: Path, table: str) -> Path:
     return target.with_name(f"{target.stem}.{table}{target.suffix}")
-
-
-def _in_use(path: Path, owner: str) -> str:
-    return (
-        f"the store {str(path)!r} is in use by {owner}: a sweep writes it, or a program has it open. "
-        "Wait until that ends, or give another --store."
-    )

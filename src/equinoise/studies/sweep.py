@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import re
 import signal
-import tempfile
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from multiprocessing import resource_tracker
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psutil
-
 from equinoise.engines.select import choose, declarations
 from equinoise.errors import EquinoiseError
+from equinoise.studies.cluster import SweepError, TLSFiles, local_cluster, outside_cluster
 from equinoise.studies.store import Store, StoreWriter
 from equinoise.studies.study_file import load_study
-from equinoise.studies.task import TASK_SCHEMA, Task, failed, gradients, run_task, stated_problem
+from equinoise.studies.task import Task, failed, gradients, run_task, stated_problem
 from equinoise.studies.task_grid import Study
 
-__all__ = ["SweepError", "SweepPlan", "SweepProgress", "SweepSummary", "plan", "sweep"]
+__all__ = ["SweepError", "SweepPlan", "SweepProgress", "SweepSummary", "TLSFiles", "plan", "sweep"]
 
 # what arrives within this many seconds is written in one transaction
 _BATCH = 0.05
@@ -42,16 +36,7 @@ _ATTEMPTS = 3
 # that search goes to about so many layers with so many draws each
 _OVERHEAD, _SEARCH = 0.01, 1.5
 _SEARCHED_LAYERS, _SEARCHED_DRAWS, _SEARCH_LIMIT = 400, 16, 60.0
-# how long to wait for a scheduler, and for its first worker
-_PATIENCE = 60.0
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
-
-
-class SweepError(EquinoiseError):
-    """The cluster cannot be used or was lost; what had been computed is in the store."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +181,7 @@ def sweep(
     *,
     workers: int | None = None,
     scheduler: str | None = None,
+    tls: TLSFiles | None = None,
     retry_failed: bool = False,
     progress: Callable[[SweepProgress], None] | None = None,
 ) -> SweepSummary:
@@ -209,7 +195,8 @@ def sweep(
         study: A study, or its TOML file.
         store: DuckDB file; made if it does not exist.
         workers: Processes of a cluster on this machine, one thread each; all processors by default.
-        scheduler: Address of a running Dask scheduler instead, e.g. "tcp://10.0.0.1:8786".
+        scheduler: Address of a running Dask scheduler instead, e.g. "tls://10.0.0.1:8786".
+        tls: Credentials for that scheduler; a cluster on this machine makes its own, for this run alone.
         retry_failed: Run again what failed before.
         progress: Called after each committed transaction.
 
@@ -221,6 +208,8 @@ def sweep(
     """
     if scheduler is not None and workers is not None:
         raise SweepError("workers are started by the scheduler's owner: give either workers or scheduler.")
+    if tls is not None and scheduler is None:
+        raise SweepError("TLS files are for --scheduler; a cluster on this machine makes its own credentials.")
     if workers is not None and (isinstance(workers, bool) or workers < 1):
         raise SweepError(f"workers must be at least 1, got {workers}.")
     grid = study if isinstance(study, Study) else load_study(study)
@@ -237,7 +226,11 @@ def sweep(
         run = _Run(writer, interrupt, progress, total - before)
         if total > before:
             missing = (task for task in grid.tasks() if statuses.get(task.key) not in held)
-            with _cluster(scheduler, workers or os.cpu_count() or 1, interrupt) as client:
+            if scheduler is not None:
+                cluster = outside_cluster(scheduler, tls, interrupt.check)
+            else:
+                cluster = local_cluster(workers or os.cpu_count() or 1, interrupt.check)
+            with cluster as client:
                 run.all(client, missing)
     return SweepSummary(grid.name, total, before, run.done, failures + run.failed, time.monotonic() - began)
 
@@ -361,122 +354,3 @@ def _collect(
             yield task, attempt, None
         else:
             yield task, attempt, failed(task, f"{type(error).__name__}: {error}")
-
-
-# -- clusters ----------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _cluster(scheduler: str | None, workers: int, interrupt: _Interrupt) -> Iterator[Any]:
-    try:
-        import dask
-        import distributed
-    except ImportError:
-        raise SweepError(
-            'sweeps need the package distributed, which is missing. Run: pip install "equinoise[studies]"'
-        ) from None
-    connect: Any = distributed.Client
-    if scheduler is not None:
-        with dask.config.set({"distributed.comm.timeouts.connect": f"{_PATIENCE / 6:.0f}s"}):
-            try:
-                client = connect(scheduler, timeout=_PATIENCE / 6, set_as_default=False)
-            except (OSError, ValueError, TypeError) as error:
-                raise SweepError(
-                    f"no Dask scheduler answers at {scheduler!r}: {error}. Start one with `dask scheduler`, or leave "
-                    "out --scheduler to run on this machine."
-                ) from None
-        with client:
-            _await_workers(client, 1, interrupt, scheduler)
-            _check_versions(client, scheduler)
-            yield client
-        return
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="equinoise-sweep-", ignore_cleanup_errors=True))
-        stack.enter_context(dask.config.set(_configuration(folder, workers)))
-        cluster = stack.enter_context(_quiet_cluster(folder))
-        cluster.scale(workers)
-        client = stack.enter_context(connect(cluster, set_as_default=False))
-        _await_workers(client, 1, interrupt, "this machine")
-        yield client
-
-
-def _configuration(folder: str, workers: int) -> dict[str, Any]:
-    """Of a cluster on this machine: nothing on disk, no dashboard, no logs that grow, one thread to a worker."""
-    environment = dict(_ONE_THREAD)
-    if "EQUINOISE_MEMORY_GB" not in os.environ:  # each worker's engines may take their share of the memory
-        environment["EQUINOISE_MEMORY_GB"] = f"{0.85 * psutil.virtual_memory().available / 1e9 / workers:.3f}"
-    return {
-        "temporary-directory": folder,
-        "distributed.nanny.pre-spawn-environ": environment,
-        "distributed.scheduler.worker-ttl": None,
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.terminate": False,
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.low-level-log-length": 100,
-        "distributed.admin.log-length": 100,
-        "distributed.diagnostics.computations.max-history": 1,
-    }
-
-
-@contextmanager
-def _quiet_cluster(folder: str) -> Iterator[Any]:
-    import distributed
-
-    start: Any = distributed.LocalCluster
-    loud = logging.getLogger("distributed").level
-    # threads and processes inherit the mask: Ctrl-C in a terminal goes to this thread alone, not to the workers
-    masks = getattr(signal, "pthread_sigmask", None)  # not on Windows
-    if masks:
-        resource_tracker.ensure_running()  # else it starts later, with the mask taken off its thread
-    old = masks(signal.SIG_BLOCK, {signal.SIGINT}) if masks else None
-    try:
-        cluster = start(
-            n_workers=0,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL + 1,
-            memory_limit=0,
-            local_directory=folder,
-        )
-    finally:
-        if masks:
-            masks(signal.SIG_SETMASK, old)
-    try:
-        yield cluster
-    finally:
-        cluster.close(timeout=10)
-        logging.getLogger("distributed").setLevel(loud)
-
-
-def _await_workers(client: Any, number: int, interrupt: _Interrupt, where: str) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while len(client.scheduler_info(n_workers=-1)["workers"]) < number:
-        interrupt.check()
-        if time.monotonic() > deadline:
-            raise SweepError(f"no worker came up at {where} within {_PATIENCE:.0f} s. Start some with `dask worker`.")
-        time.sleep(0.05)
-
-
-def _check_versions(client: Any, scheduler: str) -> None:
-    """Workers that someone else started must have this equinoise."""
-    mine = _versions()
-    try:
-        found = client.run(_versions)
-    except Exception as error:
-        raise SweepError(
-            f"the workers at {scheduler} cannot import equinoise {mine[0]}: {error}. Install it there."
-        ) from None
-    for worker, theirs in found.items():
-        if tuple(theirs) != mine:
-            raise SweepError(
-                f"the worker {worker} has equinoise {theirs[0]} (tasks {theirs[1]}), this machine {mine[0]} "
-                f"(tasks {mine[1]}). Install the same."
-            )
-
-
-def _versions() -> tuple[str, int]:
-    return version("equinoise"), TASK_SCHEMA
