@@ -20,11 +20,12 @@ from qiskit import QuantumCircuit, qpy
 
 from equinoise.engines.draws import check_scale
 from equinoise.engines.select import ENGINES
-from equinoise.errors import DeviceError, EquinoiseError, ParameterError, ReadoutError, StateError
+from equinoise.errors import DeviceError, EquinoiseError, ParameterError, ReadoutError, SourceError, StateError
 from equinoise.problem.devices import Calibration, snapshot
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.initial import parse_initial
 from equinoise.problem.layers import layered
+from equinoise.problem.limits import MOST_DRAWS, MOST_SHOTS, check_file
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import commutes_with_charge, parse_readout
@@ -85,11 +86,16 @@ def load_study(path: str | Path) -> Study:
     file = Path(path)
     label = f"the study file {str(file)!r}"
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyFileError(label, [f"cannot be read: {error}"]) from None
+        check_file(file)
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError, SourceError) as error:  # ValueError: not text, or a zero byte in the name
+        raise StudyFileError(label, [f"cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(label, [f"is not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise StudyFileError(label, ["is not valid TOML: it is nested too deeply"]) from None
     return _Reader(data, file.parent, label).study(file.stem)
 
 
@@ -152,9 +158,9 @@ class _Reader:
         self.check_layouts(layouts, noise, circuits)
         found: dict[str, Any] = {
             "scales": self.values("scales", _scale, [1.0]),
-            "samples": self.values("samples", lambda v: _whole(v, 1), [128]),
+            "samples": self.values("samples", lambda v: _whole(v, 1, MOST_DRAWS), [128]),
             "seeds": self.values("seeds", lambda v: _whole(v, 0), [0]),
-            "shots": self.values("shots", lambda v: _whole(v, 1), [10_000]),
+            "shots": self.values("shots", lambda v: _whole(v, 1, MOST_SHOTS), [10_000]),
             "ensemble": self.values("ensemble", _ensemble, ["uniform"]),
             "engine": self.values("engine", lambda v: _one_of(v, ("auto", *ENGINES)), ["auto"]),
             "relative_error": self.values("relative_error", _share, [None]),
@@ -410,26 +416,35 @@ class _Reader:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise _Mistake(f"must be a text, got {value!r}")
+        raise _Mistake(f"must be a text, got {_short(value)}")
     return value
 
 
-def _whole(value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-        raise _Mistake(f"must be a whole number >= {least}, got {value!r}")
+def _whole(value: Any, least: int, most: int = 2**63 - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise _Mistake(f"must be a whole number of {least} to {most:,}, got {_short(value)}")
     return value
+
+
+def _short(value: Any) -> str:
+    """A value for a message; integers of thousands of digits cannot even be written."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "one of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:60]} ..."
 
 
 def _scale(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Mistake(f"must be a number >= 0 or inf, got {value!r}")
+        raise _Mistake(f"must be a number >= 0 or inf, got {_short(value)}")
     return check_scale(value)
 
 
 def _share(value: Any) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not (math.isfinite(value) and value > 0):
-        raise _Mistake(f"must be a number > 0, e.g. 0.05, got {value!r}")
+        raise _Mistake(f"must be a number > 0, e.g. 0.05, got {_short(value)}")
     return float(value)
 
 
@@ -440,7 +455,7 @@ def _ensemble(value: Any) -> str:
 
 def _one_of(value: Any, known: Sequence[str]) -> str:
     if value not in known:
-        raise _Mistake(f"must be one of {', '.join(known)}; got {value!r}")
+        raise _Mistake(f"must be one of {', '.join(known)}; got {_short(value)}")
     return str(value)
 
 
@@ -453,9 +468,9 @@ def _option(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if key in ("phase", "shared", "periodic"):
-        raise _Mistake(f"must be true or false, got {value!r}")
+        raise _Mistake(f"must be true or false, got {_short(value)}")
     if isinstance(value, Mapping | list):
-        raise _Mistake(f"must be a number, a text, true or false, got {value!r}")
+        raise _Mistake(f"must be a number, a text, true or false, got {_short(value)}")
     return str(value)
 
 
@@ -472,7 +487,7 @@ def _layout(value: Any, labels: Sequence[str]) -> LayoutPoint:
             raise _Mistake(f"noise {noise!r} is none of the study's device noises: {', '.join(labels)}")
         value = value["qubits"]
     if not isinstance(value, list) or not value or any(isinstance(q, bool) or not isinstance(q, int) for q in value):
-        raise _Mistake(f'must be "auto" or a list of physical qubits, got {value!r}')
+        raise _Mistake(f'must be "auto" or a list of physical qubits, got {_short(value)}')
     return LayoutPoint(tuple(value), noise)
 
 
