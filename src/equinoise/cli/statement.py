@@ -179,7 +179,6 @@ def stated_noise(specifications: list[str], layout: str | None) -> NoiseModel:
 
 def _layout(text: str) -> list[int]:
     from equinoise.errors import DeviceError
-
     from equinoise.problem.limits import whole_number
 
     qubits = [whole_number(part.strip()) for part in text.split(",")]

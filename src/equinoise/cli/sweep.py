@@ -69,11 +69,13 @@ def sweep(
     A second run does only what is missing; Ctrl-C, a crash or a kill loses nothing that was finished. Exit status 1
     says that tasks failed: their errors are in the results.
     """
+    from equinoise.report.files import check_target
     from equinoise.studies.store import Store
     from equinoise.studies.study_file import StudyFileError, load_study
     from equinoise.studies.sweep import plan
     from equinoise.studies.sweep import sweep as run
 
+    check_target(store, "--store")
     for file in export or []:
         Store.check_export(file)
     try:

@@ -12,10 +12,12 @@ from equinoise.errors import CircuitError, ParameterError, SourceError
 __all__ = [
     "MOST_ANGLES",
     "MOST_BYTES",
+    "MOST_CIRCUITS",
     "MOST_DRAWS",
     "MOST_GATES",
     "MOST_QUBITS",
     "MOST_SHOTS",
+    "MOST_TASKS",
     "check_draws",
     "check_file",
     "check_gates",
@@ -33,6 +35,10 @@ MOST_DRAWS = 1_000_000
 MOST_ANGLES = 500_000_000
 # a device takes some thousand shots a second: a billion years' worth is a mistyped number
 MOST_SHOTS = 10**18
+# of one study, a diagnosis each: at a tenth of a second, a day on one processor
+MOST_TASKS = 1_000_000
+# of one study; each is built to check it
+MOST_CIRCUITS = 10_000
 # a million gates as text
 MOST_BYTES = 50_000_000
 _DIGITS = 18  # fits 64 bits; int() itself refuses 4,300 digits and more
@@ -88,11 +94,13 @@ def check_draws(samples: int, parameters: int = 1) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuses a file that is too large to be what it should be.
+    """Refuses what is not a file, or too large to be what it should be.
 
     Raises:
-        SourceError: More than 50 MB.
+        SourceError: Missing, not a file, or more than 50 MB.
     """
+    if not path.is_file():  # a folder, a device without end
+        raise SourceError(f"{str(path)!r} is not a file. Check the name.")
     size = path.stat().st_size
     if size > MOST_BYTES:
         raise SourceError(

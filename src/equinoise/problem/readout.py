@@ -15,7 +15,10 @@ __all__ = ["attenuated", "commutes_with_charge", "parse_readout", "support"]
 # gradients are squared, and squares of squares are summed
 _LARGEST = 1e60
 _FACTOR = re.compile(r"([XYZ])([0-9]{1,18})")
-_TERM = re.compile(r"\s*([+-]?)\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*?\s*)?([XYZ][0-9]{1,18}(?:\s*\*?\s*[XYZ][0-9]{1,18})*)\s*")
+_TERM = re.compile(
+    r"\s*([+-]?)\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*?\s*)?"  # sign and coefficient
+    r"([XYZ][0-9]{1,18}(?:\s*\*?\s*[XYZ][0-9]{1,18})*)\s*"
+)
 
 
 def parse_readout(readout: str | SparsePauliOp, num_qubits: int) -> SparsePauliOp:

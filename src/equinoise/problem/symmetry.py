@@ -351,6 +351,8 @@ def _one(text: str, n: int) -> Symmetry:
         image = list(range(n))
         for cycle in re.findall(r"\(([^)]*)\)", text):
             members = [int(q) for q in cycle.split()]
+            if len(set(members)) < len(members):
+                raise SymmetryError(f"symmetry {text!r}: a qubit is named twice in the cycle ({cycle}).")
             for a, b in zip(members, [*members[1:], members[0]], strict=True):
                 if a >= n or b >= n:
                     raise SymmetryError(f"symmetry {text!r}: qubit {max(a, b)} is not in 0..{n - 1}.")

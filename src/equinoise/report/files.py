@@ -32,7 +32,9 @@ def check_target(path: str | Path, what: str) -> Path:
             raise OutputError(f"{what}: {str(target)!r} is no name of a file. Give one.")
         target.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
-        raise OutputError(f"{what}: {str(target)!r} cannot be a file's name ({_kind(error)}). Choose another.") from None
+        raise OutputError(
+            f"{what}: {str(target)!r} cannot be a file's name ({_kind(error)}). Choose another."
+        ) from None
     if not folder.is_dir():
         raise OutputError(f"{what}: the folder {str(folder)!r} does not exist. Create it first, or write elsewhere.")
     if target.is_dir():
