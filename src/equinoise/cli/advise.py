@@ -20,6 +20,7 @@ from equinoise.cli.statement import (
     SymmetryName,
     stated_problem,
 )
+from equinoise.cli.terminal import Terminal
 
 __all__ = ["advise"]
 
@@ -65,8 +66,6 @@ def advise(
     import json
     import sys
 
-    from rich.console import Console
-
     from equinoise.cli.progress import Waiting
     from equinoise.report.advice import print_advice
     from equinoise.report.files import check_target, write_whole
@@ -95,4 +94,4 @@ def advise(
         return
     if json_file is not None:
         write_whole(json_file, text)
-    print_advice(found, problem, Console())
+    print_advice(found, problem, Terminal())

@@ -20,6 +20,7 @@ from equinoise.cli.statement import (
     SymmetryName,
     stated_problem,
 )
+from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
@@ -130,8 +131,6 @@ def diagnose(
     """Does the gradient of a circuit survive its noise, why, and what would help most?"""
     import sys
 
-    from rich.console import Console
-
     from equinoise.cli.progress import Waiting
     from equinoise.report.files import check_target, write_whole
 
@@ -197,7 +196,7 @@ def diagnose(
     if json_file != "-":
         from equinoise.report.tables import print_diagnosis
 
-        console = Console()
+        console = Terminal()
         console.width = min(console.width, _WIDEST)
         print_diagnosis(diagnosis, console, source)
 

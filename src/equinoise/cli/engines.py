@@ -53,7 +53,9 @@ def engines(
     with Waiting("preparing"):
         from equinoise.diagnosis.diagnose import gradients_of
         from equinoise.engines.select import choose, declarations
+        from equinoise.problem.limits import check_draws
 
+        check_draws(samples)
         problem = stated_problem(
             source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken, symmetry
         )

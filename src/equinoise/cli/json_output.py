@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equinoise.cli.terminal import Terminal
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -31,14 +33,12 @@ def shown(json_file: str | None, data: dict[str, Any], table: Callable[[Console]
     import json
     import sys
 
-    from rich.console import Console
-
     from equinoise.report.files import write_whole
 
     text = json.dumps(data, indent=2, allow_nan=False) + "\n"
     if json_file == "-":
         sys.stdout.write(text)
         return
-    table(Console())
+    table(Terminal())
     if json_file is not None:
         write_whole(json_file, text)

@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from equinoise.cli.advise import advise
 from equinoise.cli.devices import devices
 from equinoise.cli.diagnose import diagnose
 from equinoise.cli.engines import engines
+from equinoise.cli.failures import INTERRUPTED, told
 from equinoise.cli.rank import rank
 from equinoise.cli.report import report
 from equinoise.cli.reproduce import reproduce
 from equinoise.cli.sweep import sweep
 from equinoise.cli.symmetries import symmetries
+from equinoise.cli.terminal import say
 from equinoise.cli.train import train
-from equinoise.errors import EquinoiseError
 
 __all__ = ["app", "main"]
 
-_FAILED = 2
-_INTERRUPTED = 130
-_PIPE_CLOSED = 141
-
 
 class _Commands(TyperGroup):
-    """Turns what can go wrong while a command runs into a message and an exit code."""
+    """The group of commands: what goes wrong in reading the options or in a command ends in a message and a code."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        if not args:  # the help
+            return super().make_context(info_name, args, parent, **extra)
+        with told():
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            with warnings.catch_warnings():
-                if not sys.warnoptions:  # other packages' warnings are not the user's; ours are in the report
-                    warnings.simplefilter("ignore")
-                result = super().invoke(ctx)
+        with told(), warnings.catch_warnings():
+            if not sys.warnoptions:  # other packages' warnings are not the user's; ours are in the report
+                warnings.simplefilter("ignore")
+            result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except EquinoiseError as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(_FAILED) from None
-        except MemoryError:
-            typer.echo(
-                "error: out of memory. Use fewer --workers, fewer layers or a more local readout; "
-                "EQUINOISE_MEMORY_GB sets what may be used.",
-                err=True,
-            )
-            raise typer.Exit(_FAILED) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(_INTERRUPTED) from None
-        except BrokenPipeError:
-            _drop_output()
-            raise typer.Exit(_PIPE_CLOSED) from None
+
+
+class _Command(TyperCommand):
+    """A command whose options mean one thing: of two values for one option neither is taken."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        single = [one for one in order if not getattr(one, "multiple", False) and one.param_type_name == "option"]
+        for one in single:
+            if single.count(one) > 1:
+                ctx.fail(f"{'/'.join(one.opts)} is given twice; give it once")
+        return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
@@ -66,23 +64,23 @@ app = typer.Typer(
     help="Whether the gradients of an equivariant quantum circuit survive the noise of a real device, why, and "
     "what to change.",
 )
-app.command()(diagnose)
-app.command()(advise)
-app.command()(devices)
-app.command()(engines)
-app.command()(rank)
-app.command()(report)
-app.command()(reproduce)
-app.command()(sweep)
-app.command()(symmetries)
-app.command()(train)
+app.command(cls=_Command)(diagnose)
+app.command(cls=_Command)(advise)
+app.command(cls=_Command)(devices)
+app.command(cls=_Command)(engines)
+app.command(cls=_Command)(rank)
+app.command(cls=_Command)(report)
+app.command(cls=_Command)(reproduce)
+app.command(cls=_Command)(sweep)
+app.command(cls=_Command)(symmetries)
+app.command(cls=_Command)(train)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         import equinoise
 
-        typer.echo(f"equinoise {equinoise.__version__}")
+        say(f"equinoise {equinoise.__version__}")
         raise typer.Exit
 
 
@@ -95,11 +93,6 @@ def _options(
     del version
 
 
-def _drop_output() -> None:
-    """Point stdout at nothing, so that Python does not complain of the closed pipe when it leaves."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def main() -> None:
     """Entry point of the command ``equinoise``: 0 done, 2 an error told on stderr, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
@@ -109,4 +102,4 @@ def main() -> None:
     try:
         app(prog_name="equinoise")
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)

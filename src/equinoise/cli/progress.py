@@ -6,8 +6,9 @@ import sys
 import threading
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from equinoise.cli.terminal import Terminal
 
 __all__ = ["Waiting"]
 
@@ -30,7 +31,7 @@ class Waiting:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=Terminal(stderr=True),
             transient=True,
         )
         self._task = self._bar.add_task(description, total=None)

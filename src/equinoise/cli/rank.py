@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from equinoise.cli.sampling import EnsembleName, Workers
+from equinoise.cli.terminal import Terminal
 
 __all__ = ["rank"]
 
@@ -111,7 +112,7 @@ def rank(
             rich_help_panel=_SAMPLING,
         ),
     ] = 16,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.", rich_help_panel=_SAMPLING)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_SAMPLING)] = 0,
     ensemble: EnsembleName = "uniform",
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="auto, or an engine's name.", rich_help_panel=_SAMPLING)
@@ -135,8 +136,6 @@ def rank(
     """Which design, and where on which device, keeps the largest gradient per unit of shots?"""
     import json
     import sys
-
-    from rich.console import Console
 
     from equinoise.cli.progress import Waiting
     from equinoise.report.files import check_target, write_whole
@@ -177,7 +176,7 @@ def rank(
     else:
         if json_file is not None:
             write_whole(json_file, text)
-        print_ranking(found, Console(), top)
+        print_ranking(found, Terminal(), top)
     if not found.designs:
         raise typer.Exit(1)
 
@@ -189,8 +188,12 @@ def _listed(values: list[str] | None, default: str) -> list[str]:
 
 def _whole_numbers(values: list[str]) -> list[int]:
     from equinoise.errors import ParameterError
+    from equinoise.problem.limits import whole_number
 
-    bad = [value for value in values if not value.isdecimal()]
-    if bad:
-        raise ParameterError(f"--depth must list whole numbers >= 1, e.g. 2,4,6; got {bad[0]!r}.")
-    return [int(value) for value in values]
+    numbers = []
+    for value in values:
+        number = whole_number(value)
+        if number is None:
+            raise ParameterError(f"--depth must list whole numbers >= 1, e.g. 2,4,6; got {value!r}.")
+        numbers.append(number)
+    return numbers

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from equinoise.cli.terminal import say
+
 __all__ = ["report"]
 
 
@@ -35,7 +37,7 @@ def report(
         results = read_results(store, study)
         size = write_page(results, out, title, command_line())
     failed = f", {len(results.failed):,} failed" if results.failed else ""
-    typer.echo(f"{out}: {len(results.rows):,} designs{failed}, {size / 1e6:.1f} MB")
+    say(f"{out}: {len(results.rows):,} designs{failed}, {size / 1e6:.1f} MB")
 
 
 def command_line() -> str:

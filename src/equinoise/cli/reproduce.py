@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from equinoise.cli.sampling import MOST_WORKERS
+from equinoise.cli.terminal import Terminal
+
 __all__ = ["reproduce"]
 
 
@@ -19,24 +22,22 @@ def reproduce(
         list[str] | None,
         typer.Option(metavar="NAME", help="Run this study alone; may be given several times.", show_default="all"),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.")] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Draws run at once.", show_default="one per processor"),
+        typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Draws run at once.", show_default="one per processor"),
     ] = None,
 ) -> None:
     """Regenerate the claims of arXiv:2606.30688 and of equinoise: tables, figures and a verdict on each.
 
     A study that finished in the folder before is not repeated. Exit status 1 says that a criterion failed.
     """
-    from rich.console import Console
-
     from equinoise.cli.progress import Waiting
     from equinoise.report.reproduction import print_reproduction
     from equinoise.studies.reproduce import reproduce as run
 
     with Waiting("reproducing") as waiting:
         summary = run(out, quick=quick, only=only, seed=seed, workers=workers, progress=waiting)
-    print_reproduction(summary, Console())
+    print_reproduction(summary, Terminal())
     if not summary.passed:
         raise typer.Exit(1)

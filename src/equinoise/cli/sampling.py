@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["EnsembleName", "Seed", "Workers"]
+__all__ = ["MOST_WORKERS", "EnsembleName", "Seed", "Workers"]
+
+MOST_WORKERS = 4096  # each is a thread or a process
 
 _SAMPLING = "Simulation"
 
@@ -14,6 +16,7 @@ Seed = Annotated[
     int,
     typer.Option(
         metavar="N",
+        min=0,
         help="Of the draws; the same numbers whatever the number of workers.",
         rich_help_panel=_SAMPLING,
     ),
@@ -31,6 +34,7 @@ Workers = Annotated[
     typer.Option(
         metavar="N",
         min=1,
+        max=MOST_WORKERS,
         help="Draws run at once.",
         show_default="one per processor, fewer if memory is short",
         rich_help_panel=_SAMPLING,

@@ -179,10 +179,10 @@ def stated_noise(specifications: list[str], layout: str | None) -> NoiseModel:
 
 def _layout(text: str) -> list[int]:
     from equinoise.errors import DeviceError
+    from equinoise.problem.limits import whole_number
 
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise DeviceError(
-            f"--layout must list physical qubits separated by commas, e.g. 0,1,2; got {text!r}."
-        ) from None
+    qubits = [whole_number(part.strip()) for part in text.split(",")]
+    known = [qubit for qubit in qubits if qubit is not None]
+    if len(known) < len(qubits):
+        raise DeviceError(f"--layout must list physical qubits separated by commas, e.g. 0,1,2; got {text!r}.")
+    return known

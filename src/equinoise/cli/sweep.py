@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equinoise.cli.failures import FAILED, INTERRUPTED
+from equinoise.cli.sampling import MOST_WORKERS
+from equinoise.cli.terminal import Terminal, complain, say
+
 if TYPE_CHECKING:
     from equinoise.studies.sweep import SweepPlan, SweepProgress, SweepSummary, TLSFiles
 
 __all__ = ["sweep"]
 
 _PATIENCE = 2.0
-_MISTAKEN = 2
-_INTERRUPTED = 130
 _SHOWN = 5
 
 
@@ -32,7 +34,13 @@ def sweep(
     ],
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Worker processes on this machine.", show_default="one per processor"),
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MOST_WORKERS,
+            help="Worker processes on this machine.",
+            show_default="one per processor",
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
@@ -73,19 +81,22 @@ def sweep(
     A second run does only what is missing; Ctrl-C, a crash or a kill loses nothing that was finished. Exit status 1
     says that tasks failed: their errors are in the results.
     """
+    from equinoise.report.files import check_target
     from equinoise.studies.store import Store
     from equinoise.studies.study_file import StudyFileError, load_study
     from equinoise.studies.sweep import plan
     from equinoise.studies.sweep import sweep as run
 
     tls = _tls_files(tls_ca, tls_cert, tls_key)
+    check_target(store, "--store")
     for file in export or []:
         Store.check_export(file)
     try:
         grid = load_study(study)
     except StudyFileError as error:  # one mistake a line
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(_MISTAKEN) from None
+        for line in f"error: {error}".splitlines():
+            complain(line)
+        raise typer.Exit(FAILED) from None
     if dry_run:
         _print_plan(plan(grid, store, workers=workers, retry_failed=retry_failed), store)
         return
@@ -95,15 +106,14 @@ def sweep(
                 grid, store, workers=workers, scheduler=scheduler, tls=tls, retry_failed=retry_failed, progress=bar.show
             )
     except KeyboardInterrupt:
-        typer.echo(
+        complain(
             f"interrupted: {bar.done} of {bar.total or 'the'} tasks of this run are in {store}; run the same command "
-            "again to do the rest.",
-            err=True,
+            "again to do the rest."
         )
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     for file in export or []:
         for written in Store(store).export(file):
-            typer.echo(f"wrote {written}")
+            say(f"wrote {written}")
     _print_summary(summary, store)
     if summary.failed:
         _print_failures(store, summary)
@@ -121,12 +131,12 @@ def _tls_files(ca: str | None, cert: str | None, key: str | None) -> TLSFiles | 
 
 
 def _print_plan(found: SweepPlan, store: str) -> None:
-    typer.echo(f"{found.study}: {found.total} tasks, {found.done} done and {found.failed} failed in {store}")
+    say(f"{found.study}: {found.total} tasks, {found.done} done and {found.failed} failed in {store}")
     width = max(len(family) for family in found.families)
     for family, (total, done, failed) in found.families.items():
-        typer.echo(f"  {family:<{width}}  {total:>6} tasks  {done:>6} done  {failed:>6} failed")
+        say(f"  {family:<{width}}  {total:>6} tasks  {done:>6} done  {failed:>6} failed")
     left = "" if not found.unknown else f", leaving out {found.unknown} that no engine can serve"
-    typer.echo(
+    say(
         f"{found.missing} to run: about {_duration(found.seconds)} on {found.workers} workers by the engines' "
         f"declarations{left}"
     )
@@ -134,7 +144,7 @@ def _print_plan(found: SweepPlan, store: str) -> None:
 
 def _print_summary(summary: SweepSummary, store: str) -> None:
     rate = "" if not summary.done else f" ({summary.done / max(summary.seconds, 1e-9):.3g} tasks/s)"
-    typer.echo(
+    say(
         f"{summary.study}: {summary.total} tasks, {summary.done} run now in {_duration(summary.seconds)}{rate}, "
         f"{summary.before} before, {summary.failed} failed; results in {store}"
     )
@@ -149,10 +159,10 @@ def _print_failures(store: str, summary: SweepSummary) -> None:
     rows = [row for row in Store(store).read_results(summary.study) if row["status"] == "failed"]
     errors = Counter(" ".join(str(row["error"]).split()) for row in rows)
     for text, number in errors.most_common(_SHOWN):
-        typer.echo(f"  {number} x {text}", err=True)
+        complain(f"  {number} x {text}")
     if len(errors) > _SHOWN:
-        typer.echo(f"  and {len(errors) - _SHOWN} other errors; they are in the column error", err=True)
-    typer.echo("--retry-failed runs the failed tasks again.", err=True)
+        complain(f"  and {len(errors) - _SHOWN} other errors; they are in the column error")
+    complain("--retry-failed runs the failed tasks again.")
 
 
 def _duration(seconds: float) -> str:
@@ -166,7 +176,6 @@ class _Bar:
     """Tasks done, rate and time left on stderr, if it is a terminal and the sweep lasts longer than two seconds."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.done = 0
@@ -178,7 +187,7 @@ class _Bar:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Terminal(stderr=True),
             transient=True,
         )
         self._task = self._bar.add_task("sweeping", total=None, rate="starting workers")

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from equinoise.cli.sampling import MOST_WORKERS
+from equinoise.cli.terminal import say
+
 if TYPE_CHECKING:
     from equinoise.learn.held_out import Trained
 
@@ -53,10 +56,17 @@ def train(
             metavar="N", help="Per sample and evaluation.", show_default="exact numbers", rich_help_panel=_TRAINING
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of everything random.", rich_help_panel=_TRAINING)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_TRAINING)] = 0,
     workers: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Threads.", show_default="one per processor", rich_help_panel=_TRAINING),
+        typer.Option(
+            metavar="N",
+            min=1,
+            max=MOST_WORKERS,
+            help="Threads.",
+            show_default="one per processor",
+            rich_help_panel=_TRAINING,
+        ),
     ] = None,
     twin: Annotated[bool, typer.Option("--twin", help="Also train without noise.", rich_help_panel=_TRAINING)] = False,
     checkpoint: Annotated[
@@ -121,14 +131,12 @@ def train(
 
 
 def _print(found: Trained) -> None:
-    typer.echo(f"{found.data}: {found.rows} rows, {found.held_out_rows} held out; {found.parameters} angles trained")
-    typer.echo("epoch     loss  accuracy  gradient norm")
+    say(f"{found.data}: {found.rows} rows, {found.held_out_rows} held out; {found.parameters} angles trained")
+    say("epoch     loss  accuracy  gradient norm")
     for one in found.history:
-        typer.echo(f"{one.epoch:>5}  {one.loss:7.4f}  {one.accuracy:8.3f}  {one.gradient_norm:13.3g}")
-    typer.echo(f"held-out accuracy {found.accuracy:.3f} (training rows {found.training_accuracy:.3f})")
-    typer.echo(f"the same weights read out without noise: {found.noiseless_readout:.3f}")
+        say(f"{one.epoch:>5}  {one.loss:7.4f}  {one.accuracy:8.3f}  {one.gradient_norm:13.3g}")
+    say(f"held-out accuracy {found.accuracy:.3f} (training rows {found.training_accuracy:.3f})")
+    say(f"the same weights read out without noise: {found.noiseless_readout:.3f}")
     if found.twin is not None:
-        typer.echo(
-            f"trained without noise: {found.twin.accuracy:.3f} (training rows {found.twin.training_accuracy:.3f})"
-        )
-    typer.echo(f"{found.seconds:.1f} s")
+        say(f"trained without noise: {found.twin.accuracy:.3f} (training rows {found.twin.training_accuracy:.3f})")
+    say(f"{found.seconds:.1f} s")

@@ -23,6 +23,7 @@ from equinoise.learn.encoding import Scaling, fitted_encoding
 from equinoise.learn.loader import loader
 from equinoise.learn.model import Design, Model
 from equinoise.learn.training import EpochRecord, Plan, Weights, train
+from equinoise.problem.limits import MOST_GATES, MOST_QUBITS, MOST_SHOTS
 
 __all__ = ["ChargeClassifier", "TrainingError"]
 
@@ -139,7 +140,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X: Features, shape (B, F), finite real numbers.
             y: Labels, shape (B,), of two classes or more.
         """
-        plan = self._plan()
+        plan = self.plan()
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -234,15 +235,22 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self._model.problem
 
-    def _plan(self) -> Plan:
-        for name, least in (("epochs", 0), ("batch_size", 1), ("depth", 1), ("seed", 0)):
-            _whole(name, getattr(self, name), least)
-        for name in ("shots", "n_qubits", "workers"):
-            if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), 1)
+    def plan(self) -> Plan:
+        """How it trains, checked; :meth:`fit` looks at it first.
+
+        Raises:
+            TrainingError: A setting outside its range.
+        """
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                _whole(name, value, least, most)
         rate = self.learning_rate
-        if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 < float(rate) < np.inf:
-            raise TrainingError(f"learning_rate must be a positive number, got {rate!r}.")
+        if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 < float(rate) <= _FASTEST:
+            raise TrainingError(
+                f"learning_rate must be a positive number of at most {_FASTEST:g}, got {rate!r}: Adam turns each angle "
+                "by about as many radians a step."
+            )
         shots = None if self.shots is None else int(self.shots)
         return Plan(int(self.epochs), int(self.batch_size), float(rate), shots, int(self.seed))
 
@@ -273,6 +281,20 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 _PREDICTION = 0x7072
 
 
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise TrainingError(f"{name} must be a whole number >= {least}, got {value!r}.")
+# what each may be; seeds are those that scikit-learn takes
+_RANGES = {
+    "epochs": (0, 1_000_000),
+    "batch_size": (1, MOST_SHOTS),
+    "depth": (1, MOST_GATES),
+    "seed": (0, 2**32 - 1),
+    "shots": (1, MOST_SHOTS),
+    "n_qubits": (1, MOST_QUBITS),
+    "workers": (1, 4096),
+}
+_OPTIONAL = frozenset({"shots", "n_qubits", "workers"})
+_FASTEST = 10.0
+
+
+def _whole(name: str, value: Any, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
+        raise TrainingError(f"{name} must be a whole number of {least} to {most:,}, got {value!r}.")

@@ -82,6 +82,7 @@ def train_on(
     """
     if data not in DATA:
         raise ParameterError(f"no data {data!r}; choose from: {', '.join(DATA)}.")
+    ChargeClassifier(**settings).plan()  # settings are refused before the data are split by them
     began = time.perf_counter()
     features, labels = DATA[data](return_X_y=True)
     parts = train_test_split(

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from equinoise.errors import SourceError
+from equinoise.problem.limits import check_gates, check_qubits
 
 __all__ = ["brickwork_bonds", "check_size", "tournament_round"]
 
 
-def check_size(family: str, num_qubits: int, depth: int, *, least: int = 2, qubits: str = "num_qubits") -> None:
-    """Refuses a builder's sizes below their least values.
+def check_size(
+    family: str,
+    num_qubits: int,
+    depth: int,
+    *,
+    least: int = 2,
+    qubits: str = "num_qubits",
+    layer_gates: int | None = None,
+) -> None:
+    """Refuses a builder's sizes below their least values, or beyond all reason.
+
+    Args:
+        family: Of circuits, for the message.
+        num_qubits: What is given as the size.
+        depth: Number of layers.
+        least: Least size.
+        qubits: Name of the size.
+        layer_gates: About how many gates a layer has; two per qubit if not said.
 
     Raises:
-        SourceError: num_qubits < least or depth < 1.
+        SourceError: num_qubits < least, depth < 1 or too many qubits.
+        CircuitError: Too many gates.
     """
     if num_qubits < least or depth < 1:
         raise SourceError(f"{family} needs {qubits} >= {least} and depth >= 1, got {num_qubits} and {depth}.")
+    check_qubits(num_qubits, f"this {family} circuit")
+    check_gates(depth * (2 * num_qubits if layer_gates is None else layer_gates), f"this {family} circuit")
 
 
 def brickwork_bonds(num_qubits: int, layer: int, periodic: bool) -> list[tuple[int, int]]:

@@ -227,6 +227,7 @@ def lattice(
             f"lattice needs bonds between different qubits 0, 1, ... and depth >= 1, got {pairs[:3]} and depth {depth}."
         )
     num_qubits = 1 + max(b for _, b in pairs)
+    check_size("lattice", num_qubits, depth)
     graph = rx.PyGraph()
     graph.add_nodes_from(range(num_qubits))
     graph.add_edges_from([(a, b, None) for a, b in pairs])

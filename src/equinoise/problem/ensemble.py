@@ -13,12 +13,15 @@ import numpy.typing as npt
 
 from equinoise.errors import ParameterError
 from equinoise.problem.gates import significant
+from equinoise.problem.limits import check_draws
 from equinoise.problem.problem import Problem
 
 __all__ = ["Ensemble", "periods"]
 
 # eigenvalues are equal if they differ by less than this share of a generator's spread
 _SAME = 1e-9
+# rad; a normal distribution wider than a few turns is uniform, and angles of 1e16 have no digits left below one turn
+_WIDEST = 1000.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Ensemble:
         """An ensemble from what the user gave: None or "uniform", "normal:0.1", or an array of parameter values.
 
         Raises:
-            ParameterError: None of these, or a width that is not positive.
+            ParameterError: None of these, or a width outside (0, 1000] rad.
         """
         if isinstance(value, Ensemble):
             return value
@@ -52,11 +55,12 @@ class Ensemble:
                 sigma = float(width)
             except ValueError:
                 sigma = math.nan
-            if kind == "normal" and math.isfinite(sigma) and sigma > 0:
+            if kind == "normal" and 0 < sigma <= _WIDEST:
                 return cls("normal", width=sigma)
             raise ParameterError(
-                f"cannot read the ensemble {value!r}. Expected 'uniform', 'normal:WIDTH' with a width in radians > 0, "
-                "or an array of parameter values of shape (draws, parameters)."
+                f"cannot read the ensemble {value!r}. Expected 'uniform', 'normal:WIDTH' with a width in radians, "
+                f"0 < width <= {_WIDEST:g} (wider is uniform), or an array of parameter values of shape "
+                "(draws, parameters)."
             )
         thetas = np.atleast_2d(np.array(value, dtype=np.float64))
         if thetas.ndim != 2 or not np.all(np.isfinite(thetas)):
@@ -83,7 +87,9 @@ class Ensemble:
             return self.thetas
         if samples < 1:
             raise ParameterError(f"samples must be at least 1, got {samples}.")
-        streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(samples)]
+        check_draws(samples, count)
+        # what SeedSequence.spawn yields, one at a time: a million of them at once would take a gigabyte
+        streams = (np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(i,))) for i in range(samples))
         if self.kind == "normal":
             return np.array([rng.normal(0.0, self.width or 1.0, count) for rng in streams])
         scale = periods(problem)

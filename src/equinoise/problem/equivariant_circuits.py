@@ -53,7 +53,7 @@ def permutation_equivariant(num_qubits: int, depth: int) -> QuantumCircuit:
         >>> circuit.num_parameters, circuit.count_ops()["rzz"]
         (6, 20)
     """
-    check_size("permutation_equivariant", num_qubits, depth)
+    check_size("permutation_equivariant", num_qubits, depth, layer_gates=num_qubits * (num_qubits + 3) // 2)
     theta = ParameterVector("theta", 3 * depth)
     circuit = QuantumCircuit(num_qubits)
     for layer in range(depth):

@@ -124,7 +124,8 @@ def plot_noise(model: NoiseModel, circuit: Any) -> Figure:
         colour, hatch = _STYLES[mechanism]
         axes.bar(range(count), heights, bottom=base, color=colour, hatch=hatch, edgecolor="white", label=mechanism)
         base = [a + b for a, b in zip(base, heights, strict=True)]
-    axes.set(xlabel="circuit qubit", ylabel="rate, summed over slots (dimensionless)", title=f"noise {model.name}")
+    axes.set(xlabel="circuit qubit", ylabel="rate, summed over slots (dimensionless)")
+    axes.set_title(f"noise {model.name}", parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     if totals:
         axes.legend(frameon=False, fontsize=9)

@@ -12,8 +12,13 @@ from equinoise.errors import ReadoutError
 
 __all__ = ["attenuated", "commutes_with_charge", "parse_readout", "support"]
 
-_FACTOR = re.compile(r"([XYZ])(\d+)")
-_TERM = re.compile(r"\s*([+-]?)\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*?\s*)?((?:[XYZ]\d+\s*\*?\s*)+)")
+# gradients are squared, and squares of squares are summed
+_LARGEST = 1e60
+_FACTOR = re.compile(r"([XYZ])([0-9]{1,18})")
+_TERM = re.compile(
+    r"\s*([+-]?)\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+)\s*\*?\s*)?"  # sign and coefficient
+    r"([XYZ][0-9]{1,18}(?:\s*\*?\s*[XYZ][0-9]{1,18})*)\s*"
+)
 
 
 def parse_readout(readout: str | SparsePauliOp, num_qubits: int) -> SparsePauliOp:
@@ -46,6 +51,11 @@ def parse_readout(readout: str | SparsePauliOp, num_qubits: int) -> SparsePauliO
     coefficients = np.asarray(operator.coeffs, dtype=np.complex128)
     if not np.all(np.isfinite(coefficients)):
         raise ReadoutError("the readout has a coefficient that is not finite.")
+    if np.abs(coefficients).sum() > _LARGEST:
+        raise ReadoutError(
+            f"the readout's coefficients add up to more than {_LARGEST:g}: its variance would leave the range of "
+            "floating-point numbers. Give it in other units."
+        )
     operator = _simplified(operator)
     coefficients = np.asarray(operator.coeffs)
     if np.abs(coefficients.imag).max(initial=0.0) > 1e-12:

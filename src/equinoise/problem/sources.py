@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,9 @@ from equinoise.problem.circuits import (
     ring,
     translation_invariant,
 )
+from equinoise.problem.limits import check_file, whole_number
+from equinoise.problem.qasm_text import check_expansion, with_includes
+from equinoise.problem.qpy_header import check_qpy_header
 
 __all__ = ["free_angles", "load_circuit"]
 
@@ -43,6 +50,8 @@ _FAMILIES: dict[str, tuple[Callable[..., QuantumCircuit], tuple[str, ...]]] = {
     "hubbard": (fermi_hubbard, ("shared",)),
 }
 _ESCAPE = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
+_HEADER = re.compile(r"^\s*OPENQASM\s+(\d+(?:\.\d+)?)\s*;", re.MULTILINE)
+_VERSIONS = ("2", "2.0", "3", "3.0", "3.1")
 _INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
 _OWN_GATE = re.compile(r"^\s*gate\s+(\w+)", re.MULTILINE)
 
@@ -73,22 +82,28 @@ def load_circuit(source: str | Path) -> QuantumCircuit:
     if text.startswith(("device:", *(f"{family}:" for family in _FAMILIES))):
         return _built(text)
     path = Path(source)
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:  # a name that is too long
+        raise SourceError(f"cannot look for the circuit file {text!r}: {error.strerror}. Check the name.") from None
+    if not found:
         raise SourceError(
             f"no such circuit file: {text!r}. Expected the path of an OpenQASM 2/3 (.qasm) or QPY (.qpy) file, "
             "or a builder such as 'brickwork:n=12,depth=6'."
         )
-    if path.suffix.lower() == ".qpy":
-        return _from_qpy(path)
-    return _from_qasm(path)
+    check_file(path)
+    return _from_qpy(path) if path.suffix.lower() == ".qpy" else _from_qasm(path)
 
 
 def _from_qpy(path: Path) -> QuantumCircuit:
     try:
-        with path.open("rb") as file:
-            circuits = qpy.load(file)
-    except Exception as error:  # qpy unpacks raw structs and lets struct.error and others through
-        raise SourceError(f"{path} is not a readable QPY file: {_reason(error)}") from None
+        data = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror}.") from None
+    check_qpy_header(data, str(path))
+    with _readable(f"{path} is not a readable QPY file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a newer Qiskit's file; what cannot be read says so
+        circuits = qpy.load(io.BytesIO(data))
     if len(circuits) != 1 or not isinstance(circuits[0], QuantumCircuit):
         raise SourceError(f"{path} holds {len(circuits)} programs; expected exactly one circuit. Save one per file.")
     return circuits[0]
@@ -99,18 +114,19 @@ def _from_qasm(path: Path) -> QuantumCircuit:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"cannot read {path}: {error}.") from None
-    header = re.search(r"^\s*OPENQASM\s+(\d)", text, re.MULTILINE)
+    header = _HEADER.search(text)
     if header is None:
         raise SourceError(f"{path} has no 'OPENQASM 2.0;' or 'OPENQASM 3.0;' header.")
+    version = header.group(1)
+    if version not in _VERSIONS:
+        raise SourceError(f"{path} is OpenQASM {version}; the versions {', '.join(_VERSIONS)} are read.")
     try:
-        if header.group(1) == "2":
-            # Qiskit's gates beyond qelib1.inc, except where the file gives their names a meaning of its own
-            own = set(_OWN_GATE.findall(text))
-            known = [gate for gate in qasm2.LEGACY_CUSTOM_INSTRUCTIONS if gate.name not in own]
-            return qasm2.loads(text, include_path=(path.parent,), custom_instructions=known)
-        circuit: QuantumCircuit = qasm3.loads(text)
-    except Exception as error:  # the OpenQASM 3 importer raises parser exceptions of its own
-        raise SourceError(f"{path} is not valid OpenQASM {header.group(1)}: {_reason(error)}") from None
+        whole = with_includes(text, path.parent) if version.startswith("2") else text
+    except SourceError as error:
+        raise SourceError(f"{path}: {error}") from None
+    check_expansion(whole, str(path))
+    with _readable(f"{path} is not valid OpenQASM {version[0]}"):
+        circuit = _parsed(whole, version)
     names = {p.name for p in circuit.parameters}
     unused = [name for name in _INPUT.findall(text) if name not in names]
     if unused:
@@ -118,7 +134,52 @@ def _from_qasm(path: Path) -> QuantumCircuit:
     return circuit
 
 
-def _reason(error: Exception) -> str:
+def _parsed(text: str, version: str) -> QuantumCircuit:
+    if version.startswith("3"):
+        return qasm3.loads(text)
+    # Qiskit's gates beyond qelib1.inc, except where the file gives their names a meaning of its own
+    own = set(_OWN_GATE.findall(text))
+    known = [gate for gate in qasm2.LEGACY_CUSTOM_INSTRUCTIONS if gate.name not in own]
+    # no path: what the text includes is in it already, and nothing else is read
+    return qasm2.loads(text, include_path=(), custom_instructions=known)
+
+
+@contextmanager
+def _readable(claim: str) -> Iterator[None]:
+    """Whatever another program's reader raises becomes one message.
+
+    Parsers have exceptions of their own, binary readers let struct.error through, and Qiskit's Rust code panics with
+    what is no ``Exception`` at all.
+    """
+    try:
+        with _silent():
+            yield
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except RecursionError:
+        raise SourceError(f"{claim}: it is nested too deeply.") from None
+    except BaseException as error:
+        raise SourceError(f"{claim}: {_reason(error)}") from None
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on stderr: the OpenQASM 3 parser prints what it trips over as it is, a panic prints a stack of frames."""
+    with redirect_stderr(io.StringIO()), open(os.devnull, "wb") as nowhere:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no stderr
+            yield
+            return
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def _reason(error: BaseException) -> str:
     """The first telling line of a reader's message, or where its parser stopped."""
     lines = [line.strip(" \"'") for line in _ESCAPE.sub("", str(error)).replace("\\n", "\n").splitlines()]
     telling = [line.partition("Error: ")[2] for line in lines if "Error: " in line] or [line for line in lines if line]
@@ -142,12 +203,15 @@ def _built(text: str) -> QuantumCircuit:
         device, _, rest = rest.partition(",")
     for item in rest.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
+        if key in names and names[key] in options:
+            raise SourceError(f"{key} is given twice in {text!r}; give it once.")
         if not equals or key not in names:
             raise SourceError(f"cannot read {item!r} in {text!r}; options: {', '.join(f'{k}=..' for k in names)}.")
         if key in (size, "depth"):
-            if not value.isdecimal():
+            number = whole_number(value)
+            if number is None:
                 raise SourceError(f"{key} must be a whole number in {text!r}, got {value!r}.")
-            options[names[key]] = int(value)
+            options[names[key]] = number
         elif key == "interaction":
             options[key] = value
         elif value.lower() in ("true", "false", "1", "0"):

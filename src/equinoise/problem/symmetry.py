@@ -344,33 +344,38 @@ def _one(text: str, n: int) -> Symmetry:
     if name == "parity":
         return parity(n, rest)
     if name == "charges" and rest:
-        return charges(n, _sets(rest, text))
+        return charges(n, _sets(rest, text, n))
     if name == "permutation" and rest:
-        return permutation(n, _sets(rest, text))
-    if re.fullmatch(r"(\(\s*\d+(\s+\d+)*\s*\))+", text):
+        return permutation(n, _sets(rest, text, n))
+    if re.fullmatch(r"(\(\s*[0-9]{1,18}(\s+[0-9]{1,18})*\s*\))+", text):
         image = list(range(n))
         for cycle in re.findall(r"\(([^)]*)\)", text):
             members = [int(q) for q in cycle.split()]
+            if len(set(members)) < len(members):
+                raise SymmetryError(f"symmetry {text!r}: a qubit is named twice in the cycle ({cycle}).")
             for a, b in zip(members, [*members[1:], members[0]], strict=True):
                 if a >= n or b >= n:
                     raise SymmetryError(f"symmetry {text!r}: qubit {max(a, b)} is not in 0..{n - 1}.")
                 image[a] = b
         return Symmetry(text, n, (Permutation(tuple(image)),))
-    if re.fullmatch(r"([XYZ]\d+)+", text):
-        letters = tuple(sorted((int(q), p) for p, q in re.findall(r"([XYZ])(\d+)", text)))
+    if re.fullmatch(r"([XYZ][0-9]{1,18})+", text):
+        letters = tuple(sorted((int(q), p) for p, q in re.findall(r"([XYZ])([0-9]+)", text)))
         return Symmetry(text, n, (PauliString(letters),))
     raise SymmetryError(f"no symmetry {text!r}; expected one of {', '.join(NAMES)}, or several joined by '*'.")
 
 
-def _sets(text: str, whole: str) -> list[list[int]]:
+def _sets(text: str, whole: str, n: int) -> list[list[int]]:
     out = []
     for part in text.split("|"):
         qubits: list[int] = []
         for run in part.split(","):
-            found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", run)
+            found = re.fullmatch(r"\s*([0-9]{1,18})(?:-([0-9]{1,18}))?\s*", run)
             if not found:
                 raise SymmetryError(f"symmetry {whole!r}: {run!r} is neither a qubit nor a range such as 0-3.")
             first = int(found[1])
-            qubits += range(first, int(found[2] or first) + 1)
+            last = int(found[2] or first)
+            if not first <= last < n:
+                raise SymmetryError(f"symmetry {whole!r}: {run!r} is no range of the qubits 0..{n - 1}.")
+            qubits += range(first, last + 1)
         out.append(qubits)
     return out

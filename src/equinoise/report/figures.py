@@ -221,6 +221,7 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
         f"{diagnosis.verdict.word}",
         fontsize=13,
         fontweight="bold",
+        parse_math=False,  # the names are the user's: a $ in one is a dollar
     )
     figure.subplots_adjust(left=0.055, right=0.975, top=0.86, bottom=0.19, wspace=0.22)
     figure.text(

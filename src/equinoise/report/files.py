@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 from equinoise.errors import EquinoiseError
@@ -25,7 +26,15 @@ def check_target(path: str | Path, what: str) -> Path:
         OutputError: The folder is missing or not writable, or the path is a folder.
     """
     target = Path(path)
-    folder = target.resolve().parent
+    try:
+        folder = target.resolve().parent
+        if target.name in ("", ".", ".."):
+            raise OutputError(f"{what}: {str(target)!r} is no name of a file. Give one.")
+        target.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
+        raise OutputError(
+            f"{what}: {str(target)!r} cannot be a file's name ({_kind(error)}). Choose another."
+        ) from None
     if not folder.is_dir():
         raise OutputError(f"{what}: the folder {str(folder)!r} does not exist. Create it first, or write elsewhere.")
     if target.is_dir():
@@ -52,14 +61,20 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
             target.write_bytes(data)
             return
         target = target.resolve()
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        # a new file of an unguessable name: a link planted there would be followed
+        partial = target.with_name(f".equinoise-{secrets.token_hex(8)}.part")
         try:
-            partial.write_bytes(data)
+            with partial.open("xb") as file:
+                file.write(data)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}. Write elsewhere.") from None
+
+
+def _kind(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _special(target: Path) -> bool:

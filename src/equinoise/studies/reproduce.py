@@ -179,7 +179,7 @@ def reproduce(
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ReproduceError(f"cannot use {str(folder)!r} as the output folder: {error}.") from None
     shared = {"quick": quick, "seed": seed, "code": _code_digest()}
     summaries: list[StudySummary] = []
@@ -211,7 +211,7 @@ def _run(folder: Path, name: str, key: Mapping[str, Any], context: Context) -> S
         home.mkdir(parents=True, exist_ok=True)
         # what is written below no longer belongs to an older run
         (home / "result.json").unlink(missing_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ReproduceError(f"cannot use {str(home)!r} for the study's files: {error}.") from None
     result: StudyResult = importlib.import_module(f"equinoise.studies.{module}").run(context)
     files = []

@@ -18,19 +18,29 @@ from typing import Any
 
 from qiskit import QuantumCircuit, qpy
 
-from equinoise.engines.draws import check_scale
 from equinoise.engines.select import ENGINES
-from equinoise.errors import DeviceError, EquinoiseError, ParameterError, ReadoutError, StateError
+from equinoise.errors import DeviceError, EquinoiseError, ParameterError, ReadoutError, SourceError, StateError
 from equinoise.problem.devices import Calibration, snapshot
-from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.initial import parse_initial
 from equinoise.problem.layers import layered
+from equinoise.problem.limits import MOST_CIRCUITS, MOST_DRAWS, MOST_SHOTS, MOST_TASKS, check_file
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.problem.readout import commutes_with_charge, parse_readout
 from equinoise.problem.sources import load_circuit
+from equinoise.studies.study_values import (
+    Mistake,
+    checked_choice,
+    checked_ensemble,
+    checked_layout,
+    checked_noise_scale,
+    checked_option,
+    checked_share,
+    checked_text,
+    checked_whole,
+)
 from equinoise.studies.task import QUANTITIES
-from equinoise.studies.task_grid import PLACES, CircuitPoint, LayoutPoint, NoisePoint, Study
+from equinoise.studies.task_grid import PLACES, CircuitPoint, NoisePoint, Study
 
 __all__ = ["StudyFileError", "load_study", "study_from_dict"]
 
@@ -85,11 +95,16 @@ def load_study(path: str | Path) -> Study:
     file = Path(path)
     label = f"the study file {str(file)!r}"
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyFileError(label, [f"cannot be read: {error}"]) from None
+        check_file(file)
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError, SourceError) as error:  # ValueError: not text, or a zero byte in the name
+        raise StudyFileError(label, [f"cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(label, [f"is not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise StudyFileError(label, ["is not valid TOML: it is nested too deeply"]) from None
     return _Reader(data, file.parent, label).study(file.stem)
 
 
@@ -115,10 +130,6 @@ def study_from_dict(data: Mapping[str, Any], *, folder: str | Path = ".", name: 
     return _Reader(data, Path(folder)).study(name)
 
 
-class _Mistake(Exception):
-    """What is wrong with one value."""
-
-
 @dataclass
 class _Reader:
     """Reads a study's data and gathers what is wrong with it."""
@@ -142,8 +153,8 @@ class _Reader:
         if not isinstance(self.data.get("name", ""), str):
             self.wrong("name", f"must be a text, got {self.data['name']!r}")
         circuits = self.circuits()
-        readouts = self.values("readouts", _text, [])
-        initial = self.values("initial", _text, ["own"])
+        readouts = self.values("readouts", checked_text, [])
+        initial = self.values("initial", checked_text, ["own"])
         noise = self.values("noise", self.noise, ["none"], tables=True)
         layouts = self.layouts(noise)
         self.check_readouts(readouts, circuits)
@@ -151,15 +162,21 @@ class _Reader:
         self.check_noise(noise, circuits)
         self.check_layouts(layouts, noise, circuits)
         found: dict[str, Any] = {
-            "scales": self.values("scales", _scale, [1.0]),
-            "samples": self.values("samples", lambda v: _whole(v, 1), [128]),
-            "seeds": self.values("seeds", lambda v: _whole(v, 0), [0]),
-            "shots": self.values("shots", lambda v: _whole(v, 1), [10_000]),
-            "ensemble": self.values("ensemble", _ensemble, ["uniform"]),
-            "engine": self.values("engine", lambda v: _one_of(v, ("auto", *ENGINES)), ["auto"]),
-            "relative_error": self.values("relative_error", _share, [None]),
-            "quantities": self.values("quantities", lambda v: _one_of(v, QUANTITIES), ["diagnosis"]),
+            "scales": self.values("scales", checked_noise_scale, [1.0]),
+            "samples": self.values("samples", lambda v: checked_whole(v, 1, MOST_DRAWS), [128]),
+            "seeds": self.values("seeds", lambda v: checked_whole(v, 0), [0]),
+            "shots": self.values("shots", lambda v: checked_whole(v, 1, MOST_SHOTS), [10_000]),
+            "ensemble": self.values("ensemble", checked_ensemble, ["uniform"]),
+            "engine": self.values("engine", lambda v: checked_choice(v, ("auto", *ENGINES)), ["auto"]),
+            "relative_error": self.values("relative_error", checked_share, [None]),
+            "quantities": self.values("quantities", lambda v: checked_choice(v, QUANTITIES), ["diagnosis"]),
         }
+        lists = (circuits, readouts, initial, noise, layouts, *found.values())
+        tasks = math.prod(len(points) for points in lists)
+        if tasks > MOST_TASKS:
+            self.wrong(
+                "study", f"has {tasks:,} tasks; at most {MOST_TASKS:,} are taken, a day's work. Shorten its lists"
+            )
         if self.mistakes:
             raise StudyFileError(self.label, list(dict.fromkeys(self.mistakes)))
         return Study(
@@ -193,7 +210,7 @@ class _Reader:
         for where, value in listed:
             try:
                 out.append((where, read(value)))
-            except (_Mistake, EquinoiseError) as error:
+            except (Mistake, EquinoiseError) as error:
                 self.wrong(where, error)
         return out
 
@@ -225,8 +242,8 @@ class _Reader:
                 sound = False
             for i, value in enumerate(given if several else [given]):
                 try:
-                    lists[key].append(_option(key, value))
-                except _Mistake as error:
+                    lists[key].append(checked_option(key, value))
+                except Mistake as error:
                     self.wrong(f"{where}.{key}[{i}]" if several else f"{where}.{key}", error)
                     sound = False
         options = [key for key in lists if key != "source"]
@@ -234,6 +251,12 @@ class _Reader:
             lists = {key: values for key, values in lists.items() if values or key == "source"}
             if set(options) - set(lists):
                 return []
+        number = math.prod(len(values) for values in lists.values())
+        if number > MOST_CIRCUITS:
+            self.wrong(
+                where, f"has {number:,} circuits; at most {MOST_CIRCUITS:,} are taken, as each is built to check it"
+            )
+            return []
         out = []
         for source in lists["source"]:
             if source.lower().endswith(_SUFFIXES):
@@ -337,7 +360,7 @@ class _Reader:
         """A noise that can be read; whether it fits the circuits is looked at later."""
         if isinstance(value, Mapping):
             return self.table(value, str(value.get("name", "")))
-        text = _text(value).strip()
+        text = checked_text(value).strip()
         if text.lower().endswith((".toml", ".json")):
             path = self.folder / text
             model = NoiseModel.from_file(path)  # with messages that name the file
@@ -354,7 +377,7 @@ class _Reader:
         try:
             content = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise _Mistake(f"must hold numbers, texts, lists and tables only: {error}") from None
+            raise Mistake(f"must hold numbers, texts, lists and tables only: {error}") from None
         label = label or f"table {hashlib.sha256(content.encode()).hexdigest()[:8]}"
         self.models[content] = model
         return NoisePoint(label, table=content)
@@ -381,7 +404,7 @@ class _Reader:
         labels = [point.label for _, point in noise if point.device]
         if given is not None and not labels:
             self.wrong("layouts", "places circuits on a device, but no noise is ibm:NAME")
-        return self.values("layouts", lambda v: _layout(v, labels), ["auto"], tables=True)
+        return self.values("layouts", lambda v: checked_layout(v, labels), ["auto"], tables=True)
 
     def check_layouts(
         self, layouts: list[tuple[str, Any]], noise: list[tuple[str, Any]], circuits: list[CircuitPoint]
@@ -406,74 +429,6 @@ class _Reader:
                         f"none is for {circuit.source} ({circuit.num_qubits} qubits) on {point.label}; add one, or "
                         '"auto" to have one chosen',
                     )
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _Mistake(f"must be a text, got {value!r}")
-    return value
-
-
-def _whole(value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
-        raise _Mistake(f"must be a whole number >= {least}, got {value!r}")
-    return value
-
-
-def _scale(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _Mistake(f"must be a number >= 0 or inf, got {value!r}")
-    return check_scale(value)
-
-
-def _share(value: Any) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not (math.isfinite(value) and value > 0):
-        raise _Mistake(f"must be a number > 0, e.g. 0.05, got {value!r}")
-    return float(value)
-
-
-def _ensemble(value: Any) -> str:
-    Ensemble.of(_text(value))
-    return str(value)
-
-
-def _one_of(value: Any, known: Sequence[str]) -> str:
-    if value not in known:
-        raise _Mistake(f"must be one of {', '.join(known)}; got {value!r}")
-    return str(value)
-
-
-def _option(key: str, value: Any) -> str:
-    """A circuit's option as text for ``load_circuit``."""
-    if key in ("n", "depth"):
-        return str(_whole(value, 1))
-    if key in ("source", "interaction", "device"):
-        return _text(value).strip()
-    if isinstance(value, bool):
-        return str(value).lower()
-    if key in ("phase", "shared", "periodic"):
-        raise _Mistake(f"must be true or false, got {value!r}")
-    if isinstance(value, Mapping | list):
-        raise _Mistake(f"must be a number, a text, true or false, got {value!r}")
-    return str(value)
-
-
-def _layout(value: Any, labels: Sequence[str]) -> LayoutPoint:
-    if value == "auto":
-        return LayoutPoint()
-    noise = None
-    if isinstance(value, Mapping):
-        unknown = sorted(set(value) - {"noise", "qubits"})
-        if unknown or "qubits" not in value:
-            raise _Mistake(f"must be written {{noise = ..., qubits = [...]}}, got keys {', '.join(value)}")
-        noise = value.get("noise")
-        if noise is not None and noise not in labels:
-            raise _Mistake(f"noise {noise!r} is none of the study's device noises: {', '.join(labels)}")
-        value = value["qubits"]
-    if not isinstance(value, list) or not value or any(isinstance(q, bool) or not isinstance(q, int) for q in value):
-        raise _Mistake(f'must be "auto" or a list of physical qubits, got {value!r}')
-    return LayoutPoint(tuple(value), noise)
 
 
 def _digest(path: Path) -> str:
