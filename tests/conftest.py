@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 import equinoise
 
 sys.path.insert(0, str(Path(__file__).parent))
+# else the engine chosen and the problems refused would depend on what is free on the machine just now
+os.environ["EQUINOISE_MEMORY_GB"] = "4"
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
