@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; 
 # Test processes; 0 runs everything in one.
 WORKERS ?= 2
 PYTEST_FLAGS ?=
+# How often `make fuzz` goes through the property tests, each time with new examples.
+FUZZ_ROUNDS ?= 5
 # `make lock LOCK_FLAGS=--upgrade` moves every pin to the newest release allowed.
 LOCK_FLAGS ?=
 DEMO_FLAGS ?=
@@ -20,11 +22,12 @@ BIN := .venv/bin
 PIP := -m pip --disable-pip-version-check install --quiet
 STAMP := .venv/.installed
 BENCH_STAMP := .venv-bench/.installed
+CI_STAMP := .venv/.installed-ci
 
-.PHONY: help venv demo test lint check bench docs wheel-test lock clean distclean
+.PHONY: help venv demo test test-slow fuzz lint check bench docs wheel-test ci-tools pennylane-suite lock clean distclean
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 # $(call make_venv,folder): the interpreter is asked for only when there is no environment to reuse.
 define make_venv
@@ -48,12 +51,25 @@ $(BENCH_STAMP): pyproject.toml constraints-bench.txt
 
 venv: $(STAMP) ## Build .venv
 
+$(CI_STAMP): $(STAMP) .ci/requirements.txt
+	$(BIN)/python $(PIP) -c constraints.txt -r .ci/requirements.txt
+	@touch $@
+
 demo: $(STAMP) ## Diagnose a 16-qubit circuit on a real device's calibration
 	$(BIN)/equinoise diagnose examples/brickwork16.qasm --readout Z8 --noise ibm:torino --samples 64 --seed 0 $(DEMO_FLAGS)
 
-test: $(STAMP) ## Run the tests and the examples in the documentation
-	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)
+test: $(STAMP) ## Run the tests but the slow ones, and the examples in the documentation
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_FLAGS)
 	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' --ignore=docs/conf.py --ignore=docs/_build src docs $(wildcard README.md)
+
+test-slow: $(STAMP) ## Run the slow tests
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_FLAGS)
+
+fuzz: $(STAMP) ## Run the property tests on new random examples; a failure prints how to repeat it
+	@for round in $$(seq $(FUZZ_ROUNDS)); do \
+		echo "== round $$round of $(FUZZ_ROUNDS)"; \
+		$(BIN)/python -m pytest -n $(WORKERS) -m hypothesis --hypothesis-profile=fuzz $(PYTEST_FLAGS); \
+	done
 
 lint: $(STAMP) ## Check style, types, the direction of imports and the documentation
 	$(BIN)/ruff check .
@@ -74,6 +90,13 @@ docs: $(STAMP) ## Build the documentation, warnings being errors
 
 wheel-test: $(STAMP) ## Install the wheel alone and run it
 	bash .ci/wheel_test.sh
+
+ci-tools: $(CI_STAMP) ## Add to .venv what only tests need: torch and what PennyLane's tests import
+
+pennylane-suite: $(CI_STAMP) ## Run PennyLane's own device tests on our device
+	folder=$$($(BIN)/python -c 'from pennylane.devices.tests import get_device_tests as f; print(f())'); \
+	PYTHONPATH=tests/interop $(BIN)/python -m pytest -q -p pennylane_suite -p no:cacheprovider -c "$$folder/pytest.ini" \
+		"$$folder" --device equinoise.sector --shots None --no-flaky-report
 
 # Needs nothing of .venv, so that it also works when the pins no longer fit pyproject.toml.
 UV_COMPILE = .make/lock/bin/uv pip compile --quiet --no-python-downloads --universal --fork-strategy fewest \
