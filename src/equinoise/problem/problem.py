@@ -94,6 +94,7 @@ class Problem:
             )
         if circuit.num_qubits == 0:
             raise CircuitError("the circuit has no qubits.")
+        circuit = circuit.copy()  # the caller's may be changed afterwards
         self.circuit = circuit
         self.num_qubits: int = circuit.num_qubits
         self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
