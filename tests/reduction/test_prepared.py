@@ -186,6 +186,15 @@ def test_a_problem_cannot_be_changed(name):
         setattr(stated, name, None)
 
 
+def test_a_circuit_that_is_changed_afterwards_changes_no_problem():
+    circuit = eq.circuits.brickwork(4, depth=2)
+    stated, fresh = (eq.Problem(c, "Z1", "neel", "dephasing:0.05") for c in (circuit, circuit.copy()))
+    circuit.data.pop(0)
+    circuit.rz(0.3, 0)
+    found, expected = (eq.gradient(p.with_noise("ibm:torino"), angles(p)).gradient for p in (stated, fresh))
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_projection_is_another_problem():
     stated = problem("depolarizing:0.05")
     whole = stated.with_projection()

@@ -112,7 +112,7 @@ class Problem:
         if circuit.num_qubits == 0:
             raise CircuitError("the circuit has no qubits.")
         self.layout: QubitLayout | None = QubitLayout.of(circuit)
-        # from here on all is said of the circuit's own qubits: nothing derived from it is placed a second time
+        # from here on all is said of the circuit's own qubits, and the caller's may be changed afterwards
         circuit = without_layout(circuit)
         self.circuit = circuit
         self.num_qubits: int = circuit.num_qubits

@@ -122,8 +122,8 @@ class QubitLayout:
 
 
 def without_layout(circuit: QuantumCircuit) -> QuantumCircuit:
-    """The same instructions on the same qubits, without the memory of what it was transpiled from."""
+    """A copy: the same instructions on the same qubits, without the memory of what it was transpiled from."""
     if circuit.layout is None:
-        return circuit
+        return circuit.copy()
     out = QuantumCircuit(list(circuit.qubits), list(circuit.clbits), name=circuit.name, metadata=circuit.metadata)
     return out.compose(circuit)
