@@ -287,3 +287,16 @@ def test_progress_is_told_of_every_step():
     lie_algebraic_variance(case, progress=ticks.append)
     assert set(ticks) == {1}
     assert len(ticks) >= 2 * len(case.steps)
+
+
+@pytest.mark.parametrize("size", [3e-10, 1e9])
+def test_the_algebra_and_the_variance_do_not_depend_on_the_unit_of_an_angle(size):
+    """Generators of angles with coefficients below 1e-8 were dropped: variance 0."""
+    circuit = eq.circuits.brickwork(3, 3, interaction="none")
+    scaled = circuit.assign_parameters({p: size * Parameter(f"s{k:02d}") for k, p in enumerate(circuit.parameters)})
+    one, two = (lie_algebraic_variance(problem(c, "Z0", "001")) for c in (circuit, scaled))
+    assert (two.dimension, [i.dimension for i in two.ideals]) == (one.dimension, [i.dimension for i in one.ideals])
+    assert two.variance == pytest.approx(one.variance, rel=1e-9)
+    assert two.variance_at_depth == pytest.approx(one.variance_at_depth, rel=1e-9)
+    np.testing.assert_allclose(two.gradient / size**2, one.gradient, rtol=1e-9)
+    assert one.variance > 0.01

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,8 +25,9 @@ from equinoise.law.lie_algebra import (
 )
 from equinoise.problem.ensemble import Ensemble, periods
 from equinoise.problem.gates import Angle, significant
-from equinoise.problem.pauli_sums import Sum, from_operator, sparse_matrix
+from equinoise.problem.pauli_sums import Sum, from_operator, largest, sparse_matrix
 from equinoise.problem.problem import Problem
+from equinoise.problem.steps import Step
 
 __all__ = [
     "IdealShare",
@@ -108,6 +109,19 @@ class LieCircuit:
         return tuple(out)
 
 
+def _steps(problem: Problem) -> tuple[Step, ...]:
+    """The circuit's steps with generators of one size, as P/2 of a rotation, whatever their angles' coefficients are.
+
+    exp(-i angle H) is the same with angle times a number and H over it; the algebra must not depend on either.
+    """
+    out = []
+    for step in problem.steps:
+        size = 2 * largest(step.generator)
+        generator = {string: value / size for string, value in step.generator.items()}
+        out.append(replace(step, angle=step.angle.scaled(size), generator=generator))
+    return tuple(out)
+
+
 def reduced(problem: Problem, max_dimension: int, tick: Callable[[int], None] | None) -> LieCircuit:
     """A problem's circuit on its Lie algebra.
 
@@ -124,7 +138,8 @@ def reduced(problem: Problem, max_dimension: int, tick: Callable[[int], None] | 
     numbers: dict[tuple[object, ...], int] = {}
     free: list[Sum] = []
     kinds = []
-    for step in problem.steps:
+    circuit_steps = _steps(problem)
+    for step in circuit_steps:
         if not step.angle.coefficients:
             kinds.append(-1)
             continue
@@ -136,7 +151,7 @@ def reduced(problem: Problem, max_dimension: int, tick: Callable[[int], None] | 
     if not free:
         raise UnsupportedError("the circuit has no free angle: nothing varies.")
     operators = [sparse_matrix(h, n) for h in free]
-    fixed = [None if kind >= 0 else sparse_matrix(s.generator, n) for s, kind in zip(problem.steps, kinds, strict=True)]
+    fixed = [None if kind >= 0 else sparse_matrix(s.generator, n) for s, kind in zip(circuit_steps, kinds, strict=True)]
     state = np.asarray(problem.initial.statevector(), dtype=np.complex128)
     space = invariant_subspace([*operators, *(f for f in fixed if f is not None)], state)
 
@@ -157,7 +172,7 @@ def reduced(problem: Problem, max_dimension: int, tick: Callable[[int], None] | 
 
 def dependent(problem: Problem) -> tuple[str, ...]:
     """Why the steps' angles are not independent of each other; empty if they are."""
-    free = [step for step in problem.steps if step.angle.coefficients]
+    free = [step for step in _steps(problem) if step.angle.coefficients]
     rows = np.zeros((len(free), len(problem.parameters)))
     for row, step in zip(rows, free, strict=True):
         for k, c in step.angle.coefficients:
@@ -202,7 +217,7 @@ def _rest(circuit: LieCircuit) -> float:
 def _by_parameter(problem: Problem, steps: Sequence[float]) -> Real:
     out = np.zeros(len(problem.parameters))
     seen = np.zeros(len(problem.parameters), dtype=np.int64)
-    for step, value in zip(problem.steps, steps, strict=True):
+    for step, value in zip(_steps(problem), steps, strict=True):
         for k, c in step.angle.coefficients:
             out[k] += c**2 * value
             seen[k] += 1
@@ -270,7 +285,7 @@ def moments_at_depth(
         kinds[kind] if fixed is None else _Turn(adjoint_matrix(fixed, basis))
         for kind, fixed in zip(circuit.kinds, circuit.fixed, strict=True)
     ]
-    steps = list(zip([step.angle for step in problem.steps], turns, strict=True))
+    steps = list(zip([step.angle for step in _steps(problem)], turns, strict=True))
     before, second = [], np.outer(rho, rho)
     for angle, turn in steps:
         before.append(second)
