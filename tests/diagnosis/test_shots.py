@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
-from tests.shot_twin import qubit_wise, shift_rule_errors
 
 import equinoise as eq
 from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
+from shot_twin import qubit_wise, shift_rule_errors
 
 
 @given(st.floats(1e-3, 10), st.floats(1e-4, 1), st.floats(0.1, 100))

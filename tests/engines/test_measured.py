@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from tests.shot_twin import RULES, measured_variance, qubit_wise
 
 import equinoise as eq
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.reference import evolve
 from equinoise.engines.select import select_engine
+from shot_twin import RULES, measured_variance, qubit_wise
 
 ERRORS = {0: (0.1, 0.2), 1: (0.02, 0.15), 2: (0.05, 0.05), 3: (0.0, 0.3)}
 NOISE = {"relaxation": 0.05, "dephasing": 0.1}

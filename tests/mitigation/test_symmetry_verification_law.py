@@ -15,6 +15,7 @@ from equinoise.mitigation.charge_reading import joint_reading
 from equinoise.mitigation.post_selection import post_selection
 from equinoise.mitigation.symmetry_verification import verify
 from equinoise.mitigation.verified_law import verified_law
+from shot_twin import measured_variance, qubit_wise
 from support import aer_density_matrix, random_theta
 
 UNEQUAL = {"relaxation": [{"qubit": q, "down": 0.05 * (q + 1), "up": 0.01} for q in range(4)]}
@@ -229,3 +230,20 @@ def test_a_current_is_read_by_a_rotation_of_its_pair():
     assert one.value == pytest.approx(other.value, abs=1e-12)
     np.testing.assert_allclose(one.gradient, other.gradient, atol=1e-12)
     assert one.shot_variance == pytest.approx(other.shot_variance, abs=1e-12)
+
+
+@pytest.mark.parametrize("readout", ["Z1+Z2", "X1X2+Y1Y2"])
+def test_plain_shots_of_a_sum_are_those_of_the_bits_that_are_read(readout):
+    """Gain per shot: both variances are those of the outcomes, by enumeration; plain hopping takes two settings."""
+    problem = brick(MIXED | {"readout_error": ERRORS}, readout=readout)
+    found = verified_law(problem, samples=4, seed=2)
+    errors = {int(q): tuple(p) for q, p in ERRORS.items()}
+    settings = qubit_wise(problem.readout.to_sparse_list())
+    thetas = eq.Ensemble.of(None).draw(problem, 4, 2)
+    variances = [measured_variance(reference.evolve(problem, theta, 1.0), settings, errors) for theta in thetas]
+    assert found.plain.shot_variance == pytest.approx(np.mean(variances), rel=1e-10)
+    verified = [verify(problem, theta) for theta in thetas]
+    per_shot = np.mean([one.shot_variance / one.kept for one in verified])
+    kept, plain = (np.mean([np.sum(v.gradient**2) for v in each]) for each in (verified, [v.plain for v in verified]))
+    expected = kept / per_shot / (plain / (len(settings) * np.mean(variances)))
+    assert found.gain == pytest.approx(expected, rel=1e-9)

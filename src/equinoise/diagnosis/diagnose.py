@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
+from equinoise.diagnosis.depth import greatest_depth
 from equinoise.diagnosis.notebook import diagnosis_html, plot_diagnosis
 from equinoise.diagnosis.reduction_facts import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
-from equinoise.diagnosis.shots import resolved_rms, shots_per_gradient
+from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
@@ -73,39 +73,6 @@ class SurvivalPoint:
     scale: float
     survival: float
     law: float
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What the surviving gradient costs.
-
-    Attributes:
-        shots: Shots per expectation value and measurement setting that the verdict assumes.
-        shot_variance: Var(O) of the readout's estimate from one (noisy, imperfectly read) shot in each setting, over
-            the draws.
-        settings: Measurement settings that Var(O) assumes: terms that agree on each qubit share one.
-        evaluations: Expectation values that a parameter-shift gradient takes, over the parameters in the cone.
-        shift_weight: Variance of a parameter's shift-rule estimate over Var(O)/shots, mean over the cone's parameters.
-        resolved_rms: RMS gradient that the shots resolve, per radian.
-        readout_factor: RMS gradient of the measured over the ideal readout (assignment errors).
-        measured_rms: RMS gradient at the scale, assignment errors included.
-        shots_per_gradient: Shots per expectation value and setting at which it has signal-to-noise 1.
-        greatest_scale: Noise scale at which the gradient is still resolved, by the resummed law; infinity if always, 0
-            if never.
-        greatest_depth: See :class:`GreatestDepth`; None where the layers do not repeat, or it was not asked for.
-    """
-
-    shots: int
-    shot_variance: float
-    settings: int
-    evaluations: int
-    shift_weight: float
-    resolved_rms: float
-    readout_factor: float
-    measured_rms: float
-    shots_per_gradient: float
-    greatest_scale: float
-    greatest_depth: GreatestDepth | None
 
 
 class Advised(Protocol):

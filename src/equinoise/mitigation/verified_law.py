@@ -251,6 +251,11 @@ def verified_law(
     notes = [*verification_notes(problem, chosen), *chosen.notes, *measured.notes]
     if law_ensemble.kind != "given":
         notes += few_draws_warning(len(pairs))
+    if measured.settings > 1 and not alone:
+        notes.append(
+            f"the plain readout takes {measured.settings} settings, the verified one reads all terms in one: "
+            "the gain counts that too"
+        )
     lost = int(np.sum(kept == 0))
     if lost:
         notes.append(

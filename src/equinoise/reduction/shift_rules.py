@@ -137,10 +137,9 @@ def shift_costs(program: CompiledProblem) -> ShiftCosts:
     Example:
         >>> import equinoise as eq
         >>> from equinoise.reduction.program import compile_problem
-        >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=1), readout="Z0", initial="neel")
-        >>> costs = shift_costs(compile_problem(problem))
-        >>> dict(zip([p.name for p in problem.parameters], costs.noise.round(3).tolist()))["theta[0]"]
-        0.5
+        >>> problem = eq.Problem(eq.circuits.brickwork(2, depth=1, interaction="none"), readout="Z0", initial="01")
+        >>> shift_costs(compile_problem(problem)).noise.round(3).tolist()
+        [0.375, 0.5, 0.5]
     """
     count = len(program.problem.parameters)
     noise, evaluations, slopes = np.zeros(count), np.zeros(count, dtype=np.int64), np.zeros(count)
