@@ -22,7 +22,7 @@ from equinoise.law.law import Law, enough, law_from_draws
 from equinoise.law.law_table import bound_ends_numbers, spectrum_numbers
 from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
-from equinoise.law.sample import Interval, PairedDraws
+from equinoise.law.sample import Interval, PairedDraws, few_draws_warning
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 
@@ -410,6 +410,9 @@ def diagnose(
             advised = advisor(problem, scale=s, seed=seed, ensemble=ensemble, workers=workers, progress=progress)
         except EquinoiseError as error:  # the diagnosis stands without it
             silent = (f"no advice beyond kappa's budget: {error}",)
+    # first, as a terminal shows the first few
+    few = few_draws_warning(len(draws)) if law_ensemble.kind != "given" else ()
+    further = (note for note in result.approximations if note not in few)
     advice = (*(advised.texts if advised is not None else ()), *_advice(result, resources, s))
     return Diagnosis(
         problem=problem,
@@ -431,7 +434,7 @@ def diagnose(
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(draws),
         seed=result.seed,
-        warnings=(*measured.warnings, *symmetry_warnings(chosen), *result.approximations, *_doubts(result), *silent),
+        warnings=(*few, *measured.warnings, *symmetry_warnings(chosen), *further, *_doubts(result), *silent),
     )
 
 
