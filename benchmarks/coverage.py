@@ -92,10 +92,10 @@ def numbers(draws: PairedDraws) -> dict[str, Any]:
     }
 
 
-def subsets(count: int) -> Any:
-    """Numbers of the draws, without repetition, shape (1000, count)."""
+def subsets(count: int, draws: int) -> Any:
+    """Numbers of a pool's draws, without repetition, shape (1000, count)."""
     rng = np.random.default_rng([SEED, count])
-    return np.stack([rng.choice(DRAWS, count, replace=False) for _ in range(SUBSETS)])
+    return np.stack([rng.choice(draws, count, replace=False) for _ in range(SUBSETS)])
 
 
 def intervals(found: Mapping[str, Any]) -> bool:
@@ -107,7 +107,7 @@ def intervals(found: Mapping[str, Any]) -> bool:
         truth = {key: one.value for key, one in numbers(named(name, columns)).items()}
         held = {count: dict.fromkeys(truth, 0) for count in SIZES}
         for count in SIZES:
-            for chosen in subsets(count):
+            for chosen in subsets(count, len(columns)):
                 for key, one in numbers(named(name, columns[chosen])).items():
                     held[count][key] += one.low <= truth[key] <= one.high
         for key, value in truth.items():
@@ -141,7 +141,7 @@ def bounds(found: Mapping[str, Any], spectrum_subsets: int) -> bool:
         terms = len(engine.program.budget_terms)
         for count in BOUND_SIZES:
             outside = {"certificate": np.zeros((0, len(SCALES)), bool), "spectrum": np.zeros((0, len(SCALES)), bool)}
-            for number, chosen in enumerate(subsets(count)):
+            for number, chosen in enumerate(subsets(count, len(found[name]))):
                 part = found[name][chosen]
                 first = FirstOrder(*part[:, :3].T, np.zeros((2, 1)), np.zeros((count, terms)))
                 # V(16) is left to be foretold

@@ -23,7 +23,7 @@ from equinoise.law.law import Law, enough, law_from_draws
 from equinoise.law.law_table import bound_ends_numbers, spectrum_numbers
 from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
-from equinoise.law.sample import Interval, PairedDraws
+from equinoise.law.sample import Interval, PairedDraws, few_draws_warning
 from equinoise.problem.ensemble import Ensemble
 from equinoise.problem.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding
@@ -397,6 +397,9 @@ def diagnose(
             advised = advisor(problem, scale=s, seed=seed, ensemble=ensemble, workers=workers, progress=progress)
         except EquinoiseError as error:  # the diagnosis stands without it
             silent = (f"no advice beyond kappa's budget: {error}",)
+    # first, as a terminal shows the first few
+    few = few_draws_warning(len(draws)) if law_ensemble.kind != "given" else ()
+    further = (note for note in result.approximations if note not in few)
     advice = (*(advised.texts if advised is not None else ()), *_advice(result, resources, s))
     return Diagnosis(
         problem=problem,
@@ -419,10 +422,11 @@ def diagnose(
         samples=len(draws),
         seed=result.seed,
         warnings=(
+            *few,
             *measured.warnings,
             *measured.notes,
             *symmetry_warnings(chosen),
-            *result.approximations,
+            *further,
             *_doubts(result),
             *silent,
         ),

@@ -160,7 +160,8 @@ def law_from_draws(
             moment, and the spectrum holds them.
     """
     program = engine.program
-    notes = []
+    drawn = ensemble.kind != "given"
+    notes = [*few_draws_warning(len(thetas))] if drawn else []
     variance = float(first.square.mean())
     if variance == 0:
         kappa, share, moment = 0.0, 0.0, 0.0
@@ -185,9 +186,6 @@ def law_from_draws(
             notes.append("c2 is not computed: the law takes 0, equal rates")
         elif known:
             notes.append(f"c2 is fitted to the sampled survival at s = {', '.join(f'{s:g}' for s, _ in known)}")
-    drawn = ensemble.kind != "given"
-    if drawn:
-        notes += few_draws_warning(len(thetas))
     bounded = certificate(program, ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):

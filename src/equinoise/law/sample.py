@@ -3,8 +3,8 @@
 Everything sampled that equinoise states is a ratio of means over the same draws, or its root: kappa = -E g g'/E g^2,
 w0 = E g_inf^2/E g^2, R = sqrt(E g_s^2/E g^2), the RMS gradient, gains and scores. Squared gradients are skewed and have
 heavy tails, so that intervals which take their means as normal are too narrow. The one used here was chosen by its
-measured coverage (``python -m benchmarks.coverage``): 95 % intervals hold the truth in about 94 % of samples of 32
-draws, where the percentile bootstrap does in 91 %.
+measured coverage (``python -m benchmarks.coverage``): 95 % intervals hold the truth in 94 % of samples of 32 draws, in
+91 % for the worst number of the worst problem; the percentile bootstrap covers 91 % on the mildest of them.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class PairedDraws:
         nu = min(n - 1, 2 n / (k - 1)),    k the kurtosis of the leave-one-out values:
 
     a variance estimated from n draws has relative variance (k - 1)/n, and one with nu degrees of freedom 2/nu. Heavy
-    tails thus widen the interval (by 10 % at 32 draws, 5 % at 128 on the benchmark's problems).
+    tails thus widen the interval (by 14 % at 32 draws and 6 % at 128, on two of the benchmark's problems).
 
     Attributes:
         columns: Name to values, one a draw, shape (S,) each; unbiased estimates of squares may be negative.
