@@ -109,16 +109,25 @@ def page(results: Results, title: str | None = None, command: str | None = None)
     return Template(_asset("report.html")).substitute(
         csp=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'",
-        title=html.escape(heading),
+        title=_shown(html.escape(heading)),
         style=_asset("report.css"),
-        summary=_summary(results, rows, len(listed)),
+        summary=_shown(_summary(results, rows, len(listed))),
         kind="single" if single else "many",
-        failed=_failed(results.failed),
-        provenance=_provenance(results, command),
-        noise=_noise(results),
+        failed=_shown(_failed(results.failed)),
+        provenance=_shown(_provenance(results, command)),
+        noise=_shown(_noise(results)),
         data=packed,
         **scripts,
     )
+
+
+# of ASCII and Latin-1, all but tab and line ends; none is allowed in HTML, and a terminal would obey some of them
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}")
+
+
+def _shown(text: str) -> str:
+    """Names in a store may hold anything: control characters are shown as such and not written."""
+    return text.translate(_CONTROLS)
 
 
 def _json(data: Any) -> str:

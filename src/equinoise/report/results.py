@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError
-from equinoise.studies.store import Store
+from equinoise.studies.store import RESULTS, Store, StoreError
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
@@ -21,6 +21,10 @@ Row = Mapping[str, Any]
 
 _LAW = ("lasting_share", "greatest_rate", "bound_status", "bound_reason", "bound_ends")
 _TEXTS = ("advice", "approximations", "warnings")
+_REALS = tuple(name for name, kind in RESULTS.items() if kind == "DOUBLE")
+_COUNTS = tuple(name for name, kind in RESULTS.items() if kind == "INTEGER")
+# far beyond what a sweep writes, and products of two are still numbers
+_GREATEST, _MOST = 1e100, 1_000_000
 
 
 class EmptyStoreError(EquinoiseError):
@@ -89,14 +93,14 @@ def read_results(path: str | Path, study: str | None = None) -> Results:
         raise EmptyStoreError(f"the store {str(path)!r} holds no results{of} yet. Run `equinoise sweep` on it first.")
     budgets: dict[str, list[BudgetPart]] = {}
     for part in store.read_budget(study):
-        qubits = tuple(int(q) for q in str(part["qubits"]).replace(",", " ").split())
-        one = BudgetPart(int(part["layer"]), qubits, str(part["mechanism"]), *_floats(part, "kappa", "standard_error"))
-        budgets.setdefault(str(part["key"]), []).append(one)
+        budgets.setdefault(str(part["key"]), []).append(_budget_part(path, part))
     curves: dict[str, list[tuple[float, float]]] = {}
     for point in store.read_curve(study):
-        curves.setdefault(str(point["key"]), []).append(_floats(point, "scale", "survival"))
+        curves.setdefault(str(point["key"]), []).append(_floats(path, point, "scale", "survival"))
+    for row in found:
+        _check_numbers(path, row)
     return Results(
-        rows=tuple(_with_diagnosis(row) for row in found if row["status"] == "done"),
+        rows=tuple(_with_diagnosis(path, row) for row in found if row["status"] == "done"),
         failed=tuple(row for row in found if row["status"] != "done"),
         budgets={key: tuple(parts) for key, parts in budgets.items()},
         curves={key: tuple(points) for key, points in curves.items()},
@@ -105,17 +109,81 @@ def read_results(path: str | Path, study: str | None = None) -> Results:
     )
 
 
-def _floats(row: Mapping[str, Any], *names: str) -> tuple[float, float]:
+def _strange(path: str | Path, row: Row, name: str) -> StoreError:
+    return StoreError(
+        f"the store {str(path)!r} holds what no sweep writes: {name} of the task {str(row.get('key'))[:80]!r}. "
+        "Restore it from a copy, or run the sweep into a new --store."
+    )
+
+
+def _check_numbers(path: str | Path, row: Row) -> None:
+    """A foreign file may hold any number in the right columns."""
+    for name in _REALS:
+        value = row[name]
+        if value is not None and math.isfinite(value) and abs(value) > _GREATEST:
+            raise _strange(path, row, name)
+    for name in ("num_qubits", "depth"):  # known of every problem that was stated
+        if row["status"] == "done" and row[name] is None:
+            raise _strange(path, row, name)
+    for name in _COUNTS:
+        if row[name] is not None and not 0 <= row[name] <= _MOST:
+            raise _strange(path, row, name)
+    if row["scale"] is not None and row["scale"] < 0:
+        raise _strange(path, row, "scale")
+
+
+def _budget_part(path: str | Path, part: Row) -> BudgetPart:
+    numbers = str(part["qubits"]).split(",")
+    if not all(number.isascii() and number.isdigit() and int(number) <= _MOST for number in numbers):
+        raise _strange(path, part, "qubits")
+    if not isinstance(part["layer"], int) or not 0 <= part["layer"] <= _MOST:
+        raise _strange(path, part, "layer")
+    kappa, error = _floats(path, part, "kappa", "standard_error")
+    return BudgetPart(part["layer"], tuple(int(q) for q in numbers), str(part["mechanism"]), kappa, error)
+
+
+def _floats(path: str | Path, row: Row, *names: str) -> tuple[float, float]:
     first, second = (math.nan if row[name] is None else float(row[name]) for name in names)
+    if any(math.isfinite(value) and abs(value) > _GREATEST for value in (first, second)):
+        raise _strange(path, row, " or ".join(names))
     return first, second
 
 
-def _with_diagnosis(row: dict[str, Any]) -> dict[str, Any]:
+def _with_diagnosis(path: str | Path, row: dict[str, Any]) -> dict[str, Any]:
     """A row with what only the whole diagnosis says; the JSON itself is let go."""
     text = row.pop("diagnosis", None)
     row.pop("task", None)
-    whole = json.loads(text) if isinstance(text, str) and text else {}
+    try:
+        whole = json.loads(text) if isinstance(text, str) and text else {}
+    except (ValueError, RecursionError):
+        raise _strange(path, row, "diagnosis") from None
+    if not _is_diagnosis(whole):
+        raise _strange(path, row, "diagnosis")
     return row | _of_diagnosis(whole)
+
+
+def _is_diagnosis(whole: Any) -> bool:
+    """Whether the parts of a diagnosis that a page shows have their types."""
+    if not isinstance(whole, dict):
+        return False
+    law, cone = whole.get("law", {}), whole.get("light_cone", {})
+    if not isinstance(law, dict) or not isinstance(cone, dict):
+        return False
+    reals, words = (law.get(name) for name in _LAW[:2]), (law.get(name) for name in _LAW[2:])
+    texts, qubits = (whole.get(name, []) for name in _TEXTS), cone.get("qubits", [])
+    return (
+        all(value is None or _is_real(value) for value in reals)
+        and all(word is None or isinstance(word, str) for word in words)
+        and all(isinstance(part, list) and all(isinstance(text, str) for text in part) for part in texts)
+        and isinstance(qubits, list)
+        and all(isinstance(q, int) and not isinstance(q, bool) and 0 <= q <= _MOST for q in qubits)
+    )
+
+
+def _is_real(value: Any) -> bool:
+    if isinstance(value, float) and not math.isfinite(value):
+        return True
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _GREATEST
 
 
 def _of_diagnosis(whole: Mapping[str, Any]) -> dict[str, Any]:
