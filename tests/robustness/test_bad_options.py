@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from refusals import cases, name_of, refused
 
 BRICKWORK = ["brickwork:n=4,depth=2", "--readout", "Z1", "--noise", "dephasing:0.1"]

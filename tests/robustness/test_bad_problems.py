@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from refusals import cases, name_of, refused
 
 SOURCE = "brickwork:n=4,depth=2"
@@ -17,10 +18,22 @@ READOUTS = (
     + [f"{LONG}*Z0", "I0", "Z0I1", "Z\u00b2", "Z\u0663", "\x1b[31mZ0", "[/]", "Z0;rm", "(Z0)", "Z0*Z1*", "i*Z0"]
     + ["1j*Z0", "1e308*Z0+1e308*Z0", "1e308*Z0+1e308*Z1", "1e200*Z0", "X0X1+Y0Y1Z", "Z0\u202e"]
 )
-INITIAL = (
-    ["", "x", "neels", "Neel", "neel ", "01", "01010", "0120", "2222", "-1", "0b01", "\x1b[31m", "[/]", "0" * 5000]
-    + ["0\uff110\uff11", "01 01", "0.5", "[1,0]"]
-)
+INITIAL = [
+    "",
+    "x",
+    "neels",
+    "Neel",
+    "neel ",
+    "01",
+    "01010",
+    "0120",
+    "2222",
+    "-1",
+    "0b01",
+    "\x1b[31m",
+    "[/]",
+    "0" * 5000,
+] + ["0\uff110\uff11", "01 01", "0.5", "[1,0]"]
 SYMMETRIES = (
     ["", "x", "charge2", "charges", "charges:", "charges:0-1", "charges:0-9|4", "charges:0-1000000000|2"]
     + ["charges:0-99999999999999999999|1", f"charges:{LONG}|1", "charges:0-1|1-2", "charges:3-1|0", "charges:0:3"]
