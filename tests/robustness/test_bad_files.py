@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import random
@@ -85,29 +86,71 @@ QASM = {
     "subroutine": QASM3 + "def f(qubit a) { x a; } qubit[2] q; f(q[0]);",
 }
 
-BUILDERS = (
-    ["", "nope.qasm", "/etc", "/dev/zero", "/dev/null", "a" * 300, "a" * 5000, "/" + "a/" * 3000, "\x1b[31mred", "[/]"]
-    + ["[bold]x", "brickwork:", "brickwork:n", "brickwork:n=4", "brickwork:depth=4", "brickwork:n=4,depth="]
-    + ["brickwork:n=4,n=5,depth=2", "brickwork:n=4,depth=2,depth=3", "brickwork:n=x,depth=2", "brickwork:n=-1,depth=2"]
-    + ["brickwork:n=1,depth=2", "brickwork:n=0,depth=2", "brickwork:n=4,depth=0", "brickwork:n=1000000000,depth=1"]
-    + ["brickwork:n=4,depth=1000000000", f"brickwork:n={'9' * 5000},depth=2", "brickwork:n=\u00b2,depth=2"]
-    + ["brickwork:n=4,depth=2,foo=1", "brickwork:n=4,depth=2,periodic=maybe", "brickwork:n=5,depth=2,periodic=true"]
-    + ["brickwork:n=4,depth=2,interaction=x", "brickwork:n=4,depth=2,interaction=rzz,interaction=none"]
-    + ["brickwork:n=4,depth=2,", "brickwork:n=4;depth=2", "brickwork:n=4.0,depth=2", "wallwork:n=4,depth=2"]
-    + ["brickwork:n=4,depth=2,shared=true,shared=false", "ladder:n=1,depth=1", "ring:n=1000000000,depth=1"]
-    + ["all-to-all:n=1000000000,depth=1", "all-to-all:n=4,depth=1000000000", "permutation:n=9000,depth=1"]
-    + [
-        "permutation:n=1000000000,depth=1",
-        "exchange:n=2,depth=1",
-        "exchange:n=1000000000,depth=1",
-        "parity:n=1,depth=1",
-    ]
-    + ["parity:n=4,depth=1000000000", "translation:n=2,depth=1", "translation:n=1000000000,depth=1"]
-    + ["hubbard:n=2,depth=1", "hubbard:sites=1,depth=1", "hubbard:sites=1000000000,depth=1", "device:"]
-    + ["device:nope,depth=2", "device:torino", "device:torino,depth=0", "device:torino,depth=1000000000"]
-    + ["device:torino,n=4,depth=2", "device:../x,depth=2", "device:\x1b[31m,depth=1", "Brickwork:n=4,depth=2"]
-    + ["permutation:n=4,depth=1,shared=true", "http://example.org/y.qasm"]
-)
+BUILDERS = [
+    "",
+    "nope.qasm",
+    "/etc",
+    "/dev/zero",
+    "/dev/null",
+    "a" * 300,
+    "a" * 5000,
+    "/" + "a/" * 3000,
+    "\x1b[31mred",
+    "[/]",
+    "[bold]x",
+    "brickwork:",
+    "brickwork:n",
+    "brickwork:n=4",
+    "brickwork:depth=4",
+    "brickwork:n=4,depth=",
+    "brickwork:n=4,n=5,depth=2",
+    "brickwork:n=4,depth=2,depth=3",
+    "brickwork:n=x,depth=2",
+    "brickwork:n=-1,depth=2",
+    "brickwork:n=1,depth=2",
+    "brickwork:n=0,depth=2",
+    "brickwork:n=4,depth=0",
+    "brickwork:n=1000000000,depth=1",
+    "brickwork:n=4,depth=1000000000",
+    f"brickwork:n={'9' * 5000},depth=2",
+    "brickwork:n=²,depth=2",
+    "brickwork:n=4,depth=2,foo=1",
+    "brickwork:n=4,depth=2,periodic=maybe",
+    "brickwork:n=5,depth=2,periodic=true",
+    "brickwork:n=4,depth=2,interaction=x",
+    "brickwork:n=4,depth=2,interaction=rzz,interaction=none",
+    "brickwork:n=4,depth=2,",
+    "brickwork:n=4;depth=2",
+    "brickwork:n=4.0,depth=2",
+    "wallwork:n=4,depth=2",
+    "brickwork:n=4,depth=2,shared=true,shared=false",
+    "ladder:n=1,depth=1",
+    "ring:n=1000000000,depth=1",
+    "all-to-all:n=1000000000,depth=1",
+    "all-to-all:n=4,depth=1000000000",
+    "permutation:n=9000,depth=1",
+    "permutation:n=1000000000,depth=1",
+    "exchange:n=2,depth=1",
+    "exchange:n=1000000000,depth=1",
+    "parity:n=1,depth=1",
+    "parity:n=4,depth=1000000000",
+    "translation:n=2,depth=1",
+    "translation:n=1000000000,depth=1",
+    "hubbard:n=2,depth=1",
+    "hubbard:sites=1,depth=1",
+    "hubbard:sites=1000000000,depth=1",
+    "device:",
+    "device:nope,depth=2",
+    "device:torino",
+    "device:torino,depth=0",
+    "device:torino,depth=1000000000",
+    "device:torino,n=4,depth=2",
+    "device:../x,depth=2",
+    "device:\x1b[31m,depth=1",
+    "Brickwork:n=4,depth=2",
+    "permutation:n=4,depth=1,shared=true",
+    "http://example.org/y.qasm",
+]
 
 OUT_PATHS = ["", "nowhere/x", "/etc", ".", "..", "a" * 300 + ".png", "/" + "a/" * 3000]
 COMMANDS = [
@@ -169,11 +212,10 @@ def test_flipped_bits_of_a_qpy_file_are_refused_or_make_no_difference_to_reading
         data[places.randrange(6, len(whole))] ^= 1 << places.randrange(8)
         file = folder / f"flipped{number}.qpy"
         file.write_bytes(data)
-        try:
+        with contextlib.suppress(eq.EquinoiseError):  # nothing else may come out
             eq.load_circuit(file)
-        except eq.EquinoiseError as error:
-            refusals += 1
-            assert str(file) in str(error)
+            continue
+        refusals += 1
     assert refusals > 75
 
 
