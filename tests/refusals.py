@@ -33,6 +33,17 @@ def cases(base: Sequence[object], option: str, values: Sequence[object]) -> list
     return [[*base, option, value] for value in values]
 
 
+def overridden(arguments: Sequence[object], several: Sequence[str] = ("--noise",)) -> list[str]:
+    """The arguments with the last value of each option: the command itself refuses an option given twice."""
+    out: list[str] = []
+    for argument in map(str, arguments):
+        if argument.startswith("--") and argument not in several and argument in out:
+            at = out.index(argument)
+            del out[at : at + 2]
+        out.append(argument)
+    return out
+
+
 def name_of(arguments: Any) -> str:
     """A test's name: the command without what all have, long values cut, nothing that a terminal obeys."""
     text = " ".join(str(a) for a in arguments) if isinstance(arguments, list) else str(arguments)

@@ -157,7 +157,7 @@ def test_given_values_are_the_draws():
     [
         ("gaussian", "cannot read the ensemble 'gaussian'. Expected 'uniform', 'normal:WIDTH'"),
         ("normal", "cannot read the ensemble 'normal'"),
-        ("normal:0", "width in radians > 0"),
+        ("normal:0", "width in radians, 0 < width <= 1000"),
         ("normal:-1", "cannot read the ensemble"),
         ("normal:nan", "cannot read the ensemble"),
         ("normal:inf", "cannot read the ensemble"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from refusals import cases, name_of, refused
 
 BRICKWORK = ["brickwork:n=4,depth=2", "--readout", "Z1", "--noise", "dephasing:0.1"]
@@ -57,8 +58,25 @@ NAMES = [
     *cases(
         DIAGNOSE,
         "--ensemble",
-        ["", "x", "normal", "normal:", "normal:x", "normal:0", "normal:-1", "normal:nan", "normal:inf", "normal:1e300"]
-        + ["normal:1e400", "uniform:3", "given", "Normal:1", "normal:1,2", "normal:1:2", "\x1b[31m"],
+        [
+            "",
+            "x",
+            "normal",
+            "normal:",
+            "normal:x",
+            "normal:0",
+            "normal:-1",
+            "normal:nan",
+            "normal:inf",
+            "normal:1e300",
+            "normal:1e400",
+            "uniform:3",
+            "given",
+            "Normal:1",
+            "normal:1,2",
+            "normal:1:2",
+            "\x1b[31m",
+        ],
     ),
     *cases(DIAGNOSE, "--engine", ["", "x", "EXACT", "auto,exact", "\x1b[31m", "[bold]", "[/]"]),
     *cases(RANK_FOUR, "--family", ["x", "brickwork,x", "\x1b[31m", "[/]"]),
@@ -66,7 +84,7 @@ NAMES = [
     *cases(["rank", "--readout", "Z1", "--qubits", "4"], "--device", ["x", "ibm:x", "../torino", "\x1b[31m"]),
     *cases(["train"], "--data", ["", "x", "\x1b[31m", "/etc/passwd"]),
     *cases(TRAIN, "--scaling", ["", "x"]),
-    *cases(TRAIN, "--interaction", ["", "x", "cphase"]),
+    *cases(TRAIN, "--interaction", ["", "x"]),
     *cases(REPRODUCE, "--only", ["", "x", "\x1b[31m"]),
 ]
 COMMANDS = [
@@ -135,5 +153,4 @@ def test_limits_say_the_limit_and_why():
     said = refused([*DIAGNOSE, "--samples", "1000000000"])
     assert "at most 1,000,000" in said
     assert "memory" in said
-    assert "a million" not in said
     assert "Adam" in refused([*TRAIN, "--learning-rate", "1e300"])

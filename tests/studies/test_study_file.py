@@ -156,7 +156,7 @@ def test_every_mistake_is_named_by_its_key_at_once(tmp_path):
         ({"noise": [{"dephasing": [{"rate": 0.1, "layers": [5]}]}]}, "noise[0]", "names layer 5"),
         ({"initial": "01"}, "initial", "has 2 digits, the circuit has 4 qubits. (circuits[0]"),
         ({"layouts": [[0, 1, 2, 3]]}, "layouts", "no noise is ibm:NAME"),
-        ({"seeds": [True]}, "seeds[0]", "must be a whole number >= 0, got True"),
+        ({"seeds": [True]}, "seeds[0]", "must be a whole number of 0 to 9,223,372,036,854,775,807, got True"),
         ({"scales": {"a": 1}}, "scales", "got a table"),
         ({"circuits": [{"source": "brickwork", "n": 1, "depth": 2}]}, "circuits[0].n", ""),
         ({"circuits": [{"source": "brickwork", "n": 4}]}, "circuits[0]", "must say n and depth"),

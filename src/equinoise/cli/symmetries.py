@@ -46,5 +46,7 @@ def symmetries(
         circuit = eq.load_circuit(source)
         if free_angles:
             circuit = eq.free_angles(circuit)
-        found = eq.find_symmetries(circuit, readout, initial, stated_noise(noise, layout) if noise else None)
+        found = eq.find_symmetries(
+            circuit, readout, initial, stated_noise(noise or [], layout) if noise or layout else None
+        )
     shown(json_file, found.to_dict(), lambda console: print_symmetries(found, console))

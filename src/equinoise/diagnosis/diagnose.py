@@ -25,6 +25,7 @@ from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
 from equinoise.law.resummed import scale_at_survival
 from equinoise.law.sample import Interval, PairedDraws, few_draws_warning
 from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.limits import MOST_SHOTS
 from equinoise.problem.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding
 
@@ -303,8 +304,8 @@ def diagnose(
         'trainable'
     """
     s = check_scale(scale)
-    if isinstance(shots, bool) or shots < 1:
-        raise ParameterError(f"shots must be at least 1, got {shots}.")
+    if isinstance(shots, bool) or not 1 <= shots <= MOST_SHOTS:
+        raise ParameterError(f"shots must be at least 1 and at most {MOST_SHOTS:.0e}, got {shots}.")
     if isinstance(seed, bool) or seed < 0:
         raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
     law_ensemble = Ensemble.of(ensemble)

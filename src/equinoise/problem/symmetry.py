@@ -374,8 +374,10 @@ def _sets(text: str, whole: str, n: int) -> list[list[int]]:
                 raise SymmetryError(f"symmetry {whole!r}: {run!r} is neither a qubit nor a range such as 0-3.")
             first = int(found[1])
             last = int(found[2] or first)
-            if not first <= last < n:
-                raise SymmetryError(f"symmetry {whole!r}: {run!r} is no range of the qubits 0..{n - 1}.")
+            if max(first, last) >= n:
+                raise SymmetryError(f"symmetry {whole!r}: qubit {max(first, n)} is not in 0..{n - 1}.")
+            if last < first:
+                raise SymmetryError(f"symmetry {whole!r}: the range {run!r} runs backwards. Write {last}-{first}.")
             qubits += range(first, last + 1)
         out.append(qubits)
     return out

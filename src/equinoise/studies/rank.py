@@ -22,6 +22,7 @@ from equinoise.errors import (
 )
 from equinoise.problem.circuits import all_to_all, brickwork, ladder, ring
 from equinoise.problem.ensemble import Ensemble
+from equinoise.problem.limits import check_gates, check_qubits
 from equinoise.problem.noise import NoiseModel
 from equinoise.problem.problem import Problem
 from equinoise.studies.layout import best_layouts, qiskit_layout
@@ -126,6 +127,8 @@ def rank(
     worlds = [noises] if isinstance(noises, str | NoiseModel) else list(noises)
     s = check_scale(scale)
     law_ensemble = Ensemble.of(ensemble)
+    check_qubits(num_qubits, "each design")
+    check_gates(2 * num_qubits * max(depths, default=0), "the deepest design")
     _check_task(num_qubits, listed, worlds, families, interactions, depths, max_parameters, samples, first_samples)
     if law_ensemble.kind == "given":
         raise ParameterError("designs differ in their parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")

@@ -103,6 +103,8 @@ def load_study(path: str | Path) -> Study:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StudyFileError(label, [f"is not valid TOML: {error}"]) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise StudyFileError(label, [f"is not valid TOML: {error}"]) from None
     except RecursionError:
         raise StudyFileError(label, ["is not valid TOML: it is nested too deeply"]) from None
     return _Reader(data, file.parent, label).study(file.stem)
