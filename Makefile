@@ -60,7 +60,7 @@ demo: $(STAMP) ## Diagnose a 16-qubit circuit on a real device's calibration
 
 test: $(STAMP) ## Run the tests but the slow ones, and the examples in the documentation
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not slow' $(PYTEST_FLAGS)
-	$(BIN)/python -m pytest --doctest-modules --doctest-glob='*.md' --ignore=docs/conf.py --ignore=docs/_build src docs $(wildcard README.md)
+	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules --doctest-glob='*.md' --ignore=docs/conf.py --ignore=docs/_build src docs $(wildcard README.md)
 
 test-slow: $(STAMP) ## Run the slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow $(PYTEST_FLAGS)

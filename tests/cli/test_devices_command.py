@@ -66,6 +66,7 @@ def test_missing_package_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch
     assert "equinoise[ibm]" in result.stderr
 
 
+@pytest.mark.slow
 def test_real_snapshots_include_the_demo_device() -> None:
     pytest.importorskip("qiskit_ibm_runtime")
     result = CliRunner().invoke(app, ["devices", "--json", "-"])

@@ -62,7 +62,7 @@ def test_gradient_variance_equals_the_golden_program(case):
 
 @each_class
 def test_value_and_gradient_equal_the_slow_twin(symmetry_class):
-    @settings(max_examples=25, **SLOW)
+    @settings(max_examples=12, **SLOW)
     @given(random_problems(symmetry_class), st.integers(0, 2**20))
     def check(problem, seed):
         theta = random_theta(problem, seed)

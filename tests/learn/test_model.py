@@ -101,6 +101,7 @@ def test_outcomes_are_a_distribution_with_the_observables_as_means(verified):
     np.testing.assert_allclose(p @ model.outcomes.values.T, model.expectations(weights.angles, states), atol=1e-13)
 
 
+@pytest.mark.slow
 def test_shot_gradients_scatter_as_the_shift_rules_say_and_are_centred():
     model, weights = built()
     states, shots = model.loaded(VECTORS), 4000

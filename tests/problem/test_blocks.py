@@ -242,7 +242,7 @@ def test_lone_x_rotation_is_named():
         eq.Problem(circuit, readout="Z0", initial="neel")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["rz", "rzz", "xy", "swap", "rx", "rxx"]), st.floats(-3, 3)), min_size=1, max_size=5

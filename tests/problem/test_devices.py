@@ -405,6 +405,7 @@ def test_missing_package_is_named_with_the_command_that_installs_it(monkeypatch)
         snapshot("torino")
 
 
+@pytest.mark.slow
 def test_every_snapshot_is_listed_with_medians_in_physical_range():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

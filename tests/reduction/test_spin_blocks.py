@@ -72,6 +72,10 @@ def test_a_basis_state_has_each_spin_as_often_as_pascal_says():
         np.testing.assert_allclose(block, expected, rtol=1e-12, atol=0)
 
 
+# a thousand strings of forty letters are built on one another
+LONG = [(20, 20, 0), (16, 15, 2), (12, 12, 12), (2, 50, 3)]
+
+
 def test_the_parity_of_sixty_qubits_is_the_sign_of_their_excitations():
     blocks = spin_blocks(60)
     for block, j in zip(blocks.pauli((0, 0, 60)), range(30, -1, -1), strict=True):
@@ -79,7 +83,7 @@ def test_the_parity_of_sixty_qubits_is_the_sign_of_their_excitations():
         np.testing.assert_allclose(block, np.diag(signs), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("counts", [(0, 0, 31), (30, 0, 1), (20, 20, 0), (16, 15, 2), (12, 12, 12), (2, 50, 3)])
+@pytest.mark.parametrize("counts", [(0, 0, 31), (30, 0, 1), *(pytest.param(c, marks=pytest.mark.slow) for c in LONG)])
 def test_sums_of_long_strings_have_the_square_of_orthogonal_strings(counts):
     """Tr[E^2] / 2^n is the number of strings, over blocks whose spins come in d_J ways; sixty qubits."""
     n, blocks = 60, spin_blocks(60)
@@ -88,5 +92,4 @@ def test_sums_of_long_strings_have_the_square_of_orthogonal_strings(counts):
         ways = math.comb(n, k) - (math.comb(n, k - 1) if k else 0)
         np.testing.assert_allclose(block, block.conj().T, rtol=0, atol=1e-14 * blocks.strings(counts))
         total += ways / 2**n * np.linalg.norm(block) ** 2
-    # a thousand strings of forty letters are built on one another
     assert total == pytest.approx(blocks.strings(counts), rel=1e-10)

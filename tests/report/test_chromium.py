@@ -20,7 +20,10 @@ pytest.importorskip("plotly", reason='pages need plotly: pip install "equinoise[
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium"),
+]
 
 # in milliseconds, and generous: they only end a test that hangs
 PATIENCE = 300_000

@@ -155,6 +155,7 @@ def test_provenance_tells_versions_command_noise_and_what_was_assumed(text: str)
         assert part in text, part
 
 
+@pytest.mark.slow
 def test_page_of_five_thousand_rows_stays_below_ten_megabytes(tmp_path: Path) -> None:
     store = tmp_path / "large.duckdb"
     write_store(store, small_grid(), copies=167)

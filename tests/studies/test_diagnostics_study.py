@@ -84,6 +84,7 @@ def test_ranking_finds_a_monotone_relation_and_ignores_a_constant():
         assert rows[task, "diamond"]["spearman"] == rows[task, "diamond"]["spearman_high"] == 0
 
 
+@pytest.mark.slow
 def test_tables_are_the_same_for_any_number_of_workers(result):
     again = diagnostics.run(Context(quick=True, workers=1))
     for name, table in result.tables.items():

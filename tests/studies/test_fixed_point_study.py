@@ -63,6 +63,7 @@ def test_a_readout_that_one_hop_reaches_keeps_everything_under_local_dephasing(q
     assert shares[3, "Z4"] == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(quick: StudyResult) -> None:
     again = study.run(Context(quick=True, workers=1))
     assert {k: t.rows() for k, t in again.tables.items()} == {k: t.rows() for k, t in quick.tables.items()}

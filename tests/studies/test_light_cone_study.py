@@ -25,6 +25,7 @@ def test_every_criterion_holds_on_a_small_set(small: StudyResult) -> None:
     assert [c.statement for c in small.criteria if not c.passed] == []
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(small: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "QUICK_SIZES", (6, 9, 30))
     again = study.run(Context(quick=True, workers=1))

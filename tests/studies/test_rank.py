@@ -125,6 +125,7 @@ def test_mirror_images_get_more_draws_and_stay_tied():
     assert low < 0 < high
 
 
+@pytest.mark.slow
 def test_the_same_design_under_two_seeds_is_not_told_apart_and_its_interval_holds_the_truth():
     """Of 40 seeds, the 95 % interval of 24 draws misses the value of 1500 draws rarely, and ties are kept."""
     many = signal_of("brickwork:n=4,depth=3", "Z1", "dephasing:0.05", 1500, seed=999)

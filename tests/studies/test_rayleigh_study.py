@@ -63,6 +63,7 @@ def test_bootstrap_errors_shrink_as_one_over_the_root_of_the_draws(small: StudyR
     assert 1.2 < float(rows[0]["standard_error"]) / float(rows[-1]["standard_error"]) < 3.5
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(small: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "QUICK", 80)
     again = study.run(Context(quick=True, workers=1))

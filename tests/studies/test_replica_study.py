@@ -32,6 +32,7 @@ def test_every_criterion_holds_on_a_small_set(small: StudyResult) -> None:
     small.plot()
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(small: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     _few(monkeypatch)
     assert study.run(Context(quick=True, workers=1)).tables == small.tables

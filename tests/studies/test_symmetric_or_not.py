@@ -81,6 +81,7 @@ def test_a_missing_device_is_said_and_the_rest_is_run(monkeypatch: pytest.Monkey
     assert said == [f"Device noise of {d} was left out: no {d} here." for d in study.DEVICES]
 
 
+@pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "DEVICES", ())
     monkeypatch.setattr(study, "QUICK_SCALES", (0.0, 16.0, math.inf))
