@@ -27,7 +27,7 @@ def check_qpy_header(data: bytes, where: str) -> None:
     try:
         preface, version, _, _, _, programs = struct.unpack_from("!6sBBBBQ", data)
         if preface != b"QISKIT":
-            raise SourceError(f"{where} is not a QPY file: it does not begin with QISKIT.")
+            raise SourceError(f"{where} is not a readable QPY file: it does not begin with QISKIT.")
         if programs != 1:
             raise SourceError(f"{where} holds {programs} programs; expected exactly one circuit. Save one per file.")
         start = 18 + (version >= 10) + (version >= 5)
