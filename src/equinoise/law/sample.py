@@ -79,9 +79,10 @@ class LogDifference:
 class PairedDraws:
     """Quantities of the same parameter draws, and ratios of their means.
 
-    The interval of Q = factor x prod(mean top) / prod(mean bottom) is Student's t around the logarithm of |Q| where
-    Q's sign is beyond doubt (no draw of any column is negative, or the plain interval excludes 0), else around Q
-    itself. Standard errors are the jackknife's. The degrees of freedom are not n - 1, which holds for normal draws, but
+    The interval of Q = factor x prod(mean top) / prod(mean bottom) is Student's t around the logarithm of Q's
+    size where its sign is beyond doubt (no draw of any column is negative, or the plain interval excludes 0), else
+    around Q itself. Standard errors are the jackknife's. The degrees of freedom are not n - 1, which holds for normal
+    draws, but
 
         nu = min(n - 1, 2 n / (k - 1)),    k the kurtosis of the leave-one-out values:
 
