@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 import equinoise as eq
+from equinoise.coherence.law import law_from_draws
+from equinoise.coherence.rates import FirstOrder
+from equinoise.coherence.sample import PairedDraws
 from equinoise.engines.draws import sampled_draws
 from equinoise.engines.select import select_engine
-from equinoise.law.law import law_from_draws
-from equinoise.law.rates import FirstOrder
-from equinoise.law.sample import PairedDraws
-from equinoise.problem.ensemble import Ensemble
+from equinoise.ensemble import Ensemble
 
 DRAWS, SUBSETS, SEED = 20_000, 1_000, 13
 SIZES = (16, 32, 64, 128)

@@ -21,10 +21,10 @@ from qiskit_aer import AerSimulator
 from qiskit_aer.noise import NoiseModel
 
 import equinoise as eq
-from equinoise.problem.devices import Calibration, snapshot
-from equinoise.problem.layout_choice import level3_layout
-from equinoise.problem.readout import support
-from equinoise.studies.sensitivity import readout_factor
+from equinoise.design.sensitivity import readout_factor
+from equinoise.device.placement import level3_layout
+from equinoise.device.snapshots import Calibration, snapshot
+from equinoise.readout import support
 
 DEVICES = ("torino", "brisbane", "sherbrooke")
 WIDTHS = (4, 6)

@@ -28,7 +28,7 @@ from benchmarks.circuit import (
     random_angles,
 )
 from benchmarks.measure import Paired, in_turn, run_command, run_task, seconds_of
-from equinoise.engines import replica
+from equinoise.engines.replica.average import average as replica
 from equinoise.engines.select import select_engine
 
 __all__ = ["ROWS", "Row"]

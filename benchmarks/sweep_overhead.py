@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from equinoise.studies.store import Store
-from equinoise.studies.study_file import study_from_dict
-from equinoise.studies.sweep import SweepProgress, sweep
+from equinoise.sweeps.store import Store
+from equinoise.sweeps.study_file import study_from_dict
+from equinoise.sweeps.sweep import SweepProgress, sweep
 
 WORKERS = 2
 TARGET = 0.020

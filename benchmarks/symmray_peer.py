@@ -14,13 +14,13 @@ import symmray as sr
 from symmray.symmetries import U1U1
 
 import equinoise as eq
-from equinoise.engines.replica_actions import at_scale
-from equinoise.engines.replica_chain import Chain, move, operate
-from equinoise.engines.replica_circuit import compile_replicas
-from equinoise.engines.replica_mps import OperationMatrices, conserved_labels
-from equinoise.engines.replica_schedule import schedule
-from equinoise.engines.replica_sites import TRACE
-from equinoise.engines.replica_tensor import (
+from equinoise.engines.replica.actions import at_scale
+from equinoise.engines.replica.chain import Chain, move, operate
+from equinoise.engines.replica.matrix_product import OperationMatrices, conserved_labels
+from equinoise.engines.replica.replicated_circuit import compile_replicas
+from equinoise.engines.replica.schedule import schedule
+from equinoise.engines.replica.sites import TRACE
+from equinoise.engines.replica.tensor import (
     Blocks,
     Bond,
     States,

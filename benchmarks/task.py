@@ -21,7 +21,7 @@ from benchmarks.circuit import (
     wide_problem,
 )
 from benchmarks.measure import peak_memory
-from equinoise.engines import replica
+from equinoise.engines.replica.average import average as replica
 from equinoise.engines.select import select_engine
 from equinoise.errors import MemoryLimitError
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import equinoise as eq
 from equinoise.report.results import results_of
-from equinoise.studies.store import RESULTS, Store
+from equinoise.sweeps.store import RESULTS, Store
 
 NOISES = (
     "dephasing:0.03",

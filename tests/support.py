@@ -100,7 +100,7 @@ def stand_in_problem(
     No symmetry is asked: it lets the twin take circuits that a Problem refuses, and shows that a Problem's layers are
     those between its barriers.
     """
-    from equinoise.problem.noise import NoiseModel
+    from equinoise.noise.model import NoiseModel
 
     layers: list[list[StandInGate]] = [[]]
     for position, item in enumerate(circuit.data):
@@ -132,7 +132,7 @@ def _charges(state: np.ndarray) -> list[int]:
 
 def build_problem(circuit: QuantumCircuit, **options: Any) -> Any:
     """``equinoise.Problem(circuit, **options)``."""
-    from equinoise.problem.problem import Problem
+    from equinoise.problem import Problem
 
     return Problem(circuit, **options)
 
@@ -161,7 +161,7 @@ def golden_problem(case: Mapping[str, Any], build: Callable[..., Any] = build_pr
         case: An entry of :func:`golden_cases`; its ``initial`` is written qubit 0 first.
         build: What makes the problem, by default the real one.
     """
-    from equinoise.problem.noise import NoiseModel
+    from equinoise.noise.model import NoiseModel
 
     n = case["qubits"]
     circuit = QuantumCircuit(n)
@@ -459,7 +459,7 @@ def random_problems(draw: st.DrawFn, symmetry_class: str, min_qubits: int = 2, m
         min_qubits: Smallest number of qubits drawn.
         max_qubits: Largest number of qubits drawn; beyond 5 the twin is too slow.
     """
-    from equinoise.problem.noise import NoiseModel
+    from equinoise.noise.model import NoiseModel
 
     if symmetry_class not in SYMMETRY_CLASSES:
         raise ValueError(f"symmetry_class must be one of {SYMMETRY_CLASSES}, got {symmetry_class!r}")

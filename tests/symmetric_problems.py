@@ -11,8 +11,8 @@ from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
-from equinoise.problem.pauli_sums import sparse_matrix
-from equinoise.problem.symmetry import Charge, PauliString
+from equinoise.circuit.pauli_sums import sparse_matrix
+from equinoise.symmetry.groups import Charge, PauliString
 
 __all__ = [
     "dense",

@@ -18,7 +18,7 @@ from qiskit import QuantumCircuit
 
 import equinoise as eq
 from equinoise import mitigation
-from equinoise.engines.replica import average
+from equinoise.engines.replica.average import average
 from equinoise.engines.select import choose, declarations, select_engine
 
 NOISES: dict[str, Any] = {

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 import equinoise as eq
 from equinoise.errors import NoiseError, ParameterError
-from equinoise.problem.notebook import MissingPackageError
-from equinoise.studies.reproduce import StudySummary, Summary
-from equinoise.studies.study import Criterion, StudyResult, Table
+from equinoise.evidence.reproduce import StudySummary, Summary
+from equinoise.evidence.study import Criterion, StudyResult
+from equinoise.notebook import MissingPackageError
+from equinoise.table import Table
 from report_stores import diagnosed
 
 

@@ -1,21 +1,33 @@
 """equinoise: whether the gradients of an equivariant quantum circuit survive a real device's noise, and why."""
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from equinoise import studies
-from equinoise.diagnosis.diagnose import Diagnosis, diagnose
-from equinoise.engines.evaluate import expectation, gradient, gradient_variance
-from equinoise.errors import EquinoiseError
-from equinoise.law.law import law
-from equinoise.law.lie_variance import lie_algebraic_check, lie_algebraic_variance
-from equinoise.law.rates import aligned_rates
-from equinoise.problem import circuits, symmetry
-from equinoise.problem.ensemble import Ensemble
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.problem import Problem
-from equinoise.problem.sources import free_angles, load_circuit
-from equinoise.reduction.symmetry_search import find_symmetries
-from equinoise.studies.advice import advise
+if TYPE_CHECKING:
+    from equinoise import learn, mitigation, symmetry
+    from equinoise.circuit import builders as circuits
+    from equinoise.coherence.law import Law, law
+    from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
+    from equinoise.coherence.rates import aligned_rates
+    from equinoise.design.advice import advise
+    from equinoise.design.rank import rank
+    from equinoise.diagnosis.diagnose import Diagnosis, diagnose
+    from equinoise.engines.evaluate import (
+        Expectation,
+        Gradient,
+        GradientVariance,
+        expectation,
+        gradient,
+        gradient_variance,
+    )
+    from equinoise.ensemble import Ensemble
+    from equinoise.errors import EquinoiseError
+    from equinoise.evidence.reproduce import reproduce
+    from equinoise.noise.model import NoiseModel
+    from equinoise.problem import Problem
+    from equinoise.reduction.symmetry_search import find_symmetries
+    from equinoise.sources import free_angles, load_circuit
+    from equinoise.sweeps.sweep import sweep
 
 __version__ = "0.1.0"
 
@@ -23,6 +35,10 @@ __all__ = [
     "Diagnosis",
     "Ensemble",
     "EquinoiseError",
+    "Expectation",
+    "Gradient",
+    "GradientVariance",
+    "Law",
     "NoiseModel",
     "Problem",
     "advise",
@@ -40,15 +56,53 @@ __all__ = [
     "lie_algebraic_variance",
     "load_circuit",
     "mitigation",
-    "studies",
+    "rank",
+    "reproduce",
+    "sweep",
     "symmetry",
 ]
 
+# where each name lives: a module, or what it holds; loaded when it is first asked for
+_HOMES = {
+    "Diagnosis": "diagnosis.diagnose:Diagnosis",
+    "Ensemble": "ensemble:Ensemble",
+    "EquinoiseError": "errors:EquinoiseError",
+    "Expectation": "engines.evaluate:Expectation",
+    "Gradient": "engines.evaluate:Gradient",
+    "GradientVariance": "engines.evaluate:GradientVariance",
+    "Law": "coherence.law:Law",
+    "NoiseModel": "noise.model:NoiseModel",
+    "Problem": "problem:Problem",
+    "advise": "design.advice:advise",
+    "aligned_rates": "coherence.rates:aligned_rates",
+    "circuits": "circuit.builders",
+    "diagnose": "diagnosis.diagnose:diagnose",
+    "expectation": "engines.evaluate:expectation",
+    "find_symmetries": "reduction.symmetry_search:find_symmetries",
+    "free_angles": "sources:free_angles",
+    "gradient": "engines.evaluate:gradient",
+    "gradient_variance": "engines.evaluate:gradient_variance",
+    "law": "coherence.law:law",
+    "learn": "learn",
+    "lie_algebraic_check": "coherence.lie.lie_variance:lie_algebraic_check",
+    "lie_algebraic_variance": "coherence.lie.lie_variance:lie_algebraic_variance",
+    "load_circuit": "sources:load_circuit",
+    "mitigation": "mitigation",
+    "rank": "design.rank:rank",
+    "reproduce": "evidence.reproduce:reproduce",
+    "sweep": "sweeps.sweep:sweep",
+    "symmetry": "symmetry",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """``learn`` needs scikit-learn, ``mitigation`` Qiskit's transpiler: imported when they are asked for."""
-    if name in ("learn", "mitigation"):
-        import importlib
+    """Loads a public name: ``import equinoise`` itself imports neither Qiskit nor numba."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _HOMES[name].partition(":")
+    found = importlib.import_module(f"{__name__}.{module}")
+    return getattr(found, attribute) if attribute else found
 
-        return importlib.import_module(f"equinoise.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from equinoise.cli.main import app
+from equinoise.device import snapshots as devices
+from equinoise.device.snapshots import DeviceSummary
 from equinoise.errors import DeviceError
-from equinoise.problem import devices
-from equinoise.problem.devices import DeviceSummary
 
 TWO = (
     DeviceSummary("lisbon", 27, 120e-6, 80e-6, 2.5e-4, 0.008, 400e-9, 0.012, 3, "cx"),

@@ -25,7 +25,7 @@ def test_a_fault_of_ours_is_one_line_that_names_a_file_with_the_traceback(monkey
         raise error
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("equinoise.problem.devices.available", faulty)
+    monkeypatch.setattr("equinoise.device.snapshots.available", faulty)
     result = CliRunner().invoke(app, ["devices"])
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
@@ -43,7 +43,7 @@ def test_two_faults_leave_two_files_even_where_one_name_is_planted(monkeypatch, 
         raise ValueError
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("equinoise.problem.devices.available", faulty)
+    monkeypatch.setattr("equinoise.device.snapshots.available", faulty)
     for _ in range(2):
         CliRunner().invoke(app, ["devices"])
     assert len(list(tmp_path.glob("equinoise-traceback-*.txt"))) == 2
@@ -57,7 +57,7 @@ def test_what_the_system_or_the_user_ends_leaves_no_traceback_file(monkeypatch, 
         raise error
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("equinoise.problem.devices.available", ended)
+    monkeypatch.setattr("equinoise.device.snapshots.available", ended)
     result = CliRunner().invoke(app, ["devices"])
     assert result.exit_code == code
     assert "internal" not in result.stderr

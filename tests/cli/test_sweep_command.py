@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from equinoise.cli import sweep as command
 from equinoise.cli.main import app
-from equinoise.studies.store import Store
-from equinoise.studies.study_file import load_study
-from equinoise.studies.sweep import SweepProgress
-from equinoise.studies.task import run_task
+from equinoise.sweeps.store import Store
+from equinoise.sweeps.study_file import load_study
+from equinoise.sweeps.sweep import SweepProgress
+from equinoise.sweeps.task import run_task
 
 STUDY = """
 name = "tiny"
@@ -117,7 +117,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(study, store, monkeypatch):
         progress(SweepProgress(3, 8, 0, 1.0))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("equinoise.studies.sweep.sweep", interrupted)
+    monkeypatch.setattr("equinoise.sweeps.sweep.sweep", interrupted)
     result = run(study, "--store", store)
     assert result.exit_code == 130
     assert result.stderr == (

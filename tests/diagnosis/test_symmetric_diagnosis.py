@@ -14,13 +14,13 @@ import equinoise as eq
 from equinoise.diagnosis.depth import greatest_depth
 from equinoise.diagnosis.repetition import Repetition, repeated
 from equinoise.errors import EquinoiseError, UnsupportedError
-from equinoise.mitigation.decoupling import decouple
-from equinoise.mitigation.shared_paths import compare_paths
-from equinoise.mitigation.symmetry_verification import verify
-from equinoise.mitigation.verified_law import verified_law
+from equinoise.mitigation.decoupling.decoupling import decouple
+from equinoise.mitigation.decoupling.shared_paths import compare_paths
+from equinoise.mitigation.verification.symmetry_verification import verify
+from equinoise.mitigation.verification.verified_law import verified_law
+from equinoise.report.diagnosis_table import print_diagnosis
 from equinoise.report.html import diagnosis_page
-from equinoise.report.tables import print_diagnosis
-from equinoise.studies.study_file import study_from_dict
+from equinoise.sweeps.study_file import study_from_dict
 from symmetric_problems import exchange_layers, ising_ring, mean_z, permutation_layers
 
 UNEVEN = {"dephasing": [{"rate": 0.1 + 0.01 * q, "weights": {q: 1.0}} for q in range(4)]}

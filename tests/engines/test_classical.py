@@ -12,9 +12,9 @@ from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import Statevector
 
 import equinoise as eq
-from equinoise.engines.classical import classical_gradient, is_classical
-from equinoise.engines.exact import ExactEngine
-from equinoise.engines.trajectories import TrajectoryEngine
+from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.vectors.classical import classical_gradient, is_classical
+from equinoise.engines.vectors.trajectories import TrajectoryEngine
 from equinoise.reduction.program import compile_problem
 from support import random_theta
 

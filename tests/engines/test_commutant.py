@@ -13,17 +13,18 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import Statevector, random_statevector
 
-from equinoise.engines import commutant_noise, reference
-from equinoise.engines.commutant import CommutantEngine
+from equinoise.engines import reference
+from equinoise.engines.commutant import commutant_noise
+from equinoise.engines.commutant.commutant import CommutantEngine
+from equinoise.engines.commutant.invariant_groups import invariant_groups
 from equinoise.errors import SymmetryError, UnsupportedError
-from equinoise.problem import symmetry as symmetries
-from equinoise.problem.problem import Problem
-from equinoise.problem.symmetry import PauliString, Symmetry
-from equinoise.reduction.invariant_groups import invariant_groups
-from equinoise.reduction.isotypic import isotypic
-from equinoise.reduction.slot_program import SlotProgram
+from equinoise.problem import Problem
+from equinoise.reduction.slot import SlotProgram
 from equinoise.reduction.slot_terms import slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
+from equinoise.symmetry import groups as symmetries
+from equinoise.symmetry.groups import PauliString, Symmetry
+from equinoise.symmetry.isotypic import isotypic
 
 # sums of some hundred terms of order 1
 ROUNDING = 1e-11

@@ -13,8 +13,8 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import equinoise as eq
 from equinoise.engines import reference
-from equinoise.engines.exact import ExactEngine
-from equinoise.engines.free_fermion import FreeFermionEngine
+from equinoise.engines.fermion.free_fermion import FreeFermionEngine
+from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.program import compile_problem
 from support import hop_phase_hop, random_theta

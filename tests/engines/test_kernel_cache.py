@@ -61,7 +61,9 @@ def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path):
 
 
 def test_the_kernels_of_the_engines_have_checked_files():
-    from equinoise.engines import kernels, noise_kernels, spin_kernels, vector_kernels
+    from equinoise.engines.sector import kernels, noise_kernels
+    from equinoise.engines.spin import spin_kernels
+    from equinoise.engines.vectors import vector_kernels
 
     for module in (kernels, noise_kernels, spin_kernels, vector_kernels):
         compiled = [one for one in vars(module).values() if hasattr(one, "py_func")]

@@ -19,13 +19,13 @@ from tests.symmetric_problems import entangled, mean_z, permutation_layers, prod
 
 import equinoise as eq
 from equinoise.engines import reference
-from equinoise.engines.permutation import PermutationEngine
 from equinoise.engines.select import choose
-from equinoise.engines.spin_noise import SpinChannel, SpinGenerators
+from equinoise.engines.spin.orbits import SymmetricSlot
+from equinoise.engines.spin.permutation import PermutationEngine
+from equinoise.engines.spin.spin_noise import SpinChannel, SpinGenerators
 from equinoise.errors import UnsupportedError
-from equinoise.reduction.orbits import SymmetricSlot
-from equinoise.reduction.spin_blocks import spin_blocks
 from equinoise.reduction.symmetric_program import compiled
+from equinoise.symmetry.spin_blocks import spin_blocks
 
 PIQS_FILE = Path(__file__).parent.parent / "data" / "piqs_states.json"
 SCALES = (0.0, 0.3, 1.0, math.inf)

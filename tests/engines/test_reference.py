@@ -17,8 +17,8 @@ from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 
 from equinoise.engines import reference
 from equinoise.errors import ParameterError, UnsupportedError
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import Slot
+from equinoise.noise.model import NoiseModel
+from equinoise.noise.terms import Slot
 from support import (
     SYMMETRY_CLASSES,
     aer_density_matrix,

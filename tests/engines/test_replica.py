@@ -11,15 +11,16 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import CPhaseGate, RZZGate, XXPlusYYGate, iSwapGate
 
 import equinoise as eq
-from equinoise.engines import kernels, replica
-from equinoise.engines.replica import average, first_order_average
-from equinoise.engines.replica_convergence import Attempt, doubled
-from equinoise.engines.replica_tensor import Truncation, isometries
+from equinoise.coherence.bounds import certificate, survival_bounds
+from equinoise.coherence.rates import first_order
+from equinoise.engines.replica.average import average, first_order_average
+from equinoise.engines.replica.average import average as replica
+from equinoise.engines.replica.convergence import Attempt, doubled
+from equinoise.engines.replica.tensor import Truncation, isometries
+from equinoise.engines.sector import kernels
 from equinoise.engines.select import averages
+from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError, UnsupportedError
-from equinoise.law.bounds import certificate, survival_bounds
-from equinoise.law.rates import first_order
-from equinoise.problem.ensemble import Ensemble
 from equinoise.reduction.program import compile_problem
 from replica_twin import twin_variance
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
 import equinoise as eq
-from equinoise.engines import vector_kernels as kernels
 from equinoise.engines.draws import draw_generator
-from equinoise.engines.exact import ExactEngine
-from equinoise.engines.state_vector import Phases, StateVectorEngine
+from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.vectors import vector_kernels as kernels
+from equinoise.engines.vectors.state_vector import Phases, StateVectorEngine
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.row_tables import pair_tables

@@ -11,10 +11,10 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import XXPlusYYGate
 
 import equinoise as eq
-from equinoise.engines import trajectories
 from equinoise.engines.draws import draw_generator
-from equinoise.engines.exact import ExactEngine
-from equinoise.engines.trajectories import TrajectoryEngine
+from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.vectors import trajectories
+from equinoise.engines.vectors.trajectories import TrajectoryEngine
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.program import compile_problem
 from support import PhaseTwin, gaussian_average, layer_unitaries, random_theta

@@ -15,8 +15,8 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines.engine import memory_limit
-from equinoise.engines.exact import ExactEngine
+from equinoise.engines.contract import memory_limit
+from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import exact_engine
 from equinoise.errors import MemoryLimitError
 from equinoise.reduction.program import compile_problem

@@ -7,11 +7,11 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.engines import reference
-from equinoise.engines.exact import ExactEngine
+from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import NoiseError
 from equinoise.learn.model import Design, Model
 from equinoise.learn.training import Weights, loss_and_gradient
-from equinoise.problem.noise import NoiseModel
+from equinoise.noise.model import NoiseModel
 
 NOISE = "relaxation:down=0.07+dephasing:0.05"
 RNG = np.random.default_rng(5)

@@ -12,10 +12,15 @@ from scipy.integrate import quad
 
 import equinoise as eq
 from equinoise.errors import CircuitError
-from equinoise.mitigation.decoupling import compare, decouple
-from equinoise.mitigation.filter_function import SignFunction, exponential_overlaps, filter_function, phase_variance
-from equinoise.mitigation.pulse_sequences import pulse_sequence
-from equinoise.mitigation.toggling import continuous_part
+from equinoise.mitigation.decoupling.decoupling import compare, decouple
+from equinoise.mitigation.decoupling.filter_function import (
+    SignFunction,
+    exponential_overlaps,
+    filter_function,
+    phase_variance,
+)
+from equinoise.mitigation.decoupling.pulse_sequences import pulse_sequence
+from equinoise.mitigation.decoupling.toggling import continuous_part
 from equinoise.reduction.program import compile_problem
 
 TIMES = {"xx_plus_yy": 4e-7, "rzz": 2e-7}

@@ -14,11 +14,11 @@ from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import Operator, SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines.path_average import path_average
+from equinoise.engines.vectors.path_average import path_average
 from equinoise.errors import MemoryLimitError, ParameterError, UnsupportedError
-from equinoise.mitigation.decoupling import Decoupled, compare, decouple
-from equinoise.mitigation.shared_paths import compare_paths, shared_modes
-from equinoise.mitigation.toggling import continuous_part
+from equinoise.mitigation.decoupling.decoupling import Decoupled, compare, decouple
+from equinoise.mitigation.decoupling.shared_paths import compare_paths, shared_modes
+from equinoise.mitigation.decoupling.toggling import continuous_part
 from equinoise.reduction.program import compile_problem
 
 TIMES = {"xx_plus_yy": 4e-7}

@@ -20,10 +20,10 @@ from qiskit.quantum_info import DensityMatrix, Kraus
 from qiskit.transpiler import InstructionProperties
 
 import equinoise as eq
+from equinoise.device.snapshots import snapshot
 from equinoise.errors import CircuitError, ReadoutError, UnsupportedError
-from equinoise.mitigation.decoupling import Decoupled, decouple
-from equinoise.mitigation.pulsed_circuit import decoupled_circuit
-from equinoise.problem.devices import snapshot
+from equinoise.mitigation.decoupling.decoupling import Decoupled, decouple
+from equinoise.mitigation.decoupling.pulsed_circuit import decoupled_circuit
 
 DATA = Path(__file__).parents[1] / "data"
 NATIVE = {"sx": 3e-8, "sxdg": 3e-8, "h": 3e-8, "cx": 1e-7}

@@ -17,7 +17,7 @@ from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import equinoise as eq
 from equinoise.engines import reference
-from equinoise.mitigation.symmetry_verification import verify
+from equinoise.mitigation.verification.symmetry_verification import verify
 from support import SYMMETRY_CLASSES, aer_density_matrix, random_problems, random_theta
 
 

@@ -11,10 +11,10 @@ from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
 from equinoise.engines import reference
-from equinoise.mitigation.charge_reading import joint_reading
-from equinoise.mitigation.post_selection import post_selection
-from equinoise.mitigation.symmetry_verification import verify
-from equinoise.mitigation.verified_law import verified_law
+from equinoise.mitigation.verification.charge_reading import joint_reading
+from equinoise.mitigation.verification.post_selection import post_selection
+from equinoise.mitigation.verification.symmetry_verification import verify
+from equinoise.mitigation.verification.verified_law import verified_law
 from shot_twin import measured_variance, qubit_wise
 from support import aer_density_matrix, random_theta
 

@@ -14,7 +14,7 @@ from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.problem.noise_terms import Dephasing, Depolarizing, PauliJump, Relaxation, Slot
+from equinoise.noise.terms import Dephasing, Depolarizing, PauliJump, Relaxation, Slot
 from equinoise.reduction.light_cone import light_cone, restrict
 from equinoise.reduction.program import compile_problem
 

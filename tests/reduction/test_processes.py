@@ -16,7 +16,7 @@ from qiskit.quantum_info import Operator
 
 import equinoise as eq
 from equinoise.diagnosis.repetition import Repetition, repeated, repetition
-from equinoise.problem.noise_terms import Dephasing
+from equinoise.noise.terms import Dephasing
 from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.processes import ProcessProgram, compile_processes, greatest_process_rate
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qiskit.quantum_info import Statevector
 
 import equinoise as eq
-from equinoise.engines.exact import ExactEngine
+from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import MemoryLimitError
 from equinoise.reduction.program import compile_problem
 

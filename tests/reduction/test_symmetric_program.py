@@ -11,13 +11,13 @@ from scipy.linalg import expm
 import equinoise as eq
 from equinoise.engines import reference
 from equinoise.errors import UnsupportedError
-from equinoise.problem.symmetry import Charge, PauliString, Permutation, parse_symmetry
-from equinoise.reduction.commutant_dimension import commutant_dimension
 from equinoise.reduction.kossakowski import keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot_program import compile_slot
+from equinoise.reduction.slot import compile_slot
 from equinoise.reduction.slot_terms import jump_operators
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
+from equinoise.symmetry.commutant_dimension import commutant_dimension
+from equinoise.symmetry.groups import Charge, PauliString, Permutation, parse_symmetry
 from symmetric_problems import dense, exchange_layers, ising_ring, matrix_of, mean_z, permutation_layers, superoperator
 
 N = 3

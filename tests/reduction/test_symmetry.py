@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from qiskit.quantum_info import Pauli
 
 import equinoise as eq
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import PauliJump
-from equinoise.reduction.symmetry import noise_class
+from equinoise.noise.model import NoiseModel
+from equinoise.noise.terms import PauliJump
+from equinoise.reduction.noise_class import noise_class
 
 CIRCUIT = eq.circuits.brickwork(3, depth=2)
 

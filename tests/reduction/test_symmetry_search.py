@@ -103,8 +103,8 @@ def test_a_problem_without_readout_compares_circuit_input_and_noise():
 @given(st.lists(st.lists(st.sampled_from("IXYZ"), min_size=4, max_size=4), min_size=1, max_size=5))
 @settings(max_examples=30)
 def test_all_pauli_strings_that_commute_are_generated(strings):
-    from equinoise.problem.pauli_sums import commutator
-    from equinoise.reduction.own_symmetries import own_strings
+    from equinoise.circuit.pauli_sums import commutator
+    from equinoise.symmetry.own_symmetries import own_strings
 
     sums = [{tuple((q, p) for q, p in enumerate(s) if p != "I"): 1.0} for s in strings]
     generators = [s.generators[0].letters for s in own_strings(sums, 4)]

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from equinoise.cli.main import app
 from equinoise.report.results import read_results
-from equinoise.studies.store import Store, StoreError
+from equinoise.sweeps.store import Store, StoreError
 
 ROW = {"status": "done", "study": "s", "source": "brickwork", "noise": "n", "readout": "Z2", "scale": 1.0, "kappa": 0.1}
 ROW |= {"num_qubits": 4, "depth": 2}

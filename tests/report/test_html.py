@@ -35,8 +35,8 @@ from equinoise.report.page_tables import (
     thinned,
 )
 from equinoise.report.results import EmptyStoreError, Results, read_results, results_of
-from equinoise.studies.store import STORE_SCHEMA, Store, StoreError
-from equinoise.studies.task import Task, run_task
+from equinoise.sweeps.store import STORE_SCHEMA, Store, StoreError
+from equinoise.sweeps.task import Task, run_task
 from report_stores import NOISES, diagnosed, small_grid, write_store
 
 pytest.importorskip("plotly", reason='pages need plotly: pip install "equinoise[studies]"')
@@ -312,7 +312,7 @@ def test_unconnected_parts_and_single_qubits_get_places_of_their_own() -> None:
 
 def test_graph_on_a_device_draws_its_couplers_and_what_lies_around() -> None:
     pytest.importorskip("qiskit_ibm_runtime")
-    from equinoise.problem.devices import couplers
+    from equinoise.device.snapshots import couplers
 
     pairs = couplers("torino")
     a, b = pairs[0]

@@ -14,12 +14,12 @@ from qiskit.circuit.library import XXPlusYYGate
 from rich.console import Console
 
 import equinoise as eq
+from equinoise.coherence.spectrum import Estimate
 from equinoise.diagnosis.depth import GreatestDepth
-from equinoise.law.spectrum import Estimate
+from equinoise.report.diagnosis_table import budget_rows, print_diagnosis
 from equinoise.report.figures import survival_table
 from equinoise.report.numbers import bar, interval, number, power, ranges, ratio, whole
 from equinoise.report.sketch import POINT, sketch
-from equinoise.report.tables import budget_rows, print_diagnosis
 
 
 def diagnosed(noise: object, qubits: int = 6, readout: str = "Z2", **options: object) -> eq.Diagnosis:

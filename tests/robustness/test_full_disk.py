@@ -15,11 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 from equinoise.cli.main import app
-from equinoise.studies.store import Store
+from equinoise.sweeps.store import Store
 
 STORE = """
 import os, resource, sys
-from equinoise.studies.store import Store, StoreError
+from equinoise.sweeps.store import Store, StoreError
 path, limit = sys.argv[1], int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 done = 0
@@ -107,7 +107,7 @@ def test_an_export_that_finds_no_room_is_told_and_leaves_nothing_behind(tmp_path
             row = {"key": str(number), "status": "done", "error": os.urandom(20_000).hex()}
             writer.append([{"row": row, "budget": [], "curve": []}])
     script = LIMITED.replace("from equinoise.cli.main import main\nmain()", "") + (
-        "from equinoise.studies.store import Store, StoreError\n"
+        "from equinoise.sweeps.store import Store, StoreError\n"
         "try:\n    Store(sys.argv[1]).export(sys.argv[2])\nexcept StoreError as error:\n    print(error)\n"
     )
     for name in ("out.csv", "out.parquet"):

@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from equinoise.studies.store import Store, StoreError
+from equinoise.sweeps.store import Store, StoreError
 
 # generous: it only ends a test that hangs
 PATIENCE = 240.0

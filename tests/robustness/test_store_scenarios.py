@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equinoise.cli.main import app
-from equinoise.studies.store import RESULTS, STORE_SCHEMA, Store, StoreError
+from equinoise.sweeps.store import RESULTS, STORE_SCHEMA, Store, StoreError
 
 SECRET = "the words of a file that is nobody's business"
 
@@ -135,7 +135,7 @@ def test_what_is_opened_reaches_no_other_file_and_stays_so(store, tmp_path, stat
 
 
 def _connection(store):
-    from equinoise.studies.database import opened
+    from equinoise.sweeps.database import opened
 
     return opened(store.path, read_only=False)
 
@@ -206,7 +206,7 @@ def test_a_folder_planted_in_the_way_of_a_new_store_is_not_entered(tmp_path):
 
 USER = """
 import sys, time
-from equinoise.studies.store import Store, StoreError
+from equinoise.sweeps.store import Store, StoreError
 path, name = sys.argv[1:]
 written, others = 0, set()
 while written < 5:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from equinoise.cli.sampling import EnsembleName, Seed, Workers
-from equinoise.cli.statement import (
+from equinoise.cli.problem_options import (
     AllowBroken,
     Charge,
     FreeAngles,
@@ -20,6 +19,7 @@ from equinoise.cli.statement import (
     SymmetryName,
     stated_problem,
 )
+from equinoise.cli.sampling import EnsembleName, Seed, Workers
 from equinoise.cli.terminal import Terminal
 
 __all__ = ["advise"]

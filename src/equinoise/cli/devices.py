@@ -17,7 +17,7 @@ def devices(
 ) -> None:
     """List the device snapshots that --noise ibm:NAME takes, with the medians of their calibrations."""
     from equinoise.cli.progress import Waiting
-    from equinoise.problem.devices import available
+    from equinoise.device.snapshots import available
     from equinoise.report.devices import print_devices
 
     checked(json_file)

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equinoise.cli.sampling import EnsembleName, Seed, Workers
-from equinoise.cli.statement import (
+from equinoise.cli.problem_options import (
     AllowBroken,
     Charge,
     FreeAngles,
@@ -20,6 +19,7 @@ from equinoise.cli.statement import (
     SymmetryName,
     stated_problem,
 )
+from equinoise.cli.sampling import EnsembleName, Seed, Workers
 from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def diagnose(
 
         write_diagnosis_page(diagnosis, html_file, source, command_line())
     if json_file != "-":
-        from equinoise.report.tables import print_diagnosis
+        from equinoise.report.diagnosis_table import print_diagnosis
 
         console = Terminal()
         console.width = min(console.width, _WIDEST)
@@ -211,7 +211,7 @@ def _csv(diagnosis: Diagnosis) -> str:
     import csv
     import io
 
-    from equinoise.report.tables import budget_rows
+    from equinoise.report.diagnosis_table import budget_rows
 
     rows = budget_rows(diagnosis)
     text = io.StringIO(newline="")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from equinoise.cli.json_output import JsonFile, checked, shown
-from equinoise.cli.statement import (
+from equinoise.cli.problem_options import (
     AllowBroken,
     Charge,
     FreeAngles,
@@ -53,7 +53,7 @@ def engines(
     with Waiting("preparing"):
         from equinoise.diagnosis.diagnose import gradients_of
         from equinoise.engines.select import choose, declarations
-        from equinoise.problem.limits import check_draws
+        from equinoise.limits import check_draws
 
         check_draws(samples)
         problem = stated_problem(

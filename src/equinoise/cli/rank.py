@@ -146,8 +146,8 @@ def rank(
     depths = _whole_numbers(_listed(depth, "2,4,6"))
     worlds = [*(noise or []), *(f"ibm:{name.removeprefix('ibm:')}" for name in device or [])]
     with Waiting("preparing") as waiting:
+        from equinoise.design import rank as study
         from equinoise.errors import ParameterError
-        from equinoise.studies import rank as study
 
         if not worlds:
             raise ParameterError("say under which noise: --device NAME (see equinoise devices) or --noise SPEC.")
@@ -188,7 +188,7 @@ def _listed(values: list[str] | None, default: str) -> list[str]:
 
 def _whole_numbers(values: list[str]) -> list[int]:
     from equinoise.errors import ParameterError
-    from equinoise.problem.limits import whole_number
+    from equinoise.limits import whole_number
 
     numbers = []
     for value in values:

@@ -33,8 +33,8 @@ def reproduce(
     A study that finished in the folder before is not repeated. Exit status 1 says that a criterion failed.
     """
     from equinoise.cli.progress import Waiting
-    from equinoise.report.reproduction import print_reproduction
-    from equinoise.studies.reproduce import reproduce as run
+    from equinoise.cli.reproduction import print_reproduction
+    from equinoise.evidence.reproduce import reproduce as run
 
     with Waiting("reproducing") as waiting:
         summary = run(out, quick=quick, only=only, seed=seed, workers=workers, progress=waiting)

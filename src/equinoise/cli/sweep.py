@@ -14,7 +14,7 @@ from equinoise.cli.sampling import MOST_WORKERS
 from equinoise.cli.terminal import Terminal, complain, say
 
 if TYPE_CHECKING:
-    from equinoise.studies.sweep import SweepPlan, SweepProgress, SweepSummary, TLSFiles
+    from equinoise.sweeps.sweep import SweepPlan, SweepProgress, SweepSummary, TLSFiles
 
 __all__ = ["sweep"]
 
@@ -82,10 +82,10 @@ def sweep(
     says that tasks failed: their errors are in the results.
     """
     from equinoise.report.files import check_target
-    from equinoise.studies.store import Store
-    from equinoise.studies.study_file import StudyFileError, load_study
-    from equinoise.studies.sweep import plan
-    from equinoise.studies.sweep import sweep as run
+    from equinoise.sweeps.store import Store
+    from equinoise.sweeps.study_file import StudyFileError, load_study
+    from equinoise.sweeps.sweep import plan
+    from equinoise.sweeps.sweep import sweep as run
 
     tls = _tls_files(tls_ca, tls_cert, tls_key)
     check_target(store, "--store")
@@ -121,7 +121,7 @@ def sweep(
 
 
 def _tls_files(ca: str | None, cert: str | None, key: str | None) -> TLSFiles | None:
-    from equinoise.studies.sweep import SweepError, TLSFiles
+    from equinoise.sweeps.sweep import SweepError, TLSFiles
 
     if ca is None and cert is None and key is None:
         return None
@@ -154,7 +154,7 @@ def _print_failures(store: str, summary: SweepSummary) -> None:
     """The different errors, most frequent first."""
     from collections import Counter
 
-    from equinoise.studies.store import Store
+    from equinoise.sweeps.store import Store
 
     rows = [row for row in Store(store).read_results(summary.study) if row["status"] == "failed"]
     errors = Counter(" ".join(str(row["error"]).split()) for row in rows)

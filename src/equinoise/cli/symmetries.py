@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from equinoise.cli.json_output import JsonFile, checked, shown
-from equinoise.cli.statement import FreeAngles, Initial, Layout, Source, stated_noise
+from equinoise.cli.problem_options import FreeAngles, Initial, Layout, Source, stated_noise
 
 __all__ = ["symmetries"]
 

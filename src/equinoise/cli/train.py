@@ -10,7 +10,7 @@ from equinoise.cli.sampling import MOST_WORKERS
 from equinoise.cli.terminal import say
 
 if TYPE_CHECKING:
-    from equinoise.learn.held_out import Trained
+    from equinoise.learn.evaluation import Trained
 
 __all__ = ["train"]
 
@@ -100,7 +100,7 @@ def train(
     if json_file not in (None, "-"):
         check_target(json_file, "--json")
     try:
-        from equinoise.learn.held_out import train_on
+        from equinoise.learn.evaluation import train_on
     except ImportError:
         raise UnsupportedError('training needs scikit-learn: pip install "equinoise[learn]".') from None
     settings: dict[str, Any] = {

@@ -11,7 +11,7 @@ import numpy as np
 from equinoise.diagnosis.repetition import repeated, repetition
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.select import declarations
-from equinoise.problem.problem import Problem
+from equinoise.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding, shift_costs
 from equinoise.reduction.symmetric_program import compiled
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.coherence.law import Law, enough, law_from_draws
+from equinoise.coherence.law_table import bound_ends_numbers, spectrum_numbers
+from equinoise.coherence.rates import LAW_GRADIENTS, budget_sums, collect
+from equinoise.coherence.resummed import scale_at_survival
+from equinoise.coherence.sample import Interval, PairedDraws, few_draws_warning
 from equinoise.diagnosis.depth import greatest_depth
-from equinoise.diagnosis.notebook import diagnosis_html, plot_diagnosis
-from equinoise.diagnosis.reduction_facts import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
+from equinoise.diagnosis.panels import diagnosis_html, plot_diagnosis
+from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
 from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import choose_engine
+from equinoise.ensemble import Ensemble
 from equinoise.errors import EquinoiseError, ParameterError
-from equinoise.law.law import Law, enough, law_from_draws
-from equinoise.law.law_table import bound_ends_numbers, spectrum_numbers
-from equinoise.law.rates import LAW_GRADIENTS, budget_sums, collect
-from equinoise.law.resummed import scale_at_survival
-from equinoise.law.sample import Interval, PairedDraws, few_draws_warning
-from equinoise.problem.ensemble import Ensemble
-from equinoise.problem.limits import MOST_SHOTS
-from equinoise.problem.problem import Problem
+from equinoise.limits import MOST_SHOTS
+from equinoise.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Diagnosis:
         scale: Noise scale s of the verdict.
         equivariance: charge, sector, sector_dimension, noise_class, breaking.
         symmetry: What was claimed and kept, its sectors, and what the noise does to them; see
-            :func:`equinoise.diagnosis.reduction_facts.symmetry_facts`.
+            :func:`equinoise.diagnosis.reduction_summary.symmetry_facts`.
         light_cone: qubits, width, dimension, full_dimension, charges, parameters.
         noiseless_rms: sqrt(V(0)/K), K parameters in the cone; per radian.
         noiseless_interval: 95 % interval of it.
@@ -241,7 +241,7 @@ class Diagnosis:
         return plot_diagnosis(self)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The budget of kappa as a pandas frame; see :meth:`equinoise.law.law.Law.to_dataframe`."""
+        """The budget of kappa as a pandas frame; see :meth:`equinoise.coherence.law.Law.to_dataframe`."""
         return self.law.to_dataframe()
 
 

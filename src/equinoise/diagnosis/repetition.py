@@ -9,10 +9,10 @@ from typing import Any
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
-from equinoise.problem.layers import Layer, end_layer
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import PhaseProcess, Slot
-from equinoise.problem.problem import Problem
+from equinoise.circuit.layers import Layer, end_layer
+from equinoise.noise.model import NoiseModel
+from equinoise.noise.terms import PhaseProcess, Slot
+from equinoise.problem import Problem
 
 __all__ = ["Repetition", "repeated", "repetition"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.engines.contract import Engine, held_sectors, kept_symmetry
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
-from equinoise.engines.engine import Engine, held_sectors, kept_symmetry
-from equinoise.engines.replica import average
+from equinoise.engines.replica.average import average
 from equinoise.engines.select import averages, select_engine
+from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError
-from equinoise.problem.ensemble import Ensemble
-from equinoise.problem.problem import Problem
+from equinoise.problem import Problem
 from equinoise.reduction.program import Program
 
 __all__ = ["Expectation", "Gradient", "GradientVariance", "expectation", "gradient", "gradient_variance"]

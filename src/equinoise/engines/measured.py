@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
+from equinoise.engines.contract import Engine
 from equinoise.engines.draws import NoisyDraw
-from equinoise.engines.engine import Engine
 from equinoise.engines.select import declarations, reading_engine, select_engine
 from equinoise.errors import EquinoiseError
-from equinoise.problem.measurement import Setting, charge_conserving_part, measurement_settings
-from equinoise.problem.problem import Problem
-from equinoise.problem.readout import commutes_with_charge, support
+from equinoise.measurement import Setting, charge_conserving_part, measurement_settings
+from equinoise.problem import Problem
+from equinoise.readout import commutes_with_charge, support
 from equinoise.reduction.program import Program
 from equinoise.reduction.shift_rules import shift_costs, shift_points
 
@@ -43,7 +43,7 @@ class MeasuredReadout:
     """What the shots of a problem's readout see, draw by draw.
 
     One expectation value from one shot in each setting g of
-    :func:`equinoise.problem.measurement.measurement_settings` has variance sum_g (<square_g> - <mean_g>^2). A shift
+    :func:`equinoise.measurement.measurement_settings` has variance sum_g (<square_g> - <mean_g>^2). A shift
     rule takes its shots at shifted angles, one gate at a time: Var(O) is that variance where one gate is shifted, drawn
     with the weight with which it enters the variance of the gradient, so that
 

@@ -23,10 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from qiskit.exceptions import QiskitError
 
 from equinoise.errors import ParameterError, UnsupportedError
-from equinoise.problem.noise_terms import Slot
+from equinoise.noise.terms import Slot
 
 if TYPE_CHECKING:
-    from equinoise.problem.problem import Problem
+    from equinoise.problem import Problem
 
 __all__ = ["SecondOrder", "evolve", "gradient", "law", "second_order", "value"]
 

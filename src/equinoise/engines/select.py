@@ -7,17 +7,17 @@ import os
 from dataclasses import dataclass
 from typing import Any, cast
 
-from equinoise.engines.commutant import CommutantEngine
-from equinoise.engines.engine import Cost, Engine, memory_limit
-from equinoise.engines.exact import ExactEngine
-from equinoise.engines.free_fermion import FreeFermionEngine
-from equinoise.engines.permutation import PermutationEngine
-from equinoise.engines.replica import average_cost, average_obstacle
-from equinoise.engines.state_vector import StateVectorEngine
-from equinoise.engines.trajectories import TrajectoryEngine
+from equinoise.engines.commutant.commutant import CommutantEngine
+from equinoise.engines.contract import Cost, Engine, memory_limit
+from equinoise.engines.fermion.free_fermion import FreeFermionEngine
+from equinoise.engines.replica.average import average_cost, average_obstacle
+from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.spin.permutation import PermutationEngine
+from equinoise.engines.vectors.state_vector import StateVectorEngine
+from equinoise.engines.vectors.trajectories import TrajectoryEngine
+from equinoise.ensemble import Ensemble
 from equinoise.errors import UnsupportedError
-from equinoise.problem.ensemble import Ensemble
-from equinoise.problem.problem import Problem
+from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import Program, compile_problem

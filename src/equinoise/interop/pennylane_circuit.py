@@ -20,14 +20,14 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Gate, ParameterVector
 from qiskit.circuit.library import IGate, XGate
 
+from equinoise.circuit.blocks import breaking_gates
+from equinoise.circuit.layers import end_layer, layered
 from equinoise.errors import StateError, SymmetryError
-from equinoise.interop.observed import prepared_or_empty
+from equinoise.interop.expectations import prepared_or_empty
 from equinoise.interop.pennylane_channels import channel_terms, check_channel
 from equinoise.interop.pennylane_gates import IDLE, fixed_gate, gate_parts, is_fixed
-from equinoise.problem.blocks import breaking_gates
-from equinoise.problem.layers import end_layer, layered
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
+from equinoise.noise.model import NoiseModel
+from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
 
 __all__ = ["Converted", "Structure", "convert", "described", "is_channel", "structure_of", "takes"]
 

@@ -18,11 +18,11 @@ from pennylane.transforms.core import CompilePipeline
 
 from equinoise.engines.draws import parallel_draws
 from equinoise.errors import NoiseError, ParameterError, SymmetryError, UnsupportedError
-from equinoise.interop.observed import ObservedProblem
+from equinoise.interop.expectations import ObservedProblem
 from equinoise.interop.pennylane_circuit import convert, described, is_channel, structure_of, takes
 from equinoise.interop.pennylane_gates import REFUSED
 from equinoise.interop.pennylane_measurements import check_measurement, measurement_key, quantity_of
-from equinoise.problem.noise import NoiseModel
+from equinoise.noise.model import NoiseModel
 
 __all__ = ["SectorDevice"]
 

@@ -16,8 +16,8 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.engines.draws import parallel_draws
-from equinoise.interop.observed import Mean, ObservedProblem, prepared_or_empty
-from equinoise.problem.noise import NoiseModel
+from equinoise.interop.expectations import Mean, ObservedProblem, prepared_or_empty
+from equinoise.noise.model import NoiseModel
 
 __all__ = ["SectorEstimator", "circuit_key"]
 

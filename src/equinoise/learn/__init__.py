@@ -2,7 +2,7 @@
 
 from equinoise.learn.checkpoint import CheckpointError
 from equinoise.learn.classifier import ChargeClassifier, TrainingError
-from equinoise.learn.held_out import Trained, train_on
+from equinoise.learn.evaluation import Trained, train_on
 from equinoise.learn.training import EpochRecord
 
 __all__ = ["ChargeClassifier", "CheckpointError", "EpochRecord", "Trained", "TrainingError", "train_on"]

@@ -23,7 +23,7 @@ from equinoise.learn.encoding import Scaling, fitted_encoding
 from equinoise.learn.loader import loader
 from equinoise.learn.model import Design, Model
 from equinoise.learn.training import EpochRecord, Plan, Weights, train
-from equinoise.problem.limits import MOST_GATES, MOST_QUBITS, MOST_SHOTS
+from equinoise.limits import MOST_GATES, MOST_QUBITS, MOST_SHOTS
 
 __all__ = ["ChargeClassifier", "TrainingError"]
 

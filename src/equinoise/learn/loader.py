@@ -17,8 +17,8 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import XXPlusYYGate
 
+from equinoise.circuit.layers import end_layer
 from equinoise.errors import ParameterError
-from equinoise.problem.layers import end_layer
 
 __all__ = ["Loader", "loader"]
 

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
+from equinoise.circuit.builders import brickwork
 from equinoise.engines.blas_threads import one_blas_thread
-from equinoise.engines.engine import memory_limit
+from equinoise.engines.contract import memory_limit
 from equinoise.errors import NoiseError, ParameterError
 from equinoise.learn.loader import loader
 from equinoise.learn.split_sweep import SplitSweep
-from equinoise.problem.circuits import brickwork
-from equinoise.problem.problem import Problem
-from equinoise.problem.readout import attenuated
+from equinoise.problem import Problem
+from equinoise.readout import attenuated
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.shift_rules import shift_costs

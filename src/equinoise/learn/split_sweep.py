@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.blocks import build_blocks, contract
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.exact import ExactEngine
+from equinoise.engines.sector.block_unitaries import build_blocks, contract
+from equinoise.engines.sector.exact import ExactEngine
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program
 

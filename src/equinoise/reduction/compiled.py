@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from equinoise.problem.problem import Problem
+from equinoise.problem import Problem
 from equinoise.reduction.light_cone import LightCone
+from equinoise.reduction.noise_class import NoiseClass
 from equinoise.reduction.prepared import Kept
 from equinoise.reduction.processes import ModesProgram, ProcessProgram, compile_processes
-from equinoise.reduction.slot_program import BudgetTerm, SlotProgram, budget_terms, compile_slot
-from equinoise.reduction.symmetry import NoiseClass
+from equinoise.reduction.slot import BudgetTerm, SlotProgram, budget_terms, compile_slot
 
 __all__ = ["CompiledProblem", "IsotypicSector"]
 

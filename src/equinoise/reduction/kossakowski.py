@@ -12,11 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
-from equinoise.problem.pauli_sums import String, Sum
-from equinoise.problem.symmetry import Charge, Generator, Permutation, Symmetry, change
-from equinoise.reduction.slot_program import SlotProgram, compile_slot
+from equinoise.circuit.pauli_sums import String, Sum
+from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
+from equinoise.reduction.slot import SlotProgram, compile_slot
 from equinoise.reduction.slot_terms import jump_operators
+from equinoise.symmetry.groups import Charge, Generator, Permutation, Symmetry, change
 
 __all__ = ["Kossakowski", "breaking_terms", "felt", "keeps_strongly", "keeps_weakly", "kossakowski"]
 

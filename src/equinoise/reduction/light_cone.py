@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from equinoise.problem.noise_terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot
-from equinoise.problem.problem import Problem
-from equinoise.problem.readout import support
+from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot
+from equinoise.problem import Problem
+from equinoise.readout import support
 
 __all__ = ["LightCone", "light_cone", "restrict"]
 

@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
-from equinoise.problem.problem import Problem
+from equinoise.problem import Problem
 
 __all__ = ["CAPACITY", "Kept", "Prepared", "prepared"]
 

@@ -17,19 +17,19 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 from scipy.sparse import csr_matrix
 
+from equinoise.circuit.blocks import Block, embed
 from equinoise.errors import ReadoutError
-from equinoise.problem.blocks import Block, embed
-from equinoise.problem.initial import InitialState, charge_distribution
-from equinoise.problem.problem import Problem
-from equinoise.problem.readout import support
+from equinoise.initial import InitialState, charge_distribution
+from equinoise.problem import Problem
+from equinoise.readout import support
 from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.noise_class import NoiseClass, noise_class
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Sector, sector
-from equinoise.reduction.slot_program import SlotProgram, coherence_rates, compile_slot, jump_phases
-from equinoise.reduction.symmetry import NoiseClass, noise_class
+from equinoise.reduction.slot import SlotProgram, coherence_rates, compile_slot, jump_phases
 
 __all__ = ["LayerProgram", "Program", "compile_problem"]
 

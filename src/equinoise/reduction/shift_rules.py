@@ -10,8 +10,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.problem.gates import Matrix, Rotation
-from equinoise.problem.problem import Problem
+from equinoise.circuit.gates import Matrix, Rotation
+from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 
 __all__ = [
@@ -160,7 +160,7 @@ class ShiftPoint:
     """One evaluation of a gradient's shift rules.
 
     Attributes:
-        rotation: Which rotation of an open angle is shifted, as in :meth:`equinoise.problem.problem.Problem.shiftable`.
+        rotation: Which rotation of an open angle is shifted, as in :meth:`equinoise.problem.Problem.shiftable`.
         shift: By how much, radians.
         weight: sum_k (c_jk d_i)^2, its share in the variance of all estimates: they add up to ``ShiftCosts.total``.
     """

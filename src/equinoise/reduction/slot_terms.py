@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from equinoise.problem.pauli_sums import String
-from equinoise.reduction.slot_program import SlotProgram
+from equinoise.circuit.pauli_sums import String
+from equinoise.reduction.slot import SlotProgram
 
 __all__ = ["DIAGONAL", "FIRST", "SECOND", "Jump", "SlotTerm", "joined", "jump_operators", "slot_terms"]
 

@@ -8,19 +8,19 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.circuit.pauli_sums import Sum, from_operator
+from equinoise.circuit.steps import Step, steps
 from equinoise.errors import UnsupportedError
-from equinoise.problem.noise_terms import describe_jump
-from equinoise.problem.pauli_sums import Sum, from_operator
-from equinoise.problem.problem import Problem
-from equinoise.problem.steps import Step, steps
-from equinoise.problem.symmetry import Symmetry
+from equinoise.noise.terms import describe_jump
+from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.noise_class import NoiseClass
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.slot_program import SlotProgram, compile_slot
-from equinoise.reduction.symmetry import NoiseClass
+from equinoise.reduction.slot import SlotProgram, compile_slot
+from equinoise.symmetry.groups import Symmetry
 
 __all__ = ["SymmetricProgram", "compiled", "symmetric_program"]
 

@@ -11,12 +11,15 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.problem.equivariance import breaking_gates_of, commute, ends_obstacle, state_keeps
-from equinoise.problem.noise import NoiseModel
-from equinoise.problem.pauli_sums import Sum, from_operator
-from equinoise.problem.problem import Problem
-from equinoise.problem.steps import Step
-from equinoise.problem.symmetry import (
+from equinoise.circuit.pauli_sums import Sum, from_operator
+from equinoise.circuit.steps import Step
+from equinoise.noise.model import NoiseModel
+from equinoise.problem import Problem
+from equinoise.reduction.kossakowski import breaking_terms, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.slot import compile_slot
+from equinoise.symmetry.commutant_dimension import commutant_dimension
+from equinoise.symmetry.equivariance import breaking_gates_of, commute, ends_obstacle, state_keeps
+from equinoise.symmetry.groups import (
     Charge,
     Generator,
     PauliString,
@@ -30,10 +33,7 @@ from equinoise.problem.symmetry import (
     su2,
     translation,
 )
-from equinoise.reduction.commutant_dimension import commutant_dimension
-from equinoise.reduction.kossakowski import breaking_terms, keeps_strongly, keeps_weakly, kossakowski
-from equinoise.reduction.own_symmetries import own_charges, own_strings, own_swaps
-from equinoise.reduction.slot_program import compile_slot
+from equinoise.symmetry.own_symmetries import own_charges, own_strings, own_swaps
 
 __all__ = ["FoundSymmetry", "Symmetries", "find_symmetries"]
 

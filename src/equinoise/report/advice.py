@@ -14,8 +14,8 @@ from equinoise.report.numbers import number, plural
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from equinoise.problem.problem import Problem
-    from equinoise.studies.advice import Advice, Suggestion
+    from equinoise.design.advice import Advice, Suggestion
+    from equinoise.problem import Problem
 
 __all__ = ["print_advice"]
 

@@ -118,7 +118,7 @@ def _stress(distance: Real) -> Real:
 
 @functools.cache
 def _device(name: str) -> tuple[int, tuple[Pair, ...], Real]:
-    from equinoise.problem.devices import couplers
+    from equinoise.device.snapshots import couplers
 
     pairs = couplers(name)
     count = 1 + max(max(pair) for pair in pairs)
@@ -127,8 +127,8 @@ def _device(name: str) -> tuple[int, tuple[Pair, ...], Real]:
 
 @functools.cache
 def _built_bonds(source: str) -> tuple[Pair, ...]:
-    from equinoise.problem.layers import split_layers
-    from equinoise.problem.sources import load_circuit
+    from equinoise.circuit.layers import split_layers
+    from equinoise.sources import load_circuit
 
     layers = split_layers(load_circuit(source))
     return tuple(

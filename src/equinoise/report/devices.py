@@ -14,7 +14,7 @@ from equinoise.report.numbers import number, plural
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from equinoise.problem.devices import DeviceSummary
+    from equinoise.device.snapshots import DeviceSummary
 
 __all__ = ["print_devices"]
 

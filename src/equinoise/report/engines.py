@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from equinoise.engines.select import Declaration
-    from equinoise.problem.problem import Problem
+    from equinoise.problem import Problem
 
 __all__ = ["print_engines"]
 

@@ -20,7 +20,7 @@ from equinoise.report.page_tables import (
     thinned,
 )
 from equinoise.report.results import Results
-from equinoise.studies.study import Table, as_number
+from equinoise.table import Table, as_number
 
 __all__ = ["page_data"]
 

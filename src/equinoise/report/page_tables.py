@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.law.bounds import BoundEnds
-from equinoise.law.resummed import leading_order_survival, resummed_survival
+from equinoise.coherence.bounds import BoundEnds
+from equinoise.coherence.resummed import leading_order_survival, resummed_survival
 from equinoise.report.results import Results
-from equinoise.studies.study import Table
+from equinoise.table import Table
 
 __all__ = [
     "GROUPINGS",

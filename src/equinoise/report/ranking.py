@@ -15,7 +15,7 @@ from equinoise.report.numbers import number, plural, ranges, whole
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from equinoise.studies.ranking import Design, LeftOut, Ranking
+    from equinoise.design.ranking import Design, LeftOut, Ranking
 
 __all__ = ["print_ranking"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError
-from equinoise.studies.store import RESULTS, Store, StoreError
+from equinoise.sweeps.store import RESULTS, Store, StoreError
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis

@@ -1,0 +1,173 @@
+"""A circuit's layers: what lies between full-width barriers, or as-soon-as-possible layers of two-qubit blocks.
+
+A barrier ends a layer if gates stand on both sides of it. One before the first gate, behind the last (``measure_all``
+adds it) or behind the preparation alone says nothing about layers: such a circuit has none of its own, and its blocks
+are placed as soon as possible. A circuit of one stated layer is told from it by the label that :func:`end_layer` gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+
+from equinoise.circuit.blocks import Block, consolidate
+from equinoise.circuit.gates import Gate, Rotation, rotations_of
+from equinoise.errors import CircuitError
+
+__all__ = ["Layer", "Layered", "end_layer", "layered", "split_layers"]
+
+_LABEL = "layer"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer; the noise slot of the same index follows it.
+
+    Attributes:
+        blocks: Unitaries on one qubit or one pair, in time order.
+        gates: The circuit instructions in it.
+    """
+
+    blocks: tuple[Block, ...]
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class Layered:
+    """A circuit in layers.
+
+    Attributes:
+        layers: In time order.
+        prepared: Per qubit the state made by its leading parameter-free one-qubit gates, shape (2,); empty when a
+            preparation was not looked for.
+        found: How they were found: "barriers" or "as soon as possible".
+        notes: What was dropped.
+    """
+
+    layers: tuple[Layer, ...]
+    prepared: dict[int, npt.NDArray[np.complex128]]
+    found: str
+    notes: tuple[str, ...]
+
+
+def split_layers(circuit: QuantumCircuit, *, find_preparation: bool = True) -> tuple[Layer, ...]:
+    """The layers of a circuit; see :func:`layered`."""
+    return layered(circuit, find_preparation=find_preparation).layers
+
+
+def end_layer(circuit: QuantumCircuit) -> None:
+    """Appends a full-width barrier that ends a layer even where no gate follows it: it is labelled "layer".
+
+    The builders of :mod:`equinoise.circuits` end their layers so. OpenQASM holds no labels: there a circuit of a single
+    layer is placed as soon as possible.
+    """
+    circuit.barrier(label=_LABEL)
+
+
+def layered(
+    circuit: QuantumCircuit, *, find_preparation: bool = True, at: npt.NDArray[np.float64] | None = None
+) -> Layered:
+    """Splits a circuit into layers of consolidated blocks.
+
+    A full-width barrier with gates on both sides ends a layer, and so does one labelled "layer" behind a gate; without
+    any, blocks are placed as soon as possible. Leading parameter-free one-qubit gates are split off as the preparation
+    if asked; they are no gates on a barrier's side. With ``at``, parameter values of shape (K,), blocks conserve the
+    charge if they do so there.
+
+    Raises:
+        CircuitError: A measurement, reset or control flow inside the circuit.
+        ParameterError: An angle is not linear in the parameters.
+    """
+    segments, notes = _segments(circuit)
+    prepared: dict[int, list[Rotation]] = {}
+    layers: list[Layer] = []
+    seen: set[int] = set()
+    stated = False
+    for segment in segments:
+        # only a wire's very first gates can prepare it
+        fresh = set(range(circuit.num_qubits)) - seen if find_preparation else set()
+        blocks, start = consolidate(segment.gates, fresh, at)
+        prepared |= start
+        seen |= {q for gate in segment.gates for q in gate.qubits}
+        kept = _without_preparation(segment.gates, blocks, start)
+        if kept:
+            layers.append(Layer(blocks, kept))
+            stated = stated or segment.ended
+    barriers = stated or len(layers) > 1
+    if not barriers:
+        layers = [placed for layer in layers for placed in _as_soon_as_possible(layer.blocks, circuit.num_qubits)]
+    states = {q: _prepared_state(rotations) for q, rotations in prepared.items()}
+    return Layered(tuple(layers), states, "barriers" if barriers else "as soon as possible", tuple(notes))
+
+
+@dataclass
+class _Segment:
+    """What stands between two full-width barriers, and whether the second one is labelled as a layer's end."""
+
+    gates: list[Gate]
+    ended: bool = False
+
+
+def _segments(circuit: QuantumCircuit) -> tuple[list[_Segment], list[str]]:
+    index = {parameter: i for i, parameter in enumerate(circuit.parameters)}
+    segments = [_Segment([])]
+    notes: list[str] = []
+    measured: set[int] = set()
+    for position, item in enumerate(circuit.data):
+        qubits = tuple(circuit.find_bit(bit).index for bit in item.qubits)
+        name = item.operation.name
+        where = f"gate {name!r} at position {position} on qubits {list(qubits)}"
+        if name == "barrier":
+            if len(qubits) == circuit.num_qubits:
+                segments[-1].ended = item.operation.label == _LABEL
+                segments.append(_Segment([]))
+            continue
+        if name == "measure":
+            measured |= set(qubits)
+            continue
+        if measured & set(qubits):
+            raise CircuitError(
+                f"{where} follows a measurement. Only final measurements are allowed; remove the others."
+            )
+        segments[-1].gates.append(Gate(position, name, qubits, rotations_of(item.operation, qubits, index, where)))
+    if measured:
+        notes.append(f"final measurements of {len(measured)} qubits ignored: the readout says what is measured")
+    return segments, notes
+
+
+def _without_preparation(
+    gates: list[Gate], blocks: tuple[Block, ...], start: dict[int, list[Rotation]]
+) -> tuple[Gate, ...]:
+    if not start:
+        return tuple(gates)
+    used = {gate.position for block in blocks for gate in block.gates}
+    return tuple(gate for gate in gates if gate.position in used or not gate.rotations)
+
+
+def _as_soon_as_possible(blocks: tuple[Block, ...], num_qubits: int) -> list[Layer]:
+    free = [0] * num_qubits
+    placed: dict[int, list[Block]] = {}
+    for block in blocks:
+        pair = len(block.qubits) == 2
+        depth = max(free[q] for q in block.qubits)
+        # a one-qubit block joins the last layer that its wire was in
+        layer = depth if pair else max(0, depth - 1)
+        placed.setdefault(layer, []).append(block)
+        for q in block.qubits:
+            free[q] = layer + 1
+    layers = []
+    for layer in sorted(placed):
+        gates = {g.position: g for block in placed[layer] for g in block.gates}
+        layers.append(Layer(tuple(placed[layer]), tuple(gates[p] for p in sorted(gates))))
+    return layers
+
+
+def _prepared_state(rotations: list[Rotation]) -> npt.NDArray[np.complex128]:
+    state = np.array([1.0, 0.0], dtype=np.complex128)
+    for rotation in rotations:
+        state = rotation.matrix(np.zeros(0)) @ state
+    state[np.abs(state) < 1e-14] = 0.0
+    return state

@@ -1,0 +1,1 @@
+"""The coherence law: rates, survival, bounds, fixed points."""

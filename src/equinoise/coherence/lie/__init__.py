@@ -1,0 +1,1 @@
+"""Variances from the dynamical Lie algebra."""

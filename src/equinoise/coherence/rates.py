@@ -1,0 +1,301 @@
+"""The first-order law: kappa with its additive budget, the second moment, and the Rayleigh quotient of dephasing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.coherence.sample import PairedDraws, Sampled
+from equinoise.engines.draws import FirstOrderDraw, parallel_draws, sampled_draws
+from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.select import exact_engine, select_engine
+from equinoise.ensemble import Ensemble
+from equinoise.errors import UnsupportedError
+from equinoise.problem import Problem
+from equinoise.reduction.compiled import CompiledProblem
+from equinoise.reduction.program import Program
+from equinoise.reduction.shift_rules import gradient_rounding
+
+__all__ = [
+    "LAW_GRADIENTS",
+    "AlignedRates",
+    "BudgetEntry",
+    "FirstOrder",
+    "aligned_rates",
+    "budget_sums",
+    "collect",
+    "first_order",
+    "relative_error",
+]
+
+Real = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+# what kappa, budget, second moment and w0 of one draw cost, in gradients of an exact engine
+LAW_GRADIENTS = 10
+
+
+@dataclass(frozen=True)
+class BudgetEntry:
+    """One additive part of kappa.
+
+    Attributes:
+        layer: Noise slot, counted from 0.
+        qubits: Circuit qubits (inside the cone).
+        mechanism: "dephasing", "relaxation", "depolarizing" or "pauli".
+        kappa: Its part, dimensionless; negative where that noise strengthens the gradient.
+        standard_error: Over the draws.
+    """
+
+    layer: int
+    qubits: tuple[int, ...]
+    mechanism: str
+    kappa: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class FirstOrder:
+    """Per draw, what kappa, its budget and the second moment are made of.
+
+    Attributes:
+        square: sum_k g_k^2 at s = 0, shape (S,).
+        slope: sum_k g_k g'_k, shape (S,).
+        curvature: sum_k (g'_k^2 + g_k g''_k), shape (S,); NaN where the engine does not have it.
+        per_parameter: (mean g_k^2, mean g_k g'_k), shape (2, K); the latter NaN likewise.
+        budget: sum_k g_k g'_k by noise term, shape (S, terms).
+    """
+
+    square: Real
+    slope: Real
+    curvature: Real
+    per_parameter: Real
+    budget: Real
+
+    @property
+    def kappa(self) -> float:
+        """-(1/2) d ln V/ds at s = 0; 0 without a gradient."""
+        return 0.0 if not self.square.any() else float(-self.slope.mean() / self.square.mean()) + 0.0
+
+    @property
+    def kappa_error(self) -> float:
+        """Standard error of kappa over the draws."""
+        return self.over_square(self.slope, factor=-1.0).error
+
+    def over_square(self, parts: Real, *, factor: float = 1.0, confidence: float = 0.95) -> Sampled:
+        """The ratio factor x mean(parts)/mean(square) over these draws; 0 without a gradient.
+
+        Args:
+            parts: By draw, shape (S,).
+            factor: A known number.
+            confidence: Of the interval.
+        """
+        if not self.square.any():
+            return Sampled(0.0, 0.0, 0.0, 0.0)
+        draws = PairedDraws({"parts": parts, "square": self.square})
+        return draws.ratio("parts", "square", factor=factor, confidence=confidence)
+
+    @property
+    def relative_error(self) -> float:
+        """Standard error of kappa over its size; infinity where kappa is 0."""
+        kappa = abs(self.kappa)
+        return self.kappa_error / kappa if kappa > 0 else float("inf")
+
+    @property
+    def second_moment(self) -> float:
+        """m2 = V''(0) / (4 V(0)), V'' = 2 E sum (g'^2 + g g'')."""
+        return float(self.curvature.mean() / (2 * self.square.mean()))
+
+    def entries(self, program: CompiledProblem) -> tuple[BudgetEntry, ...]:
+        """The budget, in slot order; equal places and mechanisms merged."""
+        merged: dict[tuple[int, tuple[int, ...], str], Real] = {}
+        for j, term in enumerate(program.budget_terms):
+            key = (term.layer, term.qubits, term.mechanism)
+            merged[key] = merged.get(key, 0.0) + self.budget[:, j]
+        out = []
+        for (layer, qubits, mechanism), parts in merged.items():
+            share = self.over_square(parts, factor=-1.0)
+            out.append(BudgetEntry(layer, qubits, mechanism, share.value, share.error))
+        return tuple(out)
+
+
+def budget_sums(budget: Iterable[BudgetEntry], by: str) -> dict[Any, float]:
+    """Sums of kappa by "mechanism", "layer" or "qubit"; a term on several qubits is split evenly over them."""
+    out: dict[Any, float] = {}
+    for entry in budget:
+        places: tuple[Any, ...] = {
+            "mechanism": (entry.mechanism,),
+            "layer": (entry.layer,),
+            "qubit": entry.qubits,
+        }[by]
+        for place in places:
+            out[place] = out.get(place, 0.0) + entry.kappa / len(places)
+    return out
+
+
+def collect(draws: Sequence[FirstOrderDraw], program: CompiledProblem) -> FirstOrder:
+    """First-order quantities from the draws of an engine's ``first_order``; zeros where the gradient is rounding.
+
+    Args:
+        draws: Of the parameters.
+        program: What they were computed from.
+    """
+    found = _collected(draws)
+    if found.square.mean() > np.sum(gradient_rounding(program) ** 2):
+        return found
+    return FirstOrder(*(np.zeros_like(getattr(found, field.name)) for field in fields(found)))
+
+
+def _collected(draws: Sequence[FirstOrderDraw]) -> FirstOrder:
+    return FirstOrder(
+        square=np.array([d.square for d in draws]),
+        slope=np.array([d.slope for d in draws]),
+        curvature=np.array([d.curvature for d in draws]),
+        per_parameter=np.mean([d.per_parameter for d in draws], axis=0),
+        budget=np.stack([d.budget for d in draws]),
+    )
+
+
+def relative_error(draws: Sequence[FirstOrderDraw]) -> float:
+    """Standard error of kappa over its size."""
+    square = np.array([d.square for d in draws])
+    slope = np.array([d.slope for d in draws])
+    return FirstOrder(square, slope, slope, np.zeros((2, 0)), np.zeros((square.size, 0))).relative_error
+
+
+def first_order(
+    problem: Problem,
+    samples: int = 128,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    progress: Callable[[int], None] | None = None,
+) -> FirstOrder:
+    """kappa, its budget and the second moment over an ensemble; see :func:`equinoise.law`."""
+    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
+    chosen = select_engine(problem, engine, draws=LAW_GRADIENTS * len(thetas))
+    return collect(sampled_draws(chosen.first_order, thetas, seed, chosen.workers, progress), chosen.program)
+
+
+@dataclass(frozen=True)
+class AlignedRates:
+    """The Rayleigh form of the law for dephasing.
+
+    Attributes:
+        alpha: Aligned coherence rate of each slot, shape (L,): the Rayleigh quotient of the slot's rates along the
+            gradient-carrying mode, averaged over draws and parameters with the weights |a|^2.
+        total: Their sum, which equals kappa in a random-phase ensemble.
+        kappa: kappa of the same draws; NaN where no draw has a gradient.
+        samples: Number of draws.
+        seed: Of the draws.
+        numerator: sum over parameters and dz of Gamma_dz |a_dz|^2 by draw and slot, shape (S, L).
+        denominator: sum over parameters and dz of |a_dz|^2 by draw and slot, shape (S, L).
+        slope: sum_k g_k g'_k by draw, shape (S,).
+        square: sum_k g_k^2 by draw, shape (S,).
+    """
+
+    alpha: Real
+    total: float
+    kappa: float
+    samples: int
+    seed: int
+    numerator: Real
+    denominator: Real
+    slope: Real
+    square: Real
+
+
+def aligned_rates(
+    problem: Problem,
+    samples: int = 32,
+    seed: int = 0,
+    ensemble: Any = None,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> AlignedRates:
+    """alpha_l = sum_dz Gamma_dz |a_dz|^2 / sum_dz |a_dz|^2, from the amplitudes of the charge-difference modes.
+
+    At slot l the readout O_l sees of the modes |x><y| with z_x - z_y = dz the amplitude a_dz = <<O_l| Pi_dz |X_l>>, X_l
+    the operator that carries the derivative: -i[G_k, rho_k] moved to slot l, or the dual i[G_k, O_k] moved back to
+    meet rho_l for slots before the gate. Then g_k = sum_dz a_dz at every slot.
+
+    Args:
+        problem: With diagonal dephasing only.
+        samples: Number of draws; each costs one sweep per parameter.
+        seed: Of the draws.
+        ensemble: As in :func:`equinoise.gradient_variance`.
+        workers: Draws run at once; all processors by default.
+        progress: Called with 1 after each draw.
+
+    Raises:
+        UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the symmetry.
+        MemoryLimitError: The exact engine, which this needs, does not fit.
+
+    Source:
+        arXiv:2606.30688, the readout-visible aligned coherence rate.
+    """
+    chosen = exact_engine(problem, workers=workers)
+    program = chosen.program
+    if not program.dephases_only or (program.full and problem.by_charge):
+        raise UnsupportedError(
+            f"the Rayleigh form holds for diagonal dephasing of a conserving circuit; this noise is "
+            f"{program.noise_class if problem.by_charge else 'not diagonal'}. Use equinoise.law, whose kappa holds for "
+            "any noise."
+        )
+    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
+    modes = [_modes(program, number) for number in range(len(program.layers))]
+
+    def one(theta: Real) -> tuple[Real, Real]:
+        return _rayleigh_draw(chosen, modes, theta), chosen.series(theta)
+
+    draws = parallel_draws(one, thetas, chosen.workers, progress)
+    parts = np.stack([rayleigh for rayleigh, _ in draws])
+    slope = np.array([float((g[0] * g[1]).sum()) for _, g in draws])
+    square = np.array([float((g[0] ** 2).sum()) for _, g in draws])
+    numerator, denominator = parts.sum(axis=0)
+    alpha = numerator / np.where(denominator > 0, denominator, 1.0)
+    return AlignedRates(
+        alpha=alpha,
+        total=float(alpha.sum()),
+        kappa=float(-slope.sum() / square.sum()) if square.any() else math.nan,
+        samples=len(thetas),
+        seed=seed,
+        numerator=parts[:, 0],
+        denominator=parts[:, 1],
+        slope=slope,
+        square=square,
+    )
+
+
+def _modes(program: Program, number: int) -> tuple[dict[int | None, Index], Real]:
+    """Per block, the mode number of each element |x><y| by its charge differences; and the rate of each mode."""
+    keys: dict[int | None, Index] = {}
+    for q in program.charges:
+        filled = program.sectors[q].occupations.astype(np.int64)
+        code = filled @ 3 ** np.arange(program.width, dtype=np.int64)
+        keys[q] = code[:, None] - code[None, :]
+    unique = np.unique(np.concatenate([np.unique(k) for k in keys.values()]))
+    rates = np.zeros(unique.size)
+    index = {q: np.searchsorted(unique, key) for q, key in keys.items()}
+    for q, where in index.items():
+        rates[where] = program.coherence_rates(program.slots[number], q)
+    return index, rates
+
+
+def _rayleigh_draw(engine: ExactEngine, modes: list[tuple[dict[int | None, Index], Real]], theta: Real) -> Real:
+    """Per slot, sum over parameters of sum_dz Gamma |a|^2 and of sum_dz |a|^2: shape (2, L)."""
+    out = np.zeros((2, len(modes)))
+    numbers = [index for index, _ in modes]
+    for k in engine.program.parameters:
+        direction = np.zeros(theta.size)
+        direction[k] = 1.0
+        for slot, amplitudes in enumerate(engine.mode_weights(theta, direction, numbers)):
+            weight = np.abs(amplitudes) ** 2
+            out[:, slot] += modes[slot][1] @ weight, weight.sum()
+    return out

@@ -1,0 +1,1 @@
+"""What to change: advice, rankings of designs, layouts."""

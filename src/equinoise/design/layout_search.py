@@ -1,0 +1,378 @@
+"""Where to place a circuit on a device so that its gradient survives: layouts ranked by the law's budget.
+
+The score of a layout is exp(-s kappa) x what assignment errors leave, kappa = sum of rate x sensitivity
+(:mod:`equinoise.design.sensitivity`) with the rates that the device's calibration gives this layout. One simulation of
+the bare circuit serves all layouts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+from qiskit.quantum_info import SparsePauliOp
+from scipy.stats import spearmanr
+
+from equinoise.design.sensitivity import Sensitivities, readout_factor, sensitivities
+from equinoise.device.embedding import extend, find_embeddings
+from equinoise.device.gate_fidelity import process_fidelity
+from equinoise.device.placement import completed, couplers_of, vf2_layout
+from equinoise.device.site_rates import SiteRates
+from equinoise.engines.evaluate import gradient_variance
+from equinoise.errors import DeviceError, NoiseError
+from equinoise.noise.model import NoiseModel
+from equinoise.problem import Problem
+from equinoise.reduction.light_cone import light_cone
+
+if TYPE_CHECKING:
+    from qiskit.providers import BackendV2
+
+    from equinoise.device.snapshots import Calibration
+
+__all__ = ["LayoutCheck", "LayoutSearch", "Placement", "best_layouts", "check_order", "qiskit_layout"]
+
+Real = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
+
+_MOST_CANDIDATES = 20_000
+# placements beyond those asked for whose noise is placed too: the table's compiled blocks can differ from theirs by a
+# native gate or two
+_SPARE = 6
+
+
+@dataclass(frozen=True)
+class Placement:
+    """One layout and what the law predicts for it.
+
+    Attributes:
+        layout: Physical qubit of each circuit qubit.
+        kappa: At the stated noise, from the sensitivities.
+        kappa_error: Standard error over the draws.
+        readout_factor: What assignment errors leave of the gradient.
+        predicted: exp(-s kappa) x readout_factor.
+        noise: The placed noise, as :class:`equinoise.Problem` takes it.
+    """
+
+    layout: tuple[int, ...]
+    kappa: float
+    kappa_error: float
+    readout_factor: float
+    predicted: float
+    noise: NoiseModel = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class LayoutSearch:
+    """The layouts of a circuit on a device, ranked by what the law predicts to survive.
+
+    Attributes:
+        device: Its name.
+        best: The best placements, best first.
+        spread: Placements from the best candidate to the worst, for checks.
+        default: What Qiskit's VF2Layout chooses; None where it finds none.
+        candidates: Number of places of the light cone that were scored.
+        complete: Whether these are all that there are (without SWAPs, on calibrated qubits).
+        scale: Noise scale s of ``predicted``.
+        sensitivities: What the score was computed from.
+        notes: What was left out.
+    """
+
+    device: str
+    best: tuple[Placement, ...]
+    spread: tuple[Placement, ...]
+    default: Placement | None
+    candidates: int
+    complete: bool
+    scale: float
+    sensitivities: Sensitivities = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def best_layouts(
+    circuit: QuantumCircuit,
+    readout: str | SparsePauliOp,
+    device: str | BackendV2 | NoiseModel,
+    *,
+    initial: Any = None,
+    count: int = 5,
+    spread: int = 0,
+    scale: float = 1.0,
+    samples: int = 32,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    limit: int = _MOST_CANDIDATES,
+    known: Sensitivities | None = None,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> LayoutSearch:
+    """The layouts without SWAPs of which the law predicts the largest gradient, exp(-s kappa) x readout factor.
+
+    Places of the light cone are enumerated (all of them up to ``limit``, else a random sample), scored by a dot product
+    and completed in the order of their score; the qubits outside the cone must fit, and count only by how long they
+    make a layer. Sites without T1, T2 or readout error and couplers without a stated error are not used.
+
+    Args:
+        circuit: The circuit.
+        readout: As for :class:`equinoise.Problem`.
+        device: A snapshot's name, a backend, or a ``NoiseModel`` that holds a device's calibration and nothing else.
+        initial: As for :class:`equinoise.Problem`.
+        count: Number of placements wanted.
+        spread: Number of further placements, from the best candidate to the worst.
+        scale: Noise scale s.
+        samples: Draws of the parameters for the sensitivities.
+        seed: Of the draws, and of the sample of candidates.
+        ensemble: As in :func:`equinoise.law`.
+        engine: As for :func:`sensitivities`.
+        limit: Greatest number of candidates.
+        known: Sensitivities of this circuit, readout, input and ensemble computed before.
+        workers: Draws run at once; all processors by default.
+        progress: Called with 1 after each draw.
+
+    Raises:
+        DeviceError: Unknown device, or the circuit fits nowhere without SWAPs.
+        NoiseError: A noise model without a calibration, or with noise beside it.
+        EquinoiseError: As :class:`equinoise.Problem` and :func:`equinoise.law`.
+
+    Example:
+        >>> import equinoise as eq
+        >>> from qiskit.providers.fake_provider import GenericBackendV2
+        >>> from equinoise.design.layout_search import best_layouts
+        >>> backend = GenericBackendV2(5, coupling_map=[[0, 1], [1, 2], [2, 3], [3, 4]], seed=1)
+        >>> found = best_layouts(eq.circuits.brickwork(3, depth=2), "Z1", backend, initial="neel", samples=4)
+        >>> found.candidates, found.complete
+        (6, True)
+    """
+    model = _device_model(device)
+    calibration = model.calibration
+    if calibration is None:
+        raise NoiseError("best_layouts needs a noise model that holds a device's calibration (NoiseModel.from_backend)")
+    bare = Problem(circuit, readout, initial=initial)
+    notes: list[str] = []
+    sites, couplers = _usable(calibration, notes)
+    rates = SiteRates(circuit, bare.layers, calibration, couplers)
+    pairs = _pairs(bare)
+    cone = light_cone(bare).qubits
+    everything = range(circuit.num_qubits)
+    whole = find_embeddings(everything, pairs, couplers, sites, 1, seed)
+    if whole.complete and not whole.places:
+        raise _no_place(bare, calibration, len(pairs), True)
+    found = find_embeddings(cone, pairs, couplers, sites, limit, seed)
+    if not found.places:
+        raise _no_place(bare, calibration, len(pairs), found.complete)
+    if known is None:
+        known = sensitivities(
+            circuit,
+            readout,
+            initial=initial,
+            samples=samples,
+            seed=seed,
+            ensemble=ensemble,
+            engine=engine,
+            workers=workers,
+            progress=progress,
+        )
+    score = partial(log_scores, rates, readout=bare.readout, known=known, scale=scale)
+    wanted = count + _SPARE
+    done = completed(found.places, cone, circuit.num_qubits, score, sorted(pairs), couplers, sites, wanted)
+    if not done:
+        raise _no_place(bare, calibration, len(pairs), False)
+    scores = score(_whole(found.places, cone, circuit.num_qubits))
+    order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
+    several: list[tuple[int, ...]] = []
+    for i in np.unique(np.linspace(0, len(order) - 1, spread).round().astype(int)) if spread else ():
+        several += extend(dict(zip(cone, found.places[order[i]], strict=True)), everything, pairs, couplers, sites)
+
+    def placed(layout: tuple[int, ...]) -> Placement:
+        noise = replace(model, calibration=replace(calibration, layout=layout))
+        problem = Problem(circuit, readout, initial=initial, noise=noise)
+        kappa, error = known.kappa(problem.slots)
+        factor = readout_factor(problem.readout, problem.noise.readout_error)
+        return Placement(layout, kappa, error, factor, math.exp(-scale * kappa) * factor, problem.noise)
+
+    best = [placed(layout) for _, layout in done[:wanted]]
+    default = None
+    try:
+        default = placed(qiskit_layout(bare, calibration))
+    except DeviceError as error:
+        notes.append(f"Qiskit's VF2Layout places nothing: {error}")
+    if default is not None and default.layout not in {one.layout for one in best}:
+        # it may be one that a sample of the candidates missed, if it lacks no calibration
+        best += [default] if set(default.layout) <= set(sites) else []
+    best.sort(key=lambda one: -one.predicted)
+    return LayoutSearch(
+        device=model.name,
+        best=tuple(best[:count]),
+        spread=tuple(placed(layout) for layout in several),
+        default=default,
+        candidates=len(found.places),
+        complete=found.complete,
+        scale=scale,
+        sensitivities=known,
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class LayoutCheck:
+    """Whether the law orders layouts as simulation does.
+
+    Attributes:
+        layouts: The layouts, in the order given.
+        predicted: exp(-s kappa) x readout factor, shape (M,).
+        simulated: sqrt(V(s)/V(0)) x readout factor over the draws, shape (M,).
+        error: Standard errors of ``simulated``, shape (M,).
+        rank_correlation: Spearman's, of predicted and simulated; 1 is the same order.
+        engine: Engine of the simulation.
+    """
+
+    layouts: tuple[tuple[int, ...], ...]
+    predicted: Real
+    simulated: Real
+    error: Real
+    rank_correlation: float
+    engine: str
+
+
+def check_order(
+    circuit: QuantumCircuit,
+    readout: str | SparsePauliOp,
+    placements: Sequence[Placement],
+    *,
+    initial: Any = None,
+    scale: float = 1.0,
+    samples: int = 32,
+    seed: int = 0,
+    ensemble: Any = None,
+    engine: str = "auto",
+    workers: int | None = None,
+) -> LayoutCheck:
+    """Simulates placements and compares the order of what survives with the order that the law predicts.
+
+    Args:
+        circuit: The circuit.
+        readout: As for :class:`equinoise.Problem`.
+        placements: At least two, such as ``LayoutSearch.spread``.
+        initial: As for :class:`equinoise.Problem`.
+        scale: Noise scale s.
+        samples: Draws of the parameters, the same for each placement.
+        seed: Of the draws.
+        ensemble: As in :func:`equinoise.gradient_variance`.
+        engine: Likewise.
+        workers: Likewise.
+
+    Raises:
+        EquinoiseError: As :func:`equinoise.gradient_variance`.
+    """
+    predicted, simulated, errors, name = [], [], [], ""
+    for one in placements:
+        problem = Problem(circuit, readout, initial=initial, noise=one.noise)
+        found = gradient_variance(
+            problem, [scale], samples=samples, seed=seed, ensemble=ensemble, engine=engine, workers=workers
+        )
+        name = found.engine
+        predicted.append(math.exp(-scale * one.kappa) * one.readout_factor)
+        simulated.append(float(found.survival[0]) * one.readout_factor)
+        errors.append(float(found.survival_error[0]) * one.readout_factor)
+    correlation = float(spearmanr(predicted, simulated).statistic) if len(placements) > 1 else math.nan
+    return LayoutCheck(
+        layouts=tuple(one.layout for one in placements),
+        predicted=np.array(predicted),
+        simulated=np.array(simulated),
+        error=np.array(errors),
+        rank_correlation=correlation,
+        engine=name,
+    )
+
+
+def qiskit_layout(problem: Problem, calibration: Calibration) -> tuple[int, ...]:
+    """The layout that Qiskit's VF2Layout chooses for a circuit by coupler errors, T1 and T2.
+
+    Args:
+        problem: Holds the circuit.
+        calibration: The device's; its own layout is ignored.
+
+    Raises:
+        DeviceError: It finds none without SWAPs.
+    """
+    found = vf2_layout(calibration, problem.circuit, problem.layers)
+    if found is None:
+        raise _no_place(problem, calibration, len(_pairs(problem)), False)
+    return found
+
+
+def _device_model(device: str | BackendV2 | NoiseModel) -> NoiseModel:
+    if isinstance(device, NoiseModel):
+        model = device
+    elif isinstance(device, str):
+        from equinoise.device.snapshots import snapshot
+
+        model = NoiseModel.from_backend(snapshot(device))
+    else:
+        model = NoiseModel.from_backend(device)
+    if model.terms:
+        raise NoiseError(
+            f"a layout is searched for a device's calibration alone; {model.name} has other terms beside it. They do "
+            "not depend on the layout: leave them out of the search."
+        )
+    return model
+
+
+def _usable(calibration: Calibration, notes: list[str]) -> tuple[list[int], list[tuple[int, int]]]:
+    """Sites and couplers with a full calibration; what lacks one would look noiseless."""
+    known = zip(calibration.t1, calibration.t2, calibration.readout_error, strict=True)
+    sites = [q for q, values in enumerate(known) if None not in values]
+    errors = couplers_of(calibration.target)
+    couplers = [pair for pair, error in errors.items() if error > 0 and process_fidelity(error, 4) > 1 / 16]
+    if len(sites) < calibration.num_qubits:
+        notes.append(f"{calibration.num_qubits - len(sites)} qubits without T1, T2 or readout error are not used")
+    if len(couplers) < len(errors):
+        notes.append(f"{len(errors) - len(couplers)} couplers broken or without a stated error are not used")
+    return sites, couplers
+
+
+def _pairs(problem: Problem) -> set[tuple[int, int]]:
+    """Circuit qubits that meet in a gate."""
+    return {(min(g.qubits), max(g.qubits)) for layer in problem.layers for g in layer.gates if len(g.qubits) == 2}
+
+
+def _no_place(problem: Problem, calibration: Calibration, pairs: int, proved: bool) -> DeviceError:
+    return DeviceError(
+        f"the circuit ({problem.num_qubits} qubits, {pairs} interacting pairs) has no place on {calibration.name} "
+        f"({calibration.num_qubits} qubits) without SWAP gates"
+        + (": its interaction graph is not part of the coupling map" if proved else ": none was found in the search")
+        + ". Take a family that fits (a line, or the device's own couplers), or route it first with qiskit.transpile."
+    )
+
+
+def _whole(places: Sequence[tuple[int, ...]], cone: Sequence[int], num_qubits: int) -> Index:
+    """Places of the cone as layouts with -1 for the other qubits, shape (M, n)."""
+    out = np.full((len(places), num_qubits), -1, dtype=np.int64)
+    out[:, list(cone)] = np.array(places)
+    return out
+
+
+def log_scores(rates: SiteRates, layouts: Index, readout: SparsePauliOp, known: Sensitivities, scale: float) -> Real:
+    """-s kappa + ln(readout factor) of layouts of shape (M, n); sites of -1 are left out. Shape (M,).
+
+    Args:
+        rates: Of circuit and device.
+        layouts: Physical qubit of each circuit qubit.
+        readout: What is read.
+        known: The sensitivities that weigh the rates.
+        scale: Noise scale s.
+    """
+    mean = known.mean
+
+    def weight(*place: Any) -> float:
+        column = known.columns.get(place)
+        return 0.0 if column is None else float(mean[column])
+
+    score = rates.log_read(layouts, readout) - scale * rates.kappa(layouts, known.seen, weight)
+    return np.where(np.isfinite(score), score, -np.inf)

@@ -1,0 +1,1 @@
+"""Devices: their calibrations as noise on a circuit's layers."""

@@ -1,0 +1,1 @@
+"""Density matrices in the commutant of a group."""

@@ -1,0 +1,1 @@
+"""Ensemble averages without sampling, on two replicas."""

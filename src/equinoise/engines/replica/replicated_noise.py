@@ -1,0 +1,145 @@
+"""Noise on the replicas: each mechanism's generator E (x) 1 + 1 (x) E on the six states of its sites.
+
+All noise here keeps x - y on every qubit, so that it commutes with the Z rotations' average. Diagonal jumps decay an
+element at twice its rate in one replica; relaxation and depolarizing mix populations in each replica by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import expm
+
+from equinoise.engines.replica.sites import DIFFERENCE, operator_from_elements, site_elements
+from equinoise.reduction.slot import SlotProgram
+
+__all__ = ["NoiseTerm", "jump_rates", "noise_at", "slot_terms"]
+
+Real = npt.NDArray[np.float64]
+
+# exp(-this) is nothing
+_GONE = 80.0
+
+
+@dataclass(frozen=True)
+class NoiseTerm:
+    """One mechanism of a slot.
+
+    Attributes:
+        sites: Cone qubits.
+        index: Into ``Program.budget_terms``.
+        rate: Of a diagonal jump K = sum_i weights[i] Z_i, or prod_i Z_i.
+        weights: Of a diagonal jump; None for other mechanisms.
+        parity: Whether the jump is a product of several Z.
+        generator: Of other mechanisms, shape (6^k, 6^k), real coordinates, first site the slowest index.
+    """
+
+    sites: tuple[int, ...]
+    index: int
+    rate: float = 0.0
+    weights: tuple[float, ...] | None = None
+    parity: bool = False
+    generator: Real | None = None
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether it multiplies each element by a number."""
+        return self.weights is not None
+
+    @property
+    def is_level(self) -> bool:
+        """Whether it is a jump that sees the sum of z on its sites alone."""
+        return self.weights is not None and not self.parity and len(set(self.weights)) == 1
+
+    @property
+    def action(self) -> Real:
+        """The generator: a diagonal of shape (6^k,) or a matrix of shape (6^k, 6^k)."""
+        if self.weights is None:
+            return np.asarray(self.generator)
+        return jump_rates(self.rate, self.weights, self.parity)
+
+
+def slot_terms(slot: SlotProgram, first: int) -> list[NoiseTerm]:
+    """A slot's mechanisms in an order in which they may act one after the other.
+
+    Args:
+        slot: The noise; no Pauli jumps that break the charge.
+        first: Index of the slot's first term in ``Program.budget_terms``.
+    """
+    terms: list[NoiseTerm] = []
+    index = first
+    for rate, pairs, parity in slot.jumps:
+        sites, weights = tuple(i for i, _ in pairs), tuple(w for _, w in pairs)
+        terms.append(NoiseTerm(sites, index, rate, weights, parity and len(sites) > 1))
+        index += 1
+    late: list[NoiseTerm] = []
+    for i, (down, up) in slot.relaxation:
+        terms.append(NoiseTerm((i,), index, generator=_site_generator(down, up, (down + up) / 2)))
+        index += 1
+    for qubits, rate in slot.depolarizing:
+        if len(qubits) == 1:
+            terms.append(NoiseTerm(qubits, index, generator=_site_generator(rate / 2, rate / 2, rate)))
+        else:
+            late.append(NoiseTerm(qubits, index, generator=_pair_generator(rate)))
+        index += 1
+    for i, rate in slot.flips:
+        terms.append(NoiseTerm((i,), index, generator=_site_generator(rate, rate, rate)))
+        index += 1
+    return terms + late
+
+
+def jump_rates(rate: float, weights: tuple[float, ...], parity: bool) -> Real:
+    """-2 Gamma of a diagonal jump on each element of its sites, shape (6^k,): both replicas have the same dz."""
+    count = len(weights)
+    if parity:
+        moved = np.sum(np.meshgrid(*[np.abs(DIFFERENCE)] * count, indexing="ij"), axis=0)
+        return np.asarray(-rate * (2 - 2 * (-1.0) ** moved)).ravel()
+    change: Real = np.zeros((1,) * count)
+    for i, weight in enumerate(weights):
+        change = change + np.expand_dims(2.0 * weight * DIFFERENCE, [a for a in range(count) if a != i])
+    return np.asarray(-rate * np.square(change)).ravel()
+
+
+def _site_generator(down: float, up: float, decay: float) -> Real:
+    """Populations moved at the rates down and up, coherences lost at ``decay``, in both replicas."""
+    single = np.zeros((2, 2, 2, 2))  # (x, y) from (a, b)
+    for x in (0, 1):
+        lost = down if x else up
+        single[x, x, x, x] = -lost
+        single[1 - x, 1 - x, x, x] = lost
+        single[x, 1 - x, x, 1 - x] = -decay
+    return _both(single, 1)
+
+
+def _pair_generator(rate: float) -> Real:
+    """The generator rate (Tr_A(r) (x) 1/4 - r) in both replicas."""
+    single = np.zeros((4, 4, 4, 4))
+    for x in range(4):
+        for y in range(4):
+            single[x, y, x, y] -= rate
+        for a in range(4):
+            single[a, a, x, x] += rate / 4
+    return _both(single, 2)
+
+
+def _both(single: Real, sites: int) -> Real:
+    x, y, x2, y2 = (e[:, None] for e in site_elements(sites))
+    a, b, a2, b2 = (e[None, :] for e in site_elements(sites))
+    same, same2 = (x == a) & (y == b), (x2 == a2) & (y2 == b2)
+    elements = single[x, y, a, b] * same2 + single[x2, y2, a2, b2] * same
+    return operator_from_elements(elements.astype(np.complex128))
+
+
+def noise_at(term: NoiseTerm, scale: float) -> Real:
+    """exp(s E) of a mechanism in both replicas, its limit at infinity: a diagonal of shape (6^k,) or a matrix."""
+    generator = term.action
+    if term.is_diagonal:
+        if math.isinf(scale):
+            return np.asarray(generator > -1e-13 * np.abs(generator).max(initial=0.0), dtype=np.float64)
+        return np.asarray(np.exp(scale * generator))
+    decays = -np.linalg.eigvals(generator).real
+    slowest = float(np.min(decays[decays > 1e-9 * decays.max(initial=1e-300)], initial=math.inf))
+    return np.asarray(expm(min(scale, _GONE / slowest) * generator))

@@ -1,0 +1,1 @@
+"""Density matrices in charge sectors."""

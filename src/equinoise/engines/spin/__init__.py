@@ -1,0 +1,1 @@
+"""Density matrices of permutation-equivariant circuits, in spin blocks."""

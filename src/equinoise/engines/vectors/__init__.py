@@ -1,0 +1,1 @@
+"""State vectors in charge sectors: noiseless gradients, kappa and trajectories."""

@@ -1,0 +1,360 @@
+"""The trajectories engine: unbiased noisy values and gradients from state vectors, at any noise scale.
+
+Diagonal noise is a unitary with Gaussian phases, exp(s r D[K]) = E exp(-i sqrt(s r) xi K .), also where the xi are
+correlated between slots. Relaxation and depolarizing are quantum jumps, drawn by their Born probabilities; with psi the
+unnormalised state of a record of jumps, whose probability is N = <psi|psi> up to a constant,
+
+    C = E <psi|O|psi> / N,     dC/dtheta_k = E (d/dtheta_k <psi|O|psi>) / N,
+
+both unbiased. One sweep forwards, one backwards: unitaries and no-jump factors are undone, so that beside two vectors
+only the states before jumps are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.contract import Cost
+from equinoise.engines.draws import Draw, NoisyDraw
+from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contract
+from equinoise.engines.sector.channel import site_populations
+from equinoise.engines.vectors import vector_kernels as kernels
+from equinoise.engines.vectors.classical import classical_gradient, is_classical
+from equinoise.engines.vectors.state_vector import COUNTLESS, LOCAL_STATES, SECONDS_PER_ROW, StateVectorEngine
+from equinoise.reduction.program import Program
+from equinoise.reduction.row_tables import RowIndex
+
+__all__ = ["TrajectoryEngine"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+Index = npt.NDArray[np.int64]
+
+_ONE = (0,)
+# standard deviation that stands for a uniform phase on everything that differs at all: exp(-(1e6 d)^2 / 2) = 0
+_FROZEN = 1e6
+# a state is kept instead of undone once dividing by no-jump factors would cost more than this in accuracy
+_SMALLEST_FACTOR = 1e-4
+
+
+@dataclass(frozen=True)
+class _Site:
+    """One qubit's relaxation and depolarizing at a scale, as a channel.
+
+    Attributes:
+        qubit: Cone index.
+        transfer: Shape (2, 2), populations to populations.
+        angle: Phase of random sign that takes from the coherence what the no-jump factors leave too much.
+    """
+
+    qubit: int
+    transfer: Real
+    angle: float
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A diagonal factor that a trajectory met.
+
+    Attributes:
+        factor: Shape (D,).
+        before: The state before it, where dividing by the factor would cost accuracy.
+    """
+
+    factor: Complex
+    before: Complex | None
+
+    def undo(self, both: Complex) -> Complex:
+        """(psi, lambda) before it from those after it."""
+        kernels.scale_rows(both[:, 1:], _ONE, self.factor.conj())
+        if self.before is not None:
+            both[:, 0] = self.before[:, 0]
+        else:
+            kernels.scale_rows(both[:, :1], _ONE, 1 / self.factor)
+        return both
+
+
+@dataclass(frozen=True)
+class _Jumped:
+    """A jump that a trajectory made: rows of one sector went to rows of another, all else was lost.
+
+    Attributes:
+        source: Rows before.
+        target: Rows after.
+        before: The state before it.
+    """
+
+    source: RowIndex
+    target: RowIndex
+    before: Complex
+
+    def undo(self, both: Complex) -> Complex:
+        """(psi, lambda) before it from those after it."""
+        out = np.zeros((self.before.shape[0], 2), dtype=np.complex128)
+        out[:, 0] = self.before[:, 0]
+        out[self.source, 1] = both[self.target, 1]
+        return out
+
+
+@dataclass
+class _Running:
+    """A trajectory on its way: its state, and what it met in each slot.
+
+    Attributes:
+        charge: Of the state.
+        psi: Shape (D, 1), unnormalised.
+        reach: Smallest ratio of factors met since a state was last kept.
+        path: Per slot, the charge before it and what happened, in time order.
+    """
+
+    charge: int
+    psi: Complex
+    reach: float = 1.0
+    path: list[tuple[int, list[_Scaled | _Jumped]]] = field(default_factory=list)
+
+    def scale(self, factor: Complex) -> None:
+        """Meets a diagonal factor."""
+        size = np.abs(factor)
+        self.reach *= float(size.min() / size.max())
+        keeps = self.reach < _SMALLEST_FACTOR
+        if keeps:
+            self.reach = 1.0
+        self.path[-1][1].append(_Scaled(factor, self.psi.copy() if keeps else None))
+        kernels.scale_rows(self.psi, _ONE, factor)
+
+    def jump(self, source: RowIndex, target: RowIndex, charge: int, dimension: int) -> None:
+        """Jumps from rows of its sector to rows of that of ``charge``."""
+        after = np.zeros((dimension, 1), dtype=np.complex128)
+        after[target] = self.psi[source]
+        self.path[-1][1].append(_Jumped(source, target, self.psi))
+        self.psi, self.charge, self.reach = after, charge, 1.0
+
+
+class TrajectoryEngine(StateVectorEngine):
+    """Unbiased noisy values and gradients; kappa as the state-vector engine has it.
+
+    Args:
+        program: The compiled problem.
+        workers: Draws run at once (threads); all processors by default, fewer when memory is short.
+
+    Raises:
+        UnsupportedError: The circuit or noise breaks the charge.
+        MemoryLimitError: Not even one draw fits in memory.
+    """
+
+    name = "trajectories"
+
+    def __init__(self, program: Program, workers: int | None = None) -> None:
+        super().__init__(program, workers)
+        self._sites: dict[tuple[int, float], tuple[_Site, ...]] = {}
+        weights = [float(np.sum(np.abs(v) ** 2)) for _, vectors in self.inputs for v in vectors.T]
+        self._choices = [(q, v) for q, vectors in self.inputs for v in vectors.T]
+        self._weight = sum(weights)
+        self._probabilities = np.array(weights) / self._weight
+        self._classical = is_classical(program)
+
+    @classmethod
+    def cost(cls, program: Program) -> Cost:
+        """Seconds and bytes of one trajectory's gradient, before any table is built."""
+        law = super().cost(program)
+        rows = min(max(program.dimensions), COUNTLESS) * program.num_blocks
+        return Cost(seconds=4 * SECONDS_PER_ROW * rows, bytes=law.bytes)
+
+    def _check_scale(self, scale: float) -> None:
+        """Every scale serves."""
+
+    def value(self, theta: Real, scale: float = 0.0, rng: np.random.Generator | None = None) -> tuple[float, float]:
+        """One trajectory's C(theta; s) and <O^2>; exact at s = 0."""
+        if scale == 0 or rng is None:
+            return super().value(theta, 0.0)
+        draw = self._trajectory(build_blocks(self.program, theta), scale, rng, gradient=False)
+        return draw.value, draw.square
+
+    def draw(self, theta: Real, scale: float = 0.0, rng: np.random.Generator | None = None) -> Draw:
+        """One trajectory's value, <O^2> and gradient, each unbiased; exact at s = 0."""
+        if scale == 0 or rng is None:
+            return super().draw(theta, 0.0)
+        return self._trajectory(build_blocks(self.program, theta), scale, rng)
+
+    def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator) -> list[NoisyDraw]:
+        """Unbiased estimates of g_k^2, C^2 and <O^2> at each scale: products of two independent trajectories.
+
+        The same random numbers serve every scale, so that ratios between scales fluctuate less.
+        """
+        seeds = rng.integers(0, 2**63, size=2)
+        blocks = build_blocks(self.program, theta)
+        out = []
+        for scale in scales:
+            if scale == 0:
+                one = two = self._noiseless(blocks)
+            else:
+                one, two = (self._trajectory(blocks, scale, np.random.default_rng(seed)) for seed in seeds)
+            out.append(NoisyDraw(one.gradient * two.gradient, one.value * two.value, (one.square + two.square) / 2))
+        return out
+
+    def frozen(self, theta: Real, rng: np.random.Generator) -> float:
+        """sum_k g_k^2 at s = infinity; NaN for noise that moves the charge.
+
+        Exactly where a classical process is left (see :mod:`equinoise.engines.vectors.classical`), else unbiased.
+        """
+        if self.program.noise_class not in ("none", "strong"):
+            return math.nan
+        if self._classical:
+            return float(np.sum(classical_gradient(self.program, self.inputs, theta) ** 2))
+        return float(self.noisy(theta, [math.inf], rng)[0].gradient_square.sum())
+
+    # -- one trajectory --------------------------------------------------------------------------------------------
+
+    def _trajectory(self, blocks: Blocks, scale: float, rng: np.random.Generator, gradient: bool = True) -> Draw:
+        program = self.program
+        pick = int(rng.choice(len(self._choices), p=self._probabilities)) if len(self._choices) > 1 else 0
+        charge, vector = self._choices[pick]
+        angles, parities = self._draw_phases(scale, rng)
+        running = _Running(int(charge or 0), np.ascontiguousarray(vector)[:, None].copy())
+        for number, layer in enumerate(program.layers):
+            u = blocks.unitary[layer.start : layer.stop]
+            kernels.multiply(running.psi, _ONE, layer.table, u, *program.tables[running.charge].block_rows)
+            running.path.append((running.charge, []))
+            self._meet_noise(running, number, scale, angles[number], parities[number], rng)
+        psi = running.psi
+        seen = program.readout[running.charge] @ psi
+        norm = kernels.overlap(psi[:, 0], psi[:, 0]) / self._weight
+        value = kernels.overlap(psi[:, 0], seen[:, 0]) / norm
+        square = kernels.overlap(seen[:, 0], seen[:, 0]) / norm
+        if not gradient:
+            return Draw(value, square, np.zeros(0))
+        both = np.hstack([psi, seen])
+        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        for number in range(self.depth - 1, -1, -1):
+            layer = program.layers[number]
+            before, events = running.path.pop()
+            while events:
+                both = events.pop().undo(both)
+            first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
+            reverse = (layer.table_reversed, blocks.dagger[first:last], *program.tables[before].block_rows)
+            kernels.pull_back(both, *reverse, moments[0, layer.start : layer.stop][::-1])
+        return Draw(value, square, contract(program, blocks, moments)[0] / norm)
+
+    def _draw_phases(self, scale: float, rng: np.random.Generator) -> tuple[Real, list[Real]]:
+        """Gaussian phases per slot and qubit, shape (L, w), and per slot of its products of Z."""
+        program = self.program
+        total = np.zeros((self.depth, program.width))
+        parities = []
+        for number, slot in enumerate(self.jumps):
+            total[number] += (_amplitudes(slot.rates, scale) * rng.standard_normal(slot.rates.size)) @ slot.weights
+            rates = np.array([rate for _, rate, _ in slot.parities])
+            parities.append(_amplitudes(rates, scale) * rng.standard_normal(rates.size))
+        for process in program.processes:
+            xi = rng.standard_normal(process.rank)
+            total += (_FROZEN if math.isinf(scale) else math.sqrt(scale)) * process.phases(xi)
+        return total, parities
+
+    def sites(self, number: int, scale: float) -> tuple[_Site, ...]:
+        """Each qubit's channel of populations in a slot, prepared once."""
+        key = (number, scale)
+        if key not in self._sites:
+            slot = self.program.slots[number]
+            coherence: dict[int, float] = {}
+            for i, (down, up) in slot.relaxation:
+                coherence[i] = coherence.get(i, 0.0) + (down + up) / 2
+            for qubits, rate in slot.depolarizing:
+                if len(qubits) == 1:
+                    coherence[qubits[0]] = coherence.get(qubits[0], 0.0) + rate
+            for i, rate in slot.flips:
+                coherence[i] = coherence.get(i, 0.0) + rate
+            found = []
+            for i, transfer in site_populations(slot, scale):
+                kept = math.sqrt(transfer[0, 0, 0] * transfer[0, 1, 1])
+                left = 0.0 if math.isinf(scale) and coherence[i] else math.exp(-scale * coherence[i])
+                # E exp(-i angle (z - z')) over the sign of the angle is cos(2 angle)
+                angle = math.acos(min(1.0, left / kept)) / 2 if kept > 0 else 0.0
+                found.append(_Site(i, np.ascontiguousarray(transfer[0]), angle))
+            self._sites[key] = tuple(found)
+        return self._sites[key]
+
+    def _meet_noise(
+        self,
+        running: _Running,
+        number: int,
+        scale: float,
+        angles: Real,
+        parities: Real,
+        rng: np.random.Generator,
+    ) -> None:
+        """One slot: phases, then each qubit's relaxation in turn, then pairs.
+
+        A qubit's odds depend on what became of those before it. Most qubits cannot jump, whatever their odds, for the
+        random number that they drew: the no-jump factors of a stretch of such qubits are applied at once.
+        """
+        width = self.program.width
+        turned, empty, filled = angles.copy(), np.ones(width), np.ones(width)
+        stretches: list[tuple[Real, Real, _Site | None, float]] = []
+        for site in self.sites(number, scale):
+            turned[site.qubit] += site.angle if rng.random() < 0.5 else -site.angle
+            u = rng.random()
+            if u < max(site.transfer[0, 1], site.transfer[1, 0]):
+                stretches.append((empty, filled, site, u))
+                empty, filled = np.ones(width), np.ones(width)
+            else:
+                empty[site.qubit], filled[site.qubit] = np.sqrt(np.diag(site.transfer))
+        stretches.append((empty, filled, None, 1.0))
+        for empty, filled, candidate, u in stretches:
+            phases = self.phases(running.charge)
+            if np.any(turned) or parities.size or np.any(empty != 1) or np.any(filled != 1):
+                factor = phases.products(_turned(empty, -turned), _turned(filled, turned))
+                for angle, (qubits, _, _) in zip(parities, self.jumps[number].parities, strict=False):
+                    factor *= np.exp(-1j * angle * phases.parity(qubits))
+                running.scale(factor)
+            if candidate is not None:
+                self._meet_site(running, candidate, u)
+            turned, parities = np.zeros(width), parities[:0]  # phases act once
+        for reset in self.jumps[number].resets:
+            if rng.random() < -math.expm1(-scale * reset.rate):
+                self._reset_pair(running, reset.qubits, rng)
+
+    def _meet_site(self, running: _Running, site: _Site, u: float) -> None:
+        """A qubit's relaxation: down, up or no jump, by the Born probabilities of the state."""
+        program, transfer, charge = self.program, site.transfer, running.charge
+        whole = kernels.overlap(running.psi[:, 0], running.psi[:, 0])
+        nothing = np.zeros(0, dtype=np.int32)
+        low, high = program.site_rows(site.qubit, charge) if charge > 0 else (nothing, nothing)
+        occupied = kernels.population(running.psi, high) / whole
+        down, up = transfer[0, 1] * occupied, transfer[1, 0] * (1 - occupied)
+        if u < down:
+            running.jump(high, low, charge - 1, program.sectors[charge - 1].dimension)
+        elif u < down + up:
+            low, high = program.site_rows(site.qubit, charge + 1)
+            running.jump(low, high, charge + 1, program.sectors[charge + 1].dimension)
+        else:
+            empty, filled = np.ones(program.width), np.ones(program.width)
+            empty[site.qubit], filled[site.qubit] = np.sqrt(np.diag(transfer))
+            running.scale(self.phases(charge).products(_turned(empty), _turned(filled)))
+
+    def _reset_pair(self, running: _Running, qubits: tuple[int, int], rng: np.random.Generator) -> None:
+        """Two qubits are read in the computational basis and left in a random basis state."""
+        program, charge = self.program, running.charge
+        rows: list[RowIndex] = []
+        for i, local in enumerate(LOCAL_STATES):
+            rest = charge - sum(local)
+            inside = 0 <= rest <= program.width - 2
+            rows.append(program.pair_rows(qubits, rest)[i] if inside else np.zeros(0, dtype=np.int32))
+        weights = np.array([kernels.population(running.psi, r) for r in rows])
+        found = int(rng.choice(4, p=weights / weights.sum()))
+        left = int(rng.integers(4))
+        rest = charge - sum(LOCAL_STATES[found])
+        after = rest + sum(LOCAL_STATES[left])
+        target = program.pair_rows(qubits, rest)[left]
+        running.jump(rows[found], target, after, program.sectors[after].dimension)
+
+
+def _turned(size: Real, angle: Real | float = 0.0) -> Complex:
+    return np.asarray(size * np.exp(1j * np.asarray(angle)), dtype=np.complex128)
+
+
+def _amplitudes(rates: Real, scale: float) -> Real:
+    return np.where(rates > 0, _FROZEN, 0.0) if math.isinf(scale) else np.sqrt(scale * rates)

@@ -1,0 +1,277 @@
+"""Compiled kernels on state vectors of one charge sector: serial, GIL-free.
+
+A state is a complex array of shape (D, J): one row per basis state, its J columns side by side in memory so that a
+block's row pair is found once for all of them. Columns are independent states, or the Taylor coefficients of one state
+in small parameters ("jets"): with a tangent direction delta, the first half of the columns is the value and the second
+half the coefficient of delta. ``columns`` is a tuple of J numbers whose length alone matters: it fixes J when a kernel
+is compiled. Blocks are of kind PAIR (see :mod:`equinoise.engines.sector.kernels`), scaled so that their entry (0, 0)
+is 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from equinoise.engines.sector.kernels import jit
+
+__all__ = [
+    "add_rows",
+    "conjugate_transpose",
+    "factors",
+    "jump_moment",
+    "linear_sums",
+    "linear_values",
+    "multiply",
+    "multiply_components",
+    "multiply_tangent",
+    "overlap",
+    "phase_jet",
+    "phase_moments",
+    "population",
+    "pull_back",
+    "scale_rows",
+    "value_moments",
+]
+
+
+@jit
+def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
+    """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, 4, 4)."""
+    for b in range(table.shape[0]):
+        a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
+        for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
+            x = lo[p]
+            y = hi[p]
+            for t in range(len(columns)):
+                zx = state[x, t]
+                zy = state[y, t]
+                state[x, t] = a11 * zx + a12 * zy
+                state[y, t] = a21 * zx + a22 * zy
+        for p in range(one_ptr[table[b]], one_ptr[table[b] + 1]):
+            x = one[p]
+            for t in range(len(columns)):
+                state[x, t] *= phase
+
+
+@jit
+def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_ptr):
+    """As multiply for jets in one direction: (X, dX) <- (B X, B dX + dB X); du holds the dB."""
+    half = len(columns) // 2
+    for b in range(table.shape[0]):
+        a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
+        d11, d12, d21, d22, dphase = du[b, 1, 1], du[b, 1, 2], du[b, 2, 1], du[b, 2, 2], du[b, 3, 3]
+        for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
+            x = lo[p]
+            y = hi[p]
+            for t in range(len(columns) // 2):
+                zx = state[x, t]
+                zy = state[y, t]
+                wx = state[x, half + t]
+                wy = state[y, half + t]
+                state[x, t] = a11 * zx + a12 * zy
+                state[y, t] = a21 * zx + a22 * zy
+                state[x, half + t] = a11 * wx + a12 * wy + d11 * zx + d12 * zy
+                state[y, half + t] = a21 * wx + a22 * wy + d21 * zx + d22 * zy
+        for p in range(one_ptr[table[b]], one_ptr[table[b] + 1]):
+            x = one[p]
+            for t in range(len(columns) // 2):
+                z = state[x, t]
+                state[x, t] = phase * z
+                state[x, half + t] = phase * state[x, half + t] + dphase * z
+
+
+@jit
+def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, moments):
+    """One layer backwards for the columns (psi, lambda): adds each block's moments, then multiplies both by u.
+
+    Blocks come last in time first, ``u`` their adjoints. With M[a, c] the sum over the other qubits of
+    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, 4, 4)) gains what 2 Im Tr[G M] needs: the
+    imaginary parts of the diagonal, and M[2, 1] and M[1, 2].
+    """
+    for b in range(table.shape[0]):
+        a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
+        m11 = 0.0
+        m22 = 0.0
+        m33 = 0.0
+        m21 = 0.0j
+        m12 = 0.0j
+        for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
+            x = lo[p]
+            y = hi[p]
+            zx = state[x, 0]
+            zy = state[y, 0]
+            wx = state[x, 1]
+            wy = state[y, 1]
+            m11 += zx.imag * wx.real - zx.real * wx.imag
+            m22 += zy.imag * wy.real - zy.real * wy.imag
+            m21 += zy * np.conj(wx)
+            m12 += zx * np.conj(wy)
+            state[x, 0] = a11 * zx + a12 * zy
+            state[y, 0] = a21 * zx + a22 * zy
+            state[x, 1] = a11 * wx + a12 * wy
+            state[y, 1] = a21 * wx + a22 * wy
+        for p in range(one_ptr[table[b]], one_ptr[table[b] + 1]):
+            x = one[p]
+            z = state[x, 0]
+            w = state[x, 1]
+            m33 += z.imag * w.real - z.real * w.imag
+            state[x, 0] = phase * z
+            state[x, 1] = phase * w
+        moments[b, 1, 1] += complex(0.0, m11)
+        moments[b, 2, 2] += complex(0.0, m22)
+        moments[b, 3, 3] += complex(0.0, m33)
+        moments[b, 2, 1] += m21
+        moments[b, 1, 2] += m12
+
+
+@jit
+def linear_values(packed, lookup, out):
+    """out[x] = sum_c lookup[c, packed[x, c]]: a sum over qubits, eight at a time."""
+    for x in range(packed.shape[0]):
+        total = 0.0
+        for c in range(packed.shape[1]):
+            total += lookup[c, packed[x, c]]
+        out[x] = total
+
+
+@jit
+def factors(packed, lookup, out):
+    """out[x] = prod_c lookup[c, packed[x, c]]: a complex product over qubits, eight at a time."""
+    for x in range(packed.shape[0]):
+        total = lookup[0, packed[x, 0]]
+        for c in range(1, packed.shape[1]):
+            total *= lookup[c, packed[x, c]]
+        out[x] = total
+
+
+@jit
+def linear_sums(packed, weight, histogram):
+    """histogram[c, packed[x, c]] += weight[x]."""
+    for x in range(packed.shape[0]):
+        for c in range(packed.shape[1]):
+            histogram[c, packed[x, c]] += weight[x]
+
+
+@jit
+def scale_rows(state, columns, factor):
+    """Every row of a state times its factor, complex, shape (D,)."""
+    for x in range(state.shape[0]):
+        for t in range(len(columns)):
+            state[x, t] *= factor[x]
+
+
+@jit
+def phase_jet(state, phi, sign):
+    """Exp(-i sign epsilon phi) to first order in epsilon on the columns (1, epsilon, delta, epsilon delta)."""
+    for x in range(state.shape[0]):
+        step = complex(0.0, -sign * phi[x])
+        state[x, 1] += step * state[x, 0]
+        state[x, 3] += step * state[x, 2]
+
+
+@jit
+def phase_moments(psi, adjoint, out):
+    """out[x] = Im conj(adjoint) psi to first order in epsilon delta; jets (1, epsilon, delta, epsilon delta)."""
+    for x in range(psi.shape[0]):
+        z = np.conj(adjoint[x, 3]) * psi[x, 0] + np.conj(adjoint[x, 1]) * psi[x, 2]
+        z += np.conj(adjoint[x, 2]) * psi[x, 1] + np.conj(adjoint[x, 0]) * psi[x, 3]
+        out[x] = z.imag
+
+
+@jit
+def value_moments(psi, adjoint, out):
+    """out[x] = Re of the delta coefficient of conj(adjoint) psi, for jets (1, epsilon, delta, epsilon delta)."""
+    for x in range(psi.shape[0]):
+        z = np.conj(adjoint[x, 2]) * psi[x, 0] + np.conj(adjoint[x, 0]) * psi[x, 2]
+        out[x] = z.real
+
+
+@jit
+def add_rows(target, target_rows, source, source_rows, columns, factor):
+    """target[target_rows, t] += factor source[source_rows, columns[t]]: a local jump from one sector to another."""
+    for p in range(target_rows.shape[0]):
+        x = target_rows[p]
+        y = source_rows[p]
+        for t in range(len(columns)):
+            target[x, t] += factor * source[y, columns[t]]
+
+
+@jit
+def population(state, rows):
+    """Sum of |state[x, 0]|^2 over some rows."""
+    total = 0.0
+    for p in range(rows.shape[0]):
+        z = state[rows[p], 0]
+        total += z.real * z.real + z.imag * z.imag
+    return total
+
+
+@jit
+def overlap(left, right):
+    """Re sum_x conj(left[x]) right[x]; serial, where BLAS would wake threads that fight the draws."""
+    total = 0.0
+    for x in range(left.shape[0]):
+        total += left[x].real * right[x].real + left[x].imag * right[x].imag
+    return total
+
+
+@jit
+def jump_moment(adjoint, adjoint_rows, psi, psi_rows):
+    """Re conj(adjoint) psi over matched rows to first order in delta; jets (1, delta) and (1, epsilon, delta, ...)."""
+    total = 0.0
+    for p in range(adjoint_rows.shape[0]):
+        x = adjoint_rows[p]
+        y = psi_rows[p]
+        total += (np.conj(adjoint[x, 1]) * psi[y, 0] + np.conj(adjoint[x, 0]) * psi[y, 2]).real
+    return total
+
+
+@jit
+def multiply_components(matrix, starts, rows, offsets, blocks, buffer):
+    """Makes ``matrix`` U matrix: a small dense block for the rows ``rows[starts[i]:starts[i + 1]]`` of each i.
+
+    ``blocks[offsets[i]:]`` holds block i row by row; ``buffer`` has room for the largest component's rows.
+    """
+    width = matrix.shape[1]
+    for i in range(starts.shape[0] - 1):
+        first = starts[i]
+        size = starts[i + 1] - first
+        at = offsets[i]
+        if size == 1:
+            factor = blocks[at]
+            x = rows[first]
+            for t in range(width):
+                matrix[x, t] *= factor
+        elif size == 2:
+            x = rows[first]
+            y = rows[first + 1]
+            a = blocks[at]
+            b = blocks[at + 1]
+            c = blocks[at + 2]
+            d = blocks[at + 3]
+            for t in range(width):
+                one = matrix[x, t]
+                other = matrix[y, t]
+                matrix[x, t] = a * one + b * other
+                matrix[y, t] = c * one + d * other
+        else:
+            for p in range(size):
+                buffer[p, :width] = matrix[rows[first + p]]
+            for p in range(size):
+                x = rows[first + p]
+                matrix[x] = 0.0
+                for r in range(size):
+                    factor = blocks[at + p * size + r]
+                    for t in range(width):
+                        matrix[x, t] += factor * buffer[r, t]
+
+
+@jit
+def conjugate_transpose(matrix, result):
+    """Makes ``result`` matrix^dag, tile by tile."""
+    size = matrix.shape[0]
+    for first in range(0, size, 16):
+        for second in range(0, size, 16):
+            for x in range(first, min(first + 16, size)):
+                for y in range(second, min(second + 16, size)):
+                    result[y, x] = np.conj(matrix[x, y])

@@ -1,0 +1,1 @@
+"""Studies that test the law."""

@@ -1,0 +1,126 @@
+"""What a study is: a question answered by tables, a figure drawn from them, and criteria stated beforehand."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from equinoise.errors import ParameterError
+from equinoise.notebook import rows_html
+from equinoise.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["OKABE_ITO", "Context", "Criterion", "StudyResult"]
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+"""Colours that the colour-blind tell apart (Okabe and Ito)."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A statement that a number decides.
+
+    Attributes:
+        statement: What is claimed, in words that name the number.
+        value: The number found.
+        threshold: What it is held against.
+        at_least: Whether the value must be at least the threshold (else at most).
+    """
+
+    statement: str
+    value: float
+    threshold: float
+    at_least: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the claim holds; never for NaN."""
+        if math.isnan(self.value):
+            return False
+        return self.value >= self.threshold if self.at_least else self.value <= self.threshold
+
+    @property
+    def bound(self) -> str:
+        """The threshold with its sign, e.g. ">= 0.99"."""
+        return f"{'>=' if self.at_least else '<='} {self.threshold:.4g}"
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        tables: Name to table; "data" is the main one.
+        criteria: Each decided by a number of the tables.
+        findings: Sentences for the page: what holds, and plainly where it does not.
+        figure: Draws the study's figure from ``tables`` alone.
+    """
+
+    tables: Mapping[str, Table]
+    criteria: tuple[Criterion, ...]
+    findings: tuple[str, ...]
+    figure: Callable[[Mapping[str, Table]], Figure] = field(repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every criterion holds."""
+        return all(criterion.passed for criterion in self.criteria)
+
+    def _repr_html_(self) -> str:
+        rows = [(c.statement, c.value, c.bound, "holds" if c.passed else "FAILS") for c in self.criteria]
+        findings = "".join(f"<p>{html.escape(text)}</p>" for text in self.findings)
+        return rows_html("study", ["criterion", "found", "held against", ""], rows) + findings
+
+    def plot(self) -> Figure:
+        """The study's figure, drawn from its tables alone."""
+        return self.figure(self.tables)
+
+    def to_dataframe(self, table: str = "data") -> pd.DataFrame:
+        """One of the tables as a pandas frame.
+
+        Args:
+            table: Its name.
+
+        Raises:
+            ParameterError: There is no such table.
+            MissingPackageError: pandas is not installed.
+        """
+        if table not in self.tables:
+            raise ParameterError(f"no table is called {table!r}; there are: {', '.join(self.tables)}.")
+        return self.tables[table].to_dataframe()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a study is run with.
+
+    Attributes:
+        quick: Whether to take the small set (all studies together under a minute on two cores).
+        seed: Of everything random; the same seed gives the same tables whatever the number of workers.
+        workers: Draws run at once; None for all processors.
+        progress: Called with (done, total) in the study's own units.
+    """
+
+    quick: bool = False
+    seed: int = 0
+    workers: int | None = None
+    progress: Callable[[int, int], None] | None = None
+
+    def tick(self, done: int, total: int) -> None:
+        """Reports progress if anyone listens."""
+        if self.progress is not None:
+            self.progress(done, total)
+
+    def seed_for(self, *key: Any) -> int:
+        """A seed that depends on the study's seed and a key (numbers and words), and on nothing else."""
+        words = [self.seed, *"\x1f".join(str(part) for part in key).encode()]
+        state = 1469598103934665603
+        for word in words:
+            state = ((state ^ (int(word) & 0xFFFFFFFF)) * 1099511628211) % 2**64
+        return state % 2**32

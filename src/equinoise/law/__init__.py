@@ -1,1 +1,0 @@
-"""The coherence law: rates, fixed points, resummation, bounds."""

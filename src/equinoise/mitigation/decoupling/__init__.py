@@ -1,0 +1,1 @@
+"""Dynamical decoupling on idle windows."""

@@ -1,0 +1,1 @@
+"""Symmetry verification: post-selection on the measured charge."""

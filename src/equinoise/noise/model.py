@@ -1,0 +1,493 @@
+"""Noise as Lindblad generators, one slot after each layer of the circuit, and as phases correlated between slots.
+
+After layer ``l`` act, in this order and each as ``exp(s x generator)``: diagonal dephasing, relaxation, depolarizing,
+and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With D[K](r) = K r K^dag - {K^dag K, r}/2:
+
+* :class:`Dephasing`: ``rate * D[sum_i v_i Z_i]``
+* :class:`Relaxation`: ``down * D[|0><1|] + up * D[|1><0|]`` on one qubit
+* :class:`Depolarizing`: ``r -> rate * (Tr_A(r) (x) 1/d - r)`` on one or two qubits A
+* :class:`PauliJump`: ``rate * D[P]`` for a Pauli string P
+
+:class:`Dephasing` with a ``correlation`` (quasi-static, exponentially correlated, 1/f) is in no slot: it is a
+:class:`PhaseProcess`, random phases exp(-i sqrt(s rate) xi_l K) with E xi_l xi_m = c(|l - m|) and c(0) = 1.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from reprlib import repr as shown
+from typing import TYPE_CHECKING, Any
+
+from equinoise.errors import NoiseError
+from equinoise.noise import noise_table
+from equinoise.noise.entries import KINDS, entries, parsed
+from equinoise.noise.phase_modes import PhaseModes, check_phases_fit, checked_modes
+from equinoise.noise.terms import (
+    ALL,
+    EACH,
+    STATIC,
+    Dephasing,
+    Depolarizing,
+    NoiseTerm,
+    PauliJump,
+    PhaseProcess,
+    Relaxation,
+    Slot,
+    checked_qubit,
+    checked_rate,
+    describe_term,
+    expanded,
+    occurrences,
+    plain_data,
+)
+from equinoise.notebook import data_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from qiskit import QuantumCircuit
+    from qiskit.quantum_info import SparsePauliOp
+
+    from equinoise.circuit.layers import Layer
+    from equinoise.device.placement import LayoutChoice
+    from equinoise.device.snapshots import Calibration
+
+__all__ = ["NoiseModel"]
+
+
+def _is_correlated(term: NoiseTerm) -> bool:
+    return isinstance(term, Dephasing) and term.correlation is not None
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """The noise of a circuit: Lindblad terms per slot, readout assignment errors, and where it came from.
+
+    Dephasing is white (independent in each slot) unless its ``correlation`` says otherwise: then its random phases
+    exp(-i sqrt(s rate) xi_l K) in the slots l are one Gaussian sequence, E xi_l xi_m = c(|l - m|), c(0) = 1. The rate
+    is that of one slot alone in both cases. Weights across qubits correlate it in space (crosstalk).
+    Rates are 0 or lie between 1e-100 and 1000.
+
+    Args:
+        dephasing: A rate (independent jump on each qubit), or :class:`Dephasing` terms or tables like
+            ``{"rate": 0.02, "weights": {0: 1.0, 3: -0.5}}``; ``{"rate": 0.02, "correlation": "static"}`` is
+            quasi-static, a number a correlation time in slots, ``{"1/f": [1, 1000]}`` close to 1/f between these times
+            in slots, a list of [weight, time] pairs any sum of exponentials.
+        relaxation: A rate (down, on each qubit), or :class:`Relaxation` terms or tables like
+            ``{"qubit": 2, "down": 0.01, "up": 0.001, "layers": [0, 1]}``.
+        depolarizing: A rate (on each qubit), or :class:`Depolarizing` terms or tables like
+            ``{"qubits": [0, 1], "rate": 0.004}``.
+        pauli: :class:`PauliJump` terms or tables like ``{"pauli": "X0", "rate": 0.001}``.
+        phases: :class:`~equinoise.noise.phase_modes.PhaseModes` or tables like ``{"qubits": [0], "modes": [[[0.1],
+            [-0.1]]]}``: Gaussian phases with any covariance between the slots and qubits of one circuit.
+        readout_error: Assignment errors {qubit: (p01, p10)}: p01 the probability of reading 1 for |0>, p10 of reading
+            0 for |1>. They turn Z into (1 - p01 - p10) Z + (p10 - p01).
+        calibration: A device whose idling and gate errors become terms when a circuit's layers are known.
+        notes: What was clipped, approximated or left out when the model was made.
+        name: What to call it on screen.
+        placement: Where a device's noise was placed; None where it was not, or is no device's.
+
+    Raises:
+        NoiseError: A rate is negative, not finite or out of range, a key unknown, a qubit malformed.
+
+    Example:
+        >>> import equinoise as eq
+        >>> noise = eq.NoiseModel(dephasing=0.01, relaxation=[{"qubit": 2, "down": 0.02}])
+        >>> len(noise.dephasing), noise.relaxation[0].down
+        (1, 0.02)
+        >>> slow = eq.NoiseModel(dephasing=[{"rate": 0.01, "weights": {0: 1.0, 1: 0.3}, "correlation": 5}])
+        >>> print(slow.describe())
+        dephasing 0.01 D[Z0 + 0.3 Z1], correlated over 5 slots
+    """
+
+    dephasing: tuple[Dephasing, ...] = ()
+    relaxation: tuple[Relaxation, ...] = ()
+    depolarizing: tuple[Depolarizing, ...] = ()
+    pauli: tuple[PauliJump, ...] = ()
+    phases: tuple[PhaseModes, ...] = ()
+    readout_error: tuple[tuple[int, tuple[float, float]], ...] = ()
+    calibration: Calibration | None = None
+    notes: tuple[str, ...] = ()
+    name: str = "noise"
+    placement: LayoutChoice | None = None
+
+    def __init__(
+        self,
+        dephasing: Any = (),
+        relaxation: Any = (),
+        depolarizing: Any = (),
+        pauli: Any = (),
+        readout_error: Any = (),
+        calibration: Calibration | None = None,
+        notes: Sequence[str] = (),
+        name: str = "noise",
+        phases: Any = (),
+        placement: LayoutChoice | None = None,
+    ) -> None:
+        given = {"dephasing": dephasing, "relaxation": relaxation, "depolarizing": depolarizing, "pauli": pauli}
+        for kind, value in given.items():
+            object.__setattr__(self, kind, entries(kind, value))
+        object.__setattr__(self, "phases", checked_modes(phases))
+        object.__setattr__(self, "readout_error", _readout_error(readout_error))
+        object.__setattr__(self, "calibration", calibration)
+        object.__setattr__(self, "notes", tuple(notes))
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "placement", placement)
+
+    # -- constructors --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, name: str = "noise") -> NoiseModel:
+        """Noise from a mapping with keys dephasing, relaxation, depolarizing, pauli, phases, readout_error.
+
+        Args:
+            data: As in a TOML or JSON noise file; qubits are circuit indices, ``layers`` and ``gate`` optional.
+            name: What to call it on screen.
+
+        Raises:
+            NoiseError: An unknown key or a malformed entry, named.
+
+        Example:
+            >>> import equinoise as eq
+            >>> data = {"dephasing": [{"rate": 0.02, "weights": {"0": 1.0, "3": -0.5}}]}
+            >>> eq.NoiseModel.from_dict(data).dephasing[0].weights
+            ((0, 1.0), (3, -0.5))
+        """
+        if not isinstance(data, Mapping):
+            raise NoiseError(f"noise data must be a table, got {type(data).__name__}.")
+        known = [*KINDS, "phases", "readout_error", "name"]
+        unknown = sorted(set(data) - set(known), key=str)
+        if unknown:
+            raise NoiseError(f"noise data has unknown key {shown(unknown[0])}; known keys: {', '.join(known)}.")
+        entries = dict(data)
+        label = entries.pop("name", name)
+        if not isinstance(label, str):
+            raise NoiseError(f"noise data: 'name' must be a text, got {shown(label)}.")
+        return cls(**entries, name=label)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> NoiseModel:
+        """Noise from a TOML or JSON file (see :meth:`from_dict`).
+
+        Raises:
+            NoiseError: The file is missing, is not TOML or JSON, or holds a malformed entry.
+        """
+        file = Path(path)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise NoiseError(f"cannot read the noise file {shown(str(file))} ({error}). Check the path.") from None
+        data = parsed(text, file)
+        try:
+            return cls.from_dict(data, name=file.stem)
+        except NoiseError as error:
+            raise NoiseError(f"{file}: {error}") from None
+
+    @classmethod
+    def from_string(cls, spec: str) -> NoiseModel:
+        """Noise from a short specification.
+
+        ``dephasing:0.01`` (each qubit), ``static:0.01`` (quasi-static dephasing of each qubit, independent between
+        qubits), ``collective:0.01`` (one jump with K = sum Z), ``relaxation:down=0.01,up=0.001`` (each qubit),
+        ``depolarizing:0.003`` (each qubit), ``ibm:torino`` (a device snapshot), ``none``, or the path of a TOML or JSON
+        file. Several are joined by ``+``.
+
+        Raises:
+            NoiseError: The text fits none of these.
+            DeviceError: ``ibm:NAME`` names no known device.
+
+        Example:
+            >>> import equinoise as eq
+            >>> eq.NoiseModel.from_string("dephasing:0.01+depolarizing:0.002").depolarizing[0].rate
+            0.002
+        """
+        text = spec.strip()
+        if Path(text).suffix.lower() in (".toml", ".json"):
+            return cls.from_file(text)
+        model = cls(name=text)
+        for part in re.split(r"\+(?=\s*[a-z])", text):  # a plus sign in 1e+3 joins nothing
+            one = cls._from_part(part.strip())
+            model = model.combined(one)
+        return replace(model, name=text)
+
+    @classmethod
+    def _from_part(cls, part: str) -> NoiseModel:
+        kind, _, rest = part.partition(":")
+        if kind == "none" and not rest:
+            return cls()
+        if kind == "ibm":
+            from equinoise.device.snapshots import snapshot
+
+            return cls.from_backend(snapshot(rest))
+        try:
+            if kind == "dephasing":
+                return cls(dephasing=[Dephasing(float(rest), EACH)])
+            if kind == "static":
+                return cls(dephasing=[Dephasing(float(rest), EACH, correlation=STATIC)])
+            if kind == "collective":
+                return cls(dephasing=[Dephasing(float(rest), ALL)])
+            if kind == "depolarizing":
+                return cls(depolarizing=[Depolarizing(EACH, float(rest))])
+            if kind == "relaxation":
+                pairs = dict(item.split("=") for item in rest.split(",")) if "=" in rest else {"down": rest}
+                if set(pairs) <= {"down", "up"}:
+                    down, up = (float(pairs.get(key, 0.0)) for key in ("down", "up"))
+                    return cls(relaxation=[Relaxation(EACH, down, up)])
+        except ValueError:
+            pass
+        raise NoiseError(
+            f"cannot read the noise specification {shown(part)}. Expected dephasing:RATE, static:RATE, "
+            "collective:RATE, relaxation:down=RATE[,up=RATE], depolarizing:RATE, ibm:DEVICE, none, or the path of a "
+            ".toml or .json file."
+        )
+
+    @classmethod
+    def from_backend(cls, backend: Any, layout: Sequence[int] | None = None) -> NoiseModel:
+        """Noise of a device from its calibration; see :func:`equinoise.device.snapshots.from_backend`."""
+        from equinoise.device.snapshots import from_backend
+
+        return from_backend(backend, layout)
+
+    @classmethod
+    def from_pauli_lindblad(cls, source: Any, rates: Sequence[float] | None = None, **placement: Any) -> NoiseModel:
+        """Noise from Pauli-Lindblad generators; see :func:`equinoise.noise.importing.from_pauli_lindblad`."""
+        from equinoise.noise.importing import from_pauli_lindblad
+
+        return from_pauli_lindblad(source, rates, **placement)
+
+    @classmethod
+    def from_aer(cls, noise_model: Any, **options: Any) -> NoiseModel:
+        """Noise from a Qiskit Aer noise model; see :func:`equinoise.noise.importing.from_aer`."""
+        from equinoise.noise.importing import from_aer
+
+        return from_aer(noise_model, **options)
+
+    # -- use -----------------------------------------------------------------------------------------------------
+
+    def combined(self, other: NoiseModel) -> NoiseModel:
+        """Both models' terms acting together."""
+        if self.calibration is not None and other.calibration is not None:
+            raise NoiseError("two device calibrations cannot be combined; give one device.")
+        return NoiseModel(
+            dephasing=self.dephasing + other.dephasing,
+            relaxation=self.relaxation + other.relaxation,
+            depolarizing=self.depolarizing + other.depolarizing,
+            pauli=self.pauli + other.pauli,
+            readout_error=dict(self.readout_error) | dict(other.readout_error),
+            calibration=self.calibration or other.calibration,
+            phases=self.phases + other.phases,
+            notes=self.notes + other.notes,
+            name=f"{self.name}+{other.name}",
+            placement=self.placement or other.placement,
+        )
+
+    @property
+    def terms(self) -> tuple[NoiseTerm, ...]:
+        """All terms, in the order in which they act in a slot."""
+        return (*self.dephasing, *self.relaxation, *self.depolarizing, *self.pauli)
+
+    def slots(self, layers: Sequence[Layer], num_qubits: int) -> tuple[Slot, ...]:
+        """The terms of each slot, for a circuit's layers: wildcards expanded, layers and gates resolved.
+
+        Dephasing correlated in time is in none of them; see :meth:`processes`.
+
+        Args:
+            layers: The circuit's layers.
+            num_qubits: Number of circuit qubits n.
+
+        Raises:
+            NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
+        """
+        self._check_place(layers, num_qubits)
+        white = {
+            kind: [
+                one for term in getattr(self, kind) if not _is_correlated(term) for one in expanded(term, num_qubits)
+            ]
+            for kind in KINDS
+        }
+        found: list[Slot] = []
+        for index, layer in enumerate(layers):
+            slot = Slot(
+                **{
+                    kind: tuple(t for t in terms for _ in range(_times(t, index, layer)))
+                    for kind, terms in white.items()
+                }
+            )
+            # noise that repeats is held once, so that what follows looks at it once
+            before = found[-1].terms if found else None
+            same = before is not None and len(slot.terms) == len(before) and all(map(operator.is_, slot.terms, before))
+            found.append(found[-1] if same else slot)
+        return tuple(found)
+
+    def processes(self, layers: Sequence[Layer], num_qubits: int) -> tuple[PhaseProcess | PhaseModes, ...]:
+        """The dephasing correlated in time, for a circuit's layers: wildcards expanded, layers and gates resolved.
+
+        Each is a Gaussian sequence of its own: two equal terms are two independent processes. Those of zero rate, of
+        zero weights or acting in no slot are left out.
+
+        Args:
+            layers: The circuit's layers, L of them.
+            num_qubits: Number of circuit qubits n.
+
+        Returns:
+            Processes with L amplitudes each, sqrt(rate) times how often the term acts in the slot; then the Gaussian
+            phases given as such.
+
+        Raises:
+            NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
+
+        Example:
+            >>> import equinoise as eq
+            >>> problem = eq.Problem(eq.circuits.brickwork(2, depth=3), readout="Z0", noise="static:0.04")
+            >>> [(process.pairs, process.amplitudes) for process in problem.processes]
+            [(((0, 1.0),), (0.2, 0.2, 0.2)), (((1, 1.0),), (0.2, 0.2, 0.2))]
+        """
+        self._check_place(layers, num_qubits)
+        check_phases_fit(self.phases, len(layers), num_qubits)
+        out: list[PhaseProcess | PhaseModes] = []
+        for term in self.dephasing:
+            if term.correlation is None or term.rate == 0:
+                continue
+            for one in expanded(term, num_qubits):
+                pairs = tuple((q, w) for q, w in one.pairs if w != 0)
+                times = [_times(one, index, layer) for index, layer in enumerate(layers)]
+                if pairs and any(times):
+                    amplitudes = tuple(math.sqrt(term.rate) * m for m in times)
+                    out.append(PhaseProcess(pairs, term.rate, term.correlation, amplitudes))
+        return (*out, *self.phases)
+
+    def _check_place(self, layers: Sequence[Layer], num_qubits: int) -> None:
+        if self.calibration is not None:
+            raise NoiseError("this model holds a device calibration; place it on a circuit first (Problem does).")
+        for term in self.terms:
+            outside = [q for q in term.qubits if q != EACH and isinstance(q, int) and q >= num_qubits]
+            if outside:
+                raise NoiseError(f"{term} acts on qubit {outside[0]}, but the circuit has qubits 0..{num_qubits - 1}.")
+            if term.layers and term.layers[-1] >= len(layers):
+                raise NoiseError(
+                    f"{term} names layer {term.layers[-1]}, but the circuit has layers 0..{len(layers) - 1}."
+                )
+
+    def idle_terms(self, layers: Sequence[Layer], num_qubits: int) -> tuple[str, ...]:
+        """Descriptions of terms tied to gates that the circuit does not have: they act in no slot."""
+        return tuple(
+            describe_term(term)
+            for term in self.terms
+            if term.gate is not None
+            and not any(
+                _times(one, index, layer) for one in expanded(term, num_qubits) for index, layer in enumerate(layers)
+            )
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The model as plain data that :meth:`from_dict` reads back (a calibration is not part of it)."""
+        out: dict[str, Any] = {}
+        for kind in KINDS:
+            entries = [plain_data(term) for term in getattr(self, kind)]
+            if entries:
+                out[kind] = entries
+        if self.phases:
+            out["phases"] = [entry.plain() for entry in self.phases]
+        if self.readout_error:
+            out["readout_error"] = {str(q): list(p) for q, p in self.readout_error}
+        return out
+
+    def describe(self, circuit: Any = None) -> str:
+        """What is really applied: term by term, or slot by slot when a circuit (or Problem) is given.
+
+        Dephasing correlated in time is listed in each slot where it acts, with its correlation.
+
+        Args:
+            circuit: A ``qiskit.QuantumCircuit`` or a :class:`equinoise.Problem`; its layers resolve wildcards, gates
+                and a device's calibration.
+
+        Example:
+            >>> import equinoise as eq
+            >>> print(eq.NoiseModel(dephasing=0.01).describe(eq.circuits.brickwork(2, depth=1)))
+            slot 0 (after layer 0):
+              dephasing 0.01 D[Z0]
+              dephasing 0.01 D[Z1]
+        """
+        lines: list[str] = []
+        if circuit is None:
+            lines += [describe_term(term) for term in self.terms]
+            lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in self.phases]
+            if self.calibration is None:
+                lines = lines or ["no noise"]
+            else:
+                lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
+        else:
+            slots, processes = placed_noise(self, circuit)
+            for index, slot in enumerate(slots):
+                lines.append(f"slot {index} (after layer {index}):")
+                acting = [p.describe(index) for p in processes if p.acts(index)]
+                white = [describe_term(term) for term in slot.terms]
+                where = len(slot.dephasing)
+                lines += [f"  {line}" for line in white[:where] + acting + white[where:]] or ["  nothing"]
+        lines += [f"readout of qubit {q}: p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in self.readout_error]
+        lines += [f"note: {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return noise_table.noise_html(self)
+
+    def plot(self, circuit: Any) -> Figure:
+        """Rates by qubit on a circuit or Problem; see :func:`equinoise.noise.noise_table.plot_noise`."""
+        return noise_table.plot_noise(self, circuit)
+
+    def to_dataframe(self, circuit: Any = None) -> pd.DataFrame:
+        """The terms as a pandas frame; see :func:`equinoise.noise.noise_table.noise_columns`."""
+        return data_frame(noise_table.noise_columns(self, circuit))
+
+
+def _times(term: Any, index: int, layer: Layer) -> int:
+    """How often an expanded term acts in the slot of a layer."""
+    return 0 if term.layers is not None and index not in term.layers else occurrences(term, layer)
+
+
+def place_noise(
+    model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer], readout: SparsePauliOp | None = None
+) -> NoiseModel:
+    """The model with a device's calibration turned into terms for these layers (unchanged without a calibration)."""
+    if model.calibration is None:
+        return model
+    from equinoise.device.snapshots import place
+
+    return place(model, circuit, layers, readout)
+
+
+def placed_noise(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess | PhaseModes, ...]]:
+    """Slots and processes of a circuit, or those that a Problem holds."""
+    slots = getattr(circuit, "slots", None)
+    if slots is not None:
+        return slots, circuit.processes
+    from equinoise.circuit.layers import split_layers
+
+    layers = split_layers(circuit)
+    placed = place_noise(model, circuit, layers)
+    return placed.slots(layers, circuit.num_qubits), placed.processes(layers, circuit.num_qubits)
+
+
+def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:
+    if isinstance(value, Mapping):
+        pairs = list(value.items())
+    elif isinstance(value, Sequence) and all(isinstance(p, Sequence) and len(p) == 2 for p in value):
+        pairs = [(p[0], p[1]) for p in value]
+    else:
+        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {shown(value)}.")
+    out: dict[int, tuple[float, float]] = {}
+    for qubit, errors in pairs:
+        index = checked_qubit(qubit, "readout_error qubit")
+        what = f"readout error of qubit {index}"
+        if isinstance(errors, str) or not isinstance(errors, Sequence) or len(errors) != 2:
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
+        first, second = (checked_rate(p, what) for p in errors)
+        if max(first, second) > 1:
+            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
+        out[index] = (first, second)
+    return tuple(sorted(out.items()))

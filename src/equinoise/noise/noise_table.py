@@ -1,0 +1,132 @@
+"""A noise model as a table of its terms, and what is drawn from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from equinoise.errors import NoiseError
+from equinoise.noise.terms import NoiseTerm, describe_term
+from equinoise.notebook import facts_html, rows_html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from equinoise.noise.model import NoiseModel
+
+__all__ = ["noise_columns", "noise_html", "plot_noise"]
+
+# Okabe and Ito's palette, told apart by colour-blind readers; hatches for print
+_STYLES = {
+    "dephasing": ("#0072B2", ""),
+    "relaxation": ("#D55E00", "//"),
+    "depolarizing": ("#009E73", ".."),
+    "pauli": ("#CC79A7", "xx"),
+}
+
+
+def noise_columns(model: NoiseModel, circuit: Any = None) -> dict[str, list[Any]]:
+    """The terms as columns, in the order in which they act.
+
+    Args:
+        model: The model.
+        circuit: A circuit or :class:`equinoise.Problem`: the terms are then those of its slots, wildcards expanded.
+
+    Returns:
+        layer (None without a circuit), mechanism, qubits ("0 3", or a wildcard's word), rate (dimensionless, per slot;
+        down + up for relaxation), term (in words).
+    """
+    found = [(None, term, describe_term(term)) for term in model.terms] if circuit is None else _placed(model, circuit)
+    return {
+        "layer": [layer for layer, _, _ in found],
+        "mechanism": [_mechanism(term) for _, term, _ in found],
+        "qubits": [" ".join(map(str, term.qubits)) for _, term, _ in found],
+        "rate": [_rate(term) for _, term, _ in found],
+        "term": [text for _, _, text in found],
+    }
+
+
+def _placed(model: NoiseModel, circuit: Any) -> list[tuple[Any, Any, str]]:
+    from equinoise.noise.model import placed_noise
+
+    slots, processes = placed_noise(model, circuit)
+    out: list[tuple[Any, Any, str]] = []
+    for layer, slot in enumerate(slots):
+        out += [(layer, term, describe_term(term)) for term in slot.terms]
+        out += [(layer, _Phase(p, layer), p.describe(layer)) for p in processes if p.acts(layer)]
+    return out
+
+
+@dataclasses.dataclass(frozen=True)
+class _Phase:
+    """A process in one slot, with the attributes of a term."""
+
+    process: Any
+    layer: int
+
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        qubits: tuple[int, ...] = self.process.qubits
+        return qubits
+
+    @property
+    def rate(self) -> float:
+        return float(self.process.rate_in(self.layer))
+
+
+def _mechanism(term: NoiseTerm | _Phase) -> str:
+    names = {"Dephasing": "dephasing", "_Phase": "dephasing", "Relaxation": "relaxation"}
+    return names.get(type(term).__name__, "depolarizing" if type(term).__name__ == "Depolarizing" else "pauli")
+
+
+def _rate(term: Any) -> float:
+    return float(term.down + term.up) if hasattr(term, "down") else float(term.rate)
+
+
+def noise_html(model: NoiseModel) -> str:
+    """A compact table of the terms, and the notes."""
+    columns = noise_columns(model)
+    rows = list(zip(columns["mechanism"], columns["qubits"], columns["rate"], columns["term"], strict=True))
+    out = rows_html(f"noise {model.name}: rates dimensionless, per slot", ["mechanism", "qubits", "rate", "term"], rows)
+    facts: dict[str, Any] = {f"note {i}": note for i, note in enumerate(model.notes, 1)}
+    if model.calibration is not None:
+        facts = {"device": f"{model.calibration.name}: terms follow when a circuit is placed on it"} | facts
+    facts |= {f"readout of qubit {q}": f"p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in model.readout_error[:8]}
+    return out + (facts_html("notes", facts) if facts else "")
+
+
+def plot_noise(model: NoiseModel, circuit: Any) -> Figure:
+    """Rates by circuit qubit, summed over the slots, a bar of mechanisms each; a term's rate split over its qubits.
+
+    Args:
+        model: The model.
+        circuit: A circuit or Problem, which says where and how often each term acts.
+
+    Raises:
+        NoiseError: No circuit is given.
+    """
+    if circuit is None:
+        raise NoiseError("plot() needs the circuit (or Problem) that the noise acts on: noise.plot(circuit).")
+    from matplotlib.figure import Figure
+
+    columns = noise_columns(model, circuit)
+    count = int(circuit.num_qubits)
+    totals: dict[str, list[float]] = {}
+    for mechanism, qubits, rate in zip(columns["mechanism"], columns["qubits"], columns["rate"], strict=True):
+        named: Sequence[str] = qubits.split()
+        for qubit in named:
+            totals.setdefault(mechanism, [0.0] * count)[int(qubit)] += rate / len(named)
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    base = [0.0] * count
+    for mechanism, heights in totals.items():
+        colour, hatch = _STYLES[mechanism]
+        axes.bar(range(count), heights, bottom=base, color=colour, hatch=hatch, edgecolor="white", label=mechanism)
+        base = [a + b for a, b in zip(base, heights, strict=True)]
+    axes.set(xlabel="circuit qubit", ylabel="rate, summed over slots (dimensionless)")
+    axes.set_title(f"noise {model.name}", parse_math=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    if totals:
+        axes.legend(frameon=False, fontsize=9)
+    return figure

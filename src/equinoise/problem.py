@@ -1,0 +1,519 @@
+"""The problem a user states: circuit, readout, initial state and noise, checked as a whole."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import SparsePauliOp
+
+from equinoise.circuit.blocks import Block, breaking_gates, conserves_charge
+from equinoise.circuit.gates import Gate, Rotation
+from equinoise.circuit.layers import Layer, Layered, layered
+from equinoise.circuit.pauli_sums import from_operator
+from equinoise.circuit.steps import Step, steps
+from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
+from equinoise.initial import InitialState, parse_initial, prepared_product
+from equinoise.measurement import charge_conserving_part
+from equinoise.noise.model import NoiseModel, place_noise
+from equinoise.noise.phase_modes import PhaseModes
+from equinoise.noise.terms import PhaseProcess, Slot
+from equinoise.qubit_layout import QubitLayout, without_layout
+from equinoise.readout import attenuated, commutes_with_charge, parse_readout, support
+from equinoise.symmetry.equivariance import breaking_gates_of, ends_obstacle
+from equinoise.symmetry.generators import Charge
+from equinoise.symmetry.groups import NAMES, Symmetry, change, parse_symmetry
+from equinoise.symmetry.wide_gates import why_not_computed
+
+__all__ = ["Problem"]
+
+
+class Problem:
+    """An equivariant circuit with its readout, initial state and noise.
+
+    C(theta; s) = Tr[O exp(s E_L) U_L ... exp(s E_1) U_1(rho_0)], where all U_l commute with the symmetry: by default
+    the charge Q = sum_i (1 - Z_i)/2.
+
+    Args:
+        circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
+            between two full-width barriers, or as-soon-as-possible layers of two-qubit blocks where no barrier has
+            gates on both sides; see :func:`equinoise.circuit.layers.layered`.
+        readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit. If it was transpiled
+            (``circuit.layout``): as before that, and so is ``initial``; an operator or input of the transpiled
+            circuit's larger number of qubits is taken on those.
+        initial: "neel", a bitstring (qubit 0 rightmost), n one-qubit states, or a ``Statevector`` of up to 20 qubits.
+            By default the circuit's own leading one-qubit gates, and "neel" if it has none.
+        noise: A :class:`NoiseModel`, or what :meth:`NoiseModel.from_string` reads.
+        projected: Whether the readout is P_q O P_q, P_q the projector on the active sector of all n qubits.
+        charge: The active sector q; by default the charge of the initial state.
+        allow_broken: Compute in the full space where gates or readout break the symmetry, instead of refusing.
+        at: Parameter values, shape (K,), at which alone the gates are asked for the charge: for programs that hand over
+            the numbers of tied angles and not their ties. Only values and gradients where :meth:`conserves_at` make
+            sense then; both are exact there, for what moves the charge has no share in either.
+        symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
+            :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
+
+    Attributes:
+        layers: The circuit's layers.
+        layers_found: How: "barriers" or "as soon as possible".
+        slots: The noise after each layer that is independent of the other layers.
+        processes: The dephasing correlated in time, over all layers.
+        parameters: ``circuit.parameters`` as a tuple; theta follows it.
+        circuit: The circuit, without the layout that transpiling it left.
+        layout: Where a transpiled circuit keeps the qubits from before; None for others.
+        readout: On the circuit's own qubits.
+        symmetry: What was claimed, checked on every gate.
+        stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
+        stated_initial: The initial state as it was given.
+        warnings: What was assumed, dropped, clipped or chosen.
+
+    Raises:
+        SymmetryError: A gate breaks the symmetry (named, with its position), or neither readout nor input keeps it.
+        ReadoutError: The readout is malformed or does not conserve the charge.
+        ParameterError: A parameter in no gate, a nonlinear angle, or ``at`` of another shape.
+        StateError: A malformed initial state, or a charge outside 0..n.
+        NoiseError: A noise term that does not fit the circuit.
+        CircuitError: An instruction that is not a unitary gate.
+
+    Example:
+        >>> import equinoise as eq
+        >>> circuit = eq.circuits.brickwork(6, depth=3)
+        >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="dephasing:0.01")
+        >>> problem.num_qubits, len(problem.layers), problem.charge
+        (6, 3, 3)
+    """
+
+    _frozen = False
+
+    def __init__(
+        self,
+        circuit: QuantumCircuit,
+        readout: str | SparsePauliOp,
+        initial: Any = None,
+        noise: NoiseModel | str | Mapping[str, Any] | None = None,
+        projected: bool = False,
+        charge: int | None = None,
+        allow_broken: bool = False,
+        symmetry: Symmetry | str = "charge",
+        at: Any = None,
+    ) -> None:
+        if not isinstance(circuit, QuantumCircuit):
+            raise CircuitError(
+                f"circuit must be a qiskit.QuantumCircuit, got {type(circuit).__name__}. "
+                "Load files with equinoise.load_circuit, build with equinoise.circuits."
+            )
+        if circuit.num_qubits == 0:
+            raise CircuitError("the circuit has no qubits.")
+        self.layout: QubitLayout | None = QubitLayout.of(circuit)
+        # from here on all is said of the circuit's own qubits, and the caller's may be changed afterwards
+        circuit = without_layout(circuit)
+        self.circuit = circuit
+        self.num_qubits: int = circuit.num_qubits
+        self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
+        self.projected = bool(projected)
+        self.allow_broken = bool(allow_broken)
+        self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
+        self._set_readout(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
+        split = layered(circuit, find_preparation=initial is None, at=self.at)
+        if initial is None and not _prepares(split):
+            split = layered(circuit, find_preparation=False, at=self.at)
+        self.layers: tuple[Layer, ...] = split.layers
+        self.layers_found: str = split.found
+        if not self.layers:
+            raise CircuitError("the circuit has no gates between preparation and readout.")
+        warnings = list(split.notes)
+        if self.layout is not None:
+            warnings.append(self.layout.note())
+        self._check_parameters()
+        self.breaking = self._breaking() if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
+        if self.breaking and not allow_broken:
+            more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
+            own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
+            raise SymmetryError(
+                f"{self.breaking[0]}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
+            )
+        self.initial: InitialState = self._initial(initial, split.prepared, warnings)
+        self._check_ends()
+        self.charge: int | None = self._charge(charge)
+        self.stated_initial = initial if self.layout is None or initial is None else self.initial
+        self._stated: tuple[str, ...] = tuple(warnings)
+        self._set_noise(noise)
+        self._frozen = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._frozen:
+            raise AttributeError(
+                f"a Problem cannot be changed, so {name!r} cannot be set: state another Problem, or derive one with "
+                "with_noise or with_readout."
+            )
+        super().__setattr__(name, value)
+
+    def _set_noise(self, noise: Any) -> None:
+        self.stated_noise: NoiseModel = _noise_model(noise)
+        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers, self.readout)
+        outside = [q for q, _ in self.noise.readout_error if q >= self.num_qubits]
+        if outside:
+            raise NoiseError(
+                f"a readout error is given for qubit {outside[0]}, but the circuit has qubits 0..{self.num_qubits - 1}."
+            )
+        self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
+        self.processes: tuple[PhaseProcess | PhaseModes, ...] = self.noise.processes(self.layers, self.num_qubits)
+        idle = self.noise.idle_terms(self.layers, self.num_qubits)
+        missing = f"{len(idle)} noise terms are tied to gates that the circuit does not have: {''.join(idle[:1])}, ..."
+        self.warnings: tuple[str, ...] = (*self._stated, *((missing,) if idle else ()), *self.noise.notes)
+
+    def _check_parameters(self) -> None:
+        used = {
+            k
+            for layer in self.layers
+            for block in layer.blocks
+            for rotation in block.rotations
+            for k, _ in rotation.angle.coefficients
+        }
+        unused = [p.name for k, p in enumerate(self.parameters) if k not in used]
+        if unused:
+            raise ParameterError(
+                f"parameter {unused[0]!r} enters no gate"
+                + (f" (nor do {len(unused) - 1} others)" if len(unused) > 1 else "")
+                + ". Remove it or use it in a gate."
+            )
+
+    def _breaking(self) -> tuple[str, ...]:
+        out: dict[int, str] = {}
+        for number, layer in enumerate(self.layers):
+            for block in layer.blocks:
+                if not block.conserving:
+                    for gate in breaking_gates(block):
+                        where = f"at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
+                        out[gate.position] = f"gate {gate.name!r} {where} {self._reason(gate)}"
+        return tuple(out[p] for p in sorted(out))
+
+    def _reason(self, gate: Gate) -> str:
+        charge = Charge(tuple((q, "Z", -0.5) for q in gate.qubits))
+        operation = self.circuit.data[gate.position].operation
+        return why_not_computed(operation, gate.qubits, charge, "charge") or "breaks the charge sum_i (1 - Z_i)/2"
+
+    def _initial(
+        self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
+    ) -> InitialState:
+        if initial is not None:
+            state = self._placed_state(initial)
+            if state.num_qubits != self.num_qubits:
+                raise StateError(f"the initial state has {state.num_qubits} qubits, the circuit {self.num_qubits}.")
+            return state
+        if prepared:
+            states = np.tile(np.array([1.0, 0.0], dtype=np.complex128), (self.num_qubits, 1))
+            for qubit, amplitudes in prepared.items():
+                states[qubit] = amplitudes
+            return prepared_product(states)
+        warnings.append("the circuit prepares no state of its own and none was given: Néel input assumed")
+        return self._placed_state("neel")
+
+    def _placed_state(self, initial: Any) -> InitialState:
+        return parse_initial(initial, self.num_qubits) if self.layout is None else self.layout.state(initial)
+
+    def _placed_readout(self, readout: str | SparsePauliOp) -> SparsePauliOp:
+        return parse_readout(readout, self.num_qubits) if self.layout is None else self.layout.readout(readout)
+
+    @property
+    def by_charge(self) -> bool:
+        """Whether the symmetry is the total charge."""
+        return self.symmetry.name == "charge"
+
+    @property
+    def conserves(self) -> bool:
+        """Whether gates and readout conserve the total charge, claimed or not."""
+        return self.readout_conserves and not (self.breaking if self.by_charge else self._breaking())
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The circuit as steps of one angle each, made anew; see :func:`equinoise.circuit.steps.steps`."""
+        return steps(self.layers)
+
+    def _check_ends(self) -> None:
+        """Refuses readout and input that do not fit the symmetry together."""
+        if self.by_charge or self.allow_broken:
+            return
+        obstacle = ends_obstacle(from_operator(self.readout), self.initial, self.symmetry)
+        if obstacle is not None:
+            raise SymmetryError(
+                f"{obstacle}: nothing can be reduced by {self.symmetry}. Give a readout or an input that the symmetry "
+                "keeps, claim less, or pass allow_broken=True (--allow-broken) to compute in the full space."
+            )
+
+    def _charge(self, charge: int | None) -> int | None:
+        if not self.by_charge:
+            if charge is not None or self.projected:
+                raise StateError(
+                    f"charge= and projected= select a sector of the total charge; the symmetry is {self.symmetry}."
+                )
+            return None
+        if charge is not None and (isinstance(charge, bool) or not isinstance(charge, int)):
+            raise StateError(f"charge must be an integer in 0..{self.num_qubits}, got {charge!r}.")
+        if charge is not None and not 0 <= charge <= self.num_qubits:
+            raise StateError(f"charge must lie in 0..{self.num_qubits}, got {charge}.")
+        weights = self.initial.charges()
+        present = np.flatnonzero(weights > 1e-12)
+        if charge is None:
+            if present.size == 1:
+                return int(present[0])
+            if self.projected:
+                raise StateError(
+                    f"the initial state holds the charges {present.tolist()}; say which sector the projected readout "
+                    "selects with charge=q (--charge q)."
+                )
+            return None
+        if weights[charge] <= 1e-12:
+            raise StateError(f"the initial state has no part of charge {charge}; its charges are {present.tolist()}.")
+        return charge
+
+    def with_readout(self, readout: str | SparsePauliOp) -> Problem:
+        """The same problem with another readout (same layers, state and noise).
+
+        A device's noise is placed again where its layout is chosen for the readout.
+
+        Args:
+            readout: As it is stated for the problem: of a transpiled circuit's qubits before that.
+
+        Raises:
+            ReadoutError: The readout is malformed or does not conserve the charge.
+            DeviceError: The circuit does not fit on the noise's device.
+        """
+        other = self._with(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        device = self.stated_noise.calibration
+        placed_for_readout = device is not None and device.layout is None
+        if placed_for_readout and support(other.readout) != support(self.readout):
+            return other.with_noise(self.stated_noise)
+        return other
+
+    def with_operator(self, operator: SparsePauliOp) -> Problem:
+        """The same problem with another readout on the circuit's own qubits, as :attr:`readout` is; noise stays placed.
+
+        Raises:
+            ReadoutError: The readout is malformed or does not conserve the charge.
+        """
+        return self._with(parse_readout(operator, self.num_qubits), None)
+
+    def _with(self, operator: SparsePauliOp, label: str | None) -> Problem:
+        with self._changed() as other:
+            other._set_readout(operator, label)
+            other._check_ends()
+        return other
+
+    def with_noise(self, noise: NoiseModel | str | Mapping[str, Any] | None) -> Problem:
+        """The same problem with other noise (same layers and state).
+
+        Raises:
+            NoiseError: A noise term that does not fit the circuit.
+            DeviceError: The circuit does not fit on the noise's device.
+        """
+        with self._changed() as other:
+            other._set_noise(noise)
+        return other
+
+    def with_projection(self, projected: bool = True) -> Problem:
+        """The same problem with the readout projected on the active sector, or not.
+
+        Raises:
+            StateError: There is no active sector.
+        """
+        with self._changed() as other:
+            other.projected = bool(projected)
+            other.charge = other._charge(self.charge)
+        return other
+
+    def with_warnings(self, notes: Iterable[str]) -> Problem:
+        """The same problem with more to be told about how it came about."""
+        with self._changed() as other:
+            other.warnings = (*self.warnings, *notes)
+        return other
+
+    @contextmanager
+    def _changed(self) -> Iterator[Problem]:
+        """A copy that can be changed until the block ends."""
+        other = copy.copy(self)
+        object.__setattr__(other, "_frozen", False)
+        yield other
+        other._frozen = True
+
+    def as_read(self) -> Problem:
+        """The same problem with the readout that imperfect assignment really measures; itself if there are no errors.
+
+        A term X_a X_b also leaves X_a by itself, which moves the charge; see :meth:`reading`.
+        """
+        seen = set(support(self.readout))
+        errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}
+        return self.reading(attenuated(self.readout, errors)) if errors else self
+
+    def reading(self, operator: SparsePauliOp) -> Problem:
+        """The same problem with what measuring its readout really reads.
+
+        Parts that move the charge have mean 0 without coherence between charges and are left out; with an input that
+        has such coherence the warnings say so. Of another symmetry that part is claimed which the operator keeps.
+
+        Args:
+            operator: Made from the readout by how it is measured, on all qubits.
+        """
+        moved = 0
+        if self.by_charge and self.readout_conserves and not self.breaking and not commutes_with_charge(operator):
+            kept = charge_conserving_part(operator)
+            moved, operator = len((operator - kept).simplify(atol=1e-12)), kept
+        try:
+            other = self.with_operator(operator)
+        except SymmetryError:
+            with self._changed() as other:
+                other._set_readout(operator, None)
+                terms = from_operator(other.readout)
+                other.symmetry = self.symmetry.kept_where(lambda generator: not change(terms, generator))
+            other = other.with_warnings([f"readout errors leave of {self.symmetry}: {other.symmetry}"])
+        if moved and self.charge is None:
+            other = other.with_warnings([f"readout errors leave {moved} terms that move the charge; left out"])
+        return other
+
+    def shiftable(self) -> Problem:
+        """The same problem with one more parameter for every rotation of an open angle, by which it is shifted.
+
+        They follow the problem's own, in the order of layers, blocks and rotations; at 0 nothing is changed. A symmetry
+        other than the charge, which one gate of many need not have, is not claimed.
+        """
+        shifts: list[Parameter] = []
+
+        def opened(rotation: Rotation) -> Rotation:
+            if not rotation.angle.coefficients:
+                return rotation
+            shifts.append(Parameter(f"shift {len(shifts)}"))
+            number = len(self.parameters) + len(shifts) - 1
+            angle = replace(rotation.angle, coefficients=(*rotation.angle.coefficients, (number, 1.0)))
+            return replace(rotation, angle=angle)
+
+        def opened_block(block: Block) -> Block:
+            return replace(block, rotations=tuple(map(opened, block.rotations)))
+
+        with self._changed() as other:
+            if not self.by_charge:
+                other.symmetry, other.breaking = _symmetry("charge", self.num_qubits), self._breaking()
+                other.allow_broken = True
+                other.charge = other._charge(None)
+            other.layers = tuple(replace(layer, blocks=tuple(map(opened_block, layer.blocks))) for layer in self.layers)
+            other.parameters = (*self.parameters, *shifts)
+        return other
+
+    def _set_readout(self, operator: SparsePauliOp, label: str | None) -> None:
+        self.readout: SparsePauliOp = operator
+        told, where = (operator, "") if self.layout is None else self.layout.told(operator)
+        self.readout_label: str = label or _label(told) + where
+        self.readout_conserves: bool = commutes_with_charge(self.readout)
+        if self.by_charge and not self.readout_conserves and not self.allow_broken:
+            raise ReadoutError(
+                f"the readout {self.readout_label!r} does not conserve the charge: it must commute with "
+                "sum_i (1 - Z_i)/2, as Z5, Z1Z2 or X2X3+Y2Y3 do. Or pass allow_broken=True (--allow-broken)."
+            )
+
+    def theta(self, values: Any) -> npt.NDArray[np.float64]:
+        """Parameter values as an array in the order of :attr:`parameters`.
+
+        Args:
+            values: Shape (K,), radians, or a mapping from Parameter or name to value.
+
+        Raises:
+            ParameterError: Wrong number, a missing name, or a value that is not finite.
+            SymmetryError: The charge was asked for at given values alone, and the gates break it at these.
+        """
+        theta = self._values(values)
+        if self.at is not None and not self.conserves_at(theta):
+            raise SymmetryError(
+                "the gates do not conserve the charge sum_i (1 - Z_i)/2 at these parameter values, though they do at "
+                "those given as at=. State the problem again with these, if the angles are tied in another way."
+            )
+        return theta
+
+    def conserves_at(self, theta: npt.NDArray[np.float64]) -> bool:
+        """Whether every block conserves the charge at parameter values, shape (K,), radians."""
+        blocks = (block for layer in self.layers for block in layer.blocks)
+        return all(conserves_charge(block.rotations, block.qubits, theta) for block in blocks)
+
+    def _values(self, values: Any) -> npt.NDArray[np.float64]:
+        if isinstance(values, Mapping):
+            named = {(k.name if isinstance(k, Parameter) else k): v for k, v in values.items()}
+            missing = [p.name for p in self.parameters if p.name not in named]
+            unknown = sorted(set(named) - {p.name for p in self.parameters})
+            if missing or unknown:
+                raise ParameterError(f"parameter values do not fit: missing {missing[:5]}, unknown {unknown[:5]}.")
+            values = [named[p.name] for p in self.parameters]
+        try:
+            theta = np.array(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ParameterError("parameter values must be real numbers in radians.") from None
+        if theta.shape != (len(self.parameters),):
+            raise ParameterError(
+                f"theta must have shape ({len(self.parameters)},), one angle for each of circuit.parameters; "
+                f"got {theta.shape}."
+            )
+        if not np.all(np.isfinite(theta)):
+            raise ParameterError(f"theta has a value that is not finite at index {int(np.argmin(np.isfinite(theta)))}.")
+        return theta
+
+    def __repr__(self) -> str:
+        return (
+            f"Problem({self.num_qubits} qubits, {len(self.layers)} layers, {len(self.parameters)} parameters, "
+            f"readout {self.readout_label!r}, initial {self.initial.name!r}, noise {self.noise.name!r})"
+        )
+
+
+def _symmetry(symmetry: Symmetry | str, num_qubits: int) -> Symmetry:
+    if isinstance(symmetry, str):
+        return parse_symmetry(symmetry, num_qubits)
+    if not isinstance(symmetry, Symmetry):
+        raise SymmetryError(
+            f"symmetry must be a name or one of equinoise.symmetry's, got {type(symmetry).__name__}. Names: "
+            f"{', '.join(NAMES)}."
+        )
+    if symmetry.num_qubits != num_qubits:
+        raise SymmetryError(
+            f"the symmetry {symmetry} acts on {symmetry.num_qubits} qubits, the circuit has {num_qubits}."
+        )
+    return symmetry
+
+
+def _label(operator: SparsePauliOp) -> str:
+    parts = []
+    for letters, qubits, coefficient in operator.to_sparse_list():
+        value = complex(coefficient).real
+        factor = "" if value == 1 else f"{value:g}*"
+        parts.append(factor + "".join(f"{p}{q}" for p, q in zip(letters, qubits, strict=True)))
+    text = "+".join(parts[:6])
+    return text + ("+..." if len(parts) > 6 else "")
+
+
+def _noise_model(noise: Any) -> NoiseModel:
+    if noise is None:
+        return NoiseModel(name="none")
+    if isinstance(noise, NoiseModel):
+        return noise
+    if isinstance(noise, str):
+        return NoiseModel.from_string(noise)
+    if isinstance(noise, Mapping):
+        return NoiseModel.from_dict(noise)
+    raise NoiseError(f"noise must be a NoiseModel, a specification string or a mapping, got {type(noise).__name__}.")
+
+
+_CONSERVING = (
+    "Use gates on one or two qubits that conserve it (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or "
+    "claim another symmetry (symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
+)
+_EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
+_OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
+
+
+def _prepares(split: Layered) -> bool:
+    """Whether a circuit's leading gates take any qubit out of |0>."""
+    return any(abs(state[1]) > 0 for state in split.prepared.values())

@@ -1,1 +1,0 @@
-"""What the user states: circuit, readout, initial state, noise, ensemble."""

@@ -1,0 +1,1 @@
+"""Grids of diagnoses into one store."""

@@ -1,0 +1,390 @@
+"""One task of a sweep: a problem and what is asked of it as plain data, its identity, and its answer as flat rows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import math
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache, reduce
+from importlib.metadata import version
+from typing import Any
+
+from qiskit import QuantumCircuit, qpy
+
+from equinoise.coherence.law import Law, law
+from equinoise.coherence.rates import LAW_GRADIENTS, BudgetEntry
+from equinoise.coherence.sample import positive_interval
+from equinoise.device.snapshots import snapshot
+from equinoise.diagnosis.diagnose import Diagnosis, diagnose, gradients_of
+from equinoise.engines.draws import check_scale
+from equinoise.engines.evaluate import GradientVariance, gradient_variance
+from equinoise.engines.select import choose_engine
+from equinoise.errors import ParameterError
+from equinoise.noise.model import NoiseModel
+from equinoise.problem import Problem
+from equinoise.reduction.program import compile_problem
+from equinoise.sources import load_circuit
+
+__all__ = ["QUANTITIES", "TASK_SCHEMA", "Task", "answered", "failed", "gradients", "run_task", "stated_problem"]
+
+TASK_SCHEMA = 2
+"""Raised whenever the same task would be answered by other numbers or other columns, so that stores do not mix them."""
+QUANTITIES = ("law", "survival", "budget", "curve", "diagnosis")
+# further points of the survival curve, relative to the scale; as a diagnosis has them
+_CURVE = (0.5, 2.0, 4.0, 8.0)
+
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A problem and what is asked of it, as plain data that every worker can take.
+
+    Attributes:
+        source: What :func:`equinoise.load_circuit` builds, or the name of a circuit file.
+        readout: Label, qubit indices as in the circuit.
+        noise: Specification, or the name of a table.
+        scale: Noise scale s in [0, infinity].
+        samples: Number of draws.
+        seed: Of the draws.
+        shots: Per expectation value; for the verdict.
+        quantities: What is wanted, of :data:`QUANTITIES`.
+        initial: Initial state; None for the circuit's own preparation, or Néel.
+        layout: Physical qubit of each circuit qubit; None to have one chosen where the noise is a device's.
+        ensemble: "uniform" or "normal:WIDTH" in radians.
+        engine: "auto" or an engine's name.
+        relative_error: Of kappa, at which drawing stops early; None for never.
+        noise_table: The noise as canonical JSON, if it was stated as a table.
+        circuit_digest: SHA-256 of the circuit file's content; None for a builder.
+        circuit_data: The file's circuit as QPY in base64, so that no worker needs the file.
+        study: The study's name; no part of the identity, nor are the next three.
+        family: "brickwork", "ladder", ..., "file".
+        num_qubits: Number of circuit qubits n.
+        depth: As the builder was asked for; layers of a file's circuit.
+        version: Of equinoise.
+
+    Raises:
+        ParameterError: An unknown quantity, or a number out of range.
+    """
+
+    source: str
+    readout: str
+    noise: str = "none"
+    scale: float = 1.0
+    samples: int = 128
+    seed: int = 0
+    shots: int = 10_000
+    quantities: tuple[str, ...] = ("diagnosis",)
+    initial: str | None = None
+    layout: tuple[int, ...] | None = None
+    ensemble: str = "uniform"
+    engine: str = "auto"
+    relative_error: float | None = None
+    noise_table: str | None = None
+    circuit_digest: str | None = None
+    circuit_data: str | None = field(default=None, repr=False)
+    study: str = ""
+    family: str = ""
+    num_qubits: int = 0
+    depth: int = 0
+    version: str = field(default_factory=lambda: version("equinoise"))
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.quantities) - set(QUANTITIES))
+        if unknown or not self.quantities:
+            raise ParameterError(
+                f"quantities must be some of {', '.join(QUANTITIES)}; got {', '.join(unknown) or 'none'}."
+            )
+        for name, least in (("samples", 1), ("seed", 0), ("shots", 1)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
+                raise ParameterError(f"{name} must be a whole number >= {least}, got {value!r}.")
+        object.__setattr__(self, "scale", check_scale(self.scale) + 0.0)  # -0.0 is 0.0
+        object.__setattr__(self, "quantities", tuple(q for q in QUANTITIES if q in self.quantities))
+
+    def content(self) -> Row:
+        """What the answer depends on, and nothing else; circuit and noise files by their content."""
+        return {
+            "schema": TASK_SCHEMA,
+            "version": self.version,
+            "circuit": self.source if self.circuit_digest is None else f"sha256:{self.circuit_digest}",
+            "readout": self.readout,
+            "initial": self.initial,
+            "noise": self.noise if self.noise_table is None else json.loads(self.noise_table),
+            "layout": None if self.layout is None else list(self.layout),
+            "scale": self.scale,
+            "samples": self.samples,
+            "seed": self.seed,
+            "shots": self.shots,
+            "ensemble": self.ensemble,
+            "engine": self.engine,
+            "relative_error": self.relative_error,
+            "quantities": list(self.quantities),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the content as JSON with sorted keys, floats as Python repeats them."""
+        text = json.dumps(self.content(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def stated(self) -> Row:
+        """The columns of the result that are known beforehand."""
+        named = {f.name for f in fields(self)} - {"circuit_data", "circuit_digest", "noise_table", "quantities"}
+        row = {name: getattr(self, name) for name in named - {"layout", "relative_error"}}
+        content = self.content() | {"scale": self.scale if math.isfinite(self.scale) else "inf"}  # JSON has no infinity
+        return row | {
+            "key": self.key,
+            "initial": self.initial or "own",
+            "layout": None if self.layout is None else _listed(self.layout),
+            "task": json.dumps(content, sort_keys=True),
+        }
+
+
+def gradients(task: Task) -> int:
+    """How many gradients a task takes, for the choice of an engine and for estimates of time."""
+    curve = len(_CURVE) if 0 < task.scale < math.inf else 0
+    if "diagnosis" in task.quantities:
+        return gradients_of(task.samples, curve)
+    count = LAW_GRADIENTS if {"law", "budget"} & set(task.quantities) else 0
+    if {"survival", "curve"} & set(task.quantities):
+        count += 2 + (curve if "curve" in task.quantities else 0)
+    return count * task.samples
+
+
+def run_task(task: Task) -> Row:
+    """The answer to a task: {"row": one flat row, "budget": rows, "curve": rows}; never raises.
+
+    What goes wrong is in the row: status "failed" with the error's type and text.
+
+    Args:
+        task: What to do; needs no file.
+
+    Example:
+        >>> answer = run_task(Task("brickwork:n=4,depth=2", "Z2", "dephasing:0.01", samples=4, quantities=("law",)))
+        >>> answer["row"]["status"], answer["row"]["engine"], len(answer["curve"])
+        ('done', 'exact', 0)
+    """
+    began = time.perf_counter()
+    try:
+        if task.version != version("equinoise"):
+            raise ParameterError(
+                f"the task is for equinoise {task.version}, this worker has {version('equinoise')}. Install the same."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # other packages' warnings; ours are in the result
+            answer = _answer(task)
+    except Exception as error:
+        answer = failed(task, f"{type(error).__name__}: {error}")
+    answer["row"]["seconds"] = time.perf_counter() - began
+    return answer
+
+
+def failed(task: Task, error: str) -> Row:
+    """The answer that says why there is none."""
+    return {"row": task.stated() | {"status": "failed", "error": error}, "budget": [], "curve": []}
+
+
+def answered(task: Task, found: Mapping[str, Any], budget: list[Row], curve: list[Row]) -> Row:
+    """A finished answer; numbers that are NaN were not computed and become None."""
+    row = task.stated() | {"status": "done", "error": None} | dict(found)
+    return {"row": _known(row), "budget": [_known(b) for b in budget], "curve": [_known(c) for c in curve]}
+
+
+def _known(row: Row) -> Row:
+    return {k: (None if isinstance(v, float) and math.isnan(v) else v) for k, v in row.items()}
+
+
+# -- the problem, kept from one task to the next -----------------------------------------------------------------
+
+
+def stated_problem(task: Task) -> Problem:
+    """The problem that a task states; the last few are kept, with their compiled program and engines.
+
+    Raises:
+        EquinoiseError: Whatever is wrong with it.
+    """
+    circuit = (task.source, task.circuit_digest, task.circuit_data)
+    return _problem(circuit, task.readout, task.initial, (task.noise, task.noise_table, task.layout))
+
+
+@lru_cache(maxsize=2)
+def _problem(
+    circuit: tuple[str, str | None, str | None],
+    readout: str,
+    initial: str | None,
+    noise: tuple[str, str | None, tuple[int, ...] | None],
+) -> Problem:
+    problem = Problem(_circuit(*circuit), readout, initial=initial, noise=_noise(*noise))
+    if not problem.parameters:
+        raise ParameterError(f"the circuit {circuit[0]!r} has no parameters, so that it has no gradient.")
+    return problem
+
+
+@lru_cache(maxsize=8)
+def _circuit(source: str, digest: str | None, data: str | None) -> QuantumCircuit:
+    if digest is None or data is None:
+        return load_circuit(source)
+    return qpy.load(io.BytesIO(base64.b64decode(data)))[0]
+
+
+@lru_cache(maxsize=8)
+def _noise(noise: str, table: str | None, layout: tuple[int, ...] | None) -> NoiseModel:
+    if table is not None:
+        return NoiseModel.from_dict(json.loads(table), name=noise)
+    if layout is None:
+        return NoiseModel.from_string(noise)
+    models = []
+    for part in (part.strip() for part in noise.split("+")):
+        device = part.startswith("ibm:")
+        models.append(NoiseModel.from_backend(snapshot(part), layout) if device else NoiseModel.from_string(part))
+    return reduce(NoiseModel.combined, models)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------
+
+
+def _answer(task: Task) -> Row:
+    problem = stated_problem(task)
+    program, placement = compile_problem(problem), problem.noise.placement
+    found: Row = {
+        "width": program.width,
+        "parameters": len(program.parameters),
+        "noise_class": str(program.noise_class),
+        "initial": problem.initial.name,
+        "layout": None if placement is None else _listed(placement.layout),
+        "device": None if placement is None else placement.device,
+        "noise_terms": problem.stated_noise.describe(),
+    }
+    count = max(1, len(program.parameters))
+    if "diagnosis" in task.quantities:
+        result = diagnose(
+            problem,
+            samples=task.samples,
+            seed=task.seed,
+            scale=task.scale,
+            shots=task.shots,
+            ensemble=task.ensemble,
+            engine=task.engine,
+            relative_error=task.relative_error,
+            depth=False,
+            workers=1,
+        )
+        curve = [{"scale": p.scale, "survival": p.survival, "law": p.law} for p in result.curve]
+        found |= _of_law(result.law, task.scale, count) | _of_diagnosis(result)
+        return answered(task, found, _budget(result.law.budget), curve)
+    wanted = set(task.quantities)
+    budget: list[Row] = []
+    curve = []
+    known: Law | None = None
+    if wanted & {"law", "budget"}:
+        choice = choose_engine(problem, task.engine, workers=1, draws=LAW_GRADIENTS * task.samples)
+        known = law(
+            problem,
+            samples=task.samples,
+            seed=task.seed,
+            ensemble=task.ensemble,
+            engine=choice.engine.name,
+            relative_error=task.relative_error,
+            workers=1,
+        )
+        found |= _of_law(known, task.scale, count) | {"engine": known.engine, "engine_reason": choice.reason}
+        budget = _budget(known.budget) if "budget" in wanted else []
+    if wanted & {"survival", "curve"}:
+        further = [f * task.scale for f in _CURVE if "curve" in wanted and 0 < task.scale < math.inf]
+        scales = [0.0, task.scale, *further]
+        choice = choose_engine(problem, task.engine, workers=1, draws=len(scales) * task.samples)
+        variance = gradient_variance(
+            problem,
+            scales,
+            samples=task.samples,
+            seed=task.seed,
+            ensemble=task.ensemble,
+            engine=choice.engine.name,
+            workers=1,
+        )
+        if known is None:
+            found |= {"engine": variance.engine, "engine_reason": choice.reason}
+        found |= _of_variance(variance, count) | {"survival_kind": "exact" if choice.engine.exact else "sampled"}
+        laws = [math.nan if known is None else float(known.survival(s)) for s in further]
+        points = zip(further, variance.survival[2:], laws, strict=True)
+        curve = [{"scale": s, "survival": float(r), "law": at} for s, r, at in points]
+    return answered(task, found, budget, curve)
+
+
+def _of_law(result: Law, scale: float, count: int) -> Row:
+    low, high = (float(b) for b in result.bounds(scale))
+    return {
+        "variance": result.variance,
+        "noiseless_rms": math.sqrt(result.variance / count),
+        "kappa": result.kappa,
+        "kappa_low": result.kappa_interval[0],
+        "kappa_high": result.kappa_interval[1],
+        "kappa_error": result.kappa_error,
+        "fixed_point_share": result.fixed_point_share,
+        "fixed_point_class": result.fixed_point.kind,
+        "rate_variance": result.rate_variance,
+        "law_survival": float(result.survival(scale)),
+        "lower_bound": low,
+        "upper_bound": high,
+        "bounds_proved": result.certificate.proved,
+    }
+
+
+def _of_diagnosis(result: Diagnosis) -> Row:
+    return {
+        "engine": result.engine,
+        "engine_reason": result.engine_reason,
+        "noiseless_low": result.noiseless_interval[0],
+        "noiseless_high": result.noiseless_interval[1],
+        "survival": result.simulated.survival,
+        "survival_low": result.simulated.interval[0],
+        "survival_high": result.simulated.interval[1],
+        "survival_kind": "sampled" if result.simulated.sampled else "exact",
+        "rms_gradient": result.simulated.rms_gradient,
+        "rms_low": result.simulated.rms_interval[0],
+        "rms_high": result.simulated.rms_interval[1],
+        "measured_rms": result.resources.measured_rms,
+        "shot_variance": result.resources.shot_variance,
+        "shots_per_gradient": result.resources.shots_per_gradient,
+        "verdict": result.verdict.word,
+        "verdict_reason": result.verdict.reason,
+        "diagnosis": json.dumps(result.to_dict(), allow_nan=False),
+    }
+
+
+def _of_variance(result: GradientVariance, count: int) -> Row:
+    """V(0) and V(s), with 95 % intervals from their standard errors."""
+    out: Row = {"variance": float(result.variance[0])}
+    for index, names in enumerate((("noiseless_rms", "noiseless"), ("rms_gradient", "rms"))):
+        value, error = float(result.variance[index]), float(result.standard_error[index])
+        ends = positive_interval(value, error, result.samples)
+        out[names[0]] = math.sqrt(max(0.0, value) / count)
+        out[f"{names[1]}_low"], out[f"{names[1]}_high"] = (math.sqrt(max(0.0, end) / count) for end in ends)
+    survival = float(result.survival[1])
+    low, high = positive_interval(survival, float(result.survival_error[1]), result.samples)
+    return out | {"survival": survival, "survival_low": low, "survival_high": high}
+
+
+def _budget(entries: tuple[BudgetEntry, ...]) -> list[Row]:
+    return [
+        {
+            "layer": e.layer,
+            "qubits": _listed(e.qubits),
+            "mechanism": e.mechanism,
+            "kappa": e.kappa,
+            "standard_error": e.standard_error,
+        }
+        for e in entries
+    ]
+
+
+def _listed(qubits: Any) -> str:
+    return ",".join(str(q) for q in qubits)
