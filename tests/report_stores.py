@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import equinoise as eq
-from equinoise.report.results import results_of
+from equinoise.report.page.results import results_of
 from equinoise.sweeps.store import RESULTS, Store
 
 NOISES = (

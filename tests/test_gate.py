@@ -75,7 +75,7 @@ def test_where_no_skip_is_allowed_a_file_that_skips_itself_fails_too(gated, pyte
 def test_a_property_draws_the_same_examples_whatever_was_loaded_before(pytester, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]))
     drawn = []
-    for before in ("pass", "import equinoise.sweeps.sweep, equinoise.report.html"):
+    for before in ("pass", "import equinoise.sweeps.sweep, equinoise.report.page.html"):
         pytester.makepyfile(test_drawing=DRAWING.format(before=before))
         result = pytester.runpytest_subprocess("-s", "-p", "conftest", "-p", "no:cacheprovider")
         result.assert_outcomes(passed=3)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 import equinoise as eq
 from equinoise.errors import NoiseError, ParameterError
-from equinoise.evidence.reproduce import StudySummary, Summary
-from equinoise.evidence.study import Criterion, StudyResult
+from equinoise.evidence.frame.reproduce import StudySummary, Summary
+from equinoise.evidence.frame.study import Criterion, StudyResult
 from equinoise.notebook import MissingPackageError
 from equinoise.table import Table
 from report_stores import diagnosed

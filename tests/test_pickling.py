@@ -19,7 +19,7 @@ from equinoise.engines.select import select_engine
 from equinoise.interop.pennylane_device import SectorDevice
 from equinoise.interop.qiskit_estimator import SectorEstimator
 from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
-from equinoise.learn.model import Design, Model
+from equinoise.learn.classifier_circuit import Design, Model
 
 WAYS: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda value: pickle.loads(pickle.dumps(value)),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from equinoise.ensemble import Ensemble
     from equinoise.errors import EquinoiseError
-    from equinoise.evidence.reproduce import reproduce
+    from equinoise.evidence.frame.reproduce import reproduce
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
     from equinoise.reduction.symmetry_search import find_symmetries
@@ -89,7 +89,7 @@ _HOMES = {
     "load_circuit": "sources:load_circuit",
     "mitigation": "mitigation",
     "rank": "design.rank:rank",
-    "reproduce": "evidence.reproduce:reproduce",
+    "reproduce": "evidence.frame.reproduce:reproduce",
     "sweep": "sweeps.sweep:sweep",
     "symmetry": "symmetry",
 }

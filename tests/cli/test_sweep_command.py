@@ -7,7 +7,7 @@ import csv
 import pytest
 from typer.testing import CliRunner
 
-from equinoise.cli import sweep as command
+from equinoise.cli.commands import sweep as command
 from equinoise.cli.main import app
 from equinoise.sweeps.store import Store
 from equinoise.sweeps.study_file import load_study

@@ -24,7 +24,7 @@ from equinoise.coherence import metrics
 from equinoise.coherence.metrics import SlotChannel
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.slot import SlotProgram
+from equinoise.reduction.slots.slot import SlotProgram
 
 LOWER = np.array([[0.0, 1.0], [0.0, 0.0]])
 PAULIS = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1.0, -1])}

@@ -14,8 +14,8 @@ from equinoise.coherence import bounds
 from equinoise.coherence.fixed_point import fixed_point_of_generators
 from equinoise.coherence.resummed import fitted_rate_variance, resummed_survival
 from equinoise.errors import ParameterError
-from equinoise.reduction.processes import greatest_process_rate
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.slots.processes import greatest_process_rate
 from support import random_problems
 
 SLOW = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}

@@ -18,8 +18,8 @@ from equinoise.mitigation.decoupling.decoupling import decouple
 from equinoise.mitigation.decoupling.shared_paths import compare_paths
 from equinoise.mitigation.verification.symmetry_verification import verify
 from equinoise.mitigation.verification.verified_law import verified_law
-from equinoise.report.diagnosis_table import print_diagnosis
-from equinoise.report.html import diagnosis_page
+from equinoise.report.page.html import diagnosis_page
+from equinoise.report.terminal.diagnosis_table import print_diagnosis
 from equinoise.sweeps.study_file import study_from_dict
 from symmetric_problems import exchange_layers, ising_ring, mean_z, permutation_layers
 

@@ -19,8 +19,8 @@ from equinoise.engines.commutant.commutant import CommutantEngine
 from equinoise.engines.commutant.invariant_groups import invariant_groups
 from equinoise.errors import SymmetryError, UnsupportedError
 from equinoise.problem import Problem
-from equinoise.reduction.slot import SlotProgram
-from equinoise.reduction.slot_terms import slot_terms
+from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_terms import slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 from equinoise.symmetry import groups as symmetries
 from equinoise.symmetry.groups import PauliString, Symmetry

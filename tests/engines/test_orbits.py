@@ -12,7 +12,7 @@ from equinoise.circuit.steps import steps
 from equinoise.engines.spin.orbits import symmetric_slot, symmetric_sum, totals
 from equinoise.errors import UnsupportedError
 from equinoise.noise.model import NoiseModel
-from equinoise.reduction.slot import SlotProgram
+from equinoise.reduction.slots.slot import SlotProgram
 
 
 def slot(**given):
@@ -93,7 +93,7 @@ def test_noise_that_tells_qubits_apart_is_named(given, text):
 
 def test_a_model_for_each_qubit_and_one_for_all_are_the_same_slot():
     from equinoise.circuit.layers import layered
-    from equinoise.reduction.slot import compile_slot
+    from equinoise.reduction.slots.slot import compile_slot
 
     layers = layered(permutation_layers(4, 1)).layers
     by_name = NoiseModel.from_string("dephasing:0.1").slots(layers, 4)[0]

@@ -7,10 +7,11 @@ import pytest
 
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence import certificate, grid
+from equinoise.evidence import certificate
 from equinoise.evidence.certificate import PROVED, gaps, trained_thetas
-from equinoise.evidence.grid import Case, evaluate, evaluate_all
-from equinoise.evidence.study import Context
+from equinoise.evidence.frame import grid
+from equinoise.evidence.frame.grid import Case, evaluate, evaluate_all
+from equinoise.evidence.frame.study import Context
 
 X = (0.01, 0.2, 2.0)
 

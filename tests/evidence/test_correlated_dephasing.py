@@ -5,8 +5,8 @@ import pytest
 
 from equinoise.evidence import correlated_dephasing as study
 from equinoise.evidence.correlated_dephasing import Channel, channels, normalised_rate, worst_case_rates
-from equinoise.evidence.grid import Case, evaluate, in_parallel
-from equinoise.evidence.study import Context
+from equinoise.evidence.frame.grid import Case, evaluate, in_parallel
+from equinoise.evidence.frame.study import Context
 
 
 def test_every_channel_has_the_same_worst_case_rate():

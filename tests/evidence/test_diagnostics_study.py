@@ -9,7 +9,7 @@ import equinoise as eq
 from equinoise.ensemble import Ensemble
 from equinoise.evidence import channel_diagnostics as diagnostics
 from equinoise.evidence import channel_families
-from equinoise.evidence.study import Context
+from equinoise.evidence.frame.study import Context
 from equinoise.table import Table
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.evidence import fixed_points as study
-from equinoise.evidence.study import Context, StudyResult
+from equinoise.evidence.frame.study import Context, StudyResult
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from equinoise.circuit.builders import brickwork
 from equinoise.evidence import causality as study
-from equinoise.evidence.study import Context, StudyResult
+from equinoise.evidence.frame.study import Context, StudyResult
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
 

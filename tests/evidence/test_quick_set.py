@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from equinoise.evidence.reproduce import STUDIES, reproduce
+from equinoise.evidence.frame.reproduce import STUDIES, reproduce
 
 ROOT = Path(__file__).resolve().parents[2]
 # criteria that fail, and are explained under that name in docs/law.md

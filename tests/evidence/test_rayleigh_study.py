@@ -9,7 +9,7 @@ import pytest
 
 from equinoise.coherence.rates import aligned_rates
 from equinoise.evidence import rayleigh as study
-from equinoise.evidence.study import Context, StudyResult
+from equinoise.evidence.frame.study import Context, StudyResult
 
 
 @pytest.fixture(scope="module")

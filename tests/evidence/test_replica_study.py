@@ -9,9 +9,9 @@ import pytest
 
 from equinoise.engines.replica.average import first_order_average
 from equinoise.evidence import ensemble_average as study
-from equinoise.evidence.exponents import fall, line
-from equinoise.evidence.grid import Case
-from equinoise.evidence.study import Context, StudyResult
+from equinoise.evidence.frame.exponents import fall, line
+from equinoise.evidence.frame.grid import Case
+from equinoise.evidence.frame.study import Context, StudyResult
 from equinoise.table import as_number
 
 

@@ -15,12 +15,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from equinoise.errors import ParameterError
-from equinoise.evidence.reproduce import ReproduceError, reproduce
-from equinoise.evidence.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.reproduce import ReproduceError, reproduce
+from equinoise.evidence.frame.study import Context, Criterion, StudyResult
 from equinoise.table import Table
 
-# equinoise.evidence.reproduce is the function; the module of that name is wanted here
-runner = importlib.import_module("equinoise.evidence.reproduce")
+# equinoise.evidence.frame.reproduce is the function; the module of that name is wanted here
+runner = importlib.import_module("equinoise.evidence.frame.reproduce")
 
 
 class Tiny:

@@ -9,8 +9,8 @@ import pytest
 
 from equinoise.engines.evaluate import gradient
 from equinoise.errors import DeviceError
-from equinoise.evidence import symmetric_or_not as study
-from equinoise.evidence.study import Context, StudyResult
+from equinoise.evidence.frame.study import Context, StudyResult
+from equinoise.evidence.symmetric import symmetric_or_not as study
 from equinoise.problem import Problem
 
 

@@ -10,11 +10,11 @@ import pytest
 from equinoise.engines import reference
 from equinoise.engines.evaluate import gradient
 from equinoise.ensemble import Ensemble
-from equinoise.evidence import symmetries as study
-from equinoise.evidence.grid import measure
-from equinoise.evidence.study import Context, StudyResult
-from equinoise.evidence.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid, unstructured
-from equinoise.evidence.symmetry_rivals import survival_of
+from equinoise.evidence.frame.grid import measure
+from equinoise.evidence.frame.study import Context, StudyResult
+from equinoise.evidence.symmetric import symmetry_laws as study
+from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid, unstructured
+from equinoise.evidence.symmetric.symmetry_rivals import survival_of
 from equinoise.notebook import MissingPackageError
 from equinoise.problem import Problem
 

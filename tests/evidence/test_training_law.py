@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from equinoise.errors import ParameterError
-from equinoise.evidence import grid, training_law
-from equinoise.evidence.grid import FAMILIES, Case, cases, coefficient_of_determination, evaluate, make_noise
-from equinoise.evidence.study import Context
+from equinoise.evidence import training_law
+from equinoise.evidence.frame import grid
+from equinoise.evidence.frame.grid import FAMILIES, Case, cases, coefficient_of_determination, evaluate, make_noise
+from equinoise.evidence.frame.study import Context
 
 X = (0.01, 0.2, 2.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from equinoise.evidence import learning as study
-from equinoise.evidence.study import Context
+from equinoise.evidence.frame.study import Context
 
 
 @pytest.fixture(scope="module")

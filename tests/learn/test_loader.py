@@ -7,9 +7,9 @@ import pytest
 from qiskit.quantum_info import Statevector
 
 from equinoise.errors import ParameterError
+from equinoise.learn.classifier_circuit import Design, Model
 from equinoise.learn.encoding import fitted_encoding
 from equinoise.learn.loader import loader
-from equinoise.learn.model import Design, Model
 
 
 def prepared(load, row):

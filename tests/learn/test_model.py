@@ -9,7 +9,7 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.engines import reference
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import NoiseError
-from equinoise.learn.model import Design, Model
+from equinoise.learn.classifier_circuit import Design, Model
 from equinoise.learn.training import Weights, loss_and_gradient
 from equinoise.noise.model import NoiseModel
 

@@ -18,7 +18,7 @@ import equinoise as eq
 from equinoise.diagnosis.repetition import Repetition, repeated, repetition
 from equinoise.noise.terms import Dephasing
 from equinoise.reduction.light_cone import light_cone
-from equinoise.reduction.processes import ProcessProgram, compile_processes, greatest_process_rate
+from equinoise.reduction.slots.processes import ProcessProgram, compile_processes, greatest_process_rate
 
 
 def problem(entries, n=6, depth=3, readout="Z2"):

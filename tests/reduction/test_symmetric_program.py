@@ -11,10 +11,10 @@ from scipy.linalg import expm
 import equinoise as eq
 from equinoise.engines import reference
 from equinoise.errors import UnsupportedError
-from equinoise.reduction.kossakowski import keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot import compile_slot
-from equinoise.reduction.slot_terms import jump_operators
+from equinoise.reduction.slots.kossakowski import keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.slots.slot import compile_slot
+from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from equinoise.symmetry.commutant_dimension import commutant_dimension
 from equinoise.symmetry.groups import Charge, PauliString, Permutation, parse_symmetry

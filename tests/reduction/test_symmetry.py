@@ -13,7 +13,7 @@ from qiskit.quantum_info import Pauli
 import equinoise as eq
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import PauliJump
-from equinoise.reduction.noise_class import noise_class
+from equinoise.reduction.slots.noise_class import noise_class
 
 CIRCUIT = eq.circuits.brickwork(3, depth=2)
 

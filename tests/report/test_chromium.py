@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from equinoise.report.html import diagnosis_page, write_page
-from equinoise.report.results import read_results
+from equinoise.report.page.html import diagnosis_page, write_page
+from equinoise.report.page.results import read_results
 from report_stores import diagnosed, small_grid, write_store
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")

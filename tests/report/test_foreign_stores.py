@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equinoise.cli.main import app
-from equinoise.report.results import read_results
+from equinoise.report.page.results import read_results
 from equinoise.sweeps.store import Store, StoreError
 
 ROW = {"status": "done", "study": "s", "source": "brickwork", "noise": "n", "readout": "Z2", "scale": 1.0, "kappa": 0.1}

@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 import equinoise as eq
 from equinoise.cli.main import app
-from equinoise.report.device_graph import coordinates, device_graph, graph_of
-from equinoise.report.html import ReportError, diagnosis_page, page, write_page
-from equinoise.report.page_data import page_data
-from equinoise.report.page_tables import (
+from equinoise.report.page.device_graph import coordinates, device_graph, graph_of
+from equinoise.report.page.html import ReportError, diagnosis_page, page, write_page
+from equinoise.report.page.page_data import page_data
+from equinoise.report.page.page_tables import (
     budget_table,
     collapse_line,
     collapse_table,
@@ -34,7 +34,7 @@ from equinoise.report.page_tables import (
     ranking_table,
     thinned,
 )
-from equinoise.report.results import EmptyStoreError, Results, read_results, results_of
+from equinoise.report.page.results import EmptyStoreError, Results, read_results, results_of
 from equinoise.sweeps.store import STORE_SCHEMA, Store, StoreError
 from equinoise.sweeps.task import Task, run_task
 from report_stores import NOISES, diagnosed, small_grid, write_store

@@ -16,10 +16,10 @@ from rich.console import Console
 import equinoise as eq
 from equinoise.coherence.spectrum import Estimate
 from equinoise.diagnosis.depth import GreatestDepth
-from equinoise.report.diagnosis_table import budget_rows, print_diagnosis
 from equinoise.report.figures import survival_table
 from equinoise.report.numbers import bar, interval, number, power, ranges, ratio, whole
-from equinoise.report.sketch import POINT, sketch
+from equinoise.report.terminal.diagnosis_table import budget_rows, print_diagnosis
+from equinoise.report.terminal.sketch import POINT, sketch
 
 
 def diagnosed(noise: object, qubits: int = 6, readout: str = "Z2", **options: object) -> eq.Diagnosis:

@@ -9,18 +9,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from equinoise.cli.advise import advise
-from equinoise.cli.devices import devices
-from equinoise.cli.diagnose import diagnose
-from equinoise.cli.engines import engines
+from equinoise.cli.commands.advise import advise
+from equinoise.cli.commands.devices import devices
+from equinoise.cli.commands.diagnose import diagnose
+from equinoise.cli.commands.engines import engines
+from equinoise.cli.commands.rank import rank
+from equinoise.cli.commands.report import report
+from equinoise.cli.commands.reproduce import reproduce
+from equinoise.cli.commands.sweep import sweep
+from equinoise.cli.commands.symmetries import symmetries
+from equinoise.cli.commands.train import train
 from equinoise.cli.failures import INTERRUPTED, told
-from equinoise.cli.rank import rank
-from equinoise.cli.report import report
-from equinoise.cli.reproduce import reproduce
-from equinoise.cli.sweep import sweep
-from equinoise.cli.symmetries import symmetries
 from equinoise.cli.terminal import say
-from equinoise.cli.train import train
 
 __all__ = ["app", "main"]
 

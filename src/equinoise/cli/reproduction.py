@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from equinoise.evidence.reproduce import Summary
+from equinoise.evidence.frame.reproduce import Summary
 
 __all__ = ["print_reproduction"]
 

@@ -25,9 +25,9 @@ from equinoise.coherence.random_phases import random_phases, shared_phases
 from equinoise.coherence.resummed import leading_order_survival
 from equinoise.ensemble import Ensemble
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.processes import greatest_process_rate
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot import SlotProgram, jump_weights
+from equinoise.reduction.slots.processes import greatest_process_rate
+from equinoise.reduction.slots.slot import SlotProgram, jump_weights
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["BoundEnds", "Certificate", "certificate", "greatest_rate", "least_rate", "survival_bounds"]

@@ -29,7 +29,7 @@ from equinoise.engines.contract import Blocks, Engine, InBlocks, Real
 from equinoise.engines.sector.channel import Channel
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot import SlotProgram, jump_weights
+from equinoise.reduction.slots.slot import SlotProgram, jump_weights
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["FixedPoint", "fixed_point", "fixed_point_of_generators"]

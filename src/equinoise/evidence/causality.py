@@ -34,7 +34,7 @@ from equinoise.circuit.builders import brickwork
 from equinoise.engines.draws import parallel_draws
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
 from equinoise.problem import Problem

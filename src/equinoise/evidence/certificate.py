@@ -18,7 +18,7 @@ from scipy.stats import t as student
 
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.grid import (
+from equinoise.evidence.frame.grid import (
     DEPHASING,
     Case,
     Measured,
@@ -30,7 +30,7 @@ from equinoise.evidence.grid import (
     in_parallel,
     x_grid,
 )
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
 from equinoise.problem import Problem
 from equinoise.table import Table, Value
 

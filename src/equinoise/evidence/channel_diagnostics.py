@@ -26,7 +26,7 @@ from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.channel_families import FAMILIES, STRENGTH, channel_noise
-from equinoise.evidence.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import Context, Criterion, StudyResult
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.table import Table, Value

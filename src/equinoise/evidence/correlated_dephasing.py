@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.resummed import leading_order_survival, resummed_survival
-from equinoise.evidence.grid import (
+from equinoise.evidence.frame.grid import (
     Case,
     Survival,
     coefficient_of_determination,
     evaluate,
     in_parallel,
 )
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
 from equinoise.table import Table, Value

@@ -28,9 +28,9 @@ from equinoise.coherence.spectrum import Estimate, coherence_spectrum
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.replica.average import EnsembleAverage, FirstOrderAverage, average, first_order_average
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.exponents import fall
-from equinoise.evidence.grid import DEPHASING, Case
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.exponents import fall
+from equinoise.evidence.frame.grid import DEPHASING, Case
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.table import Table, Value, as_number

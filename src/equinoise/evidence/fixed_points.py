@@ -27,7 +27,7 @@ from equinoise.coherence.fixed_point import fixed_point
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import Context, Criterion, StudyResult
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
 from equinoise.problem import Problem

@@ -18,14 +18,14 @@ from scipy.stats import spearmanr
 
 from equinoise.coherence.law import Law, law
 from equinoise.errors import UnsupportedError
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
 from equinoise.problem import Problem
 from equinoise.table import Table, Value, as_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from equinoise.learn.model import Model
+    from equinoise.learn.classifier_circuit import Model
 
 __all__ = ["CHANNELS", "draw", "run"]
 
@@ -79,7 +79,7 @@ def _runs(
     laws: dict[tuple[int, str], list[Law]],
 ) -> list[dict[str, Value]]:
     from equinoise.learn.classifier import ChargeClassifier
-    from equinoise.learn.model import Design, Model
+    from equinoise.learn.classifier_circuit import Design, Model
     from equinoise.learn.training import first_weights, loss_and_gradient
 
     options: dict[str, Any] = {"depth": depth, "noise": CHANNELS[channel], "scale": scale, "verified": verified}

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from equinoise.circuit.builders import brickwork
 from equinoise.coherence.rates import AlignedRates, aligned_rates
-from equinoise.evidence.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import Context, Criterion, StudyResult
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
 from equinoise.problem import Problem

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from equinoise.coherence.resummed import leading_order_survival, resummed_survival
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.grid import (
+from equinoise.evidence.frame.grid import (
     DEPHASING,
     DEVICE,
     FAMILIES,
@@ -23,7 +23,7 @@ from equinoise.evidence.grid import (
     device_available,
     evaluate_all,
 )
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
 from equinoise.table import Table, Value
 
 if TYPE_CHECKING:

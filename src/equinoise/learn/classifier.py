@@ -19,9 +19,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from equinoise.engines.draws import check_scale
 from equinoise.errors import ParameterError
 from equinoise.learn.checkpoint import identity
+from equinoise.learn.classifier_circuit import Design, Model
 from equinoise.learn.encoding import Scaling, fitted_encoding
 from equinoise.learn.loader import loader
-from equinoise.learn.model import Design, Model
 from equinoise.learn.training import EpochRecord, Plan, Weights, train
 from equinoise.limits import MOST_GATES, MOST_QUBITS, MOST_SHOTS
 

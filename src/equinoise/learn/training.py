@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
 from equinoise.learn.checkpoint import CheckpointError, damaged, read_checkpoint, write_checkpoint
-from equinoise.learn.model import Model
+from equinoise.learn.classifier_circuit import Model
 
 __all__ = ["EpochRecord", "Plan", "Weights", "first_weights", "loss_and_gradient", "train"]
 

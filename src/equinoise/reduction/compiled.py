@@ -10,10 +10,10 @@ import numpy as np
 
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import LightCone
-from equinoise.reduction.noise_class import NoiseClass
 from equinoise.reduction.prepared import Kept
-from equinoise.reduction.processes import ModesProgram, ProcessProgram, compile_processes
-from equinoise.reduction.slot import BudgetTerm, SlotProgram, budget_terms, compile_slot
+from equinoise.reduction.slots.noise_class import NoiseClass
+from equinoise.reduction.slots.processes import ModesProgram, ProcessProgram, compile_processes
+from equinoise.reduction.slots.slot import BudgetTerm, SlotProgram, budget_terms, compile_slot
 
 __all__ = ["CompiledProblem", "IsotypicSector"]
 

@@ -24,12 +24,12 @@ from equinoise.problem import Problem
 from equinoise.readout import support
 from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.light_cone import light_cone, restrict
-from equinoise.reduction.noise_class import NoiseClass, noise_class
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Sector, sector
-from equinoise.reduction.slot import SlotProgram, coherence_rates, compile_slot, jump_phases
+from equinoise.reduction.slots.noise_class import NoiseClass, noise_class
+from equinoise.reduction.slots.slot import SlotProgram, coherence_rates, compile_slot, jump_phases
 
 __all__ = ["LayerProgram", "Program", "compile_problem"]
 

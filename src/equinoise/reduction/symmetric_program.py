@@ -14,12 +14,12 @@ from equinoise.errors import UnsupportedError
 from equinoise.noise.terms import describe_jump
 from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.light_cone import light_cone, restrict
-from equinoise.reduction.noise_class import NoiseClass
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.slot import SlotProgram, compile_slot
+from equinoise.reduction.slots.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.slots.noise_class import NoiseClass
+from equinoise.reduction.slots.slot import SlotProgram, compile_slot
 from equinoise.symmetry.groups import Symmetry
 
 __all__ = ["SymmetricProgram", "compiled", "symmetric_program"]

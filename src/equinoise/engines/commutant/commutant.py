@@ -33,8 +33,8 @@ from equinoise.engines.contract import Cost, ExactAnswers, about, check_serves, 
 from equinoise.engines.draws import Draw
 from equinoise.errors import MemoryLimitError
 from equinoise.reduction.compiled import IsotypicSector
-from equinoise.reduction.slot import SlotProgram
-from equinoise.reduction.slot_terms import SECOND, SlotTerm, slot_terms
+from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_terms import SECOND, SlotTerm, slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 from equinoise.symmetry.commutant_basis import Commutant
 from equinoise.symmetry.isotypic import MAX_CUBES, MAX_WIDTH, Isotypic, diagonalisation_cost, isotypic

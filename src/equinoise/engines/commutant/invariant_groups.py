@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from equinoise.circuit.pauli_sums import sparse_matrix
 from equinoise.errors import SymmetryError
-from equinoise.reduction.slot_terms import DIAGONAL, FIRST, SECOND, SlotTerm, joined
+from equinoise.reduction.slots.slot_terms import DIAGONAL, FIRST, SECOND, SlotTerm, joined
 from equinoise.symmetry.isotypic import Isotypic, matrix_of
 
 __all__ = ["invariant_groups"]

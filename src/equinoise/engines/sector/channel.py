@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from equinoise.engines.sector import noise_kernels as kernels
 from equinoise.reduction.program import Program
-from equinoise.reduction.slot import SlotProgram
+from equinoise.reduction.slots.slot import SlotProgram
 
 __all__ = ["KEEP_BYTES", "Channel", "site_populations"]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from equinoise.circuit.pauli_sums import String
 from equinoise.errors import UnsupportedError
-from equinoise.reduction.slot import SlotProgram
+from equinoise.reduction.slots.slot import SlotProgram
 from equinoise.symmetry.spin_blocks import PauliCounts
 
 __all__ = ["KINDS", "SymmetricSlot", "letter_counts", "symmetric_slot", "symmetric_sum", "totals"]

@@ -20,10 +20,10 @@ from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import MemoryLimitError, ReadoutError, StateError, UnsupportedError
 from equinoise.mitigation.verification.charge_reading import charge_reading
 from equinoise.problem import Problem
-from equinoise.reduction.noise_class import noise_class
 from equinoise.reduction.operators import weighted_sum
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
+from equinoise.reduction.slots.noise_class import noise_class
 
 __all__ = [
     "NOTHING_KEPT",

@@ -31,8 +31,8 @@ def report(
 
     check_target(out, "--out")
     with Waiting("reading the store"):
-        from equinoise.report.html import write_page
-        from equinoise.report.results import read_results
+        from equinoise.report.page.html import write_page
+        from equinoise.report.page.results import read_results
 
         results = read_results(store, study)
         size = write_page(results, out, title, command_line())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.evidence.grid import coefficient_of_determination
+from equinoise.evidence.frame.grid import coefficient_of_determination
 
 __all__ = ["Line", "fall", "line"]
 
@@ -38,7 +38,7 @@ def line(x: npt.ArrayLike, y: npt.ArrayLike, errors: npt.ArrayLike) -> Line:
     """The least-squares line, its slope's error by worst case over |y_i - true y_i| <= errors_i.
 
     Example:
-        >>> from equinoise.evidence.exponents import line
+        >>> from equinoise.evidence.frame.exponents import line
         >>> found = line([0, 1, 2], [1.0, 3.0, 5.0], [0.1, 0.0, 0.1])
         >>> round(found.slope, 12), round(found.error, 12), round(found.intercept, 12), round(found.r2, 12)
         (2.0, 0.1, 1.0, 1.0)

@@ -67,8 +67,8 @@ def advise(
     import sys
 
     from equinoise.cli.progress import Waiting
-    from equinoise.report.advice import print_advice
     from equinoise.report.files import check_target, write_whole
+    from equinoise.report.terminal.advice_lines import print_advice
 
     if json_file not in (None, "-"):
         check_target(json_file, "--json")

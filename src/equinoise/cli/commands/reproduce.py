@@ -34,7 +34,7 @@ def reproduce(
     """
     from equinoise.cli.progress import Waiting
     from equinoise.cli.reproduction import print_reproduction
-    from equinoise.evidence.reproduce import reproduce as run
+    from equinoise.evidence.frame.reproduce import reproduce as run
 
     with Waiting("reproducing") as waiting:
         summary = run(out, quick=quick, only=only, seed=seed, workers=workers, progress=waiting)

@@ -22,7 +22,7 @@ from equinoise.circuit.equivariant_builders import (
     translation_invariant,
 )
 from equinoise.circuit.layers import end_layer
-from equinoise.evidence.grid import make_noise
+from equinoise.evidence.frame.grid import make_noise
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 
@@ -35,7 +35,7 @@ NOISES = {
     "thermal": "thermal",
     "depolarizing": "depolarizing",
 }
-"""Names and the families of :func:`equinoise.evidence.grid.make_noise`; every rate is 0.05 a slot."""
+"""Names and the families of :func:`equinoise.evidence.frame.grid.make_noise`; every rate is 0.05 a slot."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def unstructured(circuit: QuantumCircuit, *, turned: bool = True) -> QuantumCirc
 
     Example:
         >>> import equinoise as eq
-        >>> from equinoise.evidence.symmetry_cases import unstructured
+        >>> from equinoise.evidence.symmetric.symmetry_cases import unstructured
         >>> circuit = unstructured(eq.circuits.translation_invariant(4, depth=2))
         >>> circuit.num_parameters, circuit.count_ops()["rzz"]
         (32, 8)

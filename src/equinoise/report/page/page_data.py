@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from equinoise.report.device_graph import DeviceGraph, graph_of
-from equinoise.report.page_tables import (
+from equinoise.report.page.device_graph import DeviceGraph, graph_of
+from equinoise.report.page.page_tables import (
     GROUPINGS,
     budget_table,
     collapse_line,
@@ -19,7 +19,7 @@ from equinoise.report.page_tables import (
     ranking_table,
     thinned,
 )
-from equinoise.report.results import Results
+from equinoise.report.page.results import Results
 from equinoise.table import Table, as_number
 
 __all__ = ["page_data"]

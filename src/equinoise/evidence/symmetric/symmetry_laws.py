@@ -1,6 +1,7 @@
 """Does the coherence law hold for every symmetry, and under which noise is each more fragile than none?
 
-Six symmetries with the circuits of the literature (:mod:`equinoise.evidence.symmetry_cases`), each with two invariant
+Six symmetries with the circuits of the literature (:mod:`equinoise.evidence.symmetric.symmetry_cases`), each with two
+invariant
 readouts, under five noises of rate 0.05 a slot:
 
 * *grid*: survival predicted by exp(-s kappa) and by the resummed law against the exact one, from the same draws, and
@@ -30,10 +31,18 @@ from equinoise.coherence.resummed import leading_order_survival, resummed_surviv
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.certificate import gaps
-from equinoise.evidence.grid import Measured, coefficient_of_determination, in_parallel, measure, x_grid
-from equinoise.evidence.study import OKABE_ITO, Context, Criterion, StudyResult
-from equinoise.evidence.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid
-from equinoise.evidence.symmetry_rivals import JUDGED, NOTHING, Pairs, control_rows, pairs_of, rival_rows, survival_of
+from equinoise.evidence.frame.grid import Measured, coefficient_of_determination, in_parallel, measure, x_grid
+from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid
+from equinoise.evidence.symmetric.symmetry_rivals import (
+    JUDGED,
+    NOTHING,
+    Pairs,
+    control_rows,
+    pairs_of,
+    rival_rows,
+    survival_of,
+)
 from equinoise.notebook import MissingPackageError
 from equinoise.problem import Problem
 from equinoise.table import Table, Value, as_number

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from equinoise.circuit.pauli_sums import String
-from equinoise.reduction.slot import SlotProgram
+from equinoise.reduction.slots.slot import SlotProgram
 
 __all__ = ["DIAGONAL", "FIRST", "SECOND", "Jump", "SlotTerm", "joined", "jump_operators", "slot_terms"]
 

@@ -27,7 +27,7 @@ from equinoise.coherence.law import law
 from equinoise.device.snapshots import snapshot
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.errors import DeviceError
-from equinoise.evidence.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.study import Context, Criterion, StudyResult
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Relaxation
 from equinoise.problem import Problem
@@ -61,7 +61,7 @@ def hardware_efficient(num_qubits: int, depth: int) -> QuantumCircuit:
         The circuit; parameters theta[0], theta[1], ... in gate order, 2 n depth of them.
 
     Example:
-        >>> from equinoise.evidence.symmetric_or_not import hardware_efficient
+        >>> from equinoise.evidence.symmetric.symmetric_or_not import hardware_efficient
         >>> hardware_efficient(4, 2).num_parameters
         16
     """

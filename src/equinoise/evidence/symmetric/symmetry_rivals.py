@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.sample import PairedDraws
-from equinoise.evidence.grid import Measured, in_parallel, measure
-from equinoise.evidence.study import Context
-from equinoise.evidence.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase
+from equinoise.evidence.frame.grid import Measured, in_parallel, measure
+from equinoise.evidence.frame.study import Context
+from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase
 from equinoise.table import Value
 
 __all__ = ["JUDGED", "NOTHING", "Pairs", "control_rows", "pairs_of", "rival_rows", "survival_of"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
-from equinoise.evidence.study import Context, StudyResult
+from equinoise.evidence.frame.study import Context, StudyResult
 from equinoise.table import Table
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ STUDIES: dict[str, tuple[str, str]] = {
     "certificate": ("certificate", "Do the two-sided bounds hold, and where do they stop holding?"),
     "rayleigh": ("rayleigh", "Do the Rayleigh quotients of the slots add up to kappa?"),
     "symmetric-or-not": (
-        "symmetric_or_not",
+        "symmetric.symmetric_or_not",
         "Where does symmetry protect gradients, and where does it make them fragile?",
     ),
     "symmetries": (
-        "symmetries",
+        "symmetric.symmetry_laws",
         "Does the law hold for every symmetry, and under which noise is each more fragile than none?",
     ),
     "replica": (
@@ -296,7 +296,7 @@ def _duckdb() -> Any:
 
 def _code_digest() -> str:
     """A hash of the package's source: results of other code are not reused."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):
         digest.update(str(file.relative_to(root)).encode())

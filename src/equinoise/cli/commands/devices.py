@@ -18,7 +18,7 @@ def devices(
     """List the device snapshots that --noise ibm:NAME takes, with the medians of their calibrations."""
     from equinoise.cli.progress import Waiting
     from equinoise.device.snapshots import available
-    from equinoise.report.devices import print_devices
+    from equinoise.report.terminal.devices_table import print_devices
 
     checked(json_file)
     with Waiting("reading calibrations"):

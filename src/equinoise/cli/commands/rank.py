@@ -139,7 +139,7 @@ def rank(
 
     from equinoise.cli.progress import Waiting
     from equinoise.report.files import check_target, write_whole
-    from equinoise.report.ranking import print_ranking
+    from equinoise.report.terminal.ranking_table import print_ranking
 
     if json_file not in (None, "-"):
         check_target(json_file, "--json")

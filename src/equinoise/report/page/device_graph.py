@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.errors import DeviceError, EquinoiseError
-from equinoise.report.results import Results
+from equinoise.report.page.results import Results
 
 __all__ = ["DeviceGraph", "coordinates", "device_graph", "graph_of"]
 

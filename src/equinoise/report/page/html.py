@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 from equinoise.errors import EquinoiseError
 from equinoise.report.files import check_target, write_whole
 from equinoise.report.numbers import interval, number, plural, whole
-from equinoise.report.page_data import page_data
-from equinoise.report.page_tables import bound_words, ranked
-from equinoise.report.results import Results, results_of
+from equinoise.report.page.page_data import page_data
+from equinoise.report.page.page_tables import bound_words, ranked
+from equinoise.report.page.results import Results, results_of
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
@@ -47,7 +47,7 @@ def write_page(results: Results, path: str | Path, title: str | None = None, com
     """Write the page of a store's results; the file is replaced whole.
 
     Args:
-        results: From :func:`equinoise.report.results.read_results`.
+        results: From :func:`equinoise.report.page.results.read_results`.
         path: Where to.
         title: Of the page; by default its origin.
         command: The command line that made it, for the provenance.
@@ -135,7 +135,7 @@ def _json(data: Any) -> str:
 
 
 def _asset(name: str) -> str:
-    return (resources.files("equinoise.report") / "assets" / name).read_text(encoding="utf-8")
+    return (resources.files("equinoise.report.page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _plotly() -> str:

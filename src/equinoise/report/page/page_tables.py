@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from equinoise.coherence.bounds import BoundEnds
 from equinoise.coherence.resummed import leading_order_survival, resummed_survival
-from equinoise.report.results import Results
+from equinoise.report.page.results import Results
 from equinoise.table import Table
 
 __all__ = [

@@ -37,7 +37,7 @@ def symmetries(
 ) -> None:
     """Which symmetries circuit, readout, input and noise share, and which gates or noise terms break the others."""
     from equinoise.cli.progress import Waiting
-    from equinoise.report.symmetries import print_symmetries
+    from equinoise.report.terminal.symmetries_table import print_symmetries
 
     checked(json_file)
     with Waiting("looking for symmetries"):

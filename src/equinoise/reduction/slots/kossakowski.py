@@ -14,8 +14,8 @@ import numpy as np
 
 from equinoise.circuit.pauli_sums import String, Sum
 from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
-from equinoise.reduction.slot import SlotProgram, compile_slot
-from equinoise.reduction.slot_terms import jump_operators
+from equinoise.reduction.slots.slot import SlotProgram, compile_slot
+from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.symmetry.groups import Charge, Generator, Permutation, Symmetry, change
 
 __all__ = ["Kossakowski", "breaking_terms", "felt", "keeps_strongly", "keeps_weakly", "kossakowski"]

@@ -47,7 +47,7 @@ def engines(
     from dataclasses import asdict
 
     from equinoise.cli.progress import Waiting
-    from equinoise.report.engines import print_engines
+    from equinoise.report.terminal.engines_table import print_engines
 
     checked(json_file)
     with Waiting("preparing"):

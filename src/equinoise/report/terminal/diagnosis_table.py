@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from equinoise.coherence.rates import budget_sums
-from equinoise.report.equivariance_rows import equivariance_rows
 from equinoise.report.figures import survival_table
 from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
-from equinoise.report.sketch import POINT, sketch
+from equinoise.report.terminal.equivariance_rows import equivariance_rows
+from equinoise.report.terminal.sketch import POINT, sketch
 
 if TYPE_CHECKING:
     from equinoise.coherence.spectrum import CoherenceSpectrum

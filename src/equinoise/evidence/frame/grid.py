@@ -28,7 +28,7 @@ from equinoise.engines.select import exact_engine, select_engine
 from equinoise.engines.spin.permutation import PermutationEngine
 from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError
-from equinoise.evidence.study import Context
+from equinoise.evidence.frame.study import Context
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import ALL, EACH, Dephasing, Depolarizing, Relaxation
 from equinoise.problem import Problem
@@ -466,7 +466,7 @@ def coefficient_of_determination(predicted: npt.ArrayLike, exact: npt.ArrayLike)
     """R^2 = 1 - sum (exact - predicted)^2 / sum (exact - mean exact)^2; NaN without spread.
 
     Example:
-        >>> from equinoise.evidence.grid import coefficient_of_determination
+        >>> from equinoise.evidence.frame.grid import coefficient_of_determination
         >>> coefficient_of_determination([1.0, 2.0, 4.0], [1.0, 2.0, 3.0])
         0.5
     """

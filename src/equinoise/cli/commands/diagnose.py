@@ -189,12 +189,12 @@ def diagnose(
 
         plot_diagnosis(diagnosis, plot_file)
     if html_file is not None:
-        from equinoise.cli.report import command_line
-        from equinoise.report.html import write_diagnosis_page
+        from equinoise.cli.commands.report import command_line
+        from equinoise.report.page.html import write_diagnosis_page
 
         write_diagnosis_page(diagnosis, html_file, source, command_line())
     if json_file != "-":
-        from equinoise.report.diagnosis_table import print_diagnosis
+        from equinoise.report.terminal.diagnosis_table import print_diagnosis
 
         console = Terminal()
         console.width = min(console.width, _WIDEST)
@@ -211,7 +211,7 @@ def _csv(diagnosis: Diagnosis) -> str:
     import csv
     import io
 
-    from equinoise.report.diagnosis_table import budget_rows
+    from equinoise.report.terminal.diagnosis_table import budget_rows
 
     rows = budget_rows(diagnosis)
     text = io.StringIO(newline="")

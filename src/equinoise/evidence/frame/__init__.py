@@ -1,0 +1,1 @@
+"""What every study stands on: the grid, tables, criteria, the runner."""

@@ -1,0 +1,1 @@
+"""Studies of symmetries beyond the charge, and of circuits without any."""

@@ -1,0 +1,1 @@
+"""A slot's noise on the cone's qubits."""
