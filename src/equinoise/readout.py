@@ -56,6 +56,11 @@ def parse_readout(readout: str | SparsePauliOp, num_qubits: int) -> SparsePauliO
             f"the readout's coefficients add up to more than {_LARGEST:g}: its variance would leave the range of "
             "floating-point numbers. Give it in other units."
         )
+    if 0 < np.abs(coefficients).max(initial=0.0) < 1 / _LARGEST:
+        raise ReadoutError(
+            f"the readout's coefficients are all below {1 / _LARGEST:g}: its square would leave the range of "
+            "floating-point numbers. Give it in other units."
+        )
     operator = _simplified(operator)
     coefficients = np.asarray(operator.coeffs)
     if np.abs(coefficients.imag).max(initial=0.0) > 1e-12:

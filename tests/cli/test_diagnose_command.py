@@ -402,7 +402,7 @@ def test_noise_that_does_not_fit_is_refused(hopping: Path, noise: str, says: str
     ("content", "says"),
     [
         ("dephasing = [{rate = nan, weights = {0 = 1.0}}]", "dephasing[0]: dephasing rate must be finite, got nan"),
-        ("dephasing = [{rate = 0.1, weights = {0 = nan}}]", "weight of qubit 0 must be a finite number"),
+        ("dephasing = [{rate = 0.1, weights = {0 = nan}}]", "weight of qubit '0' must be finite"),
         ("relaxation = [{qubit = 7, down = 0.1}]", "qubit 7"),
         ("relaxation = [{qubit = 0, down = -1}]", "must not be negative"),
         ("dephasing = [{rate = 0.1, layers = [99]}]", "layer 99"),

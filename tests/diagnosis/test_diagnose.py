@@ -275,8 +275,8 @@ def test_intervals_hold_their_values(report):
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"shots": 0}, ParameterError, "shots must be at least 1, got 0"),
-        ({"shots": -5}, ParameterError, "shots must be at least 1, got -5"),
+        ({"shots": 0}, ParameterError, r"shots must be at least 1 and at most 1e\+18, got 0"),
+        ({"shots": -5}, ParameterError, r"shots must be at least 1 and at most 1e\+18, got -5"),
         ({"scale": -1.0}, ParameterError, "noise scale must be a number >= 0"),
         ({"scale": math.nan}, ParameterError, "noise scale must be a number >= 0"),
         ({"samples": 0}, ParameterError, "samples must be at least 1"),

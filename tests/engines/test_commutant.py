@@ -65,7 +65,7 @@ def layers(width: int, depth: int, gates: Any) -> QuantumCircuit:
     circuit = QuantumCircuit(width)
     for layer in range(depth):
         gates(circuit, layer, lambda: next(angles))
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 

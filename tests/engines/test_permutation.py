@@ -117,7 +117,7 @@ def random_layers(n, depth, seed=0):
         ):
             for qubits in pairs(n) if gate in ("rxx", "ryy", "rzz", "cz") else [(q,) for q in range(n)]:
                 getattr(circuit, gate)(*(() if gate in ("h", "cz") else (angle,)), *qubits)
-        circuit.barrier()
+        circuit.barrier(label="layer")
     return circuit
 
 
@@ -212,7 +212,7 @@ def test_steps_whose_eigenvectors_no_phase_makes_real_equal_the_full_space():
             circuit.rx(t, q)
         for a, b in pairs(3):
             circuit.append(pair, [a, b])
-        circuit.barrier()
+        circuit.barrier(label="layer")
     noise = {"relaxation": each("relaxation", 3, down=0.1)}
     assert_full_space(problem_of(circuit, readout=mean_z(3), initial="000", noise=noise))
 
@@ -306,7 +306,7 @@ def test_one_axis_twisting_of_fifty_qubits_under_dephasing_is_known():
     circuit, (t,) = QuantumCircuit(n), ParameterVector("t", 1)
     for a, b in pairs(n):
         circuit.rzz(t, a, b)
-    circuit.barrier()
+    circuit.barrier(label="layer")
     engine = many(n, {"dephasing": each("dephasing", n, rate=0.1)}, circuit)
     angle = 0.13
     for scale in (0.0, 1.0, 4.0):
@@ -438,7 +438,7 @@ def test_a_circuit_that_only_turns_the_ring_is_refused():
         circuit.rzz(theta[0], q, (q + 1) % 4)
     for q in range(4):
         circuit.rx(theta[1], q)
-    circuit.barrier()
+    circuit.barrier(label="layer")
     reason = refusal(circuit, symmetry="translation")
     assert "a step of layer 0 differs from qubit to qubit or pair to pair" in reason
 

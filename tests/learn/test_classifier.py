@@ -123,9 +123,9 @@ def test_a_foreign_checkpoint_is_refused(tmp_path):
         ({"n_qubits": 4}, "5 features do not fit on 4 qubits"),
         ({"excitations": 3}, "excitations must be 1 or 2, got 3"),
         ({"scaling": "log"}, "scaling must be one of standard, maxabs, none, got 'log'"),
-        ({"epochs": 1.5}, "epochs must be a whole number >= 0, got 1.5"),
-        ({"shots": 0}, "shots must be a whole number >= 1, got 0"),
-        ({"learning_rate": -1.0}, "learning_rate must be a positive number, got -1.0"),
+        ({"epochs": 1.5}, "epochs must be a whole number of 0 to 1,000,000, got 1.5"),
+        ({"shots": 0}, "shots must be a whole number of 1 to 1,000,000,000,000,000,000, got 0"),
+        ({"learning_rate": -1.0}, "learning_rate must be a positive number of at most 10, got -1.0"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(options, text):

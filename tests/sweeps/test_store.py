@@ -127,7 +127,7 @@ def test_reading_while_this_process_writes_is_refused_clearly(store):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: path.write_text("no database " * 500), "cannot open the store"),
+        (lambda path: path.write_text("no database " * 500), "is no DuckDB file"),
         (lambda path: duckdb.connect(str(path)).execute("CREATE TABLE t (x INTEGER)").close(), "no store of equinoise"),
     ],
 )

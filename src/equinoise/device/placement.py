@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -147,7 +148,7 @@ def choose_layout(
     if not done:
         raise _no_layout(calibration, n, len(pairs), len(couplers))
     # mirror images can be equal: not rounding but the smaller physical qubits decide
-    best = min(done, key=lambda one: (-round(one[0] / _TIE), one[1]))[1]
+    best = min(done, key=lambda one: (-round(one[0] / _TIE) if math.isfinite(one[0]) else math.inf, one[1]))[1]
     count = f"{len(found.places):,} places" if found.complete else f"a sample of {len(found.places):,} places"
     also = f" and Qiskit's {' and '.join(others)}" if others else ""
     how = f"chosen as the best of {count}{also} by calibrated gate, T1, T2 and readout errors that the readout sees"

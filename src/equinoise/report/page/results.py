@@ -169,14 +169,26 @@ def _is_diagnosis(whole: Any) -> bool:
     law, cone = whole.get("law", {}), whole.get("light_cone", {})
     if not isinstance(law, dict) or not isinstance(cone, dict):
         return False
-    reals, words = (law.get(name) for name in _LAW[:2]), (law.get(name) for name in _LAW[2:])
+    reals, words = (law.get(name) for name in _LAW[:2]), (law.get(name) for name in _LAW[2:4])
     texts, qubits = (whole.get(name, []) for name in _TEXTS), cone.get("qubits", [])
     return (
         all(value is None or _is_real(value) for value in reals)
         and all(word is None or isinstance(word, str) for word in words)
+        and _are_ends(law.get("bound_ends"))
         and all(isinstance(part, list) and all(isinstance(text, str) for text in part) for part in texts)
         and isinstance(qubits, list)
         and all(isinstance(q, int) and not isinstance(q, bool) and 0 <= q <= _MOST for q in qubits)
+    )
+
+
+def _are_ends(ends: Any) -> bool:
+    """Whether this is where kappa and w0 lie for the bounds: two numbers or nulls each, or nothing."""
+    if ends is None:
+        return True
+    pairs = [ends.get(name) for name in ("kappa", "fixed_point_share")] if isinstance(ends, dict) else [None]
+    return all(
+        isinstance(pair, list) and len(pair) == 2 and all(end is None or _is_real(end) for end in pair)
+        for pair in pairs
     )
 
 
