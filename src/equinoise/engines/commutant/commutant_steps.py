@@ -44,6 +44,9 @@ class _Components:
         self.rows: Index = order.astype(np.int64)
         self.offsets: Index = np.concatenate([[0], np.cumsum(sizes**2)]).astype(np.int64)
         self.largest = int(sizes.max())
+        # A local generator mostly falls into small connected components, and exp(-i angle H) with it: a product with a
+        # matrix costs the component's size a row and column instead of m. Components of one size are diagonalised as
+        # one stack.
         dense = block.toarray() if self.largest > MAX_ROWS else None
         self._batches: list[tuple[Index, Real, Complex]] = []
         if dense is not None:

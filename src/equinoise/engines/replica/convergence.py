@@ -77,6 +77,8 @@ def doubled(
         last: Greatest one.
         room: Bytes that the states of an attempt may take.
     """
+    # The discarded share goes to 0 with the bond dimension and numbers depend on it about linearly there: two attempts
+    # give a line, whose value at nothing discarded is the extrapolation.
     bond = first
     before: Attempt[T] | None = None
     while True:
