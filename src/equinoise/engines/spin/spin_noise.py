@@ -261,8 +261,8 @@ class SpinChannel:
 
     def _mixed(self) -> Callable[[Complex, bool], Complex]:
         """Tr(X) 1/2^n."""
-        # A block of a state holds its weight: that of 1/2^n is d_J/2^n on the diagonal, with the d_J = C(n, k) - C(n, k-1)
-        # ways to make J.
+        # A block of a state holds its weight: that of 1/2^n is d_J/2^n on the diagonal, with the
+        # d_J = C(n, k) - C(n, k-1) ways to make J.
         blocks, n = self.generators.blocks, self.generators.num_qubits
         ways = [(math.comb(n, k) - (math.comb(n, k - 1) if k else 0)) / 2**n for k in range(blocks.dims.size)]
         one = blocks.join([np.eye(d, dtype=np.complex128) for d in blocks.dims.tolist()])
