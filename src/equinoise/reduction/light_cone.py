@@ -47,6 +47,8 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
         everything: Take all qubits, blocks and noise, whatever the readout sees. A projected readout needs this when
             the noise changes the charge, since the projector then sees every qubit.
     """
+    # Heisenberg picture: a block that the readout does not touch drops out, U^dag (O (x) 1) U = O (x) 1 on its qubits;
+    # one that it touches spreads it over all of the block's qubits.
     now = set(range(problem.num_qubits)) if everything else set(support(problem.readout))
     seen: list[frozenset[int]] = []
     kept: list[tuple[int, ...]] = []
