@@ -87,6 +87,8 @@ def place(
             t1, t2 = calibration.t1[site], calibration.t2[site]
             if t1 is None or t2 is None or durations[-1] == 0:
                 continue
+            # exp(-T/T1) on populations is down = T/T1; of exp(-T/T2) on coherences relaxation gives exp(-T/(2 T1)),
+            # and D[Z] at this rate the rest, exp(-2 rate).
             down, dephasing = durations[-1] / t1, durations[-1] / 2 * (1 / t2 - 1 / (2 * t1))
             if down > 0:
                 terms["relaxation"].append(Relaxation(qubit, down=down, layers=(index,)))

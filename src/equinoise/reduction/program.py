@@ -173,8 +173,8 @@ class Program(CompiledProblem):
 
     def _charge_weights(self) -> dict[int, float]:
         """Charges of the cone's qubits in the input, with the weight of each block (1 where the block says itself)."""
-        # A projector on the charge of all n qubits is P_q = sum_k (P_k on the cone) (x) (P_{q-k} outside). Gates outside
-        # the cone conserve the charge, so block k counts with the input's probability of q - k outside.
+        # A projector on the charge of all n qubits is P_q = sum_k (P_k on the cone) (x) (P_{q-k} outside). Gates
+        # outside the cone conserve the charge, so block k counts with the input's probability of q - k outside.
         problem, qubits = self.problem, list(self.cone.qubits)
         state = problem.initial
         if self.full:

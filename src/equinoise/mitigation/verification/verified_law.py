@@ -218,6 +218,7 @@ def verified_law(
     pairs = sampled_draws(one, thetas, seed, workers_at_once, progress)
     kept = np.array([p.kept for p in pairs])
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Of N shots D N are kept: the error of the mean falls as Var_ps/(D N), so a shot taken is worth D kept ones.
         per_shot = np.array([p.verified_variance for p in pairs]) / kept
     plain = _law(
         [p.plain for p in pairs],
