@@ -130,10 +130,10 @@ def greatest_rate(program: CompiledProblem) -> float:
     sectors an upper bound of it, which loosens the chord and keeps it true; likewise for noise correlated in time.
 
     For another symmetry than the charge an upper bound of the generator's largest decay rate on the commutant: that on
-    all operators, for jumps that are felt there at all.
+    all operators, of those jumps that are visible there.
     """
     if isinstance(program, SymmetricProgram):
-        return float(sum(_history_rates(*slot)[1] for slot in _felt_slots(program)))
+        return float(sum(_history_rates(*slot)[1] for slot in _visible_slots(program)))
     return _greatest_in_blocks(cast(Program, program))
 
 
@@ -162,7 +162,7 @@ def least_rate(program: CompiledProblem) -> float:
     noise than diagonal dephasing, noise correlated in time, and sectors too large to be tabulated.
     """
     if isinstance(program, SymmetricProgram):
-        smallest = min((_history_rates(*slot)[0] for slot in _felt_slots(program)), default=0.0)
+        smallest = min((_history_rates(*slot)[0] for slot in _visible_slots(program)), default=0.0)
         return smallest if program.dephases_only else 0.0
     return _least_in_blocks(cast(Program, program))
 
@@ -178,11 +178,11 @@ def _least_in_blocks(program: Program) -> float:
     return smallest if math.isfinite(smallest) else 0.0
 
 
-def _felt_slots(program: SymmetricProgram) -> list[tuple[SlotProgram, tuple[int, ...]]]:
-    """Per noisy slot what of it is felt in the commutant, and the cone's qubits that the readout sees there."""
+def _visible_slots(program: SymmetricProgram) -> list[tuple[SlotProgram, tuple[int, ...]]]:
+    """Per noisy slot what of it is visible in the commutant, and the cone's qubits that the readout sees there."""
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     out = []
-    for slot, seen in zip(program.felt_slots, program.cone.seen, strict=True):
+    for slot, seen in zip(program.visible_slots, program.cone.seen, strict=True):
         if not slot.empty:
             out.append((slot, tuple(sorted(place[q] for q in seen))))
     return out
@@ -262,7 +262,7 @@ def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     """Whether the survival bounds are proved for this noise and ensemble."""
     greatest = greatest_rate(program)
     if isinstance(program, SymmetricProgram) and greatest == 0:
-        return Certificate(True, _nothing_felt(program), 0.0)
+        return Certificate(True, _nothing_visible(program), 0.0)
     by_charge = program.problem.by_charge
     if not program.dephases_only:
         kind = "not diagonal dephasing, which the proof covers"
@@ -281,9 +281,9 @@ def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     return Certificate(True, f"diagonal dephasing, and {rotation} at every noise slot", greatest, least_rate(program))
 
 
-def _nothing_felt(program: SymmetricProgram) -> str:
+def _nothing_visible(program: SymmetricProgram) -> str:
     if program.noise_class == "none":
         return "there is no noise that the readout sees"
     return (
-        f"no operator that commutes with {program.symmetry} feels this noise, so that every gradient is as without it"
+        f"this noise is invisible to every operator that commutes with {program.symmetry}: gradients are as without it"
     )

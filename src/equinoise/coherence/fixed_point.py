@@ -202,7 +202,7 @@ def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> Fixe
         if found[-1].kind != "untouched":  # a later state may be touched by the same noise
             seen.add(slot)
     if not found:
-        # what was left out because nothing feels it is noise all the same
+        # noise that was left out because it is invisible in the commutant is noise all the same
         if program.unfelt:
             return FixedPoint("untouched", math.nan, 1.0, 1.0, "respected")
         return FixedPoint("no noise", math.nan, 1.0, 1.0)

@@ -78,7 +78,7 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
 
 
 def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:
-    """A slot's noise as an operator on ``qubits`` feels it; terms of zero rate and terms outside are dropped."""
+    """A slot's noise as seen by an operator on ``qubits``; terms of zero rate and terms outside are dropped."""
     dephasing = [_restricted(t, qubits) for t in slot.dephasing if t.rate > 0]
     relaxation = [t for t in slot.relaxation if t.qubit in qubits and t.down + t.up > 0]
     depolarizing = [_restricted(t, qubits) for t in slot.depolarizing if t.rate > 0]

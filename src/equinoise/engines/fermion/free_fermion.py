@@ -50,7 +50,7 @@ _LAYER_SECONDS = 3e-4
 
 @dataclass(frozen=True, eq=False)
 class _SharedSlot(SlotProgram):
-    """A slot that equals itself alone: engines look slots up often, and a thousand jumps are long to compare."""
+    """A slot compared by identity: engines look slots up often, and comparing a thousand jumps takes long."""
 
     width: int
 

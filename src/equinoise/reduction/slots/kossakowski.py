@@ -80,7 +80,7 @@ def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
 
 
 def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotProgram:
-    """The slot without the jumps that no operator of the commutant feels: sums K of the symmetry's charges.
+    """The slot without the jumps that are invisible in the commutant: sums K of the symmetry's charges.
 
     [K, X] = 0 and K = K^dag give D[K](X) = 0, whether or not the noise commutes with the group's action: dephasing
     along the total spin costs an SU(2)-equivariant circuit nothing.
