@@ -226,6 +226,7 @@ def _bound_ends(first: FirstOrder, frozen: Real, lasting: float, *, exact: bool)
         return BoundEnds((first.kappa, first.kappa), (lasting, lasting))
     if first.square.size < FEWEST_DRAWS:
         return None
+    # The bounds are taken at the ends of these intervals, so they hold where kappa and w0 lie inside.
     kappa = first.over_square(first.slope, factor=-1.0, confidence=_CONFIDENCE).interval
     share = (0.0, 0.0) if lasting == 0 else first.over_square(frozen, confidence=_CONFIDENCE).interval
     return BoundEnds(kappa, (min(1.0, max(0.0, share[0])), min(1.0, share[1])), _WITHIN)

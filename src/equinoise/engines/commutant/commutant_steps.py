@@ -197,6 +197,7 @@ class DiagonalMove:
     def moments(self, adjoint: Complex, state: Complex) -> Real:
         """2 Im Tr[A H rho] per step and power of s, shape (orders, steps)."""
         orders = state.shape[0]
+        # Tr[A H rho] = sum_a h_a (rho A)_aa for a diagonal H: one diagonal serves all steps of the move.
         diagonal = np.zeros((orders, self.values.shape[1]))
         for place, (a, rho) in enumerate(
             zip(_views(adjoint, self.commutant), _views(state, self.commutant), strict=True)
