@@ -57,7 +57,7 @@ _QUANTITIES = {
     "permutation": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
-    REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; truncation, told"),
+    REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; else truncation"),
 }
 # an exact engine whose draws would take longer than this many seconds gives way to an unbiased one
 PATIENCE = 900.0

@@ -2,7 +2,7 @@
 
 For independent angles, uniform over their periods, with a Z rotation on each qubit in every layer, E g_k^2 is linear in
 two replicas of the density matrix and multiplies through the circuit: V = sum over blocks of <readout| D |state>.
-Where few qubits are in play at a time the replicas' vector is held whole, and the result is exact; else it is a
+Where few qubits are active at a time the replicas' vector is held whole, and the result is exact; else it is a
 matrix-product state whose bond dimension is doubled until a requested relative error is reached.
 """
 
@@ -44,7 +44,7 @@ Real = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 NAME = "replica"
-# qubits in play up to which the vector is held whole: 6^7 numbers
+# active qubits up to which the vector is held whole: 6^7 numbers
 _DENSE = 7
 # and up to which it can be, where no chain serves
 _LARGEST = 9
@@ -147,7 +147,7 @@ def _shape_obstacle(program: Program) -> str | None:
         return str(error)
     if greatest_play(circuit) <= _DENSE or _fits_chain(circuit) is None or greatest_play(circuit) <= _LARGEST:
         return None
-    return f"{greatest_play(circuit)} qubits are in play at once and {_fits_chain(circuit)}"
+    return f"{greatest_play(circuit)} qubits are active at once and {_fits_chain(circuit)}"
 
 
 def _fits_chain(circuit: ReplicaCircuit) -> str | None:
@@ -429,7 +429,7 @@ def _budget(circuit: ReplicaCircuit, cut: Truncation) -> Real:
 
 
 def _unit(circuit: ReplicaCircuit, bond: int) -> float:
-    """The noise scale at which the orders of the power series weigh about alike: 1/(2 kappa), roughly."""
+    """The noise scale at which the orders of the power series are of about the same size: roughly 1/(2 kappa)."""
     if _is_dense(circuit):
         return 1.0
     slope = float(np.sum(_budget(circuit, Truncation(bond))))

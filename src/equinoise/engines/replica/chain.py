@@ -34,7 +34,7 @@ Real = npt.NDArray[np.float64]
 
 @dataclass
 class Chain:
-    """A vector on the sites in play.
+    """A vector on the active sites: those that a step acted on and that a later step still sees.
 
     Attributes:
         states: The coordinates of a site by label.
@@ -63,7 +63,7 @@ class Chain:
 
 
 def _rank(order: Mapping[int, int], chain: Chain, site: int) -> int:
-    """Where a site belongs among those in play."""
+    """Where a site belongs among the active ones."""
     return sum(order[s] < order[site] for s in chain.sites)
 
 

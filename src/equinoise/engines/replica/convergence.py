@@ -1,4 +1,4 @@
-"""Bond dimensions doubled until numbers stand still, and what is left of their error."""
+"""Bond dimensions doubled until the results converge, and an estimate of the error that is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The replica average as one dense vector: 6^m numbers on the m sites that are in play at a time.
+"""The replica average as one dense vector: 6^m numbers on the m sites that are active at a time.
 
 A site joins when something first acts on it and leaves, by the trace, when nothing that follows sees it.
 """
@@ -36,7 +36,7 @@ class Pairing:
 
 @dataclass
 class _State:
-    """Orders of a vector on the sites in play: shape (orders, 6, ..., 6), axes as ``sites``."""
+    """Orders of a vector on the active sites: shape (orders, 6, ..., 6), axes as ``sites``."""
 
     sites: list[int]
     array: Real
@@ -57,7 +57,7 @@ def _uses(circuit: ReplicaCircuit) -> tuple[dict[int, int], dict[int, int]]:
 
 
 def greatest_play(circuit: ReplicaCircuit) -> int:
-    """The largest number of sites in play at once."""
+    """The largest number of sites that are active at once."""
     first, last = _uses(circuit)
     numbers = range(len(circuit.steps) + 1)
     return max(sum(first[i] <= n <= last[i] for i in first) for n in numbers)

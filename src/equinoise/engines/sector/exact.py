@@ -298,8 +298,7 @@ class ExactEngine(ExactAnswers):
         spans = self._spans(orders, noiseless=scale == 0)
         # Reverse mode: <<A| N U ... N U |rho_0>> is linear in each U, so its derivative needs the state after a
         # layer's unitaries and the operator pulled back to there. States are kept on the way forward, all or as many
-        # as fit; for the others the forward sweep is run again up to an earlier layer. K derivatives cost as much as
-        # about two values.
+        # as fit; for the others the forward sweep is run again up to an earlier layer. The cost does not grow with K.
         moments = np.zeros((orders, program.num_blocks, 4, 4), dtype=np.complex128)
         plan = self._plan(orders, self._room_bytes)
         if plan.bytes > self._room_bytes:
