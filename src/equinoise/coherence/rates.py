@@ -119,6 +119,8 @@ class FirstOrder:
             merged[key] = merged.get(key, 0.0) + self.budget[:, j]
         out = []
         for (layer, qubits, mechanism), parts in merged.items():
+            # kappa = -E sum_k g_k g'_k / E sum_k g_k^2 and g' is linear in the noise terms: shares add up to kappa
+            # exactly.
             share = self.over_square(parts, factor=-1.0)
             out.append(BudgetEntry(layer, qubits, mechanism, share.value, share.error))
         return tuple(out)

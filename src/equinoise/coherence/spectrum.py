@@ -282,6 +282,8 @@ class CoherenceSpectrum:
     def _constraints(self) -> tuple[Real, Real, Real, float]:
         """Low and high of the known integrals, divided by their units and wide enough; grid points; the widening."""
         estimates = self._estimates
+        # An interval may be wider than known values need, never narrower: if no positive measure fits, all are widened
+        # by one number of their own uncertainties, the smallest that suffices, found by a linear program.
         ends = np.array([e.interval(self.deviations) for e in estimates]).reshape(-1, 2).T / self._units
         low, high = ends[0] - _EXACT, ends[1] + _EXACT
         unit = self._uncertainties

@@ -56,6 +56,9 @@ class SymmetricProgram(CompiledProblem):
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
         self.symmetry: Symmetry = self.claimed
         self.unfelt: tuple[str, ...] = ()
+        # Three cases. The noise keeps the symmetry as it is; or it does once the jumps that are invisible in the
+        # commutant are left out, which changes no expectation value of an invariant operator; or a smaller symmetry is
+        # used, the largest subgroup found that the noise keeps.
         if not self._kept_by(self.slots, self.claimed):
             acting = self._visible(self.claimed)
             if self._kept_by(acting, self.claimed):
@@ -109,6 +112,8 @@ class SymmetricProgram(CompiledProblem):
         everything = frozenset(self.cone.qubits)
         if self.cone.seen[layer] == everything:
             return self.slots[layer]
+        # The fixed point asks for noise on all qubits, not only the seen ones: with the invisible jumps left out if
+        # that is needed to keep the symmetry.
         whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
         acting = felt(whole, self.symmetry, frozenset(range(self.width)))
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
