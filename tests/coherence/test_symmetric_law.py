@@ -114,7 +114,7 @@ def test_engine_exact_asked_for_by_name_is_the_full_space():
     assert whole.kappa == pytest.approx(reduced.kappa, abs=1e-11)
 
 
-# -- noise that nothing feels --------------------------------------------------------------------------------------
+# -- noise invisible in the commutant ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("n", [4, 6])
@@ -132,7 +132,7 @@ def test_dephasing_along_the_total_spin_costs_an_exchange_circuit_nothing(n):
     assert law.certificate == certificate(program, Ensemble.of("normal:0.1"))
     assert law.certificate.proved
     assert law.certificate.greatest_rate == 0
-    assert "no operator that commutes with su2 feels this noise" in law.certificate.reason
+    assert "this noise is invisible to every operator that commutes with su2" in law.certificate.reason
     np.testing.assert_array_equal(law.bounds([1.0, math.inf]), np.ones((2, 2)))
     for scale in (1.0, math.inf):
         mine = eq.gradient(stated, thetas[0], scale).gradient

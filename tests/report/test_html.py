@@ -178,6 +178,7 @@ def test_page_of_one_diagnosis_answers_it_without_any_script() -> None:
     assert diagnosis.verdict.reason.split(";")[0] in text
     assert diagnosis.advice[0] in text
     assert "slot 0 (after layer 0):" in text
+    assert "dephasing:0.03 (strongly symmetric: every jump commutes with the symmetry)" in text
     assert len(data_of(text)["ranking"]["key"]["words"]) == 1
 
 

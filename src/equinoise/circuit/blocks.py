@@ -66,6 +66,8 @@ def unitary_and_generators(
     Returns:
         U of shape (d, d) and {k: G_k} for each parameter the block depends on.
     """
+    # U = R_m ... R_1 with R = exp(-i angle H): a new rotation turns the generators found so far, G <- R G R^dag, and
+    # adds c H to those of its own parameters.
     dim = 2 ** len(qubits)
     unitary = np.eye(dim, dtype=np.complex128)
     generators: dict[int, Matrix] = {}
@@ -104,6 +106,8 @@ def conserves_charge(
         return True
     if at is not None:
         return _diagonal_in_charge(unitary_and_generators(rotations, qubits, at)[0])
+    # Elements of U between different charges are trigonometric polynomials of the parameters, so that 0 at a generic
+    # point means 0 everywhere, with probability 1. Each parameter is scaled to its unit: small coefficients turn too.
     unit, spread = _units(rotations)
     compact = {k: i for i, k in enumerate(unit)}
     local = [
@@ -300,6 +304,8 @@ def _split(
         items += [*block.tail[a][: stops[0]], *block.tail[b][: stops[1]]]
         return conserves_charge([i.rotation for i in items], block.qubits, at)
 
+    # The largest preparation first, then the largest tail: what is left over at the end goes to the next block on its
+    # wire, which is tried in turn.
     for starts in _descending(cuts[a], cuts[b]):
         for stops in _descending(*whole):
             if good(starts, stops):

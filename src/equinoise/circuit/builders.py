@@ -228,6 +228,7 @@ def lattice(
         )
     num_qubits = 1 + max(b for _, b in pairs)
     check_size("lattice", num_qubits, depth)
+    # Misra and Gries: at most one colour more than the greatest number of bonds at a qubit (Vizing's theorem).
     graph = rx.PyGraph()
     graph.add_nodes_from(range(num_qubits))
     graph.add_edges_from([(a, b, None) for a, b in pairs])

@@ -107,6 +107,7 @@ def exchange(num_qubits: int, depth: int, *, periodic: bool = False, shared: boo
     for bonds in rounds:
         angles = [next(theta)] * len(bonds) if shared else [next(theta) for _ in bonds]
         for angle, bond in zip(angles, bonds, strict=True):
+            # XX, YY and ZZ of one bond commute, so the three gates are the exponential of their sum exactly.
             for gate in (RXXGate, RYYGate, RZZGate):
                 circuit.append(gate(angle), bond)
         end_layer(circuit)

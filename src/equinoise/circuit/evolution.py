@@ -70,6 +70,8 @@ def exact_factors(operator: Sum) -> tuple[tuple[tuple[int, ...], Matrix], ...] |
 
 def _joined(parts: dict[frozenset[int], Sum]) -> dict[frozenset[int], Sum]:
     """Parts that do not commute joined, until all that are left do; early out once one is too large."""
+    # exp(-i t (A + B)) = exp(-i t A) exp(-i t B) where [A, B] = 0: parts that do not commute must stay together. A
+    # joined part is compared with all others again, since it may still not commute with a further one.
     settled: dict[frozenset[int], Sum] = {}
     waiting = list(parts.items())
     while waiting:

@@ -148,6 +148,7 @@ def _without_preparation(
 
 
 def _as_soon_as_possible(blocks: tuple[Block, ...], num_qubits: int) -> list[Layer]:
+    # ``free[q]`` is the first layer in which wire q has no block yet: a pair starts when both of its wires are free.
     free = [0] * num_qubits
     placed: dict[int, list[Block]] = {}
     for block in blocks:

@@ -92,6 +92,7 @@ def to_operator(operator: Mapping[String, float], num_qubits: int) -> SparsePaul
 
 def multiplied(first: String, second: String) -> tuple[int, String]:
     """The power of i and the string of a product of two strings."""
+    # Qubit by qubit: equal letters cancel, different ones give the third with i or -i (i^3).
     letters = dict(first)
     power = 0
     for qubit, letter in second:

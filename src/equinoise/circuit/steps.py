@@ -118,6 +118,8 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
 
 def _undressed(rotations: list[tuple[Rotation, int]], qubits: tuple[int, ...]) -> list[tuple[Rotation, int]]:
     """A block's rotations with those between fixed gates F_1 .. F_m = 1 turned into F^dag H F."""
+    # F_m exp(-i a H_m) ... F_1 with F_m ... F_1 = 1 is the product of exp(-i a F^dag H F), F what stands before each
+    # rotation: the fixed gates are moved through and cancel.
     out: list[tuple[Rotation, int]] = []
     start = 0
     while start < len(rotations):
@@ -161,6 +163,7 @@ def _whole(opened: list[_Open]) -> list[_Open]:
 
 def _host(opened: list[_Open], parts: list[tuple[Sum, dict[int, set[str]]]], alike: list[int]) -> _Open | None:
     """The earliest of some open steps, ascending, that rotations can be moved back to and join."""
+    # Searched backwards in time: a rotation may pass an open step only if it commutes with every rotation in it.
     found = None
     for number in range(len(opened) - 1, (alike[0] if alike else len(opened)) - 1, -1):
         for part, letters in parts:

@@ -109,6 +109,9 @@ def survival_bounds(scale: npt.ArrayLike, kappa: float, fixed_point_share: float
         >>> round(float(low), 4), round(float(high), 4)
         (0.9048, 0.9286)
     """
+    # V(s)/V(0) = E exp(-2 s Gamma) over a probability measure on [0, Gmax] with mean kappa and weight w0 at 0. Below:
+    # exp is convex, so E exp(-2 s Gamma) >= exp(-2 s E Gamma) (Jensen); and the part at rate 0 never decays. Above: a
+    # convex function lies below its chord from 0 to Gmax, and the mean of the chord needs kappa alone.
     s = np.asarray(scale, dtype=np.float64)
     with np.errstate(invalid="ignore"):
         lower = np.maximum(leading_order_survival(s, kappa) ** 2, fixed_point_share)
@@ -127,10 +130,10 @@ def greatest_rate(program: CompiledProblem) -> float:
     sectors an upper bound of it, which loosens the chord and keeps it true; likewise for noise correlated in time.
 
     For another symmetry than the charge an upper bound of the generator's largest decay rate on the commutant: that on
-    all operators, for jumps that are felt there at all.
+    all operators, of those jumps that are visible there.
     """
     if isinstance(program, SymmetricProgram):
-        return float(sum(_history_rates(*slot)[1] for slot in _felt_slots(program)))
+        return float(sum(_history_rates(*slot)[1] for slot in _visible_slots(program)))
     return _greatest_in_blocks(cast(Program, program))
 
 
@@ -159,7 +162,7 @@ def least_rate(program: CompiledProblem) -> float:
     noise than diagonal dephasing, noise correlated in time, and sectors too large to be tabulated.
     """
     if isinstance(program, SymmetricProgram):
-        smallest = min((_history_rates(*slot)[0] for slot in _felt_slots(program)), default=0.0)
+        smallest = min((_history_rates(*slot)[0] for slot in _visible_slots(program)), default=0.0)
         return smallest if program.dephases_only else 0.0
     return _least_in_blocks(cast(Program, program))
 
@@ -175,11 +178,11 @@ def _least_in_blocks(program: Program) -> float:
     return smallest if math.isfinite(smallest) else 0.0
 
 
-def _felt_slots(program: SymmetricProgram) -> list[tuple[SlotProgram, tuple[int, ...]]]:
-    """Per noisy slot what of it is felt in the commutant, and the cone's qubits that the readout sees there."""
+def _visible_slots(program: SymmetricProgram) -> list[tuple[SlotProgram, tuple[int, ...]]]:
+    """Per noisy slot what of it is visible in the commutant, and the cone's qubits that the readout sees there."""
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     out = []
-    for slot, seen in zip(program.felt_slots, program.cone.seen, strict=True):
+    for slot, seen in zip(program.visible_slots, program.cone.seen, strict=True):
         if not slot.empty:
             out.append((slot, tuple(sorted(place[q] for q in seen))))
     return out
@@ -189,6 +192,8 @@ def _history_rates(slot: SlotProgram, seen: tuple[int, ...]) -> tuple[float, flo
     """The least rate above 0 and the greatest of any dz on the seen qubits; where not tabulated, 0 and a bound."""
     if len(seen) > _TABULATED_QUBITS or not slot.dephases_only:
         return 0.0, _rate_bound(slot, len(seen), full=True)
+    # Each qubit's z_x - z_y is 0, 2 or -2, and the rate depends on these alone: for a sum of Z rate (v . dz)^2/2; for
+    # a product of Z 2 rate if an odd number of its qubits differ, else 0.
     differences = np.array(list(itertools.product((0.0, 2.0, -2.0), repeat=len(seen))))
     weights = jump_weights(slot, 1 + max(seen))[:, list(seen)]
     rates = np.zeros(len(differences))
@@ -207,6 +212,9 @@ def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
     """
     total = 0.0
     for rate, weights, parity in slot.jumps:
+        # Both states have one charge, so as many qubits go from 1 to 0 as from 0 to 1: at most k = half of them each
+        # way. The sum over v_i (z_x - z_y)_i is greatest with the largest weights on one side and the smallest on the
+        # other.
         ordered = np.sort([w for _, w in weights] + [0.0] * max(0, seen - len(weights)))
         k = len(ordered) // 2
         apart = np.abs(ordered).sum() if full else ordered[len(ordered) - k :].sum() - ordered[:k].sum()
@@ -240,6 +248,7 @@ def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -
     for qubits, rate in slot.depolarizing:
         if len(qubits) == 1:
             site[qubits[0]] += rate
+    # Sum over qubits of site_i [x_i = y_i], with [x_i = y_i] = 1 - x_i - y_i + 2 x_i y_i.
     alone = filled @ site
     out = site.sum() - alone[:, None] - alone[None, :] + 2 * (filled * site) @ filled.T
     for qubits, rate in slot.depolarizing:
@@ -253,7 +262,7 @@ def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     """Whether the survival bounds are proved for this noise and ensemble."""
     greatest = greatest_rate(program)
     if isinstance(program, SymmetricProgram) and greatest == 0:
-        return Certificate(True, _nothing_felt(program), 0.0)
+        return Certificate(True, _nothing_visible(program), 0.0)
     by_charge = program.problem.by_charge
     if not program.dephases_only:
         kind = "not diagonal dephasing, which the proof covers"
@@ -272,9 +281,9 @@ def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     return Certificate(True, f"diagonal dephasing, and {rotation} at every noise slot", greatest, least_rate(program))
 
 
-def _nothing_felt(program: SymmetricProgram) -> str:
+def _nothing_visible(program: SymmetricProgram) -> str:
     if program.noise_class == "none":
         return "there is no noise that the readout sees"
     return (
-        f"no operator that commutes with {program.symmetry} feels this noise, so that every gradient is as without it"
+        f"this noise is invisible to every operator that commutes with {program.symmetry}: gradients are as without it"
     )

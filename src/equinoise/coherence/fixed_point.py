@@ -137,6 +137,8 @@ def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real])
         down[i] += rate
         up[i] += rate
     if np.all(down + up > 0):
+        # The fixed point is a product of diag(1 - p, p); log2 of its purity adds up over qubits: -1 each for p = 1/2,
+        # 0 for a pure one.
         excited = up / (down + up)
         entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
         return "too mixed" if entropy > 0.5 else "too symmetric"
@@ -183,6 +185,8 @@ def _classify(
 def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> FixedPoint:
     """From each different noisy slot's limit on the noiseless state after its layer, and on two random operators."""
     generators = engine.generator_blocks()
+    # Two random operators stand for all: what the limit channel leaves of them commutes, with probability 1, only if
+    # all that it can leave does. A second parameter point tells whether the limit still depends on the parameters.
     rng = np.random.default_rng(_SEED)
     probes = [_random(engine, rng) for _ in range(2)]
     elsewhere = engine.layer_states(theta + rng.uniform(0.3, 2.0, theta.size))
@@ -198,7 +202,7 @@ def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> Fixe
         if found[-1].kind != "untouched":  # a later state may be touched by the same noise
             seen.add(slot)
     if not found:
-        # what was left out because nothing feels it is noise all the same
+        # noise that was left out because it is invisible in the commutant is noise all the same
         if program.unfelt:
             return FixedPoint("untouched", math.nan, 1.0, 1.0, "respected")
         return FixedPoint("no noise", math.nan, 1.0, 1.0)

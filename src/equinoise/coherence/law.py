@@ -173,6 +173,8 @@ def law_from_draws(
             share, frozen = 0.0, np.zeros_like(frozen)
         kappa_interval = first.over_square(first.slope, factor=-1.0).interval
         share_interval = first.over_square(frozen).interval
+    # kappa = -V'/(2 V) from the means of g g' and g^2, m2 = V''/(4 V) from those of g'^2 + g g''; w0 = V(inf)/V(0).
+    # The three fix the resummed law: its share at rate 0 and the mean and relative variance of the decaying rates.
     lasting = lasting_share(kappa, moment, share, dephasing=program.dephases_only)
     spread = rate_variance(kappa, moment, lasting)
     if not engine.exact:
@@ -224,6 +226,7 @@ def _bound_ends(first: FirstOrder, frozen: Real, lasting: float, *, exact: bool)
         return BoundEnds((first.kappa, first.kappa), (lasting, lasting))
     if first.square.size < FEWEST_DRAWS:
         return None
+    # The bounds are taken at the ends of these intervals, so they hold where kappa and w0 lie inside.
     kappa = first.over_square(first.slope, factor=-1.0, confidence=_CONFIDENCE).interval
     share = (0.0, 0.0) if lasting == 0 else first.over_square(frozen, confidence=_CONFIDENCE).interval
     return BoundEnds(kappa, (min(1.0, max(0.0, share[0])), min(1.0, share[1])), _WITHIN)

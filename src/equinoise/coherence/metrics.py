@@ -140,6 +140,8 @@ class SlotChannel:
         Args:
             scale: Noise scale s >= 0.
         """
+        # |x><y| keeps the bits on which x and y differ; on those where they agree it moves as a population by P_A, so
+        # that its diagonal element is exp(-s Gamma_xy) times P_A at the bits of x inside A.
         out = np.exp(-_finite(scale) * self.coherence_rates)
         for mask in range(self.dimension):
             rows, columns = np.nonzero(self._agreed == mask)
@@ -283,6 +285,9 @@ def unitarity(channel: SlotChannel, scale: float = 1.0) -> float:
     """
     d = channel.dimension
     squares = np.exp(-2 * _finite(scale) * channel.coherence_rates)
+    # ||S||^2 = sum over blocks (A, values on the rest) of exp(-2 s Gamma) ||P_A||^2. ``weight`` sums over pairs (x,
+    # y), in which each block occurs 2^|A| times, once for each value of the bits in A. exp(s E)(1) is diagonal: P of
+    # all qubits on ones.
     weight = np.bincount(channel._agreed.ravel(), weights=squares.ravel(), minlength=d)
     norm = 0.0
     for mask in range(d):
@@ -352,6 +357,9 @@ def diamond_distance(
     p = np.full(channel.dimension, 1.0 / channel.dimension)
     low, high, step = 0.0, 1.0, 0
     for step in range(1, iterations + 1):  # noqa: B007
+        # With M = sqrt(p) (S - 1) sqrt(p) and its positive part M_+, Z = p^(-1/2) M_+ p^(-1/2) is >= 0 and >= S - 1:
+        # feasible for the dual. sum_x p_x G_x = Tr M_+ + sum p (1 - S_xx) is the primal value at p, max_x G_x the dual
+        # one.
         root = np.sqrt(p)
         values, vectors = np.linalg.eigh(root[:, None] * change * root[None, :])
         positive = values > 0
@@ -383,6 +391,8 @@ def spectral_gap(channel: SlotChannel) -> float:
     """
     decays: list[Real] = []
     for mask in range(channel.dimension):
+        # The generator on a block is -Gamma + (generator of P_A): its eigenvalues are -(Gamma - lambda), lambda <= 0
+        # those of the population matrix.
         rates = np.unique(channel.coherence_rates[channel._agreed == mask])
         mixing = np.linalg.eigvals(channel._populations(mask, None)).real
         decays.append((rates[:, None] - mixing[None, :]).ravel())

@@ -63,6 +63,8 @@ def shared_phases(program: CompiledProblem) -> str | None:
     period = periods(program.problem)
     place = {q: i for i, q in enumerate(program.cone.qubits)}
     for number in _noisy(program):
+        # Gamma(dz) depends on (v_j . dz)_j; if every v_j is a combination of the u_a, equal (u_a . dz)_a have equal
+        # Gamma, which is the condition of the proof. That is a comparison of ranks.
         seen = [place[q] for q in sorted(program.cone.seen[number])]
         spanning = _rotations(program, number, steps, uses, period)[:, seen]
         needed = _needed(program, number)[:, seen]
@@ -117,6 +119,9 @@ def _rotations(program: CompiledProblem, number: int, steps: Sequence[Step], use
             reached[qubit] = {id(r) for r in _leading_diagonal(wire)}
         if not all(id(r) in reached.get(q, ()) for r in step.rotations for q in r.qubits):
             continue
+        # A step exp(-i phi sum_i c_i Z_i) is exp(-i phi sum_i u_i Z_i/2) with u = 2 c. On |x><y| it is the phase phi
+        # (u . dz)/2, and dz is even: its mean over the period T of phi is 0 unless u . dz = 0, as soon as each u_i
+        # T/(2 pi) is whole.
         row = np.zeros(program.width)
         for ((qubit, _),), coefficient in step.generator.items():
             if qubit in place:

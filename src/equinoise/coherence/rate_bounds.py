@@ -128,6 +128,9 @@ def certified_minimum(functions: Functions, support: Support, start: Real) -> tu
     Returns:
         The bound, and the negative local minima among the points.
     """
+    # On an interval of length d a function whose second derivative is at most C lies above its chord less C d^2/8 (and
+    # a chord above the lower end). So with ``curvature`` >= f'' everywhere, ``floor`` is a proved bound on each
+    # interval.
     rounding = _ROUNDING * float(
         np.abs(np.stack([functions.exponential, functions.linear, functions.square, functions.atom])).sum()
     )
@@ -167,6 +170,8 @@ def least_integral(target: Functions, known: Functions, low: Real, high: Real, s
         support: Where the measure sits.
         points: Rates that the grid should hold, shape (any,).
     """
+    # Weak duality: any multipliers give a valid bound, and those of the linear program on the grid nearly the best
+    # one. ``gap`` is how far h = f - p falls below 0 between grid points; the points where it does join the grid.
     best = -np.inf
     x = np.union1d(rate_grid(support, np.concatenate([known.exponents, target.exponents])), points)
     for _ in range(_ROUNDS):
@@ -215,6 +220,8 @@ def least_widening(known: Functions, low: Real, high: Real, unit: Real, support:
         widening = min(widening, max(0.0, float(found.x[-1])))
         if widening == 0.0:
             break
+        # The dual solution prices each rate: a rate of negative reduced cost would, if it joined the grid, make the
+        # widening smaller.
         above, below = np.split(found.ineqlin.marginals, 2)
         parts = [known.scaled(below - above), _constant(-float(found.eqlin.marginals[0]))]
         gap, dips = certified_minimum(Functions.join(parts), support, x)

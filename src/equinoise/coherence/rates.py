@@ -119,6 +119,8 @@ class FirstOrder:
             merged[key] = merged.get(key, 0.0) + self.budget[:, j]
         out = []
         for (layer, qubits, mechanism), parts in merged.items():
+            # kappa = -E sum_k g_k g'_k / E sum_k g_k^2 and g' is linear in the noise terms: shares add up to kappa
+            # exactly.
             share = self.over_square(parts, factor=-1.0)
             out.append(BudgetEntry(layer, qubits, mechanism, share.value, share.error))
         return tuple(out)
@@ -275,6 +277,8 @@ def aligned_rates(
 
 def _modes(program: Program, number: int) -> tuple[dict[int | None, Index], Real]:
     """Per block, the mode number of each element |x><y| by its charge differences; and the rate of each mode."""
+    # x_i - y_i is -1, 0 or 1 on each qubit, so sum_i (x_i - y_i) 3^i is a number in balanced ternary: it names dz
+    # uniquely, and the difference of two codes gives it for all pairs at once.
     keys: dict[int | None, Index] = {}
     for q in program.charges:
         filled = program.sectors[q].occupations.astype(np.int64)
@@ -290,6 +294,8 @@ def _modes(program: Program, number: int) -> tuple[dict[int | None, Index], Real
 
 def _rayleigh_draw(engine: ExactEngine, modes: list[tuple[dict[int | None, Index], Real]], theta: Real) -> Real:
     """Per slot, sum over parameters of sum_dz Gamma |a|^2 and of sum_dz |a|^2: shape (2, L)."""
+    # g_k = sum_dz a_dz at every slot: a_dz is the part of <<O_l|X_l>> on elements with that dz, and the numerator
+    # weights |a_dz|^2 with the rate at which the slot's noise damps it.
     out = np.zeros((2, len(modes)))
     numbers = [index for index, _ in modes]
     for k in engine.program.parameters:

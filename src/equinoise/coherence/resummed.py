@@ -43,6 +43,8 @@ def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) 
         second_moment: m2 = V''(0) / (4 V(0)); NaN if unknown, and c2 then too.
         fixed_point_share: w0 = V(inf)/V(0).
     """
+    # The measure over rates has the moments E Gamma = kappa and E Gamma^2 = m2. Its part at rate 0 has weight w0 and
+    # adds to neither, so the rest, of weight 1 - w0, has mean kappa/(1 - w0) and mean square m2/(1 - w0).
     decaying = 1.0 - fixed_point_share
     if decaying <= 1e-12 or kappa**2 == 0:
         return 0.0
@@ -72,6 +74,7 @@ def lasting_share(kappa: float, second_moment: float, fixed_point_share: float, 
         return 0.0
     if math.isnan(second_moment):
         return min(1.0, max(0.0, fixed_point_share)) if dephasing else 0.0
+    # (E Gamma)^2 = (E Gamma [Gamma > 0])^2 <= E Gamma^2 P(Gamma > 0): kappa^2 <= m2 (1 - w0).
     slack = 2.0 if dephasing else 1.0
     if kappa**2 <= slack * (1 - fixed_point_share) * second_moment + 1e-18:
         return min(1.0, max(0.0, fixed_point_share))
@@ -129,6 +132,8 @@ def resummed_survival(scale: npt.ArrayLike, kappa: float, fixed_point_share: flo
     if 1.0 - share <= 1e-12:
         return np.ones_like(s)
     rate = kappa / (1.0 - share)
+    # A gamma distribution of rates with mean kappa' and relative variance c2 has the Laplace transform E exp(-2 s
+    # Gamma) = (1 + 2 s kappa' c2)^(-1/c2). log1p keeps digits at small s.
     with np.errstate(over="ignore", invalid="ignore"):
         x = np.where(s == 0, 0.0, 2 * s * rate) if rate else np.zeros_like(s)
         if not c2 >= 1e-9:
@@ -158,6 +163,7 @@ def scale_at_survival(survival: float, kappa: float, fixed_point_share: float, c
     if survival**2 <= share or kappa <= 0 or 1.0 - share <= 1e-12:
         return math.inf
     rate = kappa / (1.0 - share)
+    # R^2 = w0 + (1 - w0) f(2 s kappa') solved for s: f = exp, or its gamma average, inverted.
     left = (survival**2 - share) / (1.0 - share)
     if not c2 >= 1e-9:
         return -math.log(left) / (2 * rate)

@@ -160,6 +160,8 @@ class PairedDraws:
     def _with_and_without(self, top: tuple[str, ...], bottom: tuple[str, ...], factor: float) -> tuple[float, Real]:
         """The ratio of all draws, and that of all draws but one, for each one, shape (S,)."""
         count = self.count
+        # Leaving one draw out of a mean takes only its sum: (sum - x)/(n - 1). So all n ratios that the jackknife
+        # needs cost as much as one.
         value, without = factor, np.full(count if count > 1 else 0, factor)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for names, divide in ((top, False), (bottom, True)):
@@ -183,6 +185,8 @@ def _in_logarithms(value: float, without: Real, confidence: float) -> Interval |
 
 def _jackknife(without: Real, confidence: float) -> tuple[float, float]:
     """Standard error and half-width of the interval, from the values that leave out one draw, shape (S,)."""
+    # Jackknife: the variance of the estimate is (n - 1)/n times the sum of squares of the leave-one-out values about
+    # their mean; it holds for any smooth function of means, so for ratios and products, with their covariances.
     count = without.size
     apart = without - without[0]  # of equal values exactly 0
     apart = apart - apart.mean()
@@ -227,6 +231,7 @@ def log_difference(one: Real, other: Real) -> LogDifference:
         one: u, shape (n_u,).
         other: v, shape (n_v,).
     """
+    # The means share their first m draws: var(a - b) = var a + var b - 2 cov(a, b), and only common draws covary.
     common = min(one.size, other.size)
     if common < 2:
         return LogDifference(math.inf, math.inf)

@@ -156,6 +156,9 @@ class CoherenceSpectrum:
     def measure(self) -> RateMeasure:
         """The measure by non-negative least squares on a grid of rates and an atom at 0, weighted by the errors."""
         estimates = self._estimates
+        # Known integrals are linear in the measure: on a grid of rates with an atom at 0 the fit is a least-squares
+        # problem with weights >= 0, whose solutions sit on few rates. Around these the grid is refined, and atoms on
+        # neighbouring points are merged.
         values = np.array([e.value for e in estimates]) / self._units
         errors = np.maximum(self._uncertainties, _NEGLIGIBLE)
         x = rate_grid(self._support, self._functions.exponents)
@@ -179,6 +182,7 @@ class CoherenceSpectrum:
 
     def _least_squares(self, x: Real, values: Real, errors: Real) -> Real:
         columns = self._columns(x)
+        # A last row, heavier than all others, asks for the mass 1.
         norm = 10 / errors.min(initial=1.0)
         matrix = np.vstack([columns / errors[:, None], np.full(columns.shape[1], norm)])
         return np.asarray(nnls(matrix, np.append(values / errors, norm), maxiter=50 * columns.shape[1])[0])
@@ -227,6 +231,8 @@ class CoherenceSpectrum:
         if scale == 0:
             return 1.0, 1.0
         low, high, points, _ = self._constraints
+        # The least and the greatest integral of exp(-2 s Gamma) over all measures that agree with the known intervals:
+        # two linear programs, the second one with the target's sign turned. Rates are in units of Gmax.
         target = Functions.decay(2 * scale * self.certificate.greatest_rate)
         least = least_integral(target, self._functions, low, high, self._support, points)
         opposite = target.scaled(np.array([-1.0]))
@@ -239,6 +245,7 @@ class CoherenceSpectrum:
             if math.isfinite(scale):
                 least = max(least, math.exp(-2 * scale * greatest * max(largest, 0.0)))
             most = min(most, 1 + max(smallest, 0.0) * math.expm1(-2 * scale * greatest))
+        # V(s) falls with s: it is not below a value known at a larger scale.
         lasting = [bound for (s, _), bound in zip(self.ratios, low * self._units, strict=False) if s >= scale]
         least = min(1.0, max(0.0, least, *lasting))
         return least, max(least, min(1.0, most))
@@ -275,6 +282,8 @@ class CoherenceSpectrum:
     def _constraints(self) -> tuple[Real, Real, Real, float]:
         """Low and high of the known integrals, divided by their units and wide enough; grid points; the widening."""
         estimates = self._estimates
+        # An interval may be wider than known values need, never narrower: if no positive measure fits, all are widened
+        # by one number of their own uncertainties, the smallest that suffices, found by a linear program.
         ends = np.array([e.interval(self.deviations) for e in estimates]).reshape(-1, 2).T / self._units
         low, high = ends[0] - _EXACT, ends[1] + _EXACT
         unit = self._uncertainties

@@ -89,7 +89,7 @@ def fewer_layers(problem: Problem) -> Iterator[Remedy]:
         if how.ends < shorter < depth:
             other = repeated(problem, shorter, how)
             lost = len(problem.parameters) - len(other.parameters)
-            cost = f"{lost} parameters to express the model with"
+            cost = f"expressivity ({lost} fewer parameters)"
             yield Remedy("depth", f"{shorter} layers instead of {depth}", lambda other=other: other, cost)  # type: ignore[misc]
 
 

@@ -89,8 +89,8 @@ def rank(
 
     score = sqrt(V(s)/K) / sqrt(w Var(O)), V with noise and assignment errors, K the parameters in the light cone: the
     signal-to-noise ratio of the RMS gradient from one shot per evaluation and measurement setting, w the mean weight of
-    the shift rules. All designs get ``first_samples`` draws; as
-    long as the best is not told from others, it and they get twice as many, up to ``samples``.
+    the shift rules. All designs get ``first_samples`` draws. As
+    long as some do not differ significantly from the best, these and the best get twice as many, up to ``samples``.
 
     Args:
         num_qubits: n.
@@ -293,7 +293,7 @@ def _placed(
 
 
 def _refine(signals: Sequence[Signal], most: int, workers: int | None, tick: Callable[[str, int, int], None]) -> None:
-    """More draws for the best and for those that it is not told from, until it is or all have ``most``."""
+    """More draws for the best and for those not significantly worse, until there are none or all have ``most``."""
     while signals:
         leader = max(signals, key=lambda one: one.score)
         rivals = []
@@ -310,7 +310,7 @@ def _refine(signals: Sequence[Signal], most: int, workers: int | None, tick: Cal
 
 
 def _ranked(found: Sequence[tuple[Design, Signal]]) -> tuple[RankedDesign, ...]:
-    """Best first, each in the group of the first leader that it cannot be told from."""
+    """Best first, each in the group of the first leader from which it does not differ significantly."""
     leaders: list[Signal] = []
     out = []
     for place, (design, signal) in enumerate(sorted(found, key=lambda pair: -pair[1].score), start=1):

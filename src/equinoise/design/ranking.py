@@ -50,7 +50,7 @@ class RankedDesign:
 
     Attributes:
         place: 1 for the largest score.
-        group: Designs of a group cannot be told from the group's leader; 1 is the best.
+        group: Designs of a group do not differ significantly from the group's leader; 1 is the best.
         leads: Whether it is its group's leader.
         against_leader: 95 % interval of ln(score/leader's score).
         design: The design.
@@ -163,7 +163,7 @@ class Ranking:
 
     @property
     def told_apart(self) -> bool:
-        """Whether the best design is told from all others."""
+        """Whether the best design differs significantly from every other one."""
         return sum(one.group == 1 for one in self.designs) == 1
 
     def to_dict(self) -> dict[str, Any]:

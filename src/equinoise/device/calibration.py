@@ -41,7 +41,7 @@ def place(
     noise during the block's own duration.
 
     Approximate: all noise of a layer acts after it; gates of different layers or blocks are not merged when compiling;
-    free angles count as generic; crosstalk and coherent errors are not in a calibration.
+    free angles are compiled at generic values; crosstalk and coherent errors are not in a calibration.
 
     Args:
         model: A model with a calibration; one without is returned as it is.
@@ -87,6 +87,8 @@ def place(
             t1, t2 = calibration.t1[site], calibration.t2[site]
             if t1 is None or t2 is None or durations[-1] == 0:
                 continue
+            # exp(-T/T1) on populations is down = T/T1; of exp(-T/T2) on coherences relaxation gives exp(-T/(2 T1)),
+            # and D[Z] at this rate the rest, exp(-2 rate).
             down, dephasing = durations[-1] / t1, durations[-1] / 2 * (1 / t2 - 1 / (2 * t1))
             if down > 0:
                 terms["relaxation"].append(Relaxation(qubit, down=down, layers=(index,)))
@@ -222,6 +224,6 @@ def _notes(calibration: Calibration, choice: LayoutChoice, durations: Sequence[f
     span = f"{min(durations) * 1e9:.0f} to {max(durations) * 1e9:.0f} ns" if durations else "none"
     return [
         f"{name}: layout {choice.how}, physical qubits {listed} for circuit qubits 0..{len(layout) - 1}",
-        f"{name}: layer durations {span}; all noise of a layer acts after it, free angles counted as generic, "
-        "excited-state population, crosstalk and coherent errors not included",
+        f"{name}: layer durations {span}; all noise of a layer acts after it; free angles are "
+        "compiled at generic values; excited-state population, crosstalk and coherent errors are not included",
     ]

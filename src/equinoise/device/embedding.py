@@ -70,6 +70,8 @@ def find_embeddings(
     complete = len(found) <= limit and budget[0] > 0
     if complete:
         return Embeddings(tuple(found), True)
+    # Each try starts anywhere and goes on in random order, so that the sample is not the corner of the device that a
+    # depth-first search meets first.
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0x1A70]))
     wanted = limit if sample is None else sample
     drawn: dict[tuple[int, ...], None] = {}
@@ -155,6 +157,8 @@ def _search(
     budget: list[int],
 ) -> Iterator[dict[int, int]]:
     """Depth first, one qubit of ``order`` after the other; ``budget`` holds the steps left and ends at 0."""
+    # Backtracking without recursion: stack[i] holds the sites left to try for order[i]. A site is an option if it is
+    # coupled to the sites of all neighbours placed before and has as many couplers as the qubit has partners.
     place = dict(start)
     used = set(place.values())
     near = {site: frozenset(sites) for site, sites in neighbours.items()}

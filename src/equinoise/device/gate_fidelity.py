@@ -49,6 +49,8 @@ def left_by_depolarizing(errors: Sequence[tuple[int, Any]], thermal: Any, num_qu
         thermal: F_thermal, the process fidelity of T1 and T2 during the block.
         num_qubits: Of the block, d = 2^num_qubits.
     """
+    # With thermal noise of process fidelity F_thermal and depolarizing that leaves the share e of each operator but 1,
+    # F = e F_thermal + (1 - e)/d^2: solved for e. 1/d^2 is the process fidelity of complete depolarizing.
     mixed = 4.0**-num_qubits
     whole: Any = 1.0
     usable: Any = True

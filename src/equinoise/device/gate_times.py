@@ -91,6 +91,8 @@ def gate_times(
             advance(clock, [(sites, *tally.look_up(name, local, physical, length))])
         key = (item.operation.name, qubits)
         longest[key] = max(longest.get(key, 0.0), *clock.values(), 0.0)
+    # A pulse's error counts beyond the T1 and T2 that its qubit has anyway in the slot: as for a block, the
+    # depolarizing that makes up the calibrated fidelity.
     rates: dict[tuple[str, int], float] = {}
     for qubit, site in enumerate(layout):
         for letter in "XYZ":

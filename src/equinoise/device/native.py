@@ -54,6 +54,8 @@ def blocks_of(layer: Layer, seen: set[int]) -> list[Block]:
                 f"gate {gate.name!r} acts on {len(qubits)} qubits {list(qubits)}; device noise is known for one "
                 "and two. Decompose it into one- and two-qubit gates first, e.g. with circuit.decompose()."
             )
+        # A gate goes on with the block of its qubits if both are in the same one. Else a new block begins, which takes
+        # up blocks of single gates that waited on its wires.
         held = [last.get(q) for q in qubits]
         block = held[0]
         if block is None or any(other is not block for other in held):

@@ -157,6 +157,8 @@ def choose_layout(
 
 def _generic_weight(layer: int, mechanism: str, qubits: tuple[int, ...]) -> float:
     """First-order loss of process fidelity by a unit of rate."""
+    # Mean over I, X, Y, Z of what a unit of rate takes: relaxation down/2 of X and Y, down of Z: 1/2. Dephasing 2 of X
+    # and Y: 1. Depolarizing everything but the identity: 1 - 4^-k.
     return {"down": 0.5, "dephasing": 1.0}.get(mechanism, 1 - 4.0 ** -len(qubits))
 
 
@@ -191,6 +193,8 @@ def completed(
     scores = score(whole)
     order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
     done: list[tuple[float, tuple[int, ...]]] = []
+    # Adding qubits can only lengthen layers and so lower the score: once the next cone scores below the last one
+    # wanted, no later one can win.
     for i in order[:_MOST_EXTENSIONS]:
         if len(done) >= wanted and scores[i] < done[wanted - 1][0] - _TIE:
             break

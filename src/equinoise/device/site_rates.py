@@ -58,6 +58,7 @@ class SiteRates:
         known = [(a, b) if a is not None and b is not None else (None, None) for a, b in _times(calibration)]
         self._t1 = _filled([a for a, _ in known], np.min, np.inf)
         self._t2 = _filled([b for _, b in known], np.min, np.inf)
+        # Per second: populations decay at 1/T1, coherences at 1/T2 = 1/(2 T1) + 2 x the rate of D[Z].
         self.decay, self.dephasing = 1 / self._t1, 0.5 * (1 / self._t2 - 0.5 / self._t1)
         wrong = [None if errors is None else sum(errors) for errors in calibration.readout_error]
         self.read_right = 1 - _filled(wrong, np.max, 0.0)
@@ -124,6 +125,8 @@ class SiteRates:
                     weight(number, "depolarizing", inside) if inside else 0
                 )
                 kappa += np.where(np.isfinite(rate), lost, np.inf)
+            # Every qubit waits for the slowest one of its layer, so T1 and T2 act on each for the layer's whole
+            # duration.
             longest = clock.max(axis=1)
             for q in sorted(there):
                 site = layouts[:, q]
@@ -138,6 +141,8 @@ class SiteRates:
         if readout is None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 return np.asarray(np.log(np.maximum(self.read_right[layouts], 0.0)).sum(axis=1))
+        # Assignment errors p01, p10 leave 1 - p01 - p10 of each Z: a string keeps their product. Squares add over the
+        # terms, as the variances of their gradients do where these are independent.
         factor = np.zeros(len(layouts))
         terms = [(qubits, abs(complex(c)) ** 2) for _, qubits, c in readout.to_sparse_list() if qubits]
         for qubits, weight in terms:
@@ -163,6 +168,8 @@ class SiteRates:
                 native = self._compiler.native(block, tuple(map(int, places[members[0]])))
             except DeviceError:  # no translation there
                 continue
+            # A gate starts when the last of its qubits is free: in the algebra of max and +, each gate is a matrix and
+            # the block their product, so one table serves whatever the inputs' times are.
             clock = np.full((width, width, len(members)), -np.inf)
             clock[range(width), range(width)] = 0.0
             errors = []

@@ -87,6 +87,7 @@ class Calibration:
         times = _thermal_times(target)
         missing = [q for q in seen if None in times[q]]
         t1 = tuple(a if b is not None else None for a, b in times)
+        # 1/T2 = 1/(2 T1) + a dephasing rate >= 0, so that T2 <= 2 T1: a larger T2 is an error of its measurement.
         t2 = tuple(None if a is None or b is None else min(b, 2 * a) for a, b in times)
         clipped = [q for q in seen if t2[q] is not None and t2[q] != times[q][1]]
         readout, symmetric = _readout_errors(backend, target)

@@ -43,9 +43,9 @@ def symmetry_facts(engine: Engine, fixed_point: FixedPoint) -> dict[str, Any]:
 
     Returns:
         claimed, kept (names; kept is "none" in the full space, and more than claimed where the engine finds more),
-        broken_by (noise terms), left_out (noise that nothing feels), sectors (label, multiplicity and dimension of
-        each; of many the largest), num_sectors, numbers (of one density matrix), claimed_numbers (if the noise had
-        broken nothing; None where it has no closed form), noise_on_sectors ("respected", "mixed" or None).
+        broken_by (noise terms), left_out (noise that the commutant does not see), sectors (label, multiplicity and
+        dimension of each; of many the largest), num_sectors, numbers (of one density matrix), claimed_numbers (if the
+        noise had broken nothing; None where it has no closed form), noise_on_sectors ("respected", "mixed" or None).
     """
     problem = engine.program.problem
     sectors = held_sectors(engine)

@@ -149,6 +149,8 @@ def expectation(
     count = _checked_samples(samples)
     found = sampled_draws(lambda t, rng: chosen.value(t, s, rng), [angles] * count, seed, chosen.workers, progress)
     values, squares = np.array(found).T
+    # The mean's square overestimates C^2 by the mean's own variance, error^2: adding it to <O^2> - mean^2 makes the
+    # variance of a shot unbiased.
     value, error = float(values.mean()), _standard_error(values)
     return Expectation(value, float(squares.mean()) - value**2 + error**2, error, s, chosen.name, count, seed)
 
@@ -289,6 +291,8 @@ def gradient_variance(
     count = len(thetas)
     spread = totals.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(all_scales), np.nan)
     ratio = mean / mean[base] if mean[base] > 0 else np.full(mean.shape, np.nan)
+    # Delta method: a ratio of means a/b moves by (a_i - ratio b_i)/b with each draw; paired draws fluctuate together,
+    # so the residuals are far smaller than either spread. R = sqrt(ratio) halves the relative error.
     residual = (totals - ratio * totals[:, [base]]) / max(mean[base], np.finfo(float).tiny)
     ratio_error = residual.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(mean.shape, np.nan)
     survival = np.sqrt(np.maximum(ratio, 0.0))
@@ -323,6 +327,8 @@ def _averaged(
     ratio = np.maximum(found.variance, 0.0) / base if base > 0 else np.full(size.shape, np.nan)
     survival = np.sqrt(ratio)
     with np.errstate(invalid="ignore"):
+        # Truncation errors are bounds and not independent: relative half-widths of V(s) and V(0) add, halved by the
+        # root.
         survival_error = survival / 2 * (found.error / size + found.error[0] / size[0])
     return GradientVariance(
         scales=np.array(wanted),

@@ -174,6 +174,8 @@ class MeasuredReadout:
 
     def variance(self, theta: Real, scale: float, stream: int) -> float:
         """Var(O) at one draw of the parameters, exact or an unbiased estimate; see :meth:`read`."""
+        # The variance of a gradient's estimate is the sum over shift points of weight x Var(O there)/N. So Var(O) at a
+        # point drawn with probability weight/total, times total/N, is an unbiased estimate of it.
         rng = np.random.default_rng([stream, len(self._shifts)])
         if self._shifts:
             point = self._shifts[rng.choice(self._weights.size, p=self._weights / self._weights.sum())]

@@ -57,14 +57,14 @@ _QUANTITIES = {
     "permutation": ("values, gradients and the law at any noise", "none"),
     "state-vector": ("noiseless gradients; kappa and its budget", "none without noise; sampling error of kappa"),
     "trajectories": ("values, gradients and the law at any noise", "sampling error; unbiased"),
-    REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; truncation, told"),
+    REPLICA: ("gradient variance and the law, averaged over uniform angles", "none on narrow cones; else truncation"),
 }
 # an exact engine whose draws would take longer than this many seconds gives way to an unbiased one
 PATIENCE = 900.0
 # sampling that takes less than this many seconds is left alone
 _AT_ONCE = 1.0
-# how many times cheaper engine "exact" must be, by estimates that flatter it on wide layers, to be taken in place of
-# one that uses the symmetry
+# how many times cheaper than an engine that uses the symmetry engine "exact" must be to be taken instead: its cost is
+# underestimated on wide layers
 _CLEARLY = 40.0
 # what kappa, budget, second moment and w0 cost, in averages at one scale
 LAW_AVERAGES = 12

@@ -10,8 +10,8 @@ The class comes from one state of the circuit and the limit channel of the noise
 * *too symmetric* (damping to |0..0>): V(inf) = 0;
 * *partly protected* (one half of the register dephased collectively): some coherences stay.
 
-A second table holds w0 = V(inf)/V(0) of Z readouts under local dephasing for n = 5 and L = 3, 5 against 0.84 and 0.51,
-the two numbers that the project's design quotes without their circuit.
+A second table holds w0 = V(inf)/V(0) of Z readouts under local dephasing for n = 5 and L = 3, 5 beside 0.84 and 0.51,
+two values stated for these sizes without a circuit.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
         everything: Take all qubits, blocks and noise, whatever the readout sees. A projected readout needs this when
             the noise changes the charge, since the projector then sees every qubit.
     """
+    # Heisenberg picture: a block that the readout does not touch drops out, U^dag (O (x) 1) U = O (x) 1 on its qubits;
+    # one that it touches spreads it over all of the block's qubits.
     now = set(range(problem.num_qubits)) if everything else set(support(problem.readout))
     seen: list[frozenset[int]] = []
     kept: list[tuple[int, ...]] = []
@@ -76,7 +78,7 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
 
 
 def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:
-    """A slot's noise as an operator on ``qubits`` feels it; terms of zero rate and terms outside are dropped."""
+    """A slot's noise as seen by an operator on ``qubits``; terms of zero rate and terms outside are dropped."""
     dephasing = [_restricted(t, qubits) for t in slot.dephasing if t.rate > 0]
     relaxation = [t for t in slot.relaxation if t.qubit in qubits and t.down + t.up > 0]
     depolarizing = [_restricted(t, qubits) for t in slot.depolarizing if t.rate > 0]

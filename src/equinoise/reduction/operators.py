@@ -47,6 +47,8 @@ def operator_block(
     rows, columns, values = [], [], []
     everything = np.arange(dim)
     signs = 1.0 - 2.0 * table.occupations.astype(np.float64)
+    # A Pauli string takes |x> to one state times a number: X and Y flip the bit, Y with i (-1)^x, Z with (-1)^x. What
+    # lands outside the block is left out.
     for letters, qubits, coefficient in operator.to_sparse_list():
         value = np.full(dim, complex(coefficient))
         flipped: Occupations = table.occupations.copy()

@@ -173,6 +173,8 @@ class Program(CompiledProblem):
 
     def _charge_weights(self) -> dict[int, float]:
         """Charges of the cone's qubits in the input, with the weight of each block (1 where the block says itself)."""
+        # A projector on the charge of all n qubits is P_q = sum_k (P_k on the cone) (x) (P_{q-k} outside). Gates
+        # outside the cone conserve the charge, so block k counts with the input's probability of q - k outside.
         problem, qubits = self.problem, list(self.cone.qubits)
         state = problem.initial
         if self.full:
@@ -271,6 +273,8 @@ class Program(CompiledProblem):
         vectors = self._block_vectors(charge)
         if vectors.shape[1] == 1:
             return vectors
+        # The reduced state is V V^dag = sum_j s_j^2 |u_j><u_j|: at most rank V vectors, however many qubits lie
+        # outside.
         left, values, _ = np.linalg.svd(vectors, full_matrices=False)
         kept = values > 1e-12 * values[0]
         return np.asarray(left[:, kept] * values[kept])
@@ -390,6 +394,8 @@ class Program(CompiledProblem):
         if matrix.shape[0] == 4:
             return matrix
         out = np.zeros((4, 4), dtype=np.complex128)
+        # A generator in 4x4 form keeps its eigenvalues on the entries used; the others belong to rows that the block
+        # has not.
         where = [1, 2] if self.full else [0, 3]
         out[np.ix_(where, where)] = matrix
         return out

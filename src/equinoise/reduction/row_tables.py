@@ -60,6 +60,8 @@ def pair_tables(table: Sector, keys: Sequence[tuple[int, ...]]) -> PairTables:
     lo, hi, one = [], [], []
     quad = [np.zeros((4, 0), dtype=np.int64)]
     nothing = np.zeros(0, dtype=np.int64)
+    # In a charge sector exchanging the two fillings of a pair is a move within the sector; both filled is a single
+    # row, both empty is left out, for blocks are 1 there. In the full space a qubit's bit is added to the row number.
     for key in keys:
         if charge is None and len(key) == 2:
             rows = np.flatnonzero((filled[:, key[0]] == 0) & (filled[:, key[1]] == 0))

@@ -50,6 +50,9 @@ class Sector:
         if self.charge is None:
             weights = 1 << np.arange(self.width, dtype=np.int64)
             return np.asarray(occupations.astype(np.int64) @ weights)
+        # The combinatorial number system: of two states with one charge the one whose highest differing qubit is
+        # filled is larger. Below a state whose k-th filled qubit (counted from 0 upwards, k from 1) is j lie the C(j,
+        # k) states that have k filled qubits below j and agree above.
         table = _binomials(self.width, self.charge)
         rows = np.empty(occupations.shape[0], dtype=np.int64)
         step = max(1, _AT_ONCE // self.width)
@@ -103,6 +106,8 @@ def sector(width: int, charge: int | None) -> Sector:
 
 def _positions(width: int, charge: int) -> Rows:
     """Filled positions of each state, shape (D, q), in increasing order of the states as integers."""
+    # States of k filled qubits, in order, are those with the highest one at top = k - 1, k, ...: for each of them the
+    # first C(top, k - 1) states of k - 1 filled qubits, which lie below top.
     table = np.zeros((1, 0), dtype=np.int64)
     for filled in range(1, charge + 1):
         parts = []

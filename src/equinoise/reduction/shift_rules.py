@@ -88,6 +88,9 @@ def shift_rule(generator: Matrix) -> ShiftRule:
 
 @lru_cache(maxsize=4096)
 def _rule(data: bytes, dim: int) -> ShiftRule:
+    # exp(i x H) O exp(-i x H) has the phases exp(i x (h_a - h_b)), so C(x) = a_0 + sum_r (a_r cos W_r x + b_r sin W_r
+    # x) with W_r the gaps. A difference of shifted values turns sin W x and cos W x into their derivatives, up to the
+    # factor 2 sin(W x_i): the rule holds for all of them where sum_i d_i 2 sin(W_r x_i) = W_r, a linear system for d.
     values = np.linalg.eigvalsh(np.frombuffer(data, dtype=np.complex128).reshape(dim, dim))
     gaps = np.sort((values[:, None] - values[None, :]).ravel())
     gaps = gaps[gaps > _SAME * max(1.0, float(np.abs(values).max(initial=0.0)))]

@@ -35,7 +35,7 @@ class SymmetricProgram(CompiledProblem):
     Attributes:
         claimed: The problem's symmetry on the cone's qubits 0..w-1.
         symmetry: What the noise keeps of it, at least weakly.
-        unfelt: Dephasing that breaks it and was left out, because no operator that keeps it feels it.
+        unfelt: Dephasing that breaks it and was left out, because it is invisible to every operator that keeps it.
         steps: In time order, on cone qubits.
         readout: The readout as a Pauli sum on cone qubits.
 
@@ -56,8 +56,11 @@ class SymmetricProgram(CompiledProblem):
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
         self.symmetry: Symmetry = self.claimed
         self.unfelt: tuple[str, ...] = ()
+        # Three cases. The noise keeps the symmetry as it is; or it does once the jumps that are invisible in the
+        # commutant are left out, which changes no expectation value of an invariant operator; or a smaller symmetry is
+        # used, the largest subgroup found that the noise keeps.
         if not self._kept_by(self.slots, self.claimed):
-            acting = self._felt(self.claimed)
+            acting = self._visible(self.claimed)
             if self._kept_by(acting, self.claimed):
                 self.unfelt = self._left_out(acting)
                 self.slots = acting
@@ -81,8 +84,8 @@ class SymmetricProgram(CompiledProblem):
         matrices = [kossakowski(slot) for slot in dict.fromkeys(slots)]
         return all(keeps_weakly(matrix, g) for matrix in matrices for g in symmetry.generators)
 
-    def _felt(self, symmetry: Symmetry) -> tuple[SlotProgram, ...]:
-        """What of each slot an operator of the commutant feels; see :func:`felt`."""
+    def _visible(self, symmetry: Symmetry) -> tuple[SlotProgram, ...]:
+        """The part of each slot that operators of the commutant can see; see :func:`felt`."""
         seen = [frozenset(self._local[q] for q in there) for there in self.cone.seen]
         return tuple(felt(slot, symmetry, there) for slot, there in zip(self.slots, seen, strict=True))
 
@@ -97,9 +100,9 @@ class SymmetricProgram(CompiledProblem):
         return tuple(out)
 
     @property
-    def felt_slots(self) -> tuple[SlotProgram, ...]:
-        """The slots without jumps that change no operator of the commutant."""
-        return self._felt(self.symmetry)
+    def visible_slots(self) -> tuple[SlotProgram, ...]:
+        """The slots without the jumps that are invisible in the commutant."""
+        return self._visible(self.symmetry)
 
     def unrestricted_slot(self, layer: int) -> SlotProgram:
         """A slot's noise on all cone qubits, whether or not the readout sees them there.
@@ -109,6 +112,8 @@ class SymmetricProgram(CompiledProblem):
         everything = frozenset(self.cone.qubits)
         if self.cone.seen[layer] == everything:
             return self.slots[layer]
+        # The fixed point asks for noise on all qubits, not only the seen ones: with the invisible jumps left out if
+        # that is needed to keep the symmetry.
         whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
         acting = felt(whole, self.symmetry, frozenset(range(self.width)))
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])

@@ -215,6 +215,8 @@ def _noise(symmetry: Symmetry, problem: Problem) -> tuple[str, tuple[str, ...]]:
 
 def _suggestion(found: Sequence[FoundSymmetry]) -> str:
     """The shared symmetry that leaves fewest numbers, times those that commute with it and add something."""
+    # Greedy: the strongest symmetry first, then every one that commutes with all chosen (so that labels of both hold
+    # at once) and is not implied by them.
     shared = sorted((one for one in found if one.shared and one.numbers), key=lambda one: one.numbers or 0)
     if not shared:
         return ""

@@ -87,6 +87,8 @@ class Commutant:
 
     def of_vectors(self, vectors: Complex) -> Complex:
         """The twirl of sum_j |v_j><v_j|, v_j the columns, shape (2^w, J): shape (numbers,)."""
+        # Coordinates are sqrt(d) X_lambda, in which Tr[A B] = sum_lambda d Tr[A_lambda B_lambda] is the plain sum of
+        # conj(a) b. The twirl of a state has X_lambda = (1/d) sum_r W_r^dag rho W_r.
         inner = self.found.basis.conj().T.tocsr() @ vectors
         parts = []
         for one in self.irreps:
@@ -135,6 +137,8 @@ class Commutant:
         for pair in np.unique(label):
             here = label == pair
             target, source = divmod(int(pair), len(self.kept))
+            # X_mu = (1/d_mu) sum_rs K_rs X_lambda K_rs^dag over the copies; in coordinates the factor is 1/sqrt(d_mu
+            # d_lambda), of which each of the two operators takes the root.
             m, weight = self.multiplicities[source], self.irreps[target].dimension * self.irreps[source].dimension
             row, column, value = (part[here] for part in everything)
             places, position = np.unique(row * m + column, return_inverse=True)
@@ -150,6 +154,8 @@ def _independent(stacked: Complex) -> Complex:
     count = stacked.shape[0]
     if count == 1:
         return stacked
+    # The map sum_k A_k X A_k^dag does not change if the A_k are mixed by a unitary: that of the eigenvectors leaves as
+    # many of them nonzero as are independent.
     values, vectors = np.linalg.eigh(stacked @ stacked.conj().T)
     kept = values > 1e-14 * values[-1]
     if int(kept.sum()) == count:

@@ -22,6 +22,10 @@ def commutant_dimension(symmetry: Symmetry) -> int | None:
         >>> commutant_dimension(permutation(50)), commutant_dimension(su2(4))
         (23426, 14)
     """
+    # Charge: pairs x, y of equal weight, sum_q C(n, q)^2 = C(2n, n). Permutations: a twirled Pauli string is fixed by
+    # its numbers of 1, X, Y, Z, which C(n + 3, 3) ways share n places among four. SU(2): sum of m_J^2 over spins. A
+    # Pauli string commutes with half of all strings, and so does each further independent one. Powers of a
+    # permutation: Burnside's lemma on the 4^n strings.
     n, generators = symmetry.num_qubits, symmetry.generators
     flat = [g for g in generators if isinstance(g, Charge) and len({(p, c) for _, p, c in g.pairs}) == 1]
     letters = {p for g in flat for _, p, _ in g.pairs}

@@ -113,6 +113,8 @@ def change(operator: Mapping[String, float], generator: Generator) -> Sum:
             out[moved] = out.get(moved, 0.0) + value
             out[string] = out.get(string, 0.0) - value
         return _kept(out, operator)
+    # g A g^dag - A is -2 A for each string that anticommutes with g, on an odd number of qubits with different
+    # letters.
     letters = dict(generator.letters)
     for string, value in operator.items():
         if sum(letters.get(q, p) != p for q, p in string) % 2:

@@ -239,6 +239,10 @@ def _attempt(
     symmetry: Symmetry, matrices: list[csr_array], labels: Index, first: csr_array, second: csr_array
 ) -> Isotypic | float:
     """The decomposition by two elements; where it fails the check, by how much."""
+    # A = (+) 1_m (x) D(A) with D(A) generic: each eigenvalue has the m vectors of one copy. Between copies r and s of
+    # one irrep B has the block D(B)_rs times the unitary that takes the basis chosen in s to that in r, between
+    # different irreps 0 (Schur): so the blocks tell which copies belong together, and turn them into one basis. Along
+    # a spanning tree of the largest blocks rounding grows least.
     values, vectors = _eigenvectors(first, labels)
     order = np.argsort(values, kind="stable")
     gaps = np.diff(values[order])
@@ -310,6 +314,8 @@ def _checked(
     if worst > _RESIDUAL:
         return worst
     # equivalent irreps would have equal characters on every element of the algebra
+    # Two inequivalent irreps have different traces of a generic element; equal traces of both random elements mean
+    # that copies of one irrep were not joined.
     characters = np.array([[float(np.trace(b[k]).real) for b in acting[-2:]] for k in range(len(plain))])
     by_size: dict[tuple[int, int], list[Real]] = {}
     for irrep, character in zip(plain, characters, strict=True):

@@ -89,6 +89,9 @@ def matrix_orbits(commutant: Commutant) -> MatrixOrbits | None:
     copies = [found.isometry(k, r) for k in commutant.kept for r in range(found.irreps[k].dimension)]
     if sum(w.nnz**2 for w in copies) > MAX_ELEMENTS:
         return None
+    # g takes |x><y| to a phase times |gx><gy|: pairs are joined by the generators' action, and connected pairs are one
+    # orbit. An invariant operator is fixed on an orbit by its element at one pair; sqrt(|o|) makes the coordinates
+    # orthonormal.
     states = np.arange(size, dtype=np.int64)
     pairs = np.arange(size * size, dtype=np.int64)
     edges = []

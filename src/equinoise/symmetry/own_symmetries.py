@@ -19,6 +19,8 @@ Real = npt.NDArray[np.float64]
 
 def own_charges(generators: Sequence[Sum], n: int) -> list[Symmetry]:
     """Registers whose charges are conserved separately, and other sums of one-qubit Paulis that commute with all."""
+    # Q = sum c_{q,p} P_q commutes with every H iff the linear map c -> i [Q, H] vanishes: the null space of the sum of
+    # M^T M over the H. Each letter's charges are the null vectors on its columns alone.
     unknown = [(q, p) for q in range(n) for p in "XYZ"]
     gram = np.zeros((3 * n, 3 * n))
     for generator in generators:
@@ -83,6 +85,8 @@ def _echelon(rows: Real, width: int) -> Real:
 
 def own_strings(generators: Sequence[Sum], n: int) -> list[Symmetry]:
     """Independent Pauli strings that commute with every string of the circuit, beyond products of charges' letters."""
+    # Strings as bits (x|z) commute iff x.z' + z.x' is even: a linear system over the field of two elements, whose
+    # solutions are all strings that commute with every string of the circuit.
     rows = {string for generator in generators for string in generator}
     matrix = np.zeros((len(rows), 2 * n), dtype=np.uint8)
     for row, string in zip(matrix, rows, strict=True):
@@ -104,6 +108,8 @@ def own_strings(generators: Sequence[Sum], n: int) -> list[Symmetry]:
 def _null_space_mod_2(matrix: npt.NDArray[np.uint8]) -> list[npt.NDArray[np.uint8]]:
     rows = [int("".join(map(str, row[::-1])), 2) for row in matrix.tolist()]
     width = matrix.shape[1]
+    # Gauss elimination with rows as integers: each pivot column is cleared in all other rows, so that a free column's
+    # null vector can be read off the pivots.
     pivots: dict[int, int] = {}
     for row in rows:
         left = row

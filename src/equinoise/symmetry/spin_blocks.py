@@ -103,6 +103,9 @@ class SpinBlocks:
                 out[i] += by
             return (out[0], out[1], out[2])
 
+        # (sum_i A_i) S = sum over the strings of S: A lands on a free qubit (each string with counts[a] letters is
+        # reached counts[a] times), meets an A (A A = 1, leaving a free qubit: n - body + 2 ways back), or a B or C.
+        # Solved for the first.
         shorter = self.pauli(moved((a, -1)))
         total = [2 * s @ e for s, e in zip(self.spin["XYZ"[a]], shorter, strict=True)]
         terms: list[tuple[complex, PauliCounts]] = [(n - body + 2, moved((a, -2)))]
@@ -151,6 +154,8 @@ class SpinBlocks:
         Args:
             qubits: Amplitudes of |0>, |1> of each qubit, shape (n, 2).
         """
+        # The twirl of m + 1 qubits is the twirl of (twirl of m) (x) r. Spin J and one qubit make J + 1/2 (k as it is)
+        # and J - 1/2 (k + 1); coherences between the two are no invariants and drop out.
         blocks = [np.ones((1, 1), dtype=np.complex128)]
         for m, amplitudes in enumerate(np.asarray(qubits, dtype=np.complex128)):
             kets = np.outer(amplitudes, amplitudes.conj())
@@ -190,6 +195,8 @@ class SpinBlocks:
 
 def _coupled(block: Complex, up: bool, bit: int) -> Complex:
     """|J, M> with one more qubit in |bit>, in |J +- 1/2, M +- 1/2>: along axis 0, by Clebsch-Gordan coefficients."""
+    # Clebsch-Gordan coefficients for J and 1/2 with dim = 2J + 1: to J + 1/2 sqrt((J + M + 1)/dim) with |0>, sqrt((J -
+    # M + 1)/dim) with |1>; to J - 1/2 -sqrt((J - M)/dim) with |0>, sqrt((J + M)/dim) with |1>.
     dim = block.shape[0]
     position = np.arange(dim)  # J - M
     shape = (dim,) + (1,) * (block.ndim - 1)

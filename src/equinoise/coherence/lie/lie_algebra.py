@@ -64,6 +64,8 @@ def invariant_subspace(generators: Sequence[csr_array], state: Complex) -> Compl
     Raises:
         UnsupportedError: It has more than 64 dimensions.
     """
+    # Gram-Schmidt on a queue: each vector found is mapped by all generators, and what is new joins. When the queue is
+    # empty, the space holds the state and is mapped into itself by all H.
     norms = [float(np.sqrt(abs(h.multiply(h.conj()).sum()) / state.size)) for h in generators]
     scaled = [h / norm for h, norm in zip(generators, norms, strict=True) if norm > 0]
     found = np.empty((_MAX_SUBSPACE + 1, state.size), dtype=np.complex128)
@@ -255,6 +257,10 @@ def _rounds(dimensions: Sequence[int], limit: int) -> int:
 
 
 def _split(generators: tuple[Complex, ...], basis: Complex, adjoint: tuple[Real, ...]) -> LieAlgebra:
+    # sum_k ad_k^T ad_k vanishes on exactly those elements that commute with every generator, hence with all they
+    # generate: the centre. The rest is a sum of simple ideals. An eigenvector of ad_X for a generic X and a root that
+    # occurs once lies in one ideal; a simple ideal has no smaller subspace that all generators keep, so carrying the
+    # vector by them fills it. What is orthogonal to it holds the other ideals.
     d = basis.shape[0]
     scaled = [a / np.linalg.norm(a) for a in adjoint if np.linalg.norm(a) > _TOLERANCE]
     casimir = np.sum([a.T @ a for a in scaled], axis=0) if scaled else np.zeros((d, d))

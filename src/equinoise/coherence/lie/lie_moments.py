@@ -199,6 +199,9 @@ def ideal_shares(circuit: LieCircuit) -> tuple[IdealShare, ...]:
 
 def deep_moments(circuit: LieCircuit, problem: Problem, ideals: Sequence[IdealShare]) -> tuple[float, float, Real]:
     """Mean and variance of C and E (dC/dtheta_k)^2 in the limit of many layers (on both sides of each angle)."""
+    # Many layers average over the group: E o o^T is P_j(O)/d_j times the identity on each ideal (Schur), and E r r^T
+    # likewise with P_j(rho). With C = r^T o and dC/dangle = r^T A o that gives Var C = sum_j P_j P_j/d_j and E
+    # (dC/dangle)^2 = Tr[E[r r^T] A E[o o^T] A^T] = sum_j P_j(rho) P_j(O) ||A_j||^2/d_j^2.
     each = np.zeros(len(circuit.algebra.adjoint))
     for kind, adjoint in enumerate(circuit.algebra.adjoint):
         for rows, ideal in zip(circuit.algebra.ideals, ideals, strict=True):
@@ -247,6 +250,8 @@ class _Turn:
 
     def __init__(self, adjoint: Real) -> None:
         self.adjoint = adjoint
+        # A is real and antisymmetric, so exp(angle A) turns the eigenvectors of -i A by exp(i angle frequency); o o^T
+        # has the element (i, j) turned by the difference of two frequencies.
         self.frequencies, self.vectors = np.linalg.eigh(-1j * adjoint)
         self.differences = np.subtract.outer(self.frequencies, self.frequencies)
 

@@ -221,6 +221,7 @@ def lie_algebraic_check(
     draws = sampled_draws(lambda t, _: chosen.draw(t, 0.0), thetas, seed, chosen.workers, progress)
     values, squares = np.array([d.value for d in draws]), np.array([d.gradient for d in draws]) ** 2
     variance = float(values.var(ddof=1)) if samples > 1 else math.nan
+    # The variance of a sample variance is (fourth central moment - variance^2)/n to leading order.
     fourth = float(np.mean((values - values.mean()) ** 4))
     sums, root = squares.sum(axis=1), math.sqrt(samples)
     return LieCheck(

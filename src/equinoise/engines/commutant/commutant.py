@@ -157,6 +157,9 @@ class CommutantEngine(ExactAnswers):
 
     def _reached(self) -> tuple[int, ...]:
         """The irreps in which the input lives, and those to which the noise leads from there."""
+        # The twirl of rho has weight in irrep lambda iff P_lambda rho P_lambda is not 0; circuit steps keep irreps, a
+        # jump K leads from lambda to mu iff the block K_mu,lambda is not 0. The closure under these is all that a state
+        # can reach, so the blocks of other irreps are left out: they hold zeros.
         vectors = self.program.input_vectors()
         inner = self.found.basis.conj().T.tocsr() @ vectors
         irrep, _, _ = self.found.places
@@ -326,6 +329,8 @@ class CommutantEngine(ExactAnswers):
 
     def _gradient(self, sweep: _Sweep, noise: Callable[[int, Complex], Complex]) -> Real:
         """Backward, ``noise`` the adjoint of a slot's: the gradient per power of s, shape (orders, K)."""
+        # dC/da = 2 Im Tr[A H rho] for a move exp(-i a H), with rho just after it and A the readout pulled back to
+        # there; then A <- U^dag A U. Rows are powers of s: the products of the two series are formed in ``moments``.
         adjoint = np.zeros_like(sweep.final)
         adjoint[0] = self._readout
         by_step = np.zeros((adjoint.shape[0], len(self.program.steps)))
@@ -383,6 +388,8 @@ class CommutantEngine(ExactAnswers):
         """The product of exp(s L) over generators, the first acting first, on a power series in s to second order."""
         if not generators:
             return x
+        # (x0 + s x1 + s^2 x2) <- (1 + s L + s^2 L^2/2)(...): x1 gains L x0, x2 gains L x1 + L^2 x0/2, all from the old
+        # x.
         x = self._noise_basis(x)
         for times in generators:
             once = times(x[:2])
@@ -408,6 +415,8 @@ class CommutantEngine(ExactAnswers):
     ) -> Iterator[tuple[int, tuple[Complex, Complex, Complex, Complex]]]:
         """Noiseless readout and state at each slot with their derivatives along ``direction``, last slot first."""
         angles = self.program.angles(theta)
+        # A state and its derivative side by side: d(U X U^dag) = U dX U^dag - i [w H, U X U^dag] with w the change of
+        # the angle.
         weights = np.array([sum(c * direction[k] for k, c in s.angle.coefficients) for s in self.program.steps])
         pair = np.stack([self._input, np.zeros_like(self._input)])
         prepared, kept = [], []

@@ -93,6 +93,9 @@ class NoiseGenerator:
         return self._by_operators(x, forward=False)
 
     def _by_operators(self, x: Complex, *, forward: bool) -> Complex:
+        # L X = sum_a rate_a (K X K^dag - (K^dag K X + X K^dag K)/2), block by block: a coupling takes the block of the
+        # source irrep to that of the target by operators that have sqrt(rate) in them; the adjoint map has K^dag on the
+        # left.
         out = np.zeros_like(x)
         starts, sizes = self.commutant.starts, self.commutant.multiplicities
         for order in range(x.shape[0]):
@@ -215,6 +218,8 @@ class _PolynomialMap:
 
     def __init__(self, generator: NoiseGenerator, scale: float) -> None:
         self.generator = generator
+        # L is diagonalisable with the eigenvalues in ``rates``: any polynomial that agrees with exp(s .) at these is
+        # exp(s L) itself. Newton's form needs one product with L per node and no eigenvectors.
         self.nodes = _leja(np.array(generator.rates or (0.0,)))
         self.coefficients = _divided_differences(self.nodes, scale)
 
@@ -278,6 +283,9 @@ class _KernelMap:
 
     def _apply(self, step: Callable[[Complex], Complex], x: Complex) -> Complex:
         size = float(np.linalg.norm(x))
+        # 1 - L/lambda kills the eigenspace of lambda and leaves the kernel alone; the product over all lambda < 0 is
+        # the projector on the kernel, which is the limit of exp(s L). A second and third round take out what rounding
+        # left.
         for _ in range(3):
             if self.nodes is not None:
                 for node in self.nodes:
@@ -363,6 +371,8 @@ def _leja(nodes: Real) -> Real:
 
 def _divided_differences(nodes: Real, scale: float) -> Real:
     """Of exp(scale .), as the first row of the exponential of the bidiagonal matrix (stable where nodes are close)."""
+    # Opitz: f(A) of the bidiagonal matrix A with the nodes on and ones above its diagonal has the divided differences
+    # f[x_0], f[x_0, x_1], ... as its first row. With f = exp(scale .) that is exp(scale A).
     size = nodes.size
     matrix: Complex = scale * (np.diag(nodes) + np.diag(np.ones(size - 1), 1)).astype(np.complex128)
     return np.asarray(_dense_exponentials(matrix[None])[0, 0].real)
@@ -370,6 +380,7 @@ def _divided_differences(nodes: Real, scale: float) -> Real:
 
 def _by_components(matrix: csr_array, scale: float, bound: float) -> Exponential | None:
     """Element by element, or by dense exponentials; None where components are too large for that."""
+    # exp(s L) is block-diagonal where L is: connected components are exponentiated by themselves.
     coo = matrix.tocoo()
     if np.array_equal(coo.row, coo.col):
         return DiagonalMap(_scalars(matrix.diagonal(), scale, bound))
@@ -396,6 +407,7 @@ def _scalars(values: Complex, scale: float, bound: float) -> Complex:
 
 def _dense_exponentials(matrices: Complex) -> Complex:
     """Exponentials of a stack of matrices, by scaling, Taylor's series and squaring."""
+    # Scaled to a norm of at most 1/4, where 17 terms are exact to rounding; squared as often as halved.
     norm = float(np.abs(matrices).sum(axis=-1).max(initial=0.0))
     halvings = max(0, math.ceil(math.log2(norm)) + 2) if norm > 0 else 0
     small = matrices / 2.0**halvings
@@ -411,6 +423,8 @@ def _dense_exponentials(matrices: Complex) -> Complex:
 
 def _kernel_projectors(matrices: Complex, bound: float) -> Complex:
     """R (L^dag R)^-1 L^dag with columns of R and L spanning the kernels of a matrix and of its adjoint."""
+    # Left and right null vectors come from the SVD. The projector on the kernel along the range is R (L^dag R)^-1
+    # L^dag; it exists since the eigenvalue 0 of a generator of contractions has no Jordan blocks.
     left, values, right = np.linalg.svd(matrices)
     ranks = np.sum(values > KERNEL * bound, axis=-1)
     out = np.zeros_like(matrices)

@@ -44,6 +44,9 @@ class _Components:
         self.rows: Index = order.astype(np.int64)
         self.offsets: Index = np.concatenate([[0], np.cumsum(sizes**2)]).astype(np.int64)
         self.largest = int(sizes.max())
+        # A local generator mostly falls into small connected components, and exp(-i angle H) with it: a product with a
+        # matrix costs the component's size a row and column instead of m. Components of one size are diagonalised as
+        # one stack.
         dense = block.toarray() if self.largest > MAX_ROWS else None
         self._batches: list[tuple[Index, Real, Complex]] = []
         if dense is not None:
@@ -194,6 +197,7 @@ class DiagonalMove:
     def moments(self, adjoint: Complex, state: Complex) -> Real:
         """2 Im Tr[A H rho] per step and power of s, shape (orders, steps)."""
         orders = state.shape[0]
+        # Tr[A H rho] = sum_a h_a (rho A)_aa for a diagonal H: one diagonal serves all steps of the move.
         diagonal = np.zeros((orders, self.values.shape[1]))
         for place, (a, rho) in enumerate(
             zip(_views(adjoint, self.commutant), _views(state, self.commutant), strict=True)

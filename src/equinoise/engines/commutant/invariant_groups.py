@@ -34,6 +34,9 @@ def invariant_groups(found: Isotypic, terms: Sequence[SlotTerm]) -> tuple[SlotTe
     Raises:
         SymmetryError: The sum of all terms leads out of the commutant (the term with the largest leak is named).
     """
+    # A sum of terms keeps the commutant iff its leak is 0, and the leak is linear in the rates: relations between the
+    # e_j are found by linear algebra. A random member and a random vector stand for all: a nonzero leak vanishes there
+    # with probability 0. Small groups make exponentials that fall into small pieces.
     if not terms:
         return ()
     leaks = _leaks(found, terms)
@@ -102,6 +105,8 @@ def _related(leaks: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -
     count = leaks.shape[1]
     if count == 0:
         return []
+    # Relations sum_j c_j e_j = 0 are the null space of the matrix of leaks; R of its QR has the same one and few rows.
+    # In reduced echelon form each relation involves as few terms as it can, so that connected terms belong together.
     triangle = np.linalg.qr(leaks, mode="r")
     _, values, vectors = np.linalg.svd(triangle)
     sizes = np.zeros(count)

@@ -167,6 +167,8 @@ def _not_quadratic(layer: int, block: Block) -> UnsupportedError:
 
 def _off_quadratic(unitary: Complex) -> Real:
     """|u_00 u_33 - det(u)| of conserving two-qubit unitaries, shape (..., 4, 4): 0 for free fermions."""
+    # A block exp(-i sum h_ij c_i^dag c_j) moves one particle by u and the filled pair, an antisymmetric state, by
+    # det(u). Phases are relative to the vacuum's amplitude u_00: (u_33/u_00) = det(u/u_00), that is u_00 u_33 = det(u).
     u = unitary
     determinant = u[..., 1, 1] * u[..., 2, 2] - u[..., 1, 2] * u[..., 2, 1]
     return np.asarray(np.abs(u[..., 0, 0] * u[..., 3, 3] - determinant), dtype=np.float64)
@@ -262,6 +264,9 @@ def _few_body(terms: Terms, order: Sequence[int], place: dict[int, int]) -> FewB
     Raises:
         UnsupportedError: A string is of more than two bodies.
     """
+    # X = c + c^dag and Y = i (c^dag - c) up to Jordan-Wigner strings, Z = 1 - 2 n. Of the products of |F| fermions
+    # those with as many created as destroyed conserve the charge; the others cancel in a conserving sum. A Z inside a
+    # string between two flips cancels against the string's own, which is why ``dressed`` is a symmetric difference.
     rank = {i: position for position, i in enumerate(order)}
     constant = 0.0
     one: dict[tuple[int, int], complex] = {}
@@ -280,6 +285,7 @@ def _few_body(terms: Terms, order: Sequence[int], place: dict[int, int]) -> FewB
                 f"the readout's term {label} is an operator of {len(flips) // 2 + len(dressed)} bodies along the line "
                 f"of the hopping gates; free fermions are taken up to two (Z, ZZ, hopping and current)"
             )
+        # c Z_i = c (1 - 2 n_i), and c Z_i Z_j = c (1 - 2 n_i - 2 n_j + 4 n_i n_j), by number of bodies.
         if not flips:
             constant += float(coefficient.real)
             for i in dressed:
@@ -295,6 +301,7 @@ def _few_body(terms: Terms, order: Sequence[int], place: dict[int, int]) -> FewB
                     sign = -1.0 if i in strings else 1.0
                     add(two, _pair(row, i), _pair(column, i), -2 * sign * value)
         else:
+            # Two of the four sites are filled and two emptied: the six matrix elements between pairs of sites.
             for a, b in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)):
                 c, d = (k for k in range(4) if k not in (a, b))
                 value = coefficient * math.prod(_FILLS[flips[k][2]] for k in (a, b))

@@ -50,7 +50,7 @@ _LAYER_SECONDS = 3e-4
 
 @dataclass(frozen=True, eq=False)
 class _SharedSlot(SlotProgram):
-    """A slot that equals itself alone: engines look slots up often, and a thousand jumps are long to compare."""
+    """A slot compared by identity: engines look slots up often, and comparing a thousand jumps takes long."""
 
     width: int
 
@@ -120,6 +120,9 @@ class _FewBodyProgram(Program):
         if charge != 1 or not isinstance(slot, _SharedSlot) or not slot.jumps:
             return super().coherence_rates(slot, charge, rows)
         rates, weights = slot.on_one_particle
+        # On |i> the jump K = sum v_j Z_j is (sum v) - 2 v_i, so gamma_ij = sum rate (2 v_i - 2 v_j)^2/2 = 2 sum rate
+        # (v_i^2 + v_j^2) - 4 sum rate v_i v_j. The cross term is a product of the few jumps on several qubits; all
+        # others give the row and column sums alone.
         alone: Real = 2 * (weights.power(2).T @ rates)
         gamma = alone[rows, None] + alone[None, :]
         several = np.diff(weights.indptr) > 1  # jumps on one qubit have no cross term

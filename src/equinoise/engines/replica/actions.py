@@ -63,6 +63,8 @@ def power_series(unit: float) -> Actions:
     def of(step: Step) -> Action:
         if step.noise is None:
             return (step.weight, None, None)
+        # exp(s E) = 1 + (s/unit) (unit E) + (s/unit)^2 (unit E)^2/2 + ...: the variable s/unit keeps the three orders
+        # of one size, so that a cut of a bond does not lose the smaller ones.
         generator = unit * step.noise.action
         if generator.ndim == 1:
             return (np.ones_like(generator), generator, generator**2 / 2)
@@ -77,6 +79,8 @@ def tangent(weight: float) -> Actions:
     def of(step: Step) -> Action:
         if step.block is None:
             return ()
+        # The product rule: order 0 is the product of all W, order 1 the sum of the products with one W replaced by its
+        # D. What order 1 holds after a step is this sum over all blocks passed.
         total = sum((d for _, d in step.block.derivatives), np.zeros_like(step.block.weight))
         return (step.block.weight, weight * total)
 
@@ -88,6 +92,8 @@ def acted(
 ) -> Real:
     """Actions on a tensor of shape (left, 6^k, right, orders), one after the other, the last first if backwards."""
     count = len(sites)
+    # Cauchy's product: an action of order ``order`` lifts order j of the state to j + order; what goes beyond the last
+    # order kept is dropped.
     for where, action in reversed(steps) if backwards else steps:
         out = np.zeros_like(theta)
         for order, part in enumerate(action):

@@ -2,7 +2,7 @@
 
 For independent angles, uniform over their periods, with a Z rotation on each qubit in every layer, E g_k^2 is linear in
 two replicas of the density matrix and multiplies through the circuit: V = sum over blocks of <readout| D |state>.
-Where few qubits are in play at a time the replicas' vector is held whole, and the result is exact; else it is a
+Where few qubits are active at a time the replicas' vector is held whole, and the result is exact; else it is a
 matrix-product state whose bond dimension is doubled until a requested relative error is reached.
 """
 
@@ -44,7 +44,7 @@ Real = npt.NDArray[np.float64]
 T = TypeVar("T")
 
 NAME = "replica"
-# qubits in play up to which the vector is held whole: 6^7 numbers
+# active qubits up to which the vector is held whole: 6^7 numbers
 _DENSE = 7
 # and up to which it can be, where no chain serves
 _LARGEST = 9
@@ -147,7 +147,7 @@ def _shape_obstacle(program: Program) -> str | None:
         return str(error)
     if greatest_play(circuit) <= _DENSE or _fits_chain(circuit) is None or greatest_play(circuit) <= _LARGEST:
         return None
-    return f"{greatest_play(circuit)} qubits are in play at once and {_fits_chain(circuit)}"
+    return f"{greatest_play(circuit)} qubits are active at once and {_fits_chain(circuit)}"
 
 
 def _fits_chain(circuit: ReplicaCircuit) -> str | None:
@@ -340,6 +340,7 @@ _ONES = np.array([1e-300, 1e-12, 1e-12, 1.0])
 
 def _headline(series: Real, frozen: Real) -> Real:
     """V(0), kappa, m2, w0."""
+    # V(s) = v0 + v1 s + v2 s^2: kappa = -(1/2) V'/V = -v1/(2 v0), m2 = V''/(4 V) = 2 v2/(4 v0).
     v0, v1, v2 = series.sum(axis=1)
     if v0 <= 1e-300:
         return np.array([v0, 0.0, 0.0, 0.0])
@@ -396,6 +397,7 @@ def _is_noise(step: Step) -> bool:
 
 def _variances(circuit: ReplicaCircuit, scale: float, cut: Truncation) -> Real:
     """E g_k^2 at a scale, shape (K,)."""
+    # E g_k^2 = <readout| D_k |state>: overlaps holds the readout against the state on the block's sites.
     out = np.zeros(circuit.parameters)
     for pairing in _pairings(circuit, at_scale(scale), _is_block, cut):
         for k, derivative in pairing.step.derivatives:
@@ -405,6 +407,7 @@ def _variances(circuit: ReplicaCircuit, scale: float, cut: Truncation) -> Real:
 
 def _series(circuit: ReplicaCircuit, unit: float, cut: Truncation) -> Real:
     """Coefficients of E g_k^2 in s, shape (3, K)."""
+    # The same with state and readout as power series in s/unit.
     out = np.zeros((3, circuit.parameters))
     for pairing in _pairings(circuit, power_series(unit), _is_block, cut):
         for k, derivative in pairing.step.derivatives:
@@ -414,6 +417,9 @@ def _series(circuit: ReplicaCircuit, unit: float, cut: Truncation) -> Real:
 
 def _budget(circuit: ReplicaCircuit, cut: Truncation) -> Real:
     """E sum_k g_k g_k' by noise term: half of V'(0)."""
+    # V'(0) = sum over noise terms and blocks of <readout| ... E ... D ... |state>, whichever of the two comes first.
+    # Order 1 of the pairing holds the block's D in the state or in the readout, so each term's share is one product
+    # with E. E sum_k g_k g'_k is half of it.
     out = np.zeros(circuit.terms)
     for pairing in _pairings(circuit, tangent(1.0), _is_noise, cut):
         noise = pairing.step.noise
@@ -423,7 +429,7 @@ def _budget(circuit: ReplicaCircuit, cut: Truncation) -> Real:
 
 
 def _unit(circuit: ReplicaCircuit, bond: int) -> float:
-    """The noise scale at which the orders of the power series weigh about alike: 1/(2 kappa), roughly."""
+    """The noise scale at which the orders of the power series are of about the same size: roughly 1/(2 kappa)."""
     if _is_dense(circuit):
         return 1.0
     slope = float(np.sum(_budget(circuit, Truncation(bond))))

@@ -34,7 +34,7 @@ Real = npt.NDArray[np.float64]
 
 @dataclass
 class Chain:
-    """A vector on the sites in play.
+    """A vector on the active sites: those that a step acted on and that a later step still sees.
 
     Attributes:
         states: The coordinates of a site by label.
@@ -63,12 +63,14 @@ class Chain:
 
 
 def _rank(order: Mapping[int, int], chain: Chain, site: int) -> int:
-    """Where a site belongs among those in play."""
+    """Where a site belongs among the active ones."""
     return sum(order[s] < order[site] for s in chain.sites)
 
 
 def join(chain: Chain, site: int, vector: Real, order: Mapping[int, int]) -> None:
     """A site in a product state, of label 0."""
+    # A product state changes no bond: its tensor is the identity on the bond times the unit vector, which is an
+    # isometry from either side; the norm goes to the central tensor, so that the chain stays canonical.
     norm = float(np.linalg.norm(vector))
     of_label: dict[int, Real] = {}
     for g, coordinates in chain.states.one.items():
@@ -90,6 +92,9 @@ def join(chain: Chain, site: int, vector: Real, order: Mapping[int, int]) -> Non
 
 def move(chain: Chain, target: int, cut: Truncation, *, reveal: bool = False) -> None:
     """Makes another tensor central; with reveal, bonds lose what they do not need on the way."""
+    # The central tensor is split into an isometry, which stays, and a rest, which the neighbour takes up. With all
+    # other tensors isometries towards the centre, the centre's norm is the state's, and a cut there loses exactly the
+    # singular values that are dropped.
     while chain.center != target:
         i = chain.center
         rightwards = target > i
@@ -164,6 +169,8 @@ def operate(
         backwards: Whether the sites stand as they do after the operation.
         rightwards: Whether the right one of two sites is central afterwards.
     """
+    # The centre is moved to the sites first, so that the cut after the action is the best one in the norm of the whole
+    # state. Sites that leave are contracted with the trace (or, backwards, with their input) before the bond is cut.
     for site in operation.sites:
         if site in joins:
             join(chain, site, joins[site], order)
@@ -218,6 +225,8 @@ def readout_chain(sites: Sequence[int], tensors: Sequence[Real], states: States,
     cut = Truncation(10**9)
     chain = Chain(states, list(sites))
     reached = {0}
+    # A label is conserved by every average, and the state has the total label 0; so of the readout only what adds up to
+    # 0 along the chain can be seen by a state.
     for number, tensor in enumerate(tensors):
         blocks: Blocks = {}
         for a in sorted(reached):

@@ -1,4 +1,4 @@
-"""The replica average as one dense vector: 6^m numbers on the m sites that are in play at a time.
+"""The replica average as one dense vector: 6^m numbers on the m sites that are active at a time.
 
 A site joins when something first acts on it and leaves, by the trace, when nothing that follows sees it.
 """
@@ -36,7 +36,7 @@ class Pairing:
 
 @dataclass
 class _State:
-    """Orders of a vector on the sites in play: shape (orders, 6, ..., 6), axes as ``sites``."""
+    """Orders of a vector on the active sites: shape (orders, 6, ..., 6), axes as ``sites``."""
 
     sites: list[int]
     array: Real
@@ -57,7 +57,7 @@ def _uses(circuit: ReplicaCircuit) -> tuple[dict[int, int], dict[int, int]]:
 
 
 def greatest_play(circuit: ReplicaCircuit) -> int:
-    """The largest number of sites in play at once."""
+    """The largest number of sites that are active at once."""
     first, last = _uses(circuit)
     numbers = range(len(circuit.steps) + 1)
     return max(sum(first[i] <= n <= last[i] for i in first) for n in numbers)
@@ -158,6 +158,9 @@ def dense_pairings(
         wanted: Which steps' pairings are asked for.
         progress: Called with 1 after each step, in each direction.
     """
+    # One sweep forward that keeps the state at the start of each layer, one backward that pulls the readout through
+    # transposed actions: each step meets the state before it and the readout after it. Within a layer states are worked
+    # out again, which costs one more forward sweep and saves the memory of all steps.
     first, last = _uses(circuit)
     steps = circuit.steps
     starts = [n for n, step in enumerate(steps) if n == 0 or step.layer != steps[n - 1].layer]
@@ -200,6 +203,9 @@ def dense_pairings(
 def _overlaps(readout: _State, state: _State, step: Step) -> Real:
     rest = tuple(i for i in state.sites if i not in step.sites)
     sites = (*step.sites, *rest)
+    # E g_k^2 is linear in each block's average, and a parameter enters one block: with that block's D in place of its W
+    # it is <readout| D |state>, so the sum over all other sites is formed once and serves every derivative of the
+    # block. Orders of the two series combine as in Cauchy's product.
     orders = state.array.shape[0]
     shape = (orders, 6 ** len(step.sites), -1)
     b = _aligned(readout, sites).reshape(shape)

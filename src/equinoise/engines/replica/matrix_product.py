@@ -27,6 +27,8 @@ Environment = dict[int, Real]
 
 def conserved_labels(circuit: ReplicaCircuit) -> Labels:
     """Which of the labels every input and every average conserves."""
+    # A label is conserved if no matrix has an element between states of different labels and no input has another label
+    # than 0; diagonal noise conserves both. Labels not conserved count as 0 everywhere.
     parts = [step.block.weight for step in circuit.steps if step.block is not None]
     parts += [d for step in circuit.steps if step.block is not None for _, d in step.block.derivatives]
     parts += [np.asarray(s.noise.generator) for s in circuit.steps if s.noise is not None and not s.noise.is_diagonal]
@@ -65,6 +67,8 @@ def chain_pairings(
         cut: How bonds are cut; gathers what was cut.
         progress: Called with 1 after each moment, in each direction.
     """
+    # As in dense_pairings, with chains: the chain at the start of each moment is kept (tensors that did not change are
+    # shared), the readout is pulled back, and in each moment the two are contracted with all steps between.
     moments = schedule(circuit)
     order = {site: i for i, site in enumerate(circuit.order)}
     states = by_label(conserved_labels(circuit))
@@ -212,6 +216,9 @@ def _moment_pairings(
         i += count
     if not cells:
         return
+    # The network <readout after | all operations of the moment | state before> is a ladder. right[i] holds all cells to
+    # the right of cell i, contracted, ``left`` those to its left, both with their operations applied; a cell itself is
+    # left open on its sites, which gives the readout against the state around its operation.
     unit: Environment = {0: np.ones((1, 1, 1))}
     right = [unit]
     for cell in reversed(cells[1:]):
@@ -268,6 +275,9 @@ def _step_pairings(
     op: Operation, overlaps: Real, actions: Actions, wanted: Callable[[Step], bool]
 ) -> Iterator[Pairing]:
     """From readout after and state before an operation to those after and before each of its steps."""
+    # overlaps[p, q] pairs the readout after all steps with the state before all. Later steps pull the readout's index
+    # back to just after this one (transposed action on p), earlier ones push the state's index up to just before it
+    # (action on q).
     size = overlaps.shape[1]
     for number, step in enumerate(op.steps):
         if not wanted(step):
@@ -283,6 +293,7 @@ def _step_pairings(
 
 def _reduced(overlaps: Real, step: Step, sites: tuple[int, ...], size: int) -> Real:
     orders = overlaps.shape[0]
+    # A step on one of the two sites leaves the other one contracted: the trace over its index.
     if len(step.sites) < len(sites):
         four = overlaps.reshape(orders, 6, 6, 6, 6)
         overlaps = np.einsum("oabcb->oac" if step.sites[0] == sites[0] else "obabc->oac", four)

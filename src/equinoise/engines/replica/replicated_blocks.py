@@ -93,6 +93,9 @@ def average_block(block: Block, periods: Real, known: dict[object, BlockAverage]
 
 
 def _average(turns: Sequence[_Turn], sites: int, periods: Sequence[float]) -> BlockAverage:
+    # A product of rotations has, in a parameter that enters several of them, finitely many frequencies: its mean is
+    # that over more equally spaced values than the highest frequency. All other parameters enter one rotation, where
+    # the mean of the phase over the period is a closed form.
     uses = Counter(k for turn in turns for k, _ in turn.coefficients)
     together = [k for k in range(len(periods)) if uses[k] > 1]
     nodes = [_nodes(turns, k, periods[k]) for k in together]
@@ -118,6 +121,8 @@ def _average(turns: Sequence[_Turn], sites: int, periods: Sequence[float]) -> Bl
 
 def _nodes(turns: Sequence[_Turn], parameter: int, period: float) -> Real:
     """Equally spaced angles that average a product of these rotations over a parameter exactly."""
+    # Frequencies of M (x) M* are sums of differences of eigenvalues c (h_a - h_b - h_a' + h_b'), at most 2 max gap a
+    # rotation; N equally spaced angles average all frequencies below N, other than 0, to 0.
     unit = 2 * np.pi / period
     highest = 0.0
     for turn in turns:
@@ -152,6 +157,8 @@ def _mean_phase(turn: _Turn, at: dict[int, float], periods: Sequence[float], fre
         if k in at:
             out = out * np.exp(-1j * c * at[k] * frequency)
             continue
+        # The mean of exp(-i c theta f) over [0, period] is (1 - e^{-iw})/(iw) with w = c period f: 1 at f = 0, and 0
+        # where w is a multiple of 2 pi, as it is for a full period.
         whole = c * periods[k] * frequency
         small = np.abs(whole) < 1e-9
         mean = np.where(small, 1.0, (1 - np.exp(-1j * whole)) / np.where(small, 1.0, 1j * whole))
@@ -163,6 +170,9 @@ def _turned(
     turn: _Turn, at: dict[int, float], periods: Sequence[float], state: Complex, tangents: list[list[Complex] | None]
 ) -> tuple[Complex, list[list[Complex] | None]]:
     """The averaged rotation on M (x) M* and, per parameter, on dM (x) M*, M (x) dM* and dM (x) dM*."""
+    # In the eigenbasis of H the element (a, b; a', b') of M (x) M* turns by exp(-i angle (first - second)); a
+    # derivative by the angle gives -i first on dM (x) M* and +i second on M (x) dM*, the conjugate. dM (x) dM* collects
+    # both: by the product rule it is both + a right + b left + a b inside.
     h = turn.values
     first = h[:, None, None, None, None] - h[None, :, None, None, None]
     second = h[None, None, :, None, None] - h[None, None, None, :, None]

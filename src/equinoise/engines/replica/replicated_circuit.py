@@ -125,6 +125,9 @@ def _loop(program: Program, blocks: list[list[Block]], uses: Counter[int]) -> st
     """Which wires without a Z rotation of their own close a loop, in words; None if none do."""
     problem = program.problem
     product = np.asarray(problem.initial.product)
+    # Blocks that mix are nodes, unsettled pieces of wire are edges, kept as a forest by union and find. An edge of a
+    # forest cuts off a part without the input (the node ``ground``), in which every node conserves delta: its flow is
+    # 0. An edge whose ends are joined already closes a loop, on which a flow could run.
     ground = 0
     parent = [ground]
 
@@ -150,6 +153,8 @@ def _loop(program: Program, blocks: list[list[Block]], uses: Counter[int]) -> st
         parent[a] = b
         return None
 
+    # Rotations at either end of a block are diagonal and commute with one another: one of a single qubit with a
+    # parameter of its own averages delta on that wire to 0. The first rotation that mixes ends the run.
     def settle(rotations: list[tuple[tuple[int, ...], bool, bool]]) -> None:
         for qubits, diagonal, own in rotations:
             if not diagonal:
@@ -241,6 +246,8 @@ def compile_replicas(program: Program) -> ReplicaCircuit:
 
 def chain_order(width: int, pairs: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
     """Sites along a chain that keeps those that act together close: a line in its own order, a ring folded."""
+    # Reverse Cuthill-McKee numbers the graph of gates with a small bandwidth, so that few sites are swapped: a ring
+    # comes out folded, with neighbours at most two apart.
     links = {(min(p), max(p)) for p in pairs if len(p) == 2}
     if all(b - a == 1 for a, b in links):
         return tuple(range(width))

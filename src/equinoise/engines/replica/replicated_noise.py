@@ -94,6 +94,8 @@ def slot_terms(slot: SlotProgram, first: int) -> list[NoiseTerm]:
 def jump_rates(rate: float, weights: tuple[float, ...], parity: bool) -> Real:
     """-2 Gamma of a diagonal jump on each element of its sites, shape (6^k,): both replicas have the same dz."""
     count = len(weights)
+    # Both replicas hold the same difference x - y on each site, so the two rates are equal and add: -2 rate (1 -
+    # (-1)^m) for a product of Z with m differing sites, -2 (rate/2) (v . dz)^2 for a sum of Z.
     if parity:
         moved = np.sum(np.meshgrid(*[np.abs(DIFFERENCE)] * count, indexing="ij"), axis=0)
         return np.asarray(-rate * (2 - 2 * (-1.0) ** moved)).ravel()
@@ -126,6 +128,7 @@ def _pair_generator(rate: float) -> Real:
 
 
 def _both(single: Real, sites: int) -> Real:
+    # (E (x) 1 + 1 (x) E) between the six states of each site: one replica moves by E while the other stays.
     x, y, x2, y2 = (e[:, None] for e in site_elements(sites))
     a, b, a2, b2 = (e[None, :] for e in site_elements(sites))
     same, same2 = (x == a) & (y == b), (x2 == a2) & (y2 == b2)
@@ -140,6 +143,8 @@ def noise_at(term: NoiseTerm, scale: float) -> Real:
         if math.isinf(scale):
             return np.asarray(generator > -1e-13 * np.abs(generator).max(initial=0.0), dtype=np.float64)
         return np.asarray(np.exp(scale * generator))
+    # The limit s = infinity is reached, to rounding, once the slowest mode has decayed by e^{-80}: a longer time
+    # changes nothing, and expm of a very large matrix would lose accuracy.
     decays = -np.linalg.eigvals(generator).real
     slowest = float(np.min(decays[decays > 1e-9 * decays.max(initial=1e-300)], initial=math.inf))
     return np.asarray(expm(min(scale, _GONE / slowest) * generator))

@@ -42,6 +42,7 @@ def replica_readout(program: Program, order: Sequence[int]) -> tuple[tuple[int, 
     tensors = _compressed(_sum_of_products(terms, sites))
     if weights is not None:
         tensors = _compressed(_counting(tensors, weights))
+    # O (x) O*: the bonds of the matrix product of O are doubled, and of the 16 elements of a site the six are kept.
     x, y, x2, y2 = site_elements(1)
     squared = []
     for a in tensors:  # a[l, x, y, r] holds O_yx
@@ -86,6 +87,8 @@ def _sum_of_products(terms: Sequence[tuple[float, dict[int, Complex]]], sites: S
 def _counting(tensors: Sequence[Complex], weights: Real) -> list[Complex]:
     """The operator with each charge multiplied by a weight: bonds carry the charge counted so far."""
     out = []
+    # P = sum_q weight_q P_q is diagonal: a counter on the bond adds each site's x, and the weights close it at the end.
+    # O conserves the charge, so counting the rows of O counts its columns too.
     for i, tensor in enumerate(tensors):
         left, right = tensor.shape[0], tensor.shape[3]
         wide = np.zeros((left, i + 1, 2, 2, right, i + 2), dtype=np.complex128)
@@ -100,6 +103,8 @@ def _counting(tensors: Sequence[Complex], weights: Real) -> list[Complex]:
 
 def _real(tensor: Complex, first: bool, last: bool) -> Real:
     """Complex numbers as 2x2 matrices on the bonds; the ends take the real part, which is all there is."""
+    # z -> [[Re z, -Im z], [Im z, Re z]] turns products of complex matrices into products of real ones; the first row
+    # and the first column of the whole are its real part.
     left, size, right = tensor.shape
     out = np.zeros((left, 2, size, right, 2))
     out[:, 0, :, :, 0] = out[:, 1, :, :, 1] = tensor.real
@@ -112,6 +117,8 @@ def _real(tensor: Complex, first: bool, last: bool) -> Real:
 
 def _compressed(tensors: Sequence[Complex]) -> list[Complex]:
     """The same matrix product (tensors of four indices) with no more than its bonds need."""
+    # QR from the right makes all tensors but the first isometries, so the singular values met from the left are those
+    # of the whole vector at each bond: what is at rounding there is dropped.
     out = list(tensors)
     for i in range(len(out) - 1, 0, -1):
         t = out[i]

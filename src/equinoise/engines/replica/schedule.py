@@ -56,6 +56,9 @@ def schedule(circuit: ReplicaCircuit) -> list[list[Operation]]:
                 begun.add(site)
             latest[site] = operation
 
+    # A step joins the operation before it if that is the latest on all its sites. Else it starts one in the first
+    # moment in which its sites, and all between them on the chain, are free: operations of a moment are disjoint and
+    # commute. Sites in between that matter are swapped past the left one, and back afterwards.
     for number, step in enumerate(circuit.steps):
         found = latest.get(step.sites[0])
         if found is not None and not found.swaps and all(latest.get(s) is found for s in step.sites):

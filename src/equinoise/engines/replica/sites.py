@@ -89,6 +89,8 @@ def readout_coordinates(elements: Complex) -> Complex:
 
 def operator_from_elements(matrix: Complex) -> Real:
     """A linear map on the 6^k states, shape (6^k, 6^k), in real coordinates."""
+    # Exchanging the replicas conjugates: M (x) M* and E (x) 1 + 1 (x) E* keep operators of the form sum rho (x) rho*,
+    # whose coordinates in this basis are real. So the matrix is real there, up to rounding.
     sites = round(math.log(matrix.shape[0], 6))
     basis = _basis(sites)
     return np.ascontiguousarray((basis.conj().T @ matrix @ basis).real)

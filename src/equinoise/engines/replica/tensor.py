@@ -111,6 +111,8 @@ def by_label(labels: Labels) -> States:
 
 def fused(first: Blocks, second: Blocks, states: States) -> Blocks:
     """Two neighbouring tensors, at most one of them with several orders, as one of two sites."""
+    # sum over the bond m of first[.., m] second[m, ..], for each label m of the bond one matrix product: blocks that
+    # end in m are stacked as rows, those that start from m side by side as columns.
     left: dict[int, list[tuple[int, int, Real]]] = {}
     right: dict[int, list[tuple[int, Real]]] = {}
     for (a, g), t in first.items():
@@ -167,6 +169,9 @@ def split(
     blocks: Blocks, states: States, cut: Truncation, before: Bond, rightwards: bool
 ) -> tuple[Blocks, Blocks, Bond]:
     """A tensor of two sites as two of one, the bond between them cut; orders go to the right one or to the left one."""
+    # The two-site tensor is block-diagonal in the label m of the bond between: rows (left bond, left site), columns
+    # (right site, right bond). The factor that keeps no orders is the isometry; orders are columns on its other side,
+    # so one set of bond vectors serves all orders and singular values weigh them together.
     rows: dict[int, dict[tuple[int, int], slice]] = {}
     columns: dict[int, dict[tuple[int, int], slice]] = {}
     pieces = []
@@ -237,6 +242,9 @@ def isometries(
     Source:
         Randomized range finder with one power iteration: arXiv:0909.4061 (algorithm 4.4).
     """
+    # The best cut to a given total dimension keeps the largest singular values of all blocks together, which no block
+    # knows by itself: about as many as its label took before are computed in each, and more in those blocks where
+    # nearly all that were computed are among the largest.
     most = sum(min(m.shape) for m in matrices.values())
     if most <= cut.bond and not reveal:
         cut.reached = max(cut.reached, most)
@@ -276,6 +284,8 @@ def _greatest(matrix: Real, count: int) -> tuple[Real, Real]:
     if min(matrix.shape) <= max(_SMALL, 2 * count):
         vectors, values, _ = np.linalg.svd(matrix, full_matrices=False)
         return values, vectors
+    # The range of M times a random matrix holds the leading singular vectors with overwhelming probability; one power
+    # iteration M M^T sharpens their spectrum. The numbers are always the same, so results are reproducible.
     size = matrix.shape[1] * count
     probe = _normals(1 << (size - 1).bit_length())[:size].reshape(matrix.shape[1], count)
     columns = np.linalg.qr(matrix @ probe)[0]
@@ -293,6 +303,8 @@ def _normals(size: int) -> Real:
 
 def _count(cut: Truncation, matrices: Mapping[int, Real], values: Mapping[int, Real], least: float) -> None:
     """Adds the share of the squared norm in singular values that are not kept, known ones and those not looked for."""
+    # Squared norm minus the squares that are kept: of blocks that were decomposed in part, the rest is known from the
+    # norm.
     lost = total = 0.0
     for label, m in matrices.items():
         s = values[label]

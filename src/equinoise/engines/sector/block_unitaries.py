@@ -33,6 +33,7 @@ class Blocks:
 
     def tangent(self, program: Program, direction: Real) -> tuple[Complex, Complex]:
         """Derivatives of the unitaries and of the adjoints (last block first) along a direction of parameters."""
+        # dU = -i (sum_k direction_k G_k) U, since G_k = i (dU/dtheta_k) U^dag.
         out = np.zeros_like(self.unitary)
         np.add.at(out, program.slot_block, direction[program.slot_parameter][:, None, None] * self.generator)
         out = -1j * out @ self.unitary
@@ -44,6 +45,8 @@ def build_blocks(program: Program, theta: Real) -> Blocks:
     unitary = np.empty((program.num_blocks, 4, 4), dtype=np.complex128)
     generator = np.empty((program.slot_parameter.size, 4, 4), dtype=np.complex128)
     kernels.build_blocks(theta, *program.rotations, unitary, generator)
+    # A block's global phase cancels in U X U^dag, and a multiple of 1 in its generator in [G, X]: both are taken out,
+    # so that the kernels need not touch states with both qubits empty.
     pair = program.kind == PAIR
     unitary[pair] /= unitary[pair, 0, 0][:, None, None]
     pair_slots = pair[program.slot_block]
@@ -54,6 +57,7 @@ def build_blocks(program: Program, theta: Real) -> Blocks:
 
 def contract(program: Program, blocks: Blocks, moments: Complex) -> Real:
     """dC/dtheta_k = sum over the blocks of 2 Im Tr[G_k M], shape (orders, K), moments of shape (orders, m, 4, 4)."""
+    # dC/dtheta = Tr[O (-i)[G, rho]] = 2 Im Tr[G rho O] with M = rho O traced over the block's other qubits.
     each = 2 * np.einsum("gac,ogca->og", blocks.generator, moments[:, program.slot_block]).imag
     gradient = np.zeros((moments.shape[0], len(program.problem.parameters)))
     for k in range(moments.shape[0]):

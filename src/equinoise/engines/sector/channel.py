@@ -27,6 +27,8 @@ KEEP_BYTES = 2**31
 _BLOCK_ROWS = 512
 
 
+# Populations only: relaxation moves p1 -> p0 at ``down`` and p0 -> p1 at ``up``; depolarizing at rate r moves r/2 each
+# way, r (Tr(rho) 1/2 - rho) on the diagonal. Columns add up to 0: the trace is kept. Coherences are in the decay mask.
 def _site_generators(slot: SlotProgram) -> list[tuple[int, list[Real]]]:
     """Per qubit, the 2x2 generators on (p0, p1) in the order in which they act."""
     out: dict[int, list[Real]] = {}
@@ -42,6 +44,9 @@ def _site_generators(slot: SlotProgram) -> list[tuple[int, list[Real]]]:
 
 def _exponential(generator: Real, scale: float | None, orders: int) -> Real:
     """exp(s E) of a 2x2 population generator (E^2 = -gamma E), or its series I, E, E^2/2: shape (orders, 2, 2)."""
+    # A 2x2 generator with columns that add up to 0 has the eigenvalues 0 and -gamma, so E^2 = -gamma E and the series
+    # sums up: exp(sE) = 1 + (1 - e^{-gamma s})/gamma E. expm1 keeps digits at small s and gives the limit at s =
+    # infinity.
     gamma = -float(np.trace(generator))
     if scale is None:
         return np.stack([np.eye(2), generator, -gamma / 2 * generator][:orders])
@@ -131,6 +136,8 @@ class Channel:
 
     def apply(self, state: State) -> None:
         """exp(s E) on a state, in place: coherences, populations, pairs, Pauli jumps."""
+        # Sites and pairs mix populations and keep z_x - z_y of an element, on which alone its decay depends; so decay
+        # commutes with them and is applied first, for all mechanisms at once. Pauli jumps may flip z and come last.
         if self.idle:
             return
         self._damp(state)
@@ -206,6 +213,10 @@ class Channel:
 
         Everything but population moving between charges is a weighted sum of W_xy = Re(dO* rho + O* drho).
         """
+        # Derivative along the direction of <<O| E_j |rho>>, by the product rule. A decay at the rate gamma_xy adds -sum
+        # gamma_xy W_xy. gamma depends on x and y by few sums: (phi_x - phi_y)^2 = phi_x^2 + phi_y^2 - 2 phi_x phi_y for
+        # dephasing, n_x n_y and n_x + n_y for one qubit; so row sums, column sums and n^T W n do, and no D x D table of
+        # rates is made for each term.
         slot, program = self.slot, self.program
         width = program.width
         jumps = np.zeros(len(slot.jumps))
@@ -225,6 +236,7 @@ class Channel:
                 spread = (rows + columns) @ phi**2 - 2 * np.einsum("xj,xj->j", phi, weight @ phi)
                 jumps -= rates * spread / 2
         out = [jumps]
+        # W summed where the qubit is filled on both sides, on one side alone, and on neither.
         filled_both = np.diag(both)
         coherent = single - 2 * filled_both
         empty_both = total - single + filled_both
@@ -233,6 +245,8 @@ class Channel:
             moved += up * self._crossed(readout, dreadout, rho, drho, i, falls=False)
             lost = down * filled_both[i] + up * empty_both[i] + (down + up) / 2 * coherent[i]
             out.append(np.array([moved - lost]))
+        # On one qubit E p0 = (p1 - p0)/2 on populations and -1 on coherences, times the rate; on two T - 1, with T as
+        # in overlap_traced_pair.
         for qubits, rate in slot.depolarizing:
             if len(qubits) == 1:
                 i = qubits[0]
@@ -244,6 +258,7 @@ class Channel:
         for i, rate in slot.flips:
             value = self._exchanged(readout, dreadout, rho, drho, i) - filled_both[i] - empty_both[i] - coherent[i]
             out.append(np.array([rate * value]))
+        # D[P] r = P r P - r for a Pauli string P.
         for pauli in self._paulis:
             out.append(np.array([pauli.rate * (self._conjugated(readout, dreadout, rho, drho, pauli) - total)]))
         return np.concatenate(out)

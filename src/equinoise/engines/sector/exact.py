@@ -199,6 +199,8 @@ class ExactEngine(ExactAnswers):
         if orders == 1 or charge is None:
             return 0
         step = 2 if any(len(q) == 2 for slot in self.program.slots for q, _ in slot.depolarizing) else 1
+        # Each power of s is one application of a generator, which moves the charge by at most ``step``: a block
+        # further away from the input than k steps is 0 up to order k - 1, and is not touched there.
         distance = min(abs(charge - q) for q in self.program.input_charges if q is not None)
         return min(orders, -(-distance // step))
 
@@ -294,6 +296,9 @@ class ExactEngine(ExactAnswers):
         program = self.program
         blocks = build_blocks(self.program, theta)
         spans = self._spans(orders, noiseless=scale == 0)
+        # Reverse mode: <<A| N U ... N U |rho_0>> is linear in each U, so its derivative needs the state after a
+        # layer's unitaries and the operator pulled back to there. States are kept on the way forward, all or as many
+        # as fit; for the others the forward sweep is run again up to an earlier layer. The cost does not grow with K.
         moments = np.zeros((orders, program.num_blocks, 4, 4), dtype=np.complex128)
         plan = self._plan(orders, self._room_bytes)
         if plan.bytes > self._room_bytes:
@@ -456,6 +461,8 @@ class ExactEngine(ExactAnswers):
             total = np.zeros(count, dtype=np.complex128)
             for q, r in rho.items():
                 index = modes[number][q].ravel()
+                # <<O| Pi_dz |X>> on each element: conj(dO) rho + conj(O) drho, the derivative along one parameter by
+                # the product rule; elements of equal dz are added before anything is squared.
                 overlap = [
                     (a[0, 0] - 1j * a[0, 1]) * (b[0, 0] + 1j * b[0, 1]) for a, b in ((do[q], r), (o[q], drho[q]))
                 ]
@@ -477,6 +484,8 @@ class ExactEngine(ExactAnswers):
         if self._tangent_bytes() > self._room_bytes:
             raise MemoryLimitError(self._refusal("the law's budget", self._tangent_bytes(), self._room_bytes))
         blocks = build_blocks(self.program, theta)
+        # Noiseless states and readouts as first-order jets along the direction: two passes of a half product each, as
+        # in multiply_left, carry value and derivative. The noise terms of a slot are read against the four of them.
         tangent, tangent_dagger = blocks.tangent(program, direction)
         inputs = [q for q in program.charges if q in program.input_charges]
         state, dstate = self._initial(1), self._zero("tangent", 1)

@@ -60,6 +60,9 @@ def build_blocks(
     Rotation r of a block is V diag(exp(-i phi v)) V^dag with phi = constant + sum_t term_value * theta[term_index].
     ``slot_ptr[b]:slot_ptr[b+1]`` are the block's rows of ``generator``; ``term_slot`` says which one a term feeds.
     """
+    # A block is U = R_m ... R_1 with R_r = exp(-i phi_r H_r), so i (dU/dtheta) U^dag = sum_r c_r W_r H_r W_r^dag with
+    # W_r = R_m ... R_{r+1} and c_r = dphi_r/dtheta. It is built in the order in which rotations act: each new one turns
+    # what was gathered (G <- R G R^dag) and adds its own c H, which commutes with R.
     step = np.empty((4, 4), np.complex128)
     here = np.empty((4, 4), np.complex128)
     work = np.empty((4, 4), np.complex128)
@@ -117,6 +120,8 @@ def _matmul_dagger(a, b, out):
 
 @jit
 def _load(src, order, start, stop, re, im):
+    # Rows stay whole and columns are cut into tiles: a block of a circuit mixes few rows, the same in every column, so
+    # a tile of D x 16 numbers stays in cache while all blocks of a layer act on it.
     for x in range(src.shape[2]):
         for t in range(stop - start):
             re[x, t] = src[order, 0, x, start + t]
@@ -134,6 +139,9 @@ def _store_dagger(re, im, start, stop, dst, order):
 @jit
 def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u):
     """Multiplies the rows of one tile by block b (u: (4, 4), its entry (0, 0) scaled to 1 for PAIR)."""
+    # Rows in the order 00, 10, 01, 11. Where the charge is conserved a block is 1 on 00, a 2x2 matrix on (10, 01) and a
+    # phase on 11; rows with both qubits empty are not touched. Real and imaginary parts are kept apart, so that the
+    # loop over the tile's columns is plain arithmetic that the compiler turns into vector instructions.
     if kind[b] == PAIR:
         ar, ai, br, bi = u[1, 1].real, u[1, 1].imag, u[1, 2].real, u[1, 2].imag
         cr, ci, dr, di = u[2, 1].real, u[2, 1].imag, u[2, 2].real, u[2, 2].imag
@@ -177,6 +185,8 @@ def _store(re, im, start, stop, dst, order):
 @jit
 def dagger(state, first, last):
     """Each order's conjugate transpose, in place, tile by tile."""
+    # (i, j) and (j, i) are exchanged with the sign of the imaginary part turned. On the diagonal i = j the two lines
+    # write the same element, which ends as its conjugate.
     dim = state.shape[2]
     for order in range(first, last):
         for part in range(2):
@@ -194,6 +204,9 @@ def dagger(state, first, last):
 @jit
 def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
     """Dst = (B_nb ... B_1 src)^dag for the orders first..last-1; blocks in the order given."""
+    # Columns do not mix under multiplication from the left. With ``flip`` the tile is stored as its conjugate
+    # transpose, so that two such passes make the product on both sides: for Hermitian X the first gives (B X)^dag = X
+    # B^dag, the second (B X B^dag)^dag = B X B^dag.
     dim = src.shape[2]
     re = np.zeros((dim, TILE))
     im = np.zeros((dim, TILE))
@@ -231,6 +244,10 @@ def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair
 
 @jit
 def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du):
+    # d(B X) = (dB) X + B (dX): here (dB) X is added to B (dX), with X as it was before the block. Row 00 adds nothing,
+    # since the entry (0, 0) of a PAIR block is held at 1.
+    # d(B X) = (dB) X + B (dX): here (dB) X is added to B (dX), with X as it was before the block. Row 00 adds nothing,
+    # since the entry (0, 0) of a PAIR block is held at 1.
     if kind[b] == PAIR:
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
             x = lo[p]
@@ -273,6 +290,11 @@ def backward_half(
     diagonal and M[2, 1], M[1, 2]; for QUAD blocks all sixteen. rho is zero below order ``rho_first``; adj is not needed
     from ``adj_last`` on.
     """
+    # One-sided products do for both: with B_b the block just read, B_b^dag rho and B_b^dag adj give the next M =
+    # (B_b^dag rho) (B_b^dag adj)^dag = B_b^dag rho adj^dag B_b, which is M before that block, because a factor on the
+    # right of both rho and adj cancels in rho adj^dag. So a layer's moments take one pass over each tile, and sums over
+    # tiles are sums over the columns that are traced. The loops over orders are Cauchy's product of two series in the
+    # noise scale.
     orders = rho.shape[0]
     dim = rho.shape[2]
     xr = np.zeros((orders, dim, TILE))

@@ -10,6 +10,8 @@ __all__ = ["crossed_population", "damp_orders", "mix_pair", "mix_site", "overlap
 @jit
 def damp_orders(state, rate):
     """Multiplies a power series of three orders with exp(-s rate) = 1 - s rate + s^2 rate^2 / 2."""
+    # Coefficients of the product (r0 + s r1 + s^2 r2) (1 - s g + s^2 g^2/2), cut off after s^2; the coefficient of s^0
+    # is left alone, and that of s^1 is written after it was read.
     dim = state.shape[2]
     for part in range(2):
         for x in range(dim):
@@ -29,6 +31,10 @@ def mix_site(low, high, low_rows, high_rows, matrices):
     with it filled (the same array in the full space). ``matrices`` (orders, 2, 2): new_k = sum_i M_i old_(k-i),
     with M_0 = 1 for a series of three orders.
     """
+    # A relaxation or depolarizing channel of one qubit moves |0><0| and |1><1| into one another whatever the other
+    # qubits do, so it acts on the pair (rho_{0a,0b}, rho_{1a,1b}) by one 2x2 matrix for all rests a, b. Row and column
+    # lose one charge together: both elements are in diagonal charge blocks. Elements that differ on the qubit only
+    # decay and are not touched here.
     orders = low.shape[0]
     a00, a01, a10, a11 = matrices[0, 0, 0], matrices[0, 0, 1], matrices[0, 1, 0], matrices[0, 1, 1]
     for part in range(2):
@@ -64,6 +70,9 @@ def mix_pair(s0, s1, s2, rows, keep, spread):
     ``rows`` (4, m): the states 00, 10, 01, 11 (first qubit first) of the same rest, in the blocks s0, s1, s1, s2.
     A series of three orders has keep_0 = 1 and spread_0 = 0.
     """
+    # T(r) = Tr_A(r) (x) 1/4 is a projector, so exp(s rate (T - 1)) = e^{-s rate} + (1 - e^{-s rate}) T: keep and spread
+    # = (1 - keep)/4. T sees only elements that agree on both qubits, and sums the four that share a rest; all others
+    # decay and are damped elsewhere.
     orders = s0.shape[0]
     for part in range(2):
         for a in range(rows.shape[1]):
@@ -100,6 +109,9 @@ def pauli_channel(state, flip, sign, stay, move):
 
     P|x> = phase(x) |x ^ flip> with phase(x) = sign[x] up to a constant that cancels in P r P^dag.
     """
+    # (P . P)^2 = 1, so exp(s rate (P . P - 1)) = stay + move P . P with stay, move = (1 +- e^{-2 s rate})/2. P . P
+    # exchanges (x, y) with (x ^ flip, y ^ flip) up to signs: each such pair is mixed once. Orders go from the highest
+    # down, since new_k is made of the old orders up to k.
     orders = state.shape[0]
     dim = state.shape[2]
     for part in range(2):
@@ -126,6 +138,8 @@ def pauli_channel(state, flip, sign, stay, move):
 @jit
 def crossed_population(readout, state, readout_rows, state_rows):
     """Sum over rests of Re conj(readout[a.., a..]) state[b.., b..]: one qubit in a on one side, in b on the other."""
+    # Re <<O| (|a><b| . |b><a|) |rho>> needs the readout where the qubit is a on both sides and the state where it is b:
+    # the sum over all elements (x, y) of the rests, x and y row by row.
     total = 0.0
     for i in range(readout_rows.shape[0]):
         x = readout_rows[i]
@@ -143,6 +157,10 @@ def overlap_traced_pair(o0, o1, o2, r0, r1, r2, present, rows):
 
     ``present`` (3,) is 1 for blocks in which the state is not zero, else 0 (their arrays are then not looked at).
     """
+    # T = Tr_A (x) 1/4 is its own adjoint, so <<O| T |rho>> = Tr[(Tr_A O) (Tr_A rho)]/4: the four elements of a rest are
+    # summed on each side and multiplied. The 1/4 is the caller's.
+    # T = Tr_A (x) 1/4 is its own adjoint, so <<O| T |rho>> = Tr[(Tr_A O) (Tr_A rho)]/4: the four elements of a rest are
+    # summed on each side and multiplied. The 1/4 is the caller's.
     total = 0.0
     for part in range(2):
         for a in range(rows.shape[1]):

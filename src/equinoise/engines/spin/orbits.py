@@ -70,6 +70,8 @@ def symmetric_sum(operator: Mapping[String, float], num_qubits: int) -> dict[Pau
     for letters, coefficient in operator.items():
         if abs(coefficient) > TOLERANCE * largest:
             found.setdefault(letter_counts(letters), []).append(coefficient)
+    # n!/(x! y! z! rest!) strings have these numbers of letters: a sum over all places has exactly so many, at one
+    # coefficient.
     for (x, y, z), several in found.items():
         rest = num_qubits - x - y - z
         places = math.factorial(num_qubits) // math.prod(math.factorial(c) for c in (x, y, z, rest))
@@ -138,6 +140,9 @@ def _equal(rates: Mapping[Any, float], places: int, what: str) -> float:
 def _phase_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tuple[tuple[str, float], ...]]:
     """Diagonal jumps: those of sums of Z act through sum_j rate_j v_j v_j^T = a 1 + b (all ones) alone."""
     shares: list[tuple[tuple[str, float], ...]] = []
+    # Jumps K_j = sum_i v_ji Z_i decay |x><y| at sum_j rate_j (v_j . dz)^2/2 = dz^T C dz/2 with C = sum_j rate_j v_j
+    # v_j^T: the channel depends on C alone. C = a 1 + b (all ones) is Z on each qubit at rate a with the sum of Z at
+    # rate b, which looks the same from every qubit however the single jumps look.
     covariance = np.zeros((n, n))
     strings: dict[tuple[int, ...], float] = {}
     for rate, weights, parity in slot.jumps:
@@ -166,6 +171,8 @@ def _phase_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tu
         if parity and len(weights) > 1:
             shares.append(_share([("ZZ", rate / (n * (n - 1) / 2))]))
             continue
+        # A jump's share is its part of C averaged over permutations: diagonal |v|^2/n, off the diagonal (sum v)^2 -
+        # |v|^2 over n (n - 1).
         squares, summed = sum(w * w for _, w in weights), sum(w for _, w in weights)
         joint = (summed**2 - squares) / (n * (n - 1)) if n > 1 else 0.0
         shares.append(_share([("total Z", rate * joint), ("Z", rate * (squares / n - joint))]))

@@ -166,6 +166,8 @@ class PermutationEngine(ExactAnswers):
         if scale is not None:
             channel = self.channel(layer, scale)
             return channel.apply_adjoint(state) if adjoint else channel.apply(state)
+        # exp(s E_second) exp(s E_first), each stage 1 + s E + s^2 E^2/2 on the orders held; the adjoint takes them in
+        # reverse.
         slot = self.slots[layer]
         for rates in (slot.second, slot.first) if adjoint else (slot.first, slot.second):
             if rates:
@@ -205,6 +207,9 @@ class PermutationEngine(ExactAnswers):
             for index in reversed(self._layers[layer]):
                 frame = self._frames[index]
                 turned = frame.enter(operator)
+                # dC/da of exp(-i a H) is Tr[A (-i) [H, rho]] = 2 Im Tr[A H rho] with rho after the step and A pulled
+                # back to there, both in the eigenbasis of H; orders i + j of the two series give order i + j of the
+                # gradient.
                 state = kept.pop()
                 for order in range(orders):
                     slope = sum(_moment(turned[j], state[order - j], frame) for j in range(order + 1))
@@ -295,11 +300,14 @@ class PermutationEngine(ExactAnswers):
 
     def _step(self, pair: Complex, index: int, angle: float, rate: float) -> Complex:
         frame = self._frames[index]
+        # d(U X U^dag) = U dX U^dag - i rate [H, U X U^dag]; in the eigenbasis the commutator multiplies by h_i - h_j.
         turned = frame.enter(pair, angle)
         turned[1] -= 1j * rate * frame.gaps * turned[0]
         return frame.leave(turned)
 
     def _shares(self, slot: SymmetricSlot, operator: Complex, state: Complex) -> list[float]:
+        # <<dO| E |rho>> + <<O| E |drho>> for each kind at rate 1; a term of the budget has its share of each kind's
+        # rate.
         kinds = dict.fromkeys(kind for share in slot.shares for kind, _ in share)
         slopes = {}
         for kind in kinds:

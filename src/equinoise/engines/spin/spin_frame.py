@@ -45,6 +45,8 @@ class Frame:
         if self.diagonal:
             self.values: Real = np.concatenate([np.diagonal(h).real for h in operator])
             return
+        # G^dag H G is tridiagonal and real for sums of X and Y on single qubits: real eigenvectors halve the work of
+        # each turn.
         gauges = [_gauge(h) for h in operator]
         turned = [g.conj()[:, None] * h * g for g, h in zip(gauges, operator, strict=True)]
         real = negligible([h.imag for h in turned])
@@ -101,6 +103,7 @@ class Frame:
 
 def _gauge(operator: Complex) -> Complex:
     """Phases g such that conj(g_i) H_{i, i+1} g_{i+1} >= 0: sums of X and Y on single qubits become real."""
+    # g_{i+1} = g_i conj(phase of H_{i,i+1}), so that conj(g_i) H_{i,i+1} g_{i+1} = |H_{i,i+1}|.
     steps = np.diagonal(operator, 1)
     units = np.where(np.abs(steps) > 0, steps.conj() / np.where(np.abs(steps) > 0, np.abs(steps), 1.0), 1.0)
     return np.concatenate([[1.0 + 0j], np.cumprod(units)])

@@ -21,7 +21,13 @@ def sandwich(source, target, factor, tables, move, offsets, adjoint):
 
     ``source`` and ``target`` are complex arrays seen as real ones, shape (orders, 2 size).
     """
+    # One dense strip for each pair of blocks: rows and columns x, y for which (x, y) is in block k and (x + move, y +
+    # move) in the other. The coefficient is a product of one number for x and one for y, so the inner loop scales a row
+    # by c and by ``twice``, where each number stands for the real and the imaginary part. The adjoint exchanges source
+    # and target with the same real coefficients.
     blocks = offsets.size - 1
+    # sigma_i^2 = 0, so a product of more than n of the sandwiches vanishes and the series ends. Every power is a
+    # positive map with a positive factor: terms of a state do not cancel, and small ones keep their relative accuracy.
     n = tables.shape[2] - 1
     twice = np.empty(2 * n + 2)
     for t in range(3):
@@ -84,6 +90,8 @@ def times_table(state, table, offsets):
 def dephase(state, matrices, places, table, offsets, adjoint):
     """Mixes the blocks at each (x, y) by a matrix, from ``places[x, y]`` on, times table[x, y]; in place."""
     n = table.shape[0] - 1
+    # Dephasing keeps x and y and mixes J: at fixed (x, y) the blocks k = 0 ... min(x, n - x, y, n - y) hold one element
+    # each, and the channel is one small matrix on them. The adjoint takes its transpose.
     mixed = np.empty(n // 2 + 1, np.complex128)
     for order in range(state.shape[0]):
         for x in range(n + 1):
@@ -128,6 +136,8 @@ def turn(state, out, left, right, before, after, offsets, starts):
         offsets: Where a block's elements start.
         starts: Where its rows start among all rows.
     """
+    # The first block, J = n/2, is the largest. Products are of separate real and imaginary planes, since L and R are
+    # often real: then two real products instead of four.
     largest = starts[1]
     planes = np.empty((2, largest * largest))
     half = np.empty((2, largest * largest))

@@ -164,6 +164,10 @@ class SpinChannel:
     def _phase_covariant(self, first: dict[str, float], second: dict[str, float], scale: float) -> None:
         z = first.get("Z", 0.0) + second.get("Z", 0.0)
         zz, collective = first.get("ZZ", 0.0), first.get("total Z", 0.0)
+        # P = [[1 - up, down], [up, 1 - down]] on one qubit = (1 + up/(1 - up) |1><0|) diag(1 - up, left/(1 - up)) (1 +
+        # down/(1 - up) |0><1|) with left = det P = 1 - up - down, a lower and an upper triangle; on n qubits each
+        # triangle is the series of a ladder and the diagonal a factor by x and y. The coherences get sqrt(a b) =
+        # sqrt(left) from that, exp(-(down + up) s/2), as they should.
         site = _site(second, scale) @ _site(first, scale)
         moved = float(site[1, 0]), float(site[0, 1])
         if max(moved) == 0 and not (z or zz or collective):
@@ -226,6 +230,9 @@ class SpinChannel:
         """exp(s sum rate (K - weight)) with K completely positive: a Poisson average over its powers."""
         generators = self.generators
         n = generators.num_qubits
+        # exp(s (K - weight)) = sum_p e^{-s weight} (s weight)^p/p! (K/weight)^p: powers of a channel at Poisson
+        # weights, all positive. Long exponents are cut into equal steps, so that e^{-each} and the powers stay in
+        # range.
         weight = sum(rate * generators.weight(kind) for kind, rate in rates.items())
         # the slowest decay is that of one letter
         slowest = min(_slowest(rates, n), weight) or weight
@@ -254,6 +261,8 @@ class SpinChannel:
 
     def _mixed(self) -> Callable[[Complex, bool], Complex]:
         """Tr(X) 1/2^n."""
+        # A block of a state holds its weight: that of 1/2^n is d_J/2^n on the diagonal, with the
+        # d_J = C(n, k) - C(n, k-1) ways to make J.
         blocks, n = self.generators.blocks, self.generators.num_qubits
         ways = [(math.comb(n, k) - (math.comb(n, k - 1) if k else 0)) / 2**n for k in range(blocks.dims.size)]
         one = blocks.join([np.eye(d, dtype=np.complex128) for d in blocks.dims.tolist()])
@@ -274,6 +283,9 @@ def _turned(frame: Frame, step: Callable[[Complex, bool], Complex]) -> Callable[
 
 def _slowest(rates: dict[str, float], n: int) -> float:
     """The least decay rate above zero of the Pauli strings, by their numbers of X, Y, Z."""
+    # A Pauli string with x, y, z letters is an eigenvector: sum_i A_i . A_i multiplies it by (free + same letters -
+    # others) = sums[A]. For pairs A_i B_j, i != j: sums[A] sums[B] less the terms i = j, where A B is the third letter.
+    # A reset of a pair kills every string with a letter on it: of n (n - 1)/2 pairs free (free - 1)/2 do nothing.
     x, y, z = np.meshgrid(*(np.arange(n + 1),) * 3, indexing="ij")
     free = n - x - y - z
     inside = free >= 0

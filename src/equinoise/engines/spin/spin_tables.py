@@ -32,6 +32,9 @@ def sandwich_tables(num_qubits: int, move: int) -> Real:
     Returns:
         Shape (3, blocks, n + 1).
     """
+    # Wigner-Eckart: sigma_i X sigma_i^dag, summed over i, couples J to J, J - 1 and J + 1. Each coefficient is a
+    # Clebsch-Gordan coefficient for M times one for M'; what does not depend on M goes to both as a square root. The
+    # formulas for the ladders are those of |0><1|, which raises M; |1><0| is their mirror image, M -> -M.
     n = num_qubits
     out = np.zeros((3, n // 2 + 1, n + 1))
     for k in range(n // 2 + 1):
@@ -77,6 +80,9 @@ def dephasing(tables: Real, linear: float, square: float, lowest: Real) -> Depha
         square: Of Z Z on each pair.
         lowest: What is added to the exponent, shape (n + 1, n + 1).
     """
+    # S takes element k at (x, y) to k, k + 1 and k - 1: a tridiagonal matrix for each (x, y), with the two ladders of
+    # tables as its diagonals. Elements with (x, y) exchanged or mirrored at n/2 have the same matrix, so a quarter of
+    # them is computed.
     n = tables.shape[2] - 1
     places = np.zeros((n + 1, n + 1), dtype=np.int64)
     matrices: list[Real] = []
@@ -101,6 +107,8 @@ def dephasing(tables: Real, linear: float, square: float, lowest: Real) -> Depha
 
 def _exponentials(generators: Real, stochastic: npt.NDArray[np.bool_]) -> Real:
     """Exp of each matrix, shape (m, d, d); the columns of the stochastic ones add to 1, which each step restores."""
+    # exp(G) = e^{least} exp(G - least) with all elements of G - least >= 0: the series and its squarings add positive
+    # numbers only. Scaling by 2^-halvings brings the norm to at most 1, where 20 terms are exact to rounding.
     k = np.arange(generators.shape[1])
     least = np.minimum(generators[:, k, k].min(axis=1), 0.0)
     shifted = generators.copy()

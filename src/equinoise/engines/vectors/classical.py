@@ -54,6 +54,9 @@ def classical_gradient(program: Program, inputs: list[tuple[int | None, Complex]
         inputs: The input's vectors in each charge, as columns.
         theta: Shape (K,), radians.
     """
+    # p holds the populations after the first layer and slot; the first layer itself still sees the coherences of the
+    # input and goes by state vectors. Forward p is kept before each layer, backward the diagonal readout is pulled
+    # through the transposed S, and between the two each block's dS is contracted: C is linear in every S.
     blocks = build_blocks(program, theta)
     size = np.abs(blocks.unitary) ** 2
     chances = np.ascontiguousarray(size, dtype=np.complex128)
@@ -78,10 +81,13 @@ def classical_gradient(program: Program, inputs: list[tuple[int | None, Complex]
             for b in range(layer.stop - layer.start - 1):
                 steps.append(steps[-1].copy())
                 _apply(steps[-1], layer, b, chances, rows)
+            # Within a layer blocks are disjoint, so S is a product of theirs; ``steps`` are the populations before each
+            # of them.
             for b in range(layer.stop - layer.start - 1, -1, -1):
                 gradient += _derivative(program, blocks, layer.start + b, seen, steps.pop(), layer.table[b], rows)
                 _apply(seen, layer, b, transposed, rows)
         moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        # dC/dtheta of the first layer: 2 Im <O psi| G |psi> with O the diagonal readout pulled back to the first slot.
         last = program.num_blocks - first.stop
         for one in psi:
             both = np.ascontiguousarray(np.hstack([one, seen * one]))
@@ -109,6 +115,8 @@ def _derivative(
     rows: tuple[npt.NDArray[np.integer], ...],
 ) -> Real:
     """sum_xy seen(x) dS_b(x, y) before(y) for each parameter, shape (K,)."""
+    # A block mixes populations of its row pairs alone (|phase|^2 = 1 elsewhere): products[i][j] sums, over the pairs,
+    # reading i times population j. d|u|^2 = 2 Re(conj(u) du) with du = -i G u is the derivative of the 2x2 part of S.
     lo, hi, pair_ptr, _, _ = rows
     here = slice(int(pair_ptr[table]), int(pair_ptr[table + 1]))
     read = [seen[r[here], 0].real for r in (lo, hi)]

@@ -93,6 +93,10 @@ def slot_jumps(slot: SlotProgram, width: int, first: int) -> SlotJumps:
         for j, (rate, weights, is_parity) in enumerate(slot.jumps)
         if is_parity and len(weights) > 1
     ]
+    # The jumps of each mechanism by its Kraus form. Depolarizing at rate r: r (Tr(rho) 1/2 - rho) moves populations at
+    # r/2 each way and decays coherences at r. Hops at r/2 both ways take r/2 of that decay; D[Z] at r/4 takes the other
+    # half, for D[Z] decays a coherence at twice its rate. Flips at rate r decay coherences at r, all of it by the two
+    # hops.
     term = first + len(slot.jumps)
     hops, resets = [], []
     for i, (down, up) in slot.relaxation:

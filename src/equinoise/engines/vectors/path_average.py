@@ -53,6 +53,9 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
     """
     if program.full:
         raise UnsupportedError("paths of phases are propagated in charge sectors, but the circuit breaks the charge.")
+    # The blocks are the same for all M paths, only the phases differ: M copies of the sector, one after the other, make
+    # one vector of M D rows on which a block acts by row tables repeated M times. The weight of a path enters once, in
+    # lambda = weight O psi; then 2 Im <lambda| G |psi> over all rows is the weighted sum of the gradients.
     count = len(weights)
     blocks = build_blocks(program, theta)
     moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)

@@ -81,6 +81,8 @@ class Phases:
 
     def products(self, empty: Complex, filled: Complex) -> Complex:
         """prod_i (filled[i] or empty[i]) of every basis state, shape (D,)."""
+        # The factor of a byte's eight qubits, for each of its 256 values; padding bits beyond the width keep the factor
+        # 1.
         lookup = np.ones((self.packed.shape[1], 256), dtype=np.complex128)
         is_filled = self._signs < 0
         for i in range(self.width):
@@ -227,6 +229,9 @@ class StateVectorEngine(Remade):
 
     def _noiseless(self, blocks: Blocks) -> Draw:
         program = self.program
+        # Reverse mode on C = <psi| O |psi>: psi after the circuit and lambda = O psi are undone together, block by
+        # block, and each block's 2 Im Tr[G M] is read on the way. All K derivatives cost about three passes, and two
+        # vectors.
         moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
         value = square = 0.0
         for charge, vectors in self.inputs:
@@ -274,6 +279,9 @@ class StateVectorEngine(Remade):
         program = self.program
         blocks = build_blocks(program, theta)
         gradient = self._noiseless(blocks).gradient
+        # sum_k g_k g'_k is the derivative of the noise's first-order term along the direction g in parameter space: one
+        # tangent delta instead of K of them. g is noiseless and exact, so the estimate, linear in the rest, stays
+        # unbiased.
         tangents = blocks.tangent(program, gradient)
         budget = np.zeros(len(program.budget_terms))
         signs = self._draw_signs(rng)
@@ -304,6 +312,9 @@ class StateVectorEngine(Remade):
 
     def _draw_change(self, charge: int | None, rng: np.random.Generator) -> tuple[int | None, float]:
         """A change of charge among those of the jumps, drawn by their total rates; None if no jump moves it."""
+        # chi lives in one sector, so one change of charge is followed in a draw, and its result divided by the
+        # probability with which it was drawn: unbiased. Of the sixteen jumps |a><b| of a pair 6 keep the charge, 4 move
+        # it by +1 or by -1 each, 1 by +2 or by -2 each.
         rates: dict[int, float] = {}
         for slot in self.jumps:
             for hop in slot.hops:
@@ -358,6 +369,11 @@ class StateVectorEngine(Remade):
         budget: Real,
     ) -> None:
         """Adds one input vector's share of sum_k g_k g'_k to each noise term."""
+        # Forward: psi as the jet (1, epsilon, delta, epsilon delta), the phases at epsilon and the parameters along
+        # delta; chi = sum_a xi_a sqrt(r_a) L_a psi gathers the jumps that change the charge, moved on by what follows.
+        # Backward: lambda = O psi and mu = O chi are pulled back. At each slot <lambda| Z_i |psi>, <lambda| L^dag L
+        # |psi> and <mu| L_a |psi> give every term its share; times xi_a, terms a != b average out, and a = b is the one
+        # wanted.
         program, phases = self.program, self.phases(charge)
         rows = program.tables[charge].block_rows
         target = None if change is None or charge is None else charge + change
@@ -382,6 +398,8 @@ class StateVectorEngine(Remade):
         moment = np.empty(psi.shape[0])
         for number in range(self.depth - 1, -1, -1):
             layer, slot = program.layers[number], self.jumps[number]
+            # Taken after the slot's own phases, in psi and lambda both, so that the derivative by epsilon holds the
+            # term a = a.
             kernels.phase_moments(psi, adjoint, moment)
             self._add_phases(phases, signs, number, moment, budget)
             kernels.phase_jet(psi, phi := self._phi(phases, signs, number), -1.0)
@@ -410,6 +428,7 @@ class StateVectorEngine(Remade):
 
     def _add_phases(self, phases: Phases, signs: _Signs, number: int, moment: Real, budget: Real) -> None:
         slot = self.jumps[number]
+        # The derivative by each qubit's phase; a jump's is that along its weights, times its amplitude sqrt(rate) xi.
         sums = phases.sums(moment)
         np.add.at(budget, slot.terms, signs.jumps[number] * (slot.weights @ sums))
         for amplitude, (qubits, _, term) in zip(signs.parities[number], slot.parities, strict=True):

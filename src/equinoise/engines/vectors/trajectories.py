@@ -212,6 +212,9 @@ class TrajectoryEngine(StateVectorEngine):
 
     def _trajectory(self, blocks: Blocks, scale: float, rng: np.random.Generator, gradient: bool = True) -> Draw:
         program = self.program
+        # A record of jumps is drawn with a probability proportional to N = <psi|psi>, and adds <psi|O|psi>/N: its mean
+        # is the sum of f = <psi|O|psi> over all records. The gradient is that of f at a fixed record, divided by the
+        # same N; so both are unbiased, and the random choices need no derivative.
         pick = int(rng.choice(len(self._choices), p=self._probabilities)) if len(self._choices) > 1 else 0
         charge, vector = self._choices[pick]
         angles, parities = self._draw_phases(scale, rng)
@@ -243,6 +246,9 @@ class TrajectoryEngine(StateVectorEngine):
     def _draw_phases(self, scale: float, rng: np.random.Generator) -> tuple[Real, list[Real]]:
         """Gaussian phases per slot and qubit, shape (L, w), and per slot of its products of Z."""
         program = self.program
+        # exp(s r D[K]) rho = E exp(-i a xi K) rho exp(i a xi K) with a = sqrt(s r), xi normal: |x><y| gains the mean of
+        # exp(-i a xi (k_x - k_y)), which is exp(-s r (k_x - k_y)^2/2). Correlated noise draws the xi of its slots
+        # together.
         total = np.zeros((self.depth, program.width))
         parities = []
         for number, slot in enumerate(self.jumps):
@@ -320,6 +326,8 @@ class TrajectoryEngine(StateVectorEngine):
     def _meet_site(self, running: _Running, site: _Site, u: float) -> None:
         """A qubit's relaxation: down, up or no jump, by the Born probabilities of the state."""
         program, transfer, charge = self.program, site.transfer, running.charge
+        # Jump probabilities of the channel with Kraus operators sqrt(T01) |0><1|, sqrt(T10) |1><0| and diag(sqrt(T00),
+        # sqrt(T11)), in the state as it is; columns of T add up to 1, so the third has what is left.
         whole = kernels.overlap(running.psi[:, 0], running.psi[:, 0])
         nothing = np.zeros(0, dtype=np.int32)
         low, high = program.site_rows(site.qubit, charge) if charge > 0 else (nothing, nothing)
@@ -343,6 +351,7 @@ class TrajectoryEngine(StateVectorEngine):
             rest = charge - sum(local)
             inside = 0 <= rest <= program.width - 2
             rows.append(program.pair_rows(qubits, rest)[i] if inside else np.zeros(0, dtype=np.int32))
+        # Tr_A(r) (x) 1/4 = sum_ab |a><b| r |b><a| / 4: b is drawn by its population, a uniformly.
         weights = np.array([kernels.population(running.psi, r) for r in rows])
         found = int(rng.choice(4, p=weights / weights.sum()))
         left = int(rng.integers(4))

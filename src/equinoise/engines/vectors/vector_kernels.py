@@ -37,6 +37,8 @@ __all__ = [
 @jit
 def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
     """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, 4, 4)."""
+    # A block is 1 on 00, a 2x2 matrix on (10, 01) and a phase on 11 (see equinoise.engines.sector.kernels), so a state
+    # is updated in place, row pair by row pair; rows with both qubits empty are not touched.
     for b in range(table.shape[0]):
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
@@ -56,6 +58,8 @@ def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
 @jit
 def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_ptr):
     """As multiply for jets in one direction: (X, dX) <- (B X, B dX + dB X); du holds the dB."""
+    # B + delta dB acts on X + delta dX: to first order in delta the value is B X and the coefficient B dX + dB X. The
+    # old X is read before it is overwritten.
     half = len(columns) // 2
     for b in range(table.shape[0]):
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
@@ -88,6 +92,9 @@ def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, moments):
     psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, 4, 4)) gains what 2 Im Tr[G M] needs: the
     imaginary parts of the diagonal, and M[2, 1] and M[1, 2].
     """
+    # C = <psi| O |psi> and dpsi = -i G psi give dC = 2 Im <lambda| G |psi>, lambda = O psi pulled back to just after
+    # the block. Moments come first, then the block is undone on both, so that no state on the way is kept. Rows with
+    # both qubits empty have G = 0 and are left out.
     for b in range(table.shape[0]):
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         m11 = 0.0
@@ -127,6 +134,8 @@ def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, moments):
 @jit
 def linear_values(packed, lookup, out):
     """out[x] = sum_c lookup[c, packed[x, c]]: a sum over qubits, eight at a time."""
+    # A sum over w qubits splits into bytes of eight: the sum within a byte takes one of 256 values, looked up. So each
+    # basis state costs w/8 additions instead of w.
     for x in range(packed.shape[0]):
         total = 0.0
         for c in range(packed.shape[1]):
@@ -147,6 +156,8 @@ def factors(packed, lookup, out):
 @jit
 def linear_sums(packed, weight, histogram):
     """histogram[c, packed[x, c]] += weight[x]."""
+    # The transpose of linear_values: weights are gathered by byte value first, and the sum over signs is a product of
+    # the histogram with 256 x 8 signs for all qubits at once.
     for x in range(packed.shape[0]):
         for c in range(packed.shape[1]):
             histogram[c, packed[x, c]] += weight[x]
@@ -163,6 +174,8 @@ def scale_rows(state, columns, factor):
 @jit
 def phase_jet(state, phi, sign):
     """Exp(-i sign epsilon phi) to first order in epsilon on the columns (1, epsilon, delta, epsilon delta)."""
+    # Only the first order in epsilon is carried. The second derivative at epsilon = 0 comes from pairing it with a
+    # first derivative by each phase, taken exactly on the way back (phase_moments).
     for x in range(state.shape[0]):
         step = complex(0.0, -sign * phi[x])
         state[x, 1] += step * state[x, 0]
@@ -172,6 +185,9 @@ def phase_jet(state, phi, sign):
 @jit
 def phase_moments(psi, adjoint, out):
     """out[x] = Im conj(adjoint) psi to first order in epsilon delta; jets (1, epsilon, delta, epsilon delta)."""
+    # dC/dalpha = 2 Im <lambda| phi |psi> for a phase exp(-i alpha phi) in front of lambda; the coefficient of epsilon
+    # delta of conj(lambda) psi collects the four products of columns that have one epsilon and one delta. The factor 2
+    # cancels against the 1/2 of (1/2) d^2/d epsilon^2.
     for x in range(psi.shape[0]):
         z = np.conj(adjoint[x, 3]) * psi[x, 0] + np.conj(adjoint[x, 1]) * psi[x, 2]
         z += np.conj(adjoint[x, 2]) * psi[x, 1] + np.conj(adjoint[x, 0]) * psi[x, 3]
@@ -233,6 +249,9 @@ def multiply_components(matrix, starts, rows, offsets, blocks, buffer):
     ``blocks[offsets[i]:]`` holds block i row by row; ``buffer`` has room for the largest component's rows.
     """
     width = matrix.shape[1]
+    # H falls into connected components, and so does U = exp(-i angle H): each mixes its own rows by a small matrix.
+    # Sizes 1 and 2, by far the most common, are written out; a larger one copies its rows first, since each of them
+    # enters all.
     for i in range(starts.shape[0] - 1):
         first = starts[i]
         size = starts[i + 1] - first

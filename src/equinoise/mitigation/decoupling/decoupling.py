@@ -138,6 +138,7 @@ def times_on_device(problem: Problem, durations: Any, pulse_duration: float, pul
 
 def _slot_time(edges: tuple[float, ...], time: float) -> float:
     """Seconds to units of slots, linear within each; layers without duration are points."""
+    # The noise model's unit of time is the slot: seconds are mapped piece by piece, each layer to a length of 1.
     layer = min(max(bisect.bisect_right(edges, time) - 1, 0), len(edges) - 2)
     length = edges[layer + 1] - edges[layer]
     return layer + (min(max((time - edges[layer]) / length, 0.0), 1.0) if length > 0 else 1.0)

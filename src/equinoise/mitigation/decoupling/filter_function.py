@@ -67,6 +67,7 @@ def filter_function(sign: SignFunction, omega: npt.ArrayLike) -> Real:
         >>> float(filter_function(SignFunction((1.0,), 2.0), 0.0))  # an echo blocks what is constant
         0.0
     """
+    # Over one piece integral exp(i w t) dt = length sinc(w length/2) exp(i w middle); sinc keeps it finite at w = 0.
     w = np.asarray(omega, dtype=np.float64)[..., None]
     left, right = sign.edges[:-1], sign.edges[1:]
     pieces = (right - left) * np.sinc(w * (right - left) / (2 * np.pi)) * np.exp(0.5j * w * (left + right))
@@ -83,6 +84,8 @@ def exponential_overlaps(edges: Real, time: float) -> Real:
     Returns:
         Shape (P, P).
     """
+    # For p before q, exp(-(t' - t)/time) factors into what is left of p at its end, the gap, and what q gathers:
+    # rise_p exp(-gap/time) rise_q. Equal pieces integrate to 2 time^2 (x - 1 + exp(-x)), x = length/time.
     length = np.diff(edges)
     if math.isinf(time):
         return np.outer(length, length)
@@ -113,5 +116,6 @@ def phase_variance(sign: SignFunction, correlation: Sequence[tuple[float, float]
         >>> phase_variance(SignFunction((1.0,), 2.0), [(1.0, math.inf)])
         0.0
     """
+    # y is constant on each piece: the double integral is a quadratic form in the signs.
     y = sign.signs
     return math.fsum(w * float(y @ exponential_overlaps(sign.edges, tau) @ y) for w, tau in correlation)

@@ -205,6 +205,8 @@ def padded(
                 pulse_alignment=alignment,
             )
         )
+    # Barriers keep layers apart while gates are scheduled and go before padding: idle time runs on from layer to
+    # layer, and so do the windows.
     manager = PassManager(passes)
     out = manager.run(circuit)
     starts = out.op_start_times

@@ -36,6 +36,8 @@ def product(first: Frame, second: Frame) -> Frame:
 
 
 def _anticommute(letters: str, frame: Sequence[Frame]) -> bool:
+    # Two Paulis with bits (x, z) and (x', z') anticommute iff x z' + z x' is odd; strings iff that holds on an odd
+    # number of qubits.
     odd = sum(_BITS[p][0] * _BITS[f][1] + _BITS[p][1] * _BITS[f][0] for p, f in zip(letters, frame, strict=True))
     return bool(odd % 2)
 
@@ -83,6 +85,8 @@ def conjugated(operation: Instruction, frame: Sequence[Frame]) -> Pieces | None:
         if x[0] != x[1]:
             return None
         theta, beta = operation.params
+        # X on both wires leaves XX + YY alone and turns the sign of its Z phase beta; Z on one wire turns the sign of
+        # XX and YY.
         odd = (_BITS[frame[0]][1] + _BITS[frame[1]][1]) % 2
         return [(XXPlusYYGate((-1) ** odd * theta, (-1) ** x[0] * beta), wires)]
     if getattr(operation, "is_parameterized", lambda: False)() or len(wires) > 2:

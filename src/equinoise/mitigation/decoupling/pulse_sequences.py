@@ -76,6 +76,8 @@ class PulseSequence:
         Args:
             colour: 0, 1, 2, ...
         """
+        # y of colour 2k has 2^k times the frequency of colour 0, and the odd colours are those a quarter period later:
+        # square waves, orthogonal as the Rademacher functions and their quadratures are.
         repeats = 2 ** (colour // 2)
         times = [(r + t) / repeats for r in range(repeats) for t in self.fractions]
         if colour % 2:

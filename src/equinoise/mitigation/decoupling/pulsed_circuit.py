@@ -243,6 +243,7 @@ def _check_angles(rows: list[tuple[dict[str, float], float]]) -> None:
     names = sorted({name for slopes, _ in rows for name in slopes})
     if not names:
         return
+    # Every angle is linear in the parameters: some values fit all given numbers iff least squares leaves no rest.
     matrix = np.array([[slopes.get(name, 0.0) for name in names] for slopes, _ in rows])
     right = np.array([value for _, value in rows])
     left = np.abs(matrix @ np.linalg.lstsq(matrix, right, rcond=None)[0] - right).max()
@@ -357,6 +358,8 @@ def _placed(
         if any(lengths):
             raise CircuitError(f"{where} holds both delays and id gates, whose length is not stated; use one of them.")
         lengths = [1.0] * len(idle)
+    # Free time is shared in proportion to the stated lengths; running sums are rounded, so the parts add up to it
+    # exactly.
     total = math.fsum(lengths)
     scale = free / total if total > 0 else 0.0
     now, done, spent = low, 0.0, 0
@@ -414,6 +417,7 @@ def _frames(problem: Problem, wires: list[_Wire]) -> tuple[dict[int, tuple[Frame
     at: dict[tuple[int, int], Frame] = {}
     final: list[Frame] = []
     for qubit, wire in enumerate(wires):
+        # Pauli pulses on a wire multiply up to a phase, which no expectation value sees: one letter says what is open.
         frame = "I"
         for number, extras in enumerate(wire.extras):
             for extra in extras:

@@ -149,6 +149,7 @@ def _factor(grid: Real, correlation: Any) -> Real:
 
 def _reduced(modes: Real) -> Real:
     """The same joint law from as few normals as it takes; modes of shape (R, dimensions)."""
+    # xi . M with M = U S V has the law of xi' . S V, since xi' = xi U is standard normal too.
     values, rows = np.linalg.svd(modes, full_matrices=False)[1:]
     kept = values > _NEGLIGIBLE * max(values.max(initial=0.0), 1e-300)
     return np.asarray(values[kept, None] * rows[kept])
@@ -162,6 +163,8 @@ def _rule(modes: Real) -> tuple[Real, Real] | None:
     """
     each = []
     for mode in modes:
+        # E xi of cos(a xi) is exp(-a^2/2): the number of nodes is raised until every |a| that can occur is right to
+        # 1e-11; odd parts cancel in the symmetric rule.
         reach = np.linspace(0.0, 2 * float(np.abs(mode).sum(axis=(1, 2)).max()), 33)
         for points in range(2, 65):
             x, w = np.polynomial.hermite_e.hermegauss(points)
@@ -243,6 +246,8 @@ def compare_paths(
 
     def one(theta: Real, rng: np.random.Generator) -> tuple[float, float, float]:
         out = [float(np.sum(path_average(program, theta, still, np.ones(1)).gradient ** 2))]
+        # The square of an average over paths is biased; the product of averages over two independent halves is not.
+        # Antithetic pairs xi, -xi take out what is odd in the noise.
         halves = [] if rule is None else [rule]
         for _ in range(0 if rule is not None else 2):
             xi = rng.standard_normal((paths // 4, len(modes)))

@@ -84,6 +84,8 @@ def continuous_part(time: float) -> tuple[float, float]:
     """
     if math.isinf(time):
         return 1.0, 0.0
+    # integral over two slots k apart of a^2 exp(-|u - u'|/tau) = a^2 tau^2 4 sinh^2(1/(2 tau)) exp(-k/tau): a^2 makes
+    # it exp(-k/tau). Within one slot it is less than 1, and the white part is the difference.
     half = 1 / (2 * time)
     if half > 300:
         return 0.0, 1.0
@@ -141,6 +143,8 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
             continue
         for one in expanded(fall, problem.num_qubits):
             for layer in _layers(one, problem):
+                # X |0><1| X = |1><0|: while the frame is flipped, decay acts as excitation. The rates are averaged
+                # over the slot, which is exact to first order in them.
                 f = toggling.flipped(one.qubit, layer)
                 down, up = one.down * (1 - f) + one.up * f, one.up * (1 - f) + one.down * f
                 relaxation.append(Relaxation(one.qubit, down, up, layers=(layer,)))
@@ -173,6 +177,8 @@ def _white(term: Dephasing, problem: Problem, toggling: Toggling, rate: float) -
     pairs = term.pairs
     if len([w for _, w in pairs if w]) == 1:
         return [replace(term, rate=rate)]
+    # White noise is independent at different times, so pieces of one pattern of signs add up to one jump K = sum v_i
+    # y_i Z_i at the rate times their length. K and -K are the same jump.
     qubits = [q for q, _ in pairs]
     grid = toggling.grid(qubits)
     signs = np.array([toggling.signs(q, grid) for q in qubits])
@@ -219,6 +225,8 @@ def _modes(
         found.append(math.sqrt(static) * (flat @ np.diff(grid))[None])
     moving = [(w, tau) for w, tau in parts if not math.isinf(tau) and w > 0]
     if moving:
+        # The phase of slot l and pattern k is a signed sum over pieces, so the covariance is gather . overlaps .
+        # gather^T, and its eigenvectors times the roots of the eigenvalues are independent modes that have it.
         overlaps = sum((w * exponential_overlaps(grid, tau) for w, tau in moving), np.zeros((grid.size - 1,) * 2))
         values, vectors = np.linalg.eigh(flat @ overlaps @ flat.T)
         kept = np.flatnonzero(values > _NEGLIGIBLE * values.sum())[::-1]

@@ -94,6 +94,8 @@ def joint_reading(readout: SparsePauliOp) -> JointReading | None:
         return None
     rotation = []
     for (a, b), parts in hops.items():
+        # On the pair's one-excitation states the readout is the 2x2 matrix of a hopping amplitude, with eigenvalues
+        # +-2|h|; |h| (Z_b - Z_a) has these on |10> and |01>. |00> and |11> have 0 in both, and the charge is kept.
         h = complex(parts.get("XX", 0.0), -parts.get("XY", 0.0))
         diagonal += [("Z", [b], abs(h)), ("Z", [a], -abs(h))]
         rotation.append((a, b, cmath.phase(h)))
@@ -121,6 +123,8 @@ def read_with_charge(
         [1.0, 0.25]
     """
     count, n = occupations.shape
+    # Bits are read independently, so the sum over y with |y| = q is the coefficient of t^q in the product over qubits
+    # of (p(0|x_i) +- p(1|x_i) t), minus where the string has a Z: ``ways[k]`` holds the coefficient of t^k so far.
     one = np.empty((n, count))
     for i in range(n):
         p01, p10 = errors.get(i, (0.0, 0.0))
@@ -167,6 +171,8 @@ def charge_reading(program: Program, problem: Problem) -> ChargeReading:
     place = {q: q for q in range(n)}
     for block in program.charges:
         table = program.sectors[block]
+        # What is really measured is the diagonal f(x) after the gate, so in the circuit's frame the operator is T^dag
+        # f T.
         turn = csr_matrix(eye_array(table.dimension, dtype=np.complex128))
         for a, b, phase in joint.rotation:
             turn = operator_block(_pair_gate(a, b, phase, n), place, table) @ turn

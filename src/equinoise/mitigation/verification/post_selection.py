@@ -167,6 +167,8 @@ class PostSelection:
             theta: Shape (K,), radians.
             scale: Noise scale s in [0, infinity].
         """
+        # d(N/D) = dN/D - (N/D^2) dD: one backward sweep of the operator A_N/D - (N/D^2) A_D gives the gradient of the
+        # ratio.
         operators = [self.reading.value, self.reading.kept, self.reading.square]
 
         def cotangent(v: Real) -> Real:
@@ -203,6 +205,8 @@ class PostSelection:
                 f"even without noise nothing of this circuit is read with charge {self.problem.charge} "
                 "(at one draw of the parameters): post-selection is undefined. Choose another charge."
             )
+        # C_ps = N/D as a power series; dN = dC D + C dD gives the gradient's series as the quotient (dN - C dD)/D,
+        # order by order. Then g' = g1, g'' = 2 g2.
         value = _quotient(n, d)
         slopes = [dn[k] - sum(value[j] * dd[k - j] for j in range(k + 1)) for k in range(3)]
         g0, g1, g2 = _quotient(np.stack(slopes), d)
@@ -227,6 +231,7 @@ class PostSelection:
 
 def _quotient(numerator: Real, denominator: Real) -> Real:
     """The power series of a ratio to second order: numerator of shape (3, ...), denominator of shape (3,)."""
+    # Coefficients of q d = numerator, solved from the lowest up.
     q0 = numerator[0] / denominator[0]
     q1 = (numerator[1] - q0 * denominator[1]) / denominator[0]
     q2 = (numerator[2] - q1 * denominator[1] - q0 * denominator[2]) / denominator[0]

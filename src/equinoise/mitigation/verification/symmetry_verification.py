@@ -96,6 +96,8 @@ def verify(problem: Problem, theta: Any, scale: float = 1.0) -> Verified:
     plain = gradient(problem.as_read(), angles, s)
     notes = (*verification_notes(problem, chosen), *chosen.notes)
     if isinstance(chosen, KeptSector):
+        # Noise moves no charge, so D is the input's weight in the sector, whatever theta and s: C_ps = N/D with a
+        # constant D, and its variance is <O^2 P_q>/D - C_ps^2.
         draw = plain if chosen.alone else gradient(chosen.problem, angles, s)
         d = chosen.kept
         value, slope, error = draw.value / d, draw.gradient / d, draw.standard_error / d

@@ -218,6 +218,7 @@ def verified_law(
     pairs = sampled_draws(one, thetas, seed, workers_at_once, progress)
     kept = np.array([p.kept for p in pairs])
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Of N shots D N are kept: the error of the mean falls as Var_ps/(D N), so a shot taken is worth D kept ones.
         per_shot = np.array([p.verified_variance for p in pairs]) / kept
     plain = _law(
         [p.plain for p in pairs],
@@ -299,6 +300,7 @@ def _law(
     alive = means[0] > 0
     kappa, moment = (first.kappa, first.second_moment) if alive else (0.0, 0.0)
     share = float(means[4] / means[0]) if alive else 0.0
+    # Post-selection divides by D(s): that V_ps has a positive measure over rates is known only where D is constant.
     dephasing = engine.program.noise_class in ("none", "strong") and bool(np.all(kept == 1))
     lasting = lasting_share(kappa, moment, share, dephasing=dephasing)
     survival = math.sqrt(max(0.0, means[2]) / means[0]) if alive else math.nan

@@ -57,6 +57,8 @@ def _change(matrix: Kossakowski, generator: Generator) -> Kossakowski:
             out[place] = out.get(place, 0.0) + value
             out[key] = out.get(key, 0.0) - value
     else:
+        # P (string) P^dag = +- string: chi_ab gets the product of the signs of a and b, and is invariant where they
+        # agree.
         odd = {s: bool(change({s: 1.0}, generator)) for key in matrix for s in key}
         out = {key: -2 * value for key, value in matrix.items() if odd[key[0]] != odd[key[1]]}
     return {key: value for key, value in out.items() if abs(value) > floor}
@@ -78,7 +80,7 @@ def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
 
 
 def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotProgram:
-    """The slot without the jumps that no operator of the commutant feels: sums K of the symmetry's charges.
+    """The slot without the jumps that are invisible in the commutant: sums K of the symmetry's charges.
 
     [K, X] = 0 and K = K^dag give D[K](X) = 0, whether or not the noise commutes with the group's action: dephasing
     along the total spin costs an SU(2)-equivariant circuit nothing.
@@ -97,6 +99,8 @@ def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotPro
         for q, p, c in charge.pairs:
             if q in seen:
                 row[place[q, p]] += c
+    # K is a real combination of the charges iff least squares leaves no rest: all are vectors of coefficients of X_q,
+    # Y_q, Z_q.
     kept = []
     for jump in slot.jumps:
         _, weights, product = jump

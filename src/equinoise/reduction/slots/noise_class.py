@@ -114,6 +114,8 @@ def _jumps_commute(letters: str, weights: tuple[float, ...] | None) -> bool:
 
 def _generator_commutes(group: list[NoiseTerm]) -> bool:
     """Whether the summed generator of terms on the same few qubits commutes with the adjoint action of Q."""
+    # The adjoint action of Q multiplies |x><y| by q_x - q_y. A generator commutes with it iff it has no element
+    # between two such operators of different q_x - q_y.
     n = len(_qubits(group[0]))
     dim = 2**n
     total = np.zeros((dim * dim, dim * dim), dtype=np.complex128)

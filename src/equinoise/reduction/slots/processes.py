@@ -146,6 +146,8 @@ def _covariance(correlation: Correlation, depth: int) -> Real:
 
 @lru_cache(maxsize=64)
 def _factor(correlation: Correlation, depth: int) -> Real:
+    # C = V diag(lambda) V^T: with F = V sqrt(lambda), F times independent normals has the covariance F F^T = C. Few
+    # large eigenvalues carry long correlations.
     values, vectors = np.linalg.eigh(_covariance(correlation, depth))
     kept = np.flatnonzero(values > _NEGLIGIBLE * depth)[::-1]
     vectors = vectors[:, kept]

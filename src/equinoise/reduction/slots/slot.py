@@ -165,6 +165,9 @@ def coherence_rates(slot: SlotProgram, sector: Sector, rows: slice = slice(None)
     Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum_i c_i [x_i != y_i] + sum_ab r_ab [x_ab != y_ab], with
     c_i = (down + up)/2 + depolarizing + flips. Rates below 1e-13 of the largest are cancellation and set to 0.
     """
+    # (phi_x - phi_y)^2/2 = (phi_x^2 + phi_y^2)/2 - phi_x phi_y and [x_i != y_i] = x_i + y_i - 2 x_i y_i: a sum of one
+    # number for each row, one for each column, and a product of two thin matrices, instead of a D x D table per
+    # mechanism.
     filled = sector.occupations.astype(np.float64)
     phi, rates = jump_phases(slot, sector)
     site = np.zeros(sector.width)

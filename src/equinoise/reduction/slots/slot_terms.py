@@ -42,6 +42,9 @@ class SlotTerm:
 
 def slot_terms(slot: SlotProgram) -> tuple[SlotTerm, ...]:
     """The terms of a slot in the order of its budget: jumps, relaxation, depolarizing, flips, Paulis."""
+    # Distinct eigenvalues of each generator. Relaxation: 0 and -(down + up) on populations, half of that on
+    # coherences. Depolarizing T - 1 with T a projector: 0, -rate. X and Y at rate/2 each: -2 rate on Z, -rate on X and
+    # Y. P . P - 1: 0, -2. Eigenvalues of commuting terms add up.
     out = [_dephasing(*jump) for jump in slot.jumps]
     for q, (down, up) in slot.relaxation:
         lower: dict[String, complex] = {((q, "X"),): 0.5, ((q, "Y"),): 0.5j}

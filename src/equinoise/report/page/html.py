@@ -36,6 +36,12 @@ _MOST_FAILED = 50
 _MOST_NOTES = 40
 _MOST_NOISE = 12
 _MOST_LINES = 400
+_NOISE_CLASS = {
+    "none": "nothing that the readout sees",
+    "strong": "strongly symmetric: every jump commutes with the symmetry",
+    "weak": "weakly symmetric: moves weight between sectors, makes no coherence between them",
+    "broken": "breaks the symmetry: makes coherences between sectors",
+}
 _PACKAGES = ("equinoise", "numpy", "scipy", "numba", "qiskit", "duckdb", "plotly")
 
 
@@ -181,7 +187,7 @@ def _answers(row: Mapping[str, Any]) -> str:
         "Circuit": f"{row['source']}: {plural(row['num_qubits'], 'qubit')}, {plural(row['depth'], 'layer')}; "
         f"light cone of {row.get('width')} qubits, {row.get('parameters')} parameters",
         "Readout": f"{row['readout']}, input {row.get('initial')}",
-        "Noise": f"{row['noise']} ({row.get('noise_class')})",
+        "Noise": f"{row['noise']} ({_NOISE_CLASS.get(str(row.get('noise_class')), 'symmetry class unknown')})",
         "Without noise": f"RMS gradient {_told(row.get('noiseless_rms'))} {_range(row, 'noiseless')} per radian",
         "kappa": f"{_told(row['kappa'])} {_range(row, 'kappa')}, dimensionless rate of decay in s",
         "w0": f"{_told(row.get('fixed_point_share'))} of the squared gradient lasts; fixed point: "

@@ -323,7 +323,7 @@ def _spectrum(spectrum: CoherenceSpectrum, scale: float) -> list[tuple[str, Rend
         (
             "",
             Text(
-                f"squared gradient by rate, one fit of many: {sits}"
+                f"shares of V(0) by decay rate, a fit that is not unique: {sits}"
                 + (f", {100 * rest:.0f} % elsewhere" if rest > 0.005 else ""),
                 style="dim",
             ),

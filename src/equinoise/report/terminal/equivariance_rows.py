@@ -23,7 +23,7 @@ _NOISE_CLASS = {
 }
 _OTHER_NOISE = {
     "none": "there is none",
-    "strong": "strongly symmetric: every jump that is felt commutes with {}",
+    "strong": "strongly symmetric: every jump that the readout can see commutes with {}",
     "weak": "weakly symmetric: it keeps {} on average and makes no coherence between sectors",
     "broken": "breaks the symmetry, of which nothing is left: computed in the full space of the light cone",
 }

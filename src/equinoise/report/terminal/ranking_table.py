@@ -34,7 +34,7 @@ def print_ranking(ranking: Ranking, console: Console, top: int | None = None) ->
     Args:
         ranking: The ranking.
         console: Where to print.
-        top: Number of designs shown; all by default. Groups are told of all.
+        top: Number of designs shown; all by default. Groups are stated for all.
     """
     shown = ranking.designs if top is None else ranking.designs[:top]
     budget = "" if ranking.max_parameters is None else f", at most {plural(ranking.max_parameters, 'parameter')}"
@@ -106,7 +106,7 @@ def _table(title: str | None = None) -> Table:
 def _verdicts(ranking: Ranking) -> list[str]:
     best = [one.place for one in ranking.designs if one.group == 1]
     if len(best) == 1:
-        first = ["The best design is told from all others (each comparison at 95 % alone)."]
+        first = ["The best design is significantly better than every other (95 % in each comparison)."]
     else:
         drawn = max(one.samples for one in ranking.designs if one.group == 1)
         first = [
@@ -117,7 +117,7 @@ def _verdicts(ranking: Ranking) -> list[str]:
     for one in ranking.designs:
         groups.setdefault(one.group, []).append(one.place)
     ties = [f"{ranges(places)}" for group, places in groups.items() if group > 1 and len(places) > 1]
-    later = f"Further groups that are not told from their leader: {'; '.join(ties)} (fewer draws)."
+    later = f"Further down, no significant difference within a group: {'; '.join(ties)} (fewer draws)."
     return first + ([later] if ties else [])
 
 
