@@ -19,7 +19,7 @@ from equinoise.coherence.resummed import scale_at_survival
 from equinoise.coherence.sample import Interval, few_draws_warning
 from equinoise.diagnosis.averages import Averages, Sampler, Simulation, SurvivalPoint
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
-from equinoise.diagnosis.panels import diagnosis_html, plot_diagnosis
+from equinoise.diagnosis.panels import diagnosis_html, diagnosis_text, plot_diagnosis
 from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
 from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
@@ -201,6 +201,12 @@ class Diagnosis:
             "seed": self.seed,
             "warnings": list(self.warnings),
         }
+
+    def __str__(self) -> str:
+        return diagnosis_text(self)
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({self.verdict.word!r}, survival={self.simulated.survival:.4g}, {self.problem!r})"
 
     def _repr_html_(self) -> str:
         return diagnosis_html(self)
