@@ -26,7 +26,7 @@ from equinoise.mitigation.decoupling.toggling import Toggling, toggled_noise
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 
-__all__ = ["Comparison", "Decoupled", "compare", "decouple", "pulse_errors", "schedule_toggling", "times_on_device"]
+__all__ = ["Comparison", "Decoupled", "compare", "decouple"]
 
 Real = npt.NDArray[np.float64]
 
