@@ -40,6 +40,45 @@ def test_diagnosis_shows_verdict_kappa_and_survival(diagnosis: eq.Diagnosis) -> 
     assert "<script" not in shown
 
 
+def test_printed_diagnosis_is_the_short_report(diagnosis: eq.Diagnosis) -> None:
+    lines = str(diagnosis).splitlines()
+    assert len(lines) <= 12
+    assert lines[0] == f"{diagnosis.verdict.word}: {diagnosis.verdict.reason}"
+    told = {line.split()[0]: line for line in lines[1:]}
+    assert f"RMS {diagnosis.noiseless_rms:.3g}" in told["gradient"]
+    assert f"R = {diagnosis.simulated.survival:.3g}" in told["survival"]
+    assert f"{diagnosis.law.kappa:.3g}" in told["kappa"]
+    assert "qubit" in told["lost"]
+    assert f"{diagnosis.samples} draws" in told["how"]
+    assert len(repr(diagnosis)) < 300
+
+
+def test_printed_law_holds_kappa_and_where_it_arises(diagnosis: eq.Diagnosis) -> None:
+    law = diagnosis.law
+    shown = str(law)
+    assert len(shown.splitlines()) <= 12
+    assert f"{law.kappa:.4g}" in shown
+    assert f"R(1) = {float(law.survival(1.0)):.4g}" in shown
+    # local dephasing and depolarizing of equal rates on each qubit: both mechanisms, one of them costlier
+    assert "lost at" in shown
+    assert len(repr(law)) < 120
+
+
+def test_printed_problem_is_what_was_stated(diagnosis: eq.Diagnosis) -> None:
+    problem = diagnosis.problem
+    shown = str(problem)
+    assert shown.startswith("problem of 6 qubits, 4 layers, ")
+    assert "X2X3+Y2Y3" in shown
+    assert "neel, charge 3" in shown
+    assert problem.noise.name in shown
+    assert len(shown.splitlines()) <= 12
+
+
+def test_a_law_without_noise_loses_nothing_anywhere() -> None:
+    law = eq.law(eq.Problem(eq.circuits.brickwork(4, depth=2), "Z1", "neel"), samples=4)
+    assert "lost at" not in str(law)
+
+
 def test_law_shows_its_costliest_parts(diagnosis: eq.Diagnosis) -> None:
     shown = diagnosis.law._repr_html_()
     assert f"{max(e.kappa for e in diagnosis.law.budget):.4g}" in shown

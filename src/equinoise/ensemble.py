@@ -110,15 +110,14 @@ def periods(problem: Problem) -> npt.NDArray[np.float64]:
     no period; 2 pi over the smallest is used then.
     """
     frequencies: list[set[float]] = [set() for _ in problem.parameters]
-    for layer in problem.layers:
-        for block in layer.blocks:
-            for rotation in block.rotations:
-                if rotation.angle.coefficients:
-                    values = np.linalg.eigvalsh(rotation.generator)
-                    gaps = np.abs(values[:, None] - values[None, :]).ravel()
-                    gaps = gaps[gaps > _SAME * gaps.max()]
-                    for k, c in rotation.angle.coefficients:
-                        frequencies[k] |= {significant(float(abs(c) * g)) for g in gaps}
+    rotations = (rotation for layer in problem.layers for block in layer.blocks for rotation in block.rotations)
+    for rotation in rotations:
+        if rotation.angle.coefficients:
+            values = np.linalg.eigvalsh(rotation.generator)
+            gaps = np.abs(values[:, None] - values[None, :]).ravel()
+            gaps = gaps[gaps > _SAME * gaps.max()]
+            for k, c in rotation.angle.coefficients:
+                frequencies[k] |= {significant(float(abs(c) * g)) for g in gaps}
     return np.array([2 * math.pi / _common(sorted(f)) if f else 2 * math.pi for f in frequencies])
 
 

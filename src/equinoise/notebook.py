@@ -1,4 +1,4 @@
-"""How results show themselves in a notebook: small HTML tables, and pandas frames where pandas is installed."""
+"""How results show themselves: a few lines of text, small HTML tables, and pandas frames where pandas is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from equinoise.errors import EquinoiseError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MissingPackageError", "data_frame", "facts_html", "rows_html", "short"]
+__all__ = ["MissingPackageError", "between", "data_frame", "facts_html", "facts_text", "rows_html", "short"]
 
 _MOST_ROWS = 12
 
@@ -48,6 +48,30 @@ def short(value: Any) -> str:
     if math.isnan(value):
         return "unknown"
     return "infinity" if math.isinf(value) else f"{value:.4g}"
+
+
+def between(interval: tuple[float, float]) -> str:
+    """An interval as text, three significant digits."""
+    low, high = interval
+    return f"[{low:.3g}, {high:.3g}]"
+
+
+def facts_text(title: str, facts: Mapping[str, Any]) -> str:
+    """A title, and a line for each name and value; values of None are left out.
+
+    Args:
+        title: The first line.
+        facts: Name to value.
+
+    Example:
+        >>> print(facts_text("law", {"kappa": 0.25, "w0": None, "seed": 3}))
+        law
+          kappa  0.25
+          seed   3
+    """
+    known = {name: short(value) for name, value in facts.items() if value is not None}
+    width = max(map(len, known), default=0)
+    return "\n".join([title, *(f"  {name:<{width}}  {value}" for name, value in known.items())])
 
 
 def facts_html(caption: str, facts: Mapping[str, Any], below: str = "") -> str:

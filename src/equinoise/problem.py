@@ -25,6 +25,7 @@ from equinoise.measurement import charge_conserving_part
 from equinoise.noise.model import NoiseModel, place_noise
 from equinoise.noise.phase_modes import PhaseModes
 from equinoise.noise.terms import PhaseProcess, Slot
+from equinoise.notebook import facts_text
 from equinoise.qubit_layout import QubitLayout, without_layout
 from equinoise.readout import attenuated, commutes_with_charge, parse_readout, support
 from equinoise.symmetry.equivariance import breaking_gates_of, ends_obstacle
@@ -461,6 +462,18 @@ class Problem:
         if not np.all(np.isfinite(theta)):
             raise ParameterError(f"theta has a value that is not finite at index {int(np.argmin(np.isfinite(theta)))}.")
         return theta
+
+    def __str__(self) -> str:
+        more = f" (and {len(self.warnings) - 1} more)" if len(self.warnings) > 1 else ""
+        facts = {
+            "readout": self.readout_label,
+            "input": self.initial.name + ("" if self.charge is None else f", charge {self.charge}"),
+            "symmetry": str(self.symmetry) + (", broken by gates or readout" if self.breaking else ""),
+            "noise": self.noise.name,
+            "note": self.warnings[0] + more if self.warnings else None,
+        }
+        size = f"{self.num_qubits} qubits, {len(self.layers)} layers, {len(self.parameters)} parameters"
+        return facts_text(f"problem of {size}", facts)
 
     def __repr__(self) -> str:
         return (

@@ -13,7 +13,6 @@ from qiskit.quantum_info import (
     DensityMatrix,
     Operator,
     SuperOp,
-    average_gate_fidelity,
     diamond_norm,
     process_fidelity,
 )
@@ -106,8 +105,6 @@ def test_fidelities_equal_qiskit(width, kinds):
     identity = Operator(np.eye(2**width))
     infidelity = 1 - process_fidelity(whole, identity)
     assert metrics.entanglement_infidelity(channel, 0.7) == pytest.approx(infidelity, **EXACT)
-    average = 1 - average_gate_fidelity(whole, identity)
-    assert metrics.average_gate_infidelity(channel, 0.7) == pytest.approx(average, **EXACT)
 
 
 @each_case

@@ -12,9 +12,9 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter, ParameterVector
 
 import equinoise as eq
+import slow_twin as reference
 from equinoise.coherence.bounds import certificate, greatest_rate, least_rate, survival_bounds
 from equinoise.coherence.spectrum import coherence_spectrum
-from equinoise.engines import reference
 from equinoise.ensemble import Ensemble
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from symmetric_problems import exchange_layers, hubbard_layers, ising_ring, mean_z, permutation_layers

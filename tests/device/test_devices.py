@@ -17,10 +17,13 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import Kraus, SuperOp, average_gate_fidelity
 from qiskit.transpiler import InstructionProperties, QubitProperties, Target
 
-from equinoise.device.snapshots import available, from_backend, place, snapshot
+from equinoise.device.calibration import place
+from equinoise.device.snapshots import available, snapshot
 from equinoise.errors import DeviceError
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
+
+from_backend = NoiseModel.from_backend
 
 pytest.importorskip("qiskit_ibm_runtime")
 

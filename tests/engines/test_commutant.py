@@ -13,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import Statevector, random_statevector
 
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.engines.commutant import commutant_noise
 from equinoise.engines.commutant.commutant import CommutantEngine
 from equinoise.engines.commutant.invariant_groups import invariant_groups

@@ -14,7 +14,7 @@ from qiskit.circuit.library import XXPlusYYGate
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from support import (
     SYMMETRY_CLASSES,
     aer_density_matrix,

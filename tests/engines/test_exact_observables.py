@@ -9,7 +9,7 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.engines.select import exact_engine
 from equinoise.reduction.program import compile_problem
 from support import random_theta

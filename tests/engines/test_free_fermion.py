@@ -12,7 +12,7 @@ from qiskit.circuit.library import XXPlusYYGate, iSwapGate
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.engines.fermion.free_fermion import FreeFermionEngine
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import UnsupportedError

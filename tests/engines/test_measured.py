@@ -9,9 +9,9 @@ import pytest
 
 import equinoise as eq
 from equinoise.engines.measured import MeasuredReadout
-from equinoise.engines.reference import evolve
 from equinoise.engines.select import select_engine
 from shot_twin import RULES, measured_variance, qubit_wise
+from slow_twin import evolve
 
 ERRORS = {0: (0.1, 0.2), 1: (0.02, 0.15), 2: (0.05, 0.05), 3: (0.0, 0.3)}
 NOISE = {"relaxation": 0.05, "dephasing": 0.1}

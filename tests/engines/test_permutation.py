@@ -18,7 +18,7 @@ from tests.support import random_theta
 from tests.symmetric_problems import entangled, mean_z, permutation_layers, product_state
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.engines.select import choose
 from equinoise.engines.spin.orbits import SymmetricSlot
 from equinoise.engines.spin.permutation import PermutationEngine

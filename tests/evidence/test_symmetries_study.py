@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.engines.evaluate import gradient
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.grid import measure

@@ -12,7 +12,7 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.interop.qiskit_estimator import SectorEstimator
 
 NOISE = "dephasing:0.03+relaxation:down=0.04,up=0.01"

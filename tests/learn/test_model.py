@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import NoiseError
 from equinoise.learn.classifier_circuit import Design, Model

@@ -16,7 +16,7 @@ from qiskit.providers.fake_provider import GenericBackendV2
 from qiskit.quantum_info import SparsePauliOp, Statevector
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.mitigation.verification.symmetry_verification import verify
 from support import SYMMETRY_CLASSES, aer_density_matrix, random_problems, random_theta
 

@@ -10,7 +10,7 @@ import pytest
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.mitigation.verification.charge_reading import joint_reading
 from equinoise.mitigation.verification.post_selection import post_selection
 from equinoise.mitigation.verification.symmetry_verification import verify

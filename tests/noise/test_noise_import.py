@@ -13,7 +13,9 @@ from scipy.linalg import expm
 import equinoise as eq
 import equinoise.noise.model as kinds
 from equinoise.errors import NoiseError
-from equinoise.noise.importing import from_aer, from_pauli_lindblad
+
+from_aer = eq.NoiseModel.from_aer
+from_pauli_lindblad = eq.NoiseModel.from_pauli_lindblad
 
 aer = pytest.importorskip("qiskit_aer.noise")
 

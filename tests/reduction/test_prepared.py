@@ -138,7 +138,10 @@ def test_threads_that_ask_at_once_share_one_value():
 
     def ask(_):
         start.wait()
-        return kept.once("key", make)
+        with kept as values:
+            if "key" not in values:
+                values["key"] = make()
+            return values["key"]
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(ask, range(8)))
@@ -148,10 +151,14 @@ def test_threads_that_ask_at_once_share_one_value():
 
 def test_making_one_value_may_ask_for_another_and_a_failure_is_not_kept():
     kept = Kept()
-    assert kept.once("outer", lambda: kept.once("inner", lambda: 1) + 1) == 2
-    with pytest.raises(ZeroDivisionError):
-        kept.once("failing", lambda: 1 / 0)
-    assert kept.once("failing", lambda: 3) == 3
+    with kept as outer:
+        with kept as inner:
+            inner["inner"] = 1
+        outer["outer"] = inner["inner"] + 1
+    with pytest.raises(ZeroDivisionError), kept as values:
+        values["failing"] = 1 / 0
+    with kept as values:
+        assert values == {"inner": 1, "outer": 2}
 
 
 def test_threads_get_one_program_of_a_problem_and_right_gradients():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.linalg import expm
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.kossakowski import keeps_strongly, keeps_weakly, kossakowski

@@ -8,7 +8,8 @@ gates that undo each other around a rotation, as CX RZ CX, are taken into its ge
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,10 +99,7 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
                 angle, part = _normal(rotation)
                 if not part:
                     continue
-                letters: dict[int, set[str]] = {}
-                for string in part:
-                    for q, p in string:
-                        letters.setdefault(q, set()).add(p)
+                letters = _letters(part)
                 same = alike.setdefault((angle, _kind(part)), [])
                 place = _host(opened, [(part, letters)], same)
                 if place is None:
@@ -114,6 +112,14 @@ def steps(layers: Sequence[Layer], kept: Sequence[Collection[int]] | None = None
             generator = {s: v for s, v in one.generator.items() if abs(v) > floor}
             out.append(Step(number, one.angle, generator, tuple(one.rotations), tuple(one.owners)))
     return tuple(out)
+
+
+def _letters(part: Iterable[Sequence[tuple[int, str]]]) -> dict[int, set[str]]:
+    """The Pauli letters that stand on each qubit, over all strings."""
+    letters: dict[int, set[str]] = {}
+    for q, p in itertools.chain.from_iterable(part):
+        letters.setdefault(q, set()).add(p)
+    return letters
 
 
 def _undressed(rotations: list[tuple[Rotation, int]], qubits: tuple[int, ...]) -> list[tuple[Rotation, int]]:

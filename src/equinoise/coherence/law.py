@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from equinoise.coherence.bounds import BoundEnds, Certificate, certificate
 from equinoise.coherence.fixed_point import FixedPoint, fixed_point, fixed_point_of_generators
-from equinoise.coherence.law_table import budget_columns, law_html
+from equinoise.coherence.law_table import budget_columns, law_html, law_text
 from equinoise.coherence.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
 from equinoise.coherence.resummed import (
     fitted_rate_variance,
@@ -125,6 +125,12 @@ class Law:
         if self.certificate.proved:
             return f"proved for exact kappa and w0; these {within}"
         return f"not proved; kappa and w0 {within}"
+
+    def __str__(self) -> str:
+        return law_text(self)
+
+    def __repr__(self) -> str:
+        return f"Law(kappa={self.kappa:.4g}, fixed_point_share={self.fixed_point_share:.4g}, engine={self.engine!r})"
 
     def _repr_html_(self) -> str:
         return law_html(self)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from equinoise.notebook import facts_html, rows_html
+from equinoise.coherence.rates import budget_sums
+from equinoise.notebook import between, facts_html, facts_text, rows_html
 
 if TYPE_CHECKING:
     from equinoise.coherence.bounds import BoundEnds
     from equinoise.coherence.law import Law
     from equinoise.coherence.spectrum import CoherenceSpectrum
 
-__all__ = ["bound_ends_numbers", "budget_columns", "law_facts", "law_html", "spectrum_numbers"]
+__all__ = ["bound_ends_numbers", "budget_columns", "costliest", "law_facts", "law_html", "law_text", "spectrum_numbers"]
 
 _COSTLIEST = 6
 
@@ -37,6 +38,34 @@ def law_html(law: Law) -> str:
     rows = [(e.layer, " ".join(map(str, e.qubits)), e.mechanism, e.kappa, e.standard_error) for e in parts]
     names = ["layer", "qubits", "mechanism", "kappa", "standard error"]
     return facts_html("coherence law", law_facts(law), rows_html("costliest parts of kappa", names, rows, _COSTLIEST))
+
+
+def costliest(law: Law) -> str | None:
+    """Where most of kappa arises: by mechanism, qubit and layer, each with its share; None where nothing is lost."""
+    total = sum(entry.kappa for entry in law.budget if entry.kappa > 0)
+    if law.kappa <= 0 or total <= 0:
+        return None
+    parts = []
+    for name in ("mechanism", "qubit", "layer"):
+        sums = budget_sums(law.budget, name)
+        worst = max(sums, key=lambda key: sums[key])
+        parts.append(f"{worst if name == 'mechanism' else f'{name} {worst}'} {100 * sums[worst] / total:.0f} %")
+    return ", ".join(parts)
+
+
+def law_text(law: Law) -> str:
+    """The law in a few lines."""
+    facts = {
+        "kappa": f"{law.kappa:.4g} {between(law.kappa_interval)}",
+        "survival": f"R(1) = {float(law.survival(1.0)):.4g} at the stated noise; "
+        f"to leading order {float(law.leading_order(1.0)):.4g}",
+        "that lasts": f"w0 = {law.fixed_point_share:.3g}; fixed point {law.fixed_point.kind}",
+        "lost at": costliest(law),
+        "bounds": f"{law.bound_status} ({law.certificate.reason})",
+        "how sure": f"{law.samples} draws, {law.ensemble}, seed {law.seed}, engine {law.engine}",
+        "notes": "; ".join(law.approximations) or None,
+    }
+    return facts_text("coherence law R(s)^2 = V(s)/V(0)", facts)
 
 
 def budget_columns(law: Law) -> dict[str, list[Any]]:

@@ -22,7 +22,6 @@ from equinoise.reduction.slots.slot import SlotProgram
 __all__ = [
     "DiamondDistance",
     "SlotChannel",
-    "average_gate_infidelity",
     "diamond_distance",
     "entanglement_infidelity",
     "jump_strength",
@@ -254,20 +253,6 @@ def entanglement_infidelity(channel: SlotChannel, scale: float = 1.0) -> float:
         Schumacher, Phys. Rev. A 54, 2614 (1996).
     """
     return float(1.0 - channel.diagonal(scale).mean())
-
-
-def average_gate_infidelity(channel: SlotChannel, scale: float = 1.0) -> float:
-    """1 - F_avg = d/(d + 1) (1 - F_e), d = 2^w: the infidelity averaged over pure states; exact.
-
-    Args:
-        channel: The slot's noise.
-        scale: Noise scale s.
-
-    Source:
-        Horodecki, Phys. Rev. A 60, 1888 (1999); Nielsen, Phys. Lett. A 303, 249 (2002).
-    """
-    d = channel.dimension
-    return float(d / (d + 1) * entanglement_infidelity(channel, scale))
 
 
 def unitarity(channel: SlotChannel, scale: float = 1.0) -> float:

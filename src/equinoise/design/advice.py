@@ -212,16 +212,8 @@ def advise(
     """
     s = check_scale(scale)
     law_ensemble = Ensemble.of(ensemble)
-    if law_ensemble.kind == "given":
-        raise ParameterError("changed circuits have other parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")
-    if min(samples, first_samples) < 2:
-        raise ParameterError(f"samples and first_samples must be at least 2, got {samples} and {first_samples}.")
-    if isinstance(seed, bool) or seed < 0:
-        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
-    if not problem.parameters:
-        raise ParameterError("the circuit has no parameters, so that it has no gradient to improve.")
+    _check(problem, law_ensemble, samples, first_samples, seed)
     tick = progress or _silent
-    few = min(first_samples, samples)
 
     def signal(build: Callable[[], Problem]) -> Signal:
         out = Signal(build, s, seed, law_ensemble, with_kappa=False)
@@ -230,22 +222,9 @@ def advise(
 
     tick("simulating the circuit as it is", 0, 1)
     base = signal(lambda: problem)
-    draws = _FirstDraws(law_ensemble, few, seed, s, workers)
-    here, budget = draws.score(problem)
     found = _Findings()
-    predicted: list[tuple[float, Remedy]] = []
-    if not here > 0:
-        found.left_out.append(("everything", "the gradient vanishes even without noise: there is nothing to gain on"))
-    for number, remedy in enumerate(_remedies(problem, budget, found, tick, draws) if here > 0 else ()):
-        tick("predicting changes", number, 0)
-        try:
-            if (left := _left_of_symmetry(remedy.build())) != _left_of_symmetry(problem):
-                found.left_out.append((remedy.kind, f"{remedy.change}: leaves {left} of {problem.symmetry}"))
-                continue
-            gain = draws.score(remedy.build())[0] / here if remedy.predicted is None else remedy.predicted
-            predicted.append((gain, remedy))
-        except EquinoiseError as error:
-            found.left_out.append((remedy.kind, f"{remedy.change}: {error}"))
+    draws = _FirstDraws(law_ensemble, min(first_samples, samples), seed, s, workers)
+    predicted = _predicted(problem, draws, found, tick)
     room = _AFFORDABLE
     for gain, remedy in _best_of_each(predicted):
         tick(f"simulating: {remedy.change}", 0, 1)
@@ -272,6 +251,37 @@ def advise(
         ensemble=law_ensemble.describe(),
         engine=base.engine,
     )
+
+
+def _check(problem: Problem, ensemble: Ensemble, samples: int, first_samples: int, seed: int) -> None:
+    if ensemble.kind == "given":
+        raise ParameterError("changed circuits have other parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")
+    if min(samples, first_samples) < 2:
+        raise ParameterError(f"samples and first_samples must be at least 2, got {samples} and {first_samples}.")
+    if isinstance(seed, bool) or seed < 0:
+        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
+    if not problem.parameters:
+        raise ParameterError("the circuit has no parameters, so that it has no gradient to improve.")
+
+
+def _predicted(problem: Problem, draws: _FirstDraws, found: _Findings, tick: Progress) -> list[tuple[float, Remedy]]:
+    """All changes with the gain that the law predicts; those that cannot be looked at go to what was left out."""
+    here, budget = draws.score(problem)
+    if not here > 0:
+        found.left_out.append(("everything", "the gradient vanishes even without noise: there is nothing to gain on"))
+        return []
+    predicted: list[tuple[float, Remedy]] = []
+    for number, remedy in enumerate(_remedies(problem, budget, found, tick, draws)):
+        tick("predicting changes", number, 0)
+        try:
+            if (left := _left_of_symmetry(remedy.build())) != _left_of_symmetry(problem):
+                found.left_out.append((remedy.kind, f"{remedy.change}: leaves {left} of {problem.symmetry}"))
+                continue
+            gain = draws.score(remedy.build())[0] / here if remedy.predicted is None else remedy.predicted
+            predicted.append((gain, remedy))
+        except EquinoiseError as error:
+            found.left_out.append((remedy.kind, f"{remedy.change}: {error}"))
+    return predicted
 
 
 def _left_of_symmetry(problem: Problem) -> str:

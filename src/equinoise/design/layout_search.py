@@ -17,14 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
-from scipy.stats import spearmanr
 
 from equinoise.design.sensitivity import Sensitivities, readout_factor, sensitivities
 from equinoise.device.embedding import extend, find_embeddings
 from equinoise.device.gate_fidelity import process_fidelity
 from equinoise.device.placement import completed, couplers_of, vf2_layout
 from equinoise.device.site_rates import SiteRates
-from equinoise.engines.evaluate import gradient_variance
 from equinoise.errors import DeviceError, NoiseError
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
     from equinoise.device.snapshots import Calibration
 
-__all__ = ["LayoutCheck", "LayoutSearch", "Placement", "best_layouts", "check_order", "qiskit_layout"]
+__all__ = ["LayoutSearch", "Placement", "best_layouts", "log_scores", "qiskit_layout"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -149,23 +147,10 @@ def best_layouts(
         >>> found.candidates, found.complete
         (6, True)
     """
-    model = _device_model(device)
-    calibration = model.calibration
-    if calibration is None:
-        raise NoiseError("best_layouts needs a noise model that holds a device's calibration (NoiseModel.from_backend)")
+    model, calibration = _device_model(device)
     bare = Problem(circuit, readout, initial=initial)
     notes: list[str] = []
-    sites, couplers = _usable(calibration, notes)
-    rates = SiteRates(circuit, bare.layers, calibration, couplers)
-    pairs = _pairs(bare)
-    cone = light_cone(bare).qubits
-    everything = range(circuit.num_qubits)
-    whole = find_embeddings(everything, pairs, couplers, sites, 1, seed)
-    if whole.complete and not whole.places:
-        raise _no_place(bare, calibration, len(pairs), True)
-    found = find_embeddings(cone, pairs, couplers, sites, limit, seed)
-    if not found.places:
-        raise _no_place(bare, calibration, len(pairs), found.complete)
+    candidates = _candidates(bare, calibration, limit, seed, notes)
     if known is None:
         known = sensitivities(
             circuit,
@@ -178,41 +163,21 @@ def best_layouts(
             workers=workers,
             progress=progress,
         )
-    score = partial(log_scores, rates, readout=bare.readout, known=known, scale=scale)
-    wanted = count + _SPARE
-    done = completed(found.places, cone, circuit.num_qubits, score, sorted(pairs), couplers, sites, wanted)
-    if not done:
-        raise _no_place(bare, calibration, len(pairs), False)
-    scores = score(_whole(found.places, cone, circuit.num_qubits))
-    order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
-    several: list[tuple[int, ...]] = []
-    for i in np.unique(np.linspace(0, len(order) - 1, spread).round().astype(int)) if spread else ():
-        several += extend(dict(zip(cone, found.places[order[i]], strict=True)), everything, pairs, couplers, sites)
-
-    def placed(layout: tuple[int, ...]) -> Placement:
-        noise = replace(model, calibration=replace(calibration, layout=layout))
-        problem = Problem(circuit, readout, initial=initial, noise=noise)
-        kappa, error = known.kappa(problem.slots)
-        factor = readout_factor(problem.readout, problem.noise.readout_error)
-        return Placement(layout, kappa, error, factor, math.exp(-scale * kappa) * factor, problem.noise)
-
-    best = [placed(layout) for _, layout in done[:wanted]]
-    default = None
-    try:
-        default = placed(qiskit_layout(bare, calibration))
-    except DeviceError as error:
-        notes.append(f"Qiskit's VF2Layout places nothing: {error}")
+    score = partial(log_scores, candidates.rates, readout=bare.readout, known=known, scale=scale)
+    placed = partial(_placed, bare, model, calibration, known, scale)
+    best = [placed(layout) for layout in candidates.highest(score, count + _SPARE)]
+    default = _default(bare, calibration, placed, notes)
     if default is not None and default.layout not in {one.layout for one in best}:
         # it may be one that a sample of the candidates missed, if it lacks no calibration
-        best += [default] if set(default.layout) <= set(sites) else []
+        best += [default] if set(default.layout) <= set(candidates.sites) else []
     best.sort(key=lambda one: -one.predicted)
     return LayoutSearch(
         device=model.name,
         best=tuple(best[:count]),
-        spread=tuple(placed(layout) for layout in several),
+        spread=tuple(placed(layout) for layout in candidates.spread(score, spread)),
         default=default,
-        candidates=len(found.places),
-        complete=found.complete,
+        candidates=len(candidates.places),
+        complete=candidates.complete,
         scale=scale,
         sensitivities=known,
         notes=tuple(notes),
@@ -220,75 +185,78 @@ def best_layouts(
 
 
 @dataclass(frozen=True)
-class LayoutCheck:
-    """Whether the law orders layouts as simulation does.
+class _Candidates:
+    """The places of a circuit's light cone on a device, and what is needed to complete and score them."""
 
-    Attributes:
-        layouts: The layouts, in the order given.
-        predicted: exp(-s kappa) x readout factor, shape (M,).
-        simulated: sqrt(V(s)/V(0)) x readout factor over the draws, shape (M,).
-        error: Standard errors of ``simulated``, shape (M,).
-        rank_correlation: Spearman's, of predicted and simulated; 1 is the same order.
-        engine: Engine of the simulation.
-    """
+    problem: Problem
+    calibration: Calibration
+    rates: SiteRates
+    pairs: set[tuple[int, int]]
+    cone: tuple[int, ...]
+    sites: list[int]
+    couplers: list[tuple[int, int]]
+    places: Sequence[tuple[int, ...]]
+    complete: bool
 
-    layouts: tuple[tuple[int, ...], ...]
-    predicted: Real
-    simulated: Real
-    error: Real
-    rank_correlation: float
-    engine: str
+    def highest(self, score: Callable[[Index], Real], count: int) -> list[tuple[int, ...]]:
+        """The completed layouts of highest score, highest first."""
+        n = self.problem.num_qubits
+        done = completed(self.places, self.cone, n, score, sorted(self.pairs), self.couplers, self.sites, count)
+        if not done:
+            raise _no_place(self.problem, self.calibration, len(self.pairs), False)
+        return [layout for _, layout in done[:count]]
+
+    def spread(self, score: Callable[[Index], Real], count: int) -> list[tuple[int, ...]]:
+        """Completed layouts at even distances in the order of the scores, from the best to the worst."""
+        if not count:
+            return []
+        n = self.problem.num_qubits
+        scores = score(_whole(self.places, self.cone, n))
+        order = [int(i) for i in np.argsort(-scores, kind="stable") if np.isfinite(scores[i])]
+        out: list[tuple[int, ...]] = []
+        for i in np.unique(np.linspace(0, len(order) - 1, count).round().astype(int)):
+            place = dict(zip(self.cone, self.places[order[i]], strict=True))
+            out += extend(place, range(n), self.pairs, self.couplers, self.sites)
+        return out
 
 
-def check_order(
-    circuit: QuantumCircuit,
-    readout: str | SparsePauliOp,
-    placements: Sequence[Placement],
-    *,
-    initial: Any = None,
-    scale: float = 1.0,
-    samples: int = 32,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
-    workers: int | None = None,
-) -> LayoutCheck:
-    """Simulates placements and compares the order of what survives with the order that the law predicts.
+def _candidates(problem: Problem, calibration: Calibration, limit: int, seed: int, notes: list[str]) -> _Candidates:
+    sites, couplers = _usable(calibration, notes)
+    rates = SiteRates(problem.circuit, problem.layers, calibration, couplers)
+    pairs = _pairs(problem)
+    cone = tuple(light_cone(problem).qubits)
+    whole = find_embeddings(range(problem.num_qubits), pairs, couplers, sites, 1, seed)
+    if whole.complete and not whole.places:
+        raise _no_place(problem, calibration, len(pairs), True)
+    found = find_embeddings(cone, pairs, couplers, sites, limit, seed)
+    if not found.places:
+        raise _no_place(problem, calibration, len(pairs), found.complete)
+    return _Candidates(problem, calibration, rates, pairs, cone, sites, couplers, found.places, found.complete)
 
-    Args:
-        circuit: The circuit.
-        readout: As for :class:`equinoise.Problem`.
-        placements: At least two, such as ``LayoutSearch.spread``.
-        initial: As for :class:`equinoise.Problem`.
-        scale: Noise scale s.
-        samples: Draws of the parameters, the same for each placement.
-        seed: Of the draws.
-        ensemble: As in :func:`equinoise.gradient_variance`.
-        engine: Likewise.
-        workers: Likewise.
 
-    Raises:
-        EquinoiseError: As :func:`equinoise.gradient_variance`.
-    """
-    predicted, simulated, errors, name = [], [], [], ""
-    for one in placements:
-        problem = Problem(circuit, readout, initial=initial, noise=one.noise)
-        found = gradient_variance(
-            problem, [scale], samples=samples, seed=seed, ensemble=ensemble, engine=engine, workers=workers
-        )
-        name = found.engine
-        predicted.append(math.exp(-scale * one.kappa) * one.readout_factor)
-        simulated.append(float(found.survival[0]) * one.readout_factor)
-        errors.append(float(found.survival_error[0]) * one.readout_factor)
-    correlation = float(spearmanr(predicted, simulated).statistic) if len(placements) > 1 else math.nan
-    return LayoutCheck(
-        layouts=tuple(one.layout for one in placements),
-        predicted=np.array(predicted),
-        simulated=np.array(simulated),
-        error=np.array(errors),
-        rank_correlation=correlation,
-        engine=name,
-    )
+def _placed(
+    bare: Problem,
+    noise: NoiseModel,
+    calibration: Calibration,
+    known: Sensitivities,
+    scale: float,
+    layout: tuple[int, ...],
+) -> Placement:
+    """What the law predicts where the device's noise acts as placed in this layout."""
+    problem = bare.with_noise(replace(noise, calibration=replace(calibration, layout=layout)))
+    kappa, error = known.kappa(problem.slots)
+    factor = readout_factor(problem.readout, problem.noise.readout_error)
+    return Placement(layout, kappa, error, factor, math.exp(-scale * kappa) * factor, problem.noise)
+
+
+def _default(
+    bare: Problem, calibration: Calibration, placed: Callable[[tuple[int, ...]], Placement], notes: list[str]
+) -> Placement | None:
+    try:
+        return placed(qiskit_layout(bare, calibration))
+    except DeviceError as error:
+        notes.append(f"Qiskit's VF2Layout places nothing: {error}")
+        return None
 
 
 def qiskit_layout(problem: Problem, calibration: Calibration) -> tuple[int, ...]:
@@ -307,7 +275,7 @@ def qiskit_layout(problem: Problem, calibration: Calibration) -> tuple[int, ...]
     return found
 
 
-def _device_model(device: str | BackendV2 | NoiseModel) -> NoiseModel:
+def _device_model(device: str | BackendV2 | NoiseModel) -> tuple[NoiseModel, Calibration]:
     if isinstance(device, NoiseModel):
         model = device
     elif isinstance(device, str):
@@ -321,7 +289,9 @@ def _device_model(device: str | BackendV2 | NoiseModel) -> NoiseModel:
             f"a layout is searched for a device's calibration alone; {model.name} has other terms beside it. They do "
             "not depend on the layout: leave them out of the search."
         )
-    return model
+    if model.calibration is None:
+        raise NoiseError("best_layouts needs a noise model that holds a device's calibration (NoiseModel.from_backend)")
+    return model, model.calibration
 
 
 def _usable(calibration: Calibration, notes: list[str]) -> tuple[list[int], list[tuple[int, int]]]:

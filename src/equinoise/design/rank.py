@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -127,13 +128,8 @@ def rank(
     worlds = [noises] if isinstance(noises, str | NoiseModel) else list(noises)
     s = check_scale(scale)
     law_ensemble = Ensemble.of(ensemble)
-    check_qubits(num_qubits, "each design")
-    check_gates(2 * num_qubits * max(depths, default=0), "the deepest design")
     _check_task(num_qubits, listed, worlds, families, interactions, depths, max_parameters, samples, first_samples)
-    if law_ensemble.kind == "given":
-        raise ParameterError("designs differ in their parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")
-    if isinstance(seed, bool) or seed < 0:
-        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
+    _check_draws(law_ensemble, seed)
     count = (num_qubits + 1) // 2 if charge is None else charge
     initial = spread_input(num_qubits, count)
     models = [m if isinstance(m, NoiseModel) else NoiseModel.from_string(m) for m in worlds]
@@ -141,14 +137,8 @@ def rank(
     few = min(first_samples, samples)
 
     left_out: list[LeftOut] = []
+    bare = _bare_designs(num_qubits, families, interactions, depths, listed)
     placed: list[tuple[Design, Signal]] = []
-    bare = [
-        Design(family, num_qubits, depth, interaction, readout, "")
-        for family in dict.fromkeys(families)
-        for interaction in dict.fromkeys(interactions)
-        for depth in dict.fromkeys(depths)
-        for readout in dict.fromkeys(listed)
-    ]
     for number, design in enumerate(bare):
         tick("placing designs", number, len(bare))
         for one, found in _placed(
@@ -160,14 +150,7 @@ def rank(
                 circuit, noise = found
                 build = partial(Problem, circuit, design.readout, initial=initial, noise=noise)
                 placed.append((one, Signal(build, s, seed, law_ensemble, engine)))
-    kept: list[tuple[Design, Signal]] = []
-    for number, (design, signal) in enumerate(placed):
-        tick("sampling designs", number, len(placed))
-        try:
-            signal.extend(few, samples, workers)
-            kept.append((design, signal))
-        except _OWN_FAILURES as error:
-            left_out.append(LeftOut(design, str(error)))
+    kept = _sampled(placed, few, samples, workers, tick, left_out)
     _refine([signal for _, signal in kept], samples, workers, tick)
     designs = _ranked(kept)
     return Ranking(
@@ -185,8 +168,52 @@ def rank(
     )
 
 
+def _bare_designs(
+    num_qubits: int,
+    families: Sequence[str],
+    interactions: Sequence[str],
+    depths: Sequence[int],
+    readouts: Sequence[str],
+) -> list[Design]:
+    """Every combination once, without noise."""
+    kinds = itertools.product(*map(dict.fromkeys, (families, interactions)))
+    return [
+        Design(family, num_qubits, depth, interaction, readout, "")
+        for family, interaction in kinds
+        for depth in dict.fromkeys(depths)
+        for readout in dict.fromkeys(readouts)
+    ]
+
+
+def _sampled(
+    placed: Sequence[tuple[Design, Signal]],
+    few: int,
+    samples: int,
+    workers: int | None,
+    tick: Callable[[str, int, int], None],
+    left_out: list[LeftOut],
+) -> list[tuple[Design, Signal]]:
+    """The first draws of each design; those that cannot be simulated go to what was left out."""
+    kept: list[tuple[Design, Signal]] = []
+    for number, (design, signal) in enumerate(placed):
+        tick("sampling designs", number, len(placed))
+        try:
+            signal.extend(few, samples, workers)
+            kept.append((design, signal))
+        except _OWN_FAILURES as error:
+            left_out.append(LeftOut(design, str(error)))
+    return kept
+
+
 def _silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
+
+
+def _check_draws(ensemble: Ensemble, seed: int) -> None:
+    if ensemble.kind == "given":
+        raise ParameterError("designs differ in their parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")
+    if isinstance(seed, bool) or seed < 0:
+        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
 
 
 def _check_task(
@@ -200,6 +227,8 @@ def _check_task(
     samples: int,
     first_samples: int,
 ) -> None:
+    check_qubits(num_qubits, "each design")
+    check_gates(2 * num_qubits * max(depths, default=0), "the deepest design")
     if isinstance(num_qubits, bool) or num_qubits < 2:
         raise ParameterError(f"rank needs at least 2 qubits, got {num_qubits}.")
     for what, values, known in (("family", families, tuple(FAMILIES)), ("interaction", interactions, INTERACTIONS)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qiskit import QuantumCircuit
@@ -18,12 +19,12 @@ from equinoise.device.gate_fidelity import known_number, left_by_depolarizing, r
 from equinoise.device.native import VIRTUAL, Block, Compiler, blocks_of
 from equinoise.device.placement import LayoutChoice, choose_layout, couplers_of
 from equinoise.errors import DeviceError
-from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing, Depolarizing, Relaxation
 
 if TYPE_CHECKING:
     from equinoise.circuit.layers import Layer
     from equinoise.device.snapshots import Calibration
+    from equinoise.noise.model import NoiseModel
 
 __all__ = ["Tally", "TimedGate", "advance", "layout_for", "place"]
 
@@ -102,15 +103,14 @@ def place(
             f"{'; '.join(tally.notes()) or 'T1, T2 and all errors are missing or 0 there'}. "
             'Give another layout=[...], or the noise itself, e.g. noise="depolarizing:0.003".'
         )
-    return NoiseModel(
+    return replace(
+        model,
         dephasing=(*model.dephasing, *terms["dephasing"]),
         relaxation=(*model.relaxation, *terms["relaxation"]),
         depolarizing=(*model.depolarizing, *terms["depolarizing"]),
-        pauli=model.pauli,
-        phases=model.phases,
-        readout_error=known | dict(model.readout_error),
+        calibration=None,
+        readout_error=tuple((known | dict(model.readout_error)).items()),
         notes=(*model.notes, *_notes(calibration, choice, durations), *tally.notes()),
-        name=model.name,
         placement=choice,
     )
 

@@ -17,15 +17,13 @@ from qiskit.circuit import Gate
 from qiskit.exceptions import QiskitError
 from qiskit.transpiler import Target
 
-from equinoise.device.calibration import place
 from equinoise.device.gate_fidelity import known_number, stated
 from equinoise.errors import DeviceError
-from equinoise.noise.model import NoiseModel
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
-__all__ = ["Calibration", "DeviceSummary", "available", "from_backend", "place", "snapshot"]
+__all__ = ["Calibration", "DeviceSummary", "available", "couplers", "snapshot"]
 
 
 def _thermal_times(target: Target) -> list[tuple[float | None, float | None]]:
@@ -109,25 +107,6 @@ class Calibration:
         if unread:
             notes.append(f"{name}: readout error missing {_where(unread, len(seen))}: perfect readout there")
         return cls(name, target.num_qubits, t1, t2, readout, chosen, tuple(notes), target=target)
-
-
-def from_backend(backend: BackendV2, layout: Sequence[int] | None = None) -> NoiseModel:
-    """A noise model that holds a device's calibration; the terms follow when a circuit is placed on the device.
-
-    Args:
-        backend: Any Qiskit BackendV2.
-        layout: Physical qubit of each circuit qubit, or None to have a low-error one chosen for the circuit.
-
-    Raises:
-        DeviceError: The backend has no target or states no noise, or the layout is out of range or repeats a qubit.
-
-    Example:
-        >>> from qiskit.providers.fake_provider import GenericBackendV2
-        >>> from_backend(GenericBackendV2(3, seed=1), layout=[2, 1]).calibration.layout
-        (2, 1)
-    """
-    calibration = Calibration.from_backend(backend, layout)
-    return NoiseModel(calibration=calibration, notes=calibration.notes, name=calibration.name)
 
 
 def _gate_errors(target: Target, qubits: Sequence[int]) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,68 +14,35 @@ import numpy.typing as npt
 
 from equinoise.coherence.law import Law, enough, law_from_draws
 from equinoise.coherence.law_table import bound_ends_numbers, spectrum_numbers
-from equinoise.coherence.rates import LAW_GRADIENTS, budget_sums, collect
+from equinoise.coherence.rates import LAW_GRADIENTS, budget_sums
 from equinoise.coherence.resummed import scale_at_survival
-from equinoise.coherence.sample import Interval, PairedDraws, few_draws_warning
-from equinoise.diagnosis.depth import greatest_depth
-from equinoise.diagnosis.panels import diagnosis_html, plot_diagnosis
+from equinoise.coherence.sample import Interval, few_draws_warning
+from equinoise.diagnosis.averages import Averages, Sampler, Simulation, SurvivalPoint
+from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
+from equinoise.diagnosis.panels import diagnosis_html, diagnosis_text, plot_diagnosis
 from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
 from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
-from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
+from equinoise.engines.contract import Engine
+from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
-from equinoise.engines.select import choose_engine
+from equinoise.engines.select import Choice, choose_engine
 from equinoise.ensemble import Ensemble
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.limits import MOST_SHOTS
 from equinoise.problem import Problem
-from equinoise.reduction.shift_rules import gradient_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Advised", "Diagnosis", "Resources", "Simulation", "SurvivalPoint", "diagnose", "gradients_of"]
+__all__ = ["Advised", "Diagnosis", "diagnose", "gradients_of"]
 
 Real = npt.NDArray[np.float64]
 
 SCHEMA = "equinoise.diagnosis/2"
 # further points of the survival curve, relative to the scale asked for
 _CURVE = (0.5, 2.0, 4.0, 8.0)
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What the noisy simulation itself says at the scale asked for.
-
-    Attributes:
-        sampled: Whether trajectories were sampled (unbiased, their error in the intervals), or every draw is exact.
-        survival: R(s) = sqrt(V(s)/V(0)) over the draws.
-        interval: 95 % interval of R.
-        rms_gradient: sqrt(V(s)/K), K parameters in the cone; per radian.
-        rms_interval: 95 % interval of it.
-    """
-
-    sampled: bool
-    survival: float
-    interval: Interval
-    rms_gradient: float
-    rms_interval: Interval
-
-
-@dataclass(frozen=True)
-class SurvivalPoint:
-    """One simulated point of the survival curve.
-
-    Attributes:
-        scale: Noise scale s.
-        survival: R(s) over the draws.
-        law: Resummed law at s.
-    """
-
-    scale: float
-    survival: float
-    law: float
 
 
 class Advised(Protocol):
@@ -233,6 +202,12 @@ class Diagnosis:
             "warnings": list(self.warnings),
         }
 
+    def __str__(self) -> str:
+        return diagnosis_text(self)
+
+    def __repr__(self) -> str:
+        return f"Diagnosis({self.verdict.word!r}, survival={self.simulated.survival:.4g}, {self.problem!r})"
+
     def _repr_html_(self) -> str:
         return diagnosis_html(self)
 
@@ -310,85 +285,24 @@ def diagnose(
         raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
     law_ensemble = Ensemble.of(ensemble)
     thetas = law_ensemble.draw(problem, samples, seed)
-    scales = [f * s for f in _CURVE if curve and 0 < s < math.inf]
-    choice = choose_engine(problem, engine, workers=workers, draws=gradients_of(len(thetas), len(scales)))
+    scales = [s, *(f * s for f in _CURVE if curve and 0 < s < math.inf)]
+    choice = choose_engine(problem, engine, workers=workers, draws=gradients_of(len(thetas), len(scales) - 1))
     chosen = choice.engine
-    program = chosen.program
-    count = max(1, len(program.parameters))
     measured = MeasuredReadout(chosen, workers)
-    weight = measured.shift_weight
-    total = len(thetas)
-    done = [0]
-
-    def tick(_: int) -> None:
-        done[0] += 1
-        if progress is not None:
-            progress("draws", done[0], total)
-
-    def one(theta: Real, rng: np.random.Generator) -> _Draw:
-        first, frozen = chosen.first_order(theta, rng), chosen.frozen(theta, rng)
-        stream = int(rng.integers(2**63))
-        noisy = chosen.noisy(theta, [s, *scales], np.random.default_rng(stream))
-        read = measured.read(theta, s, stream, noisy[0])
-        seen = (noisy[0].gradient_square, read.gradient_square, *(d.gradient_square for d in noisy[1:]))
-        squares = [float(each.sum()) for each in seen]
-        return _Draw(first, np.array([*squares[:2], frozen, *squares[2:]]), read.variance)
-
-    draws = sampled_draws(one, thetas, seed, chosen.workers, tick, enough(relative_error, lambda d: d.first))
-    thetas = thetas[: len(draws)]
-    first, squares = collect([d.first for d in draws], program), np.stack([d.squares for d in draws])
-    squares[:, squares.mean(axis=0) <= np.sum(gradient_rounding(program) ** 2)] = 0.0
-    columns = np.column_stack([first.square, squares])
-    known = sorted(zip([s, *scales], [columns[:, 1], *columns[:, 4:].T], strict=True), key=lambda point: point[0])
-    result = law_from_draws(chosen, law_ensemble, thetas, first, columns[:, 3], seed, known)
-    means = columns.mean(axis=0)
-    noiseless_rms = math.sqrt(means[0] / count)
-    paired = PairedDraws(dict(zip(("clean", "noisy", "read", "frozen"), columns.T, strict=False)))
-    noiseless_interval = paired.ratio("clean", factor=1 / count, root=True).interval
-    # an unbiased estimate of V(s) may fall below 0 where nothing is left
-    simulated = Simulation(
-        sampled=not chosen.exact,
-        survival=math.sqrt(max(0.0, means[1]) / means[0]) if means[0] > 0 else math.nan,
-        interval=paired.ratio("noisy", "clean", root=True).interval,
-        rms_gradient=math.sqrt(max(0.0, means[1]) / count),
-        rms_interval=paired.ratio("noisy", factor=1 / count, root=True).interval,
+    counted = None if progress is None else _counted(progress, len(thetas))
+    stop = enough(relative_error, operator.attrgetter("first"))
+    draws = sampled_draws(Sampler(chosen, measured, scales), thetas, seed, chosen.workers, counted, stop)
+    averages = Averages.of(draws, chosen, scales)
+    law = law_from_draws(
+        chosen, law_ensemble, thetas[: len(draws)], averages.first, averages.frozen, seed, averages.known
     )
-    measured_rms = math.sqrt(max(0.0, means[2]) / count)
-    measured_interval = paired.ratio("read", factor=1 / count, root=True).interval
-    classical = paired.ratio("frozen", "noisy").interval
-    shot_variance = max(0.0, float(np.mean([d.variance for d in draws])))
-    threshold = resolved_rms(shot_variance, shots, weight)
-    factor = measured_rms / simulated.rms_gradient if simulated.rms_gradient > 0 else 1.0
-    # noise that costs nothing has made nothing classical, whatever it could do elsewhere
-    kind = result.fixed_point.kind if simulated.survival < 1 - 1e-9 else "untouched"
-    verdict = decide(noiseless_interval, measured_interval, threshold, classical, kind, shots)
-    if means[0] == 0:
-        verdict = Verdict(
-            "shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter"
-        )
-    points = tuple(
-        SurvivalPoint(x, math.sqrt(max(0.0, v) / means[0]), float(result.survival(x)))
-        for x, v in zip(scales, means[4:], strict=True)
-        if means[0] > 0
-    )
+    threshold = resolved_rms(averages.shot_variance, shots, measured.shift_weight)
+    factor = _readout_factor(averages)
+    reached: GreatestDepth | None = None
     if progress is not None:
         progress("depth", 0, 1)
-    needed = threshold / (noiseless_rms * factor) if noiseless_rms * factor > 0 else math.inf
-    resources = Resources(
-        shots=shots,
-        shot_variance=shot_variance,
-        settings=measured.settings,
-        evaluations=measured.evaluations,
-        shift_weight=weight,
-        resolved_rms=threshold,
-        readout_factor=factor,
-        measured_rms=measured_rms,
-        shots_per_gradient=shots_per_gradient(shot_variance, measured_rms, weight),
-        greatest_scale=scale_at_survival(needed, result.kappa, result.lasting_share, result.rate_variance),
-        greatest_depth=(
-            greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble, workers) if depth else None
-        ),
-    )
+    if depth:
+        reached = greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble, workers)
     if progress is not None:
         progress("depth", 1, 1)
     advised: Advised | None = None
@@ -398,40 +312,101 @@ def diagnose(
             advised = advisor(problem, scale=s, seed=seed, ensemble=ensemble, workers=workers, progress=progress)
         except EquinoiseError as error:  # the diagnosis stands without it
             silent = (f"no advice beyond kappa's budget: {error}",)
-    # first, as a terminal shows the first few
+    resources = _resources(averages, measured, law, shots, reached)
     few = few_draws_warning(len(draws)) if law_ensemble.kind != "given" else ()
-    further = (note for note in result.approximations if note not in few)
-    advice = (*(advised.texts if advised is not None else ()), *_advice(result, resources, s))
+    warnings = _warnings(chosen, measured, law, few, silent)
+    return _diagnosis(problem, choice, averages, law, resources, advised, warnings)
+
+
+def _diagnosis(
+    problem: Problem,
+    choice: Choice,
+    averages: Averages,
+    law: Law,
+    resources: Resources,
+    advised: Advised | None,
+    warnings: tuple[str, ...],
+) -> Diagnosis:
+    """The record, from what was sampled."""
+    chosen, s = choice.engine, averages.scales[0]
+    verdict = _verdict(averages, law, resources)
+    advice = (*(advised.texts if advised is not None else ()), *_advice(law, resources, s))
+    if advised is not None:
+        verdict = replace(verdict, reason=f"{verdict.reason}. What would help most: {advice[0]}")
     return Diagnosis(
         problem=problem,
         scale=s,
         equivariance=equivariance_facts(chosen),
-        symmetry=symmetry_facts(chosen, result.fixed_point),
+        symmetry=symmetry_facts(chosen, law.fixed_point),
         light_cone=cone_facts(chosen),
-        noiseless_rms=noiseless_rms,
-        noiseless_interval=noiseless_interval,
-        noiseless_per_parameter=np.sqrt(first.per_parameter[0]),
-        law=result,
-        simulated=simulated,
-        curve=points,
+        noiseless_rms=averages.rms("clean"),
+        noiseless_interval=averages.rms_interval("clean"),
+        noiseless_per_parameter=np.sqrt(averages.first.per_parameter[0]),
+        law=law,
+        simulated=averages.simulation(),
+        curve=averages.curve(law),
         resources=resources,
-        verdict=replace(verdict, reason=f"{verdict.reason}. What would help most: {advice[0]}") if advised else verdict,
+        verdict=verdict,
         advice=advice,
         suggestions=advised,
         engine=chosen.name,
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
-        samples=len(draws),
-        seed=result.seed,
-        warnings=(
-            *few,
-            *measured.warnings,
-            *measured.notes,
-            *symmetry_warnings(chosen),
-            *further,
-            *_doubts(result),
-            *silent,
-        ),
+        samples=len(averages.columns),
+        seed=law.seed,
+        warnings=warnings,
     )
+
+
+def _counted(progress: Callable[[str, int, int], None], total: int) -> Callable[[int], None]:
+    numbers = itertools.count(1)
+    return lambda _: progress("draws", next(numbers), total)
+
+
+def _readout_factor(averages: Averages) -> float:
+    """RMS gradient as read over that of the ideal readout."""
+    ideal = averages.rms("noisy")
+    return averages.rms("read") / ideal if ideal > 0 else 1.0
+
+
+def _verdict(averages: Averages, law: Law, resources: Resources) -> Verdict:
+    if averages.vanishes:
+        return Verdict("shot-limited", "the gradient vanishes identically without noise: the readout sees no parameter")
+    # noise that costs nothing has made nothing classical, whatever it could do elsewhere
+    kind = law.fixed_point.kind if averages.simulation().survival < 1 - 1e-9 else "untouched"
+    classical = averages.paired.ratio("frozen", "noisy").interval
+    clean, read = averages.rms_interval("clean"), averages.rms_interval("read")
+    return decide(clean, read, resources.resolved_rms, classical, kind, resources.shots)
+
+
+def _resources(
+    averages: Averages, measured: MeasuredReadout, law: Law, shots: int, depth: GreatestDepth | None
+) -> Resources:
+    variance, weight = averages.shot_variance, measured.shift_weight
+    threshold, factor = resolved_rms(variance, shots, weight), _readout_factor(averages)
+    largest = averages.rms("clean") * factor
+    needed = threshold / largest if largest > 0 else math.inf
+    return Resources(
+        shots=shots,
+        shot_variance=variance,
+        settings=measured.settings,
+        evaluations=measured.evaluations,
+        shift_weight=weight,
+        resolved_rms=threshold,
+        readout_factor=factor,
+        measured_rms=averages.rms("read"),
+        shots_per_gradient=shots_per_gradient(variance, averages.rms("read"), weight),
+        greatest_scale=scale_at_survival(needed, law.kappa, law.lasting_share, law.rate_variance),
+        greatest_depth=depth,
+    )
+
+
+def _warnings(
+    chosen: Engine, measured: MeasuredReadout, law: Law, few: tuple[str, ...], silent: tuple[str, ...]
+) -> tuple[str, ...]:
+    """In the order of their weight, as a terminal shows the first few."""
+    further = [note for note in law.approximations if note not in few]
+    readout = (*measured.warnings, *measured.notes)
+    return (*few, *readout, *symmetry_warnings(chosen), *further, *_doubts(law), *silent)
 
 
 def gradients_of(samples: int, points: int = len(_CURVE)) -> int:
@@ -442,15 +417,6 @@ def gradients_of(samples: int, points: int = len(_CURVE)) -> int:
         points: Further scales of the survival curve.
     """
     return (LAW_GRADIENTS + 1 + points) * samples
-
-
-@dataclass(frozen=True)
-class _Draw:
-    """One draw's share: first order, sum g^2 at (s, s as read, infinity, further scales), Var(O)."""
-
-    first: FirstOrderDraw
-    squares: Real
-    variance: float
 
 
 def _doubts(law: Law) -> tuple[str, ...]:

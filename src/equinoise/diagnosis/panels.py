@@ -1,4 +1,4 @@
-"""How a diagnosis shows itself in a notebook: a table of its answers, and its survival curve beside kappa's budget."""
+"""How a diagnosis shows itself: a few lines, a table of its answers, its survival curve beside kappa's budget."""
 
 from __future__ import annotations
 
@@ -7,19 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from equinoise.coherence.law_table import law_facts
+from equinoise.coherence.law_table import costliest, law_facts
 from equinoise.coherence.rates import budget_sums
-from equinoise.notebook import facts_html, short
+from equinoise.notebook import between, facts_html, facts_text, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from equinoise.diagnosis.diagnose import Diagnosis
 
-__all__ = ["curve_columns", "diagnosis_html", "plot_diagnosis"]
+__all__ = ["curve_columns", "diagnosis_html", "diagnosis_text", "plot_diagnosis"]
 
 _BLUE, _VERMILION, _SKY, _GREEN = "#0072B2", "#D55E00", "#56B4E9", "#009E73"
 _MOST_BARS = 12
+
+
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """The short report: verdict, size of the gradient, what the noise leaves, where it is lost, how sure."""
+    problem, found, law, resources = diagnosis.problem, diagnosis.simulated, diagnosis.law, diagnosis.resources
+    more = f" (and {len(diagnosis.warnings) - 1} more)" if len(diagnosis.warnings) > 1 else ""
+    facts = {
+        "problem": f"{problem.num_qubits} qubits, {len(problem.layers)} layers, {len(problem.parameters)} parameters; "
+        f"readout {problem.readout_label}, input {problem.initial.name}, noise {problem.noise.name}",
+        "gradient": f"RMS {diagnosis.noiseless_rms:.3g} {between(diagnosis.noiseless_interval)} per radian without "
+        f"noise, {resources.measured_rms:.3g} as read; {resources.shots:,} shots resolve {resources.resolved_rms:.2g}",
+        "survival": f"R = {found.survival:.3g} {between(found.interval)} at s = {diagnosis.scale:g}, "
+        + ("sampled" if found.sampled else "exact")
+        + f"; by the law {float(law.survival(diagnosis.scale)):.3g}",
+        "kappa": f"{law.kappa:.3g} {between(law.kappa_interval)}; w0 = {law.fixed_point_share:.3g}",
+        "lost at": costliest(law),
+        "how sure": f"95 % intervals of {diagnosis.samples} draws, {law.ensemble}, seed {diagnosis.seed}, engine "
+        f"{diagnosis.engine}; bounds {law.bound_status}",
+        "helps": diagnosis.advice[0] if diagnosis.advice else None,
+        "note": diagnosis.warnings[0] + more if diagnosis.warnings else None,
+    }
+    return facts_text(f"{diagnosis.verdict.word}: {diagnosis.verdict.reason}", facts)
 
 
 def diagnosis_html(diagnosis: Diagnosis) -> str:

@@ -85,9 +85,19 @@ def parallel_draws(
         workers: Threads.
         progress: Called with 1 whenever an item is done.
     """
+    return _in_threads(function, (items,), workers, progress)
+
+
+def _in_threads(
+    function: Callable[..., T],
+    arguments: Sequence[Iterable[Any]],
+    workers: int,
+    progress: Callable[[int], None] | None,
+) -> list[T]:
+    """function(a, b, ...) for a, b, ... from the arguments' iterables; the pool's threads call it, nothing of ours."""
     done: list[T] = []
     with one_blas_thread(), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        results: Iterable[T] = pool.map(function, items)
+        results: Iterable[T] = pool.map(function, *arguments)
         try:
             for result in results:
                 done.append(result)
@@ -118,11 +128,11 @@ def sampled_draws(
         enough: Asked after every 16 draws whether those so far suffice.
     """
     done: list[T] = []
-    items = list(enumerate(thetas))
-    batch = _BATCH if enough is not None else max(1, len(items))
-    for start in range(0, len(items), batch):
-        part = items[start : start + batch]
-        done += parallel_draws(lambda item: function(item[1], draw_generator(seed, item[0])), part, workers, progress)
+    batch = _BATCH if enough is not None else max(1, len(thetas))
+    for start in range(0, len(thetas), batch):
+        part = thetas[start : start + batch]
+        generators = [draw_generator(seed, start + i) for i in range(len(part))]
+        done += _in_threads(function, (part, generators), workers, progress)
         if enough is not None and enough(done):
             break
     return done

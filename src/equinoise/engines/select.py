@@ -195,7 +195,10 @@ def _declare(program: CompiledProblem) -> dict[str, Declaration]:
         reason = _foreign(name, program) or kind.obstacle(program) or ""
         return reason, Cost(math.nan, 0) if reason else kind.cost(program)
 
-    known = program.kept.once("declarations", lambda: {name: stated(name, kind) for name, kind in _CLASSES.items()})
+    with program.kept as values:
+        if "declarations" not in values:
+            values["declarations"] = {name: stated(name, kind) for name, kind in _CLASSES.items()}
+        known: dict[str, tuple[str, Cost]] = values["declarations"]
     room = memory_limit()
     return {name: _declaration(name, *known[name], room) for name in _CLASSES}
 
@@ -347,5 +350,8 @@ def _duration(seconds: float) -> str:
 
 def _built(problem: Problem, program: CompiledProblem, name: str, reduce: bool, workers: int | None) -> Engine:
     key = ("engine", name, reduce, workers)
-    built: Engine = prepared(problem).once(key, lambda _: _CLASSES[name](program, workers=workers))
+    with prepared(problem).kept as values:
+        if key not in values:
+            values[key] = _CLASSES[name](program, workers=workers)
+        built: Engine = values[key]
     return built

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
-from sklearn.neural_network._stochastic_optimizers import AdamOptimizer
 
+from equinoise.learn.adam import Adam
 from equinoise.learn.checkpoint import CheckpointError, damaged, read_checkpoint, write_checkpoint
 from equinoise.learn.classifier_circuit import Model
 
@@ -176,7 +176,7 @@ def train(
         CheckpointError: The folder's checkpoint is another run's, unreadable, or further than this run goes.
     """
     weights = first_weights(model, plan.seed)
-    optimiser = AdamOptimizer(weights.arrays, plan.learning_rate)
+    optimiser = Adam(weights.arrays, plan.learning_rate)
     sums = np.zeros(3)
     history: list[EpochRecord] = []
     epoch = batch = 0
@@ -185,10 +185,10 @@ def train(
     found = None if checkpoint is None else read_checkpoint(checkpoint, key, _expected(weights))
     if checkpoint is not None and found is not None:
         _check_position(checkpoint, found, plan.epochs, batches)
-        epoch, batch, optimiser.t = (int(x) for x in found["position"])
+        epoch, batch, optimiser.steps = (int(x) for x in found["position"])
         weights = Weights(found["angles"], found["log_gain"], found["bias"])
-        optimiser.ms = [found[f"first_{i}"] for i in range(3)]
-        optimiser.vs = [found[f"second_{i}"] for i in range(3)]
+        optimiser.means = [found[f"first_{i}"] for i in range(3)]
+        optimiser.squares = [found[f"second_{i}"] for i in range(3)]
         sums = found["sums"]
         history = [EpochRecord(int(row[0]), *(float(x) for x in row[1:])) for row in found["history"]]
     kept = model.loaded(vectors) if model.keeps(count) and epoch < plan.epochs else None
@@ -199,7 +199,7 @@ def train(
             states = kept[rows] if kept is not None else model.loaded(vectors[rows])
             rng = np.random.default_rng(np.random.SeedSequence([plan.seed, _SHOTS, epoch, batch]))
             loss, right, gradient = loss_and_gradient(model, weights, states, labels[rows], plan.shots, rng)
-            optimiser.update_params(weights.arrays, gradient)
+            optimiser.step(weights.arrays, gradient)
             sums = sums + np.array([loss * rows.size, right, float(np.sum(gradient[0] ** 2))])
             batch += 1
             if batch == batches:
@@ -254,16 +254,16 @@ def _check_position(checkpoint: str | Path, found: dict[str, npt.NDArray[Any]], 
 
 
 def _state(
-    weights: Weights, optimiser: Any, position: tuple[int, int], sums: Real, history: list[EpochRecord]
+    weights: Weights, optimiser: Adam, position: tuple[int, int], sums: Real, history: list[EpochRecord]
 ) -> dict[str, npt.NDArray[Any]]:
     out: dict[str, npt.NDArray[Any]] = {
-        "position": np.array([*position, optimiser.t], dtype=np.int64),
+        "position": np.array([*position, optimiser.steps], dtype=np.int64),
         "angles": weights.angles,
         "log_gain": weights.log_gain,
         "bias": weights.bias,
         "sums": sums,
         "history": np.array([list(asdict(record).values()) for record in history], dtype=np.float64).reshape(-1, 4),
     }
-    for i, (first, second) in enumerate(zip(optimiser.ms, optimiser.vs, strict=True)):
+    for i, (first, second) in enumerate(zip(optimiser.means, optimiser.squares, strict=True)):
         out[f"first_{i}"], out[f"second_{i}"] = first, second
     return out

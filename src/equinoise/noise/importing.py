@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,10 @@ from qiskit.quantum_info import Pauli, PauliList, SparsePauliOp
 
 from equinoise.errors import NoiseError
 from equinoise.noise.channel_fit import ChannelFits, swapped, transfer_matrix
-from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
+
+if TYPE_CHECKING:
+    from equinoise.noise.model import NoiseModel
 
 __all__ = ["from_aer", "from_pauli_lindblad"]
 
@@ -27,6 +29,7 @@ String = tuple[tuple[int, str], ...]
 
 
 def from_pauli_lindblad(
+    kind: type[NoiseModel],
     source: Any,
     rates: Sequence[float] | None = None,
     *,
@@ -41,6 +44,7 @@ def from_pauli_lindblad(
     :class:`PauliJump`. All these commute, so that their order in a slot does not matter.
 
     Args:
+        kind: NoiseModel, which calls this as its constructor.
         source: A ``qiskit.quantum_info.PauliLindbladMap``, a ``SparsePauliOp`` with the rates as coefficients, a
             ``PauliList`` or a list of labels with ``rates`` beside it, or a list or mapping of labels with rates.
             Labels as in Qiskit: qubit 0 rightmost.
@@ -53,7 +57,8 @@ def from_pauli_lindblad(
         NoiseError: A rate is negative, not finite or not real, a label is malformed, or numbers do not match.
 
     Example:
-        >>> model = from_pauli_lindblad(["IX", "IY", "ZZ"], [0.01, 0.01, 0.002])
+        >>> import equinoise as eq
+        >>> model = eq.NoiseModel.from_pauli_lindblad(["IX", "IY", "ZZ"], [0.01, 0.01, 0.002])
         >>> model.relaxation[0].down, model.pauli[0].label
         (0.02, 'Z0Z1')
     """
@@ -87,7 +92,7 @@ def from_pauli_lindblad(
     if identity is not None:
         notes.append("the identity string generates nothing and was left out")
     pauli = [PauliJump(string, rate, **place) for string, rate in rest]
-    return NoiseModel(dephasing=dephasing, relaxation=relaxation, pauli=pauli, notes=notes, name="Pauli-Lindblad")
+    return kind(dephasing=dephasing, relaxation=relaxation, pauli=pauli, notes=notes, name="Pauli-Lindblad")
 
 
 def _strings(source: Any, rates: Sequence[float] | None) -> list[tuple[String, float]]:
@@ -164,6 +169,7 @@ def _real_rate(value: Any, string: String) -> float:
 
 
 def from_aer(
+    kind: type[NoiseModel],
     noise_model: Any,
     *,
     pairs: Sequence[tuple[int, int]] | None = None,
@@ -178,6 +184,7 @@ def from_aer(
     larger tolerance the closest.
 
     Args:
+        kind: NoiseModel, which calls this as its constructor.
         noise_model: A ``qiskit_aer.noise.NoiseModel``.
         pairs: The (ordered) qubit pairs on which an all-qubit error of a two-qubit gate can occur.
         num_qubits: Number of circuit qubits; needed when an all-qubit error contains Pauli jumps or is overridden on
@@ -190,10 +197,11 @@ def from_aer(
             to what an all-qubit error is restricted is in the notes.
 
     Example:
+        >>> import equinoise as eq
         >>> from qiskit_aer.noise import NoiseModel, depolarizing_error
         >>> aer = NoiseModel()
         >>> aer.add_quantum_error(depolarizing_error(0.01, 2), "rzz", [0, 1])
-        >>> round(from_aer(aer).depolarizing[0].rate, 6)
+        >>> round(eq.NoiseModel.from_aer(aer).depolarizing[0].rate, 6)
         0.01005
     """
     try:
@@ -232,7 +240,7 @@ def from_aer(
         notes.append(
             "Aer: noise tied to a gate acts in the slot after that gate's layer, for either order of its qubits"
         )
-    return NoiseModel(
+    return kind(
         dephasing=[term for term in terms if isinstance(term, Dephasing)],
         relaxation=[term for term in terms if isinstance(term, Relaxation)],
         depolarizing=[term for term in terms if isinstance(term, Depolarizing)],

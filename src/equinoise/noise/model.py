@@ -248,24 +248,39 @@ class NoiseModel:
 
     @classmethod
     def from_backend(cls, backend: Any, layout: Sequence[int] | None = None) -> NoiseModel:
-        """Noise of a device from its calibration; see :func:`equinoise.device.snapshots.from_backend`."""
-        from equinoise.device.snapshots import from_backend
+        """Noise of a device from its calibration; see :meth:`equinoise.device.snapshots.Calibration.from_backend`.
 
-        return from_backend(backend, layout)
+        Args:
+            backend: Any Qiskit BackendV2.
+            layout: Physical qubit of each circuit qubit, or None to have a low-error one chosen for the circuit.
+
+        Raises:
+            DeviceError: The backend has no target or states no noise, or the layout is out of range or repeats a qubit.
+
+        Example:
+            >>> import equinoise as eq
+            >>> from qiskit.providers.fake_provider import GenericBackendV2
+            >>> eq.NoiseModel.from_backend(GenericBackendV2(3, seed=1), layout=[2, 1]).calibration.layout
+            (2, 1)
+        """
+        from equinoise.device.snapshots import Calibration
+
+        calibration = Calibration.from_backend(backend, layout)
+        return cls(calibration=calibration, notes=calibration.notes, name=calibration.name)
 
     @classmethod
     def from_pauli_lindblad(cls, source: Any, rates: Sequence[float] | None = None, **placement: Any) -> NoiseModel:
         """Noise from Pauli-Lindblad generators; see :func:`equinoise.noise.importing.from_pauli_lindblad`."""
         from equinoise.noise.importing import from_pauli_lindblad
 
-        return from_pauli_lindblad(source, rates, **placement)
+        return from_pauli_lindblad(cls, source, rates, **placement)
 
     @classmethod
     def from_aer(cls, noise_model: Any, **options: Any) -> NoiseModel:
         """Noise from a Qiskit Aer noise model; see :func:`equinoise.noise.importing.from_aer`."""
         from equinoise.noise.importing import from_aer
 
-        return from_aer(noise_model, **options)
+        return from_aer(cls, noise_model, **options)
 
     # -- use -----------------------------------------------------------------------------------------------------
 
@@ -373,6 +388,21 @@ class NoiseModel:
                     f"{term} names layer {term.layers[-1]}, but the circuit has layers 0..{len(layers) - 1}."
                 )
 
+    def placed(self, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess | PhaseModes, ...]]:
+        """Slots and processes of a circuit, or those that a Problem holds.
+
+        Args:
+            circuit: A ``qiskit.QuantumCircuit`` or a :class:`equinoise.Problem`.
+        """
+        slots = getattr(circuit, "slots", None)
+        if slots is not None:
+            return slots, circuit.processes
+        from equinoise.circuit.layers import split_layers
+
+        layers = split_layers(circuit)
+        model = place_noise(self, circuit, layers)
+        return model.slots(layers, circuit.num_qubits), model.processes(layers, circuit.num_qubits)
+
     def idle_terms(self, layers: Sequence[Layer], num_qubits: int) -> tuple[str, ...]:
         """Descriptions of terms tied to gates that the circuit does not have: they act in no slot."""
         return tuple(
@@ -422,7 +452,7 @@ class NoiseModel:
             else:
                 lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
         else:
-            slots, processes = placed_noise(self, circuit)
+            slots, processes = self.placed(circuit)
             for index, slot in enumerate(slots):
                 lines.append(f"slot {index} (after layer {index}):")
                 acting = [p.describe(index) for p in processes if p.acts(index)]
@@ -456,21 +486,9 @@ def place_noise(
     """The model with a device's calibration turned into terms for these layers (unchanged without a calibration)."""
     if model.calibration is None:
         return model
-    from equinoise.device.snapshots import place
+    from equinoise.device.calibration import place
 
     return place(model, circuit, layers, readout)
-
-
-def placed_noise(model: NoiseModel, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess | PhaseModes, ...]]:
-    """Slots and processes of a circuit, or those that a Problem holds."""
-    slots = getattr(circuit, "slots", None)
-    if slots is not None:
-        return slots, circuit.processes
-    from equinoise.circuit.layers import split_layers
-
-    layers = split_layers(circuit)
-    placed = place_noise(model, circuit, layers)
-    return placed.slots(layers, circuit.num_qubits), placed.processes(layers, circuit.num_qubits)
 
 
 def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:

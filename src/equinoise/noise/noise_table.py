@@ -48,9 +48,7 @@ def noise_columns(model: NoiseModel, circuit: Any = None) -> dict[str, list[Any]
 
 
 def _placed(model: NoiseModel, circuit: Any) -> list[tuple[Any, Any, str]]:
-    from equinoise.noise.model import placed_noise
-
-    slots, processes = placed_noise(model, circuit)
+    slots, processes = model.placed(circuit)
     out: list[tuple[Any, Any, str]] = []
     for layer, slot in enumerate(slots):
         out += [(layer, term, describe_term(term)) for term in slot.terms]

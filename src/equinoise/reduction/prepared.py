@@ -10,13 +10,11 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any
 
 from equinoise.problem import Problem
 
 __all__ = ["CAPACITY", "Kept", "Prepared", "prepared"]
-
-T = TypeVar("T")
 
 # problems whose programs and engines are kept; of more, those that were asked for last
 CAPACITY = 256
@@ -25,13 +23,18 @@ CAPACITY = 256
 class Kept:
     """Values worked out once each and looked up by a key, from any thread.
 
+    Entered, it hands out the table and keeps other threads off it until the block ends, so that what is not there yet
+    is made once. What is made is made by whoever asks: this room calls nothing of the rooms above it.
     Copies and pickles are empty: whoever gets one works its values out again.
 
     Example:
         >>> from equinoise.reduction.prepared import Kept
         >>> kept = Kept()
-        >>> kept.once("answer", lambda: 6 * 7), kept.once("answer", lambda: 0)
-        (42, 42)
+        >>> with kept as values:
+        ...     if "answer" not in values:
+        ...         values["answer"] = 6 * 7
+        ...     values["answer"]
+        42
     """
 
     def __init__(self) -> None:
@@ -39,18 +42,12 @@ class Kept:
         # held while a value is made, so that each is made once; making one may ask for another
         self._lock = threading.RLock()
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key, made when it is first asked for.
+    def __enter__(self) -> dict[Hashable, Any]:
+        self._lock.acquire()
+        return self._values
 
-        Args:
-            key: What the value is.
-            make: Works it out.
-        """
-        with self._lock:
-            if key not in self._values:
-                self._values[key] = make()
-            found: T = self._values[key]
-            return found
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
         return Kept, ()
@@ -65,15 +62,12 @@ class Prepared:
     Attributes:
         problem: Its statement, a copy: what is compiled refers to it, since a reference to the problem itself would
             keep it alive.
+        kept: What was made from the statement.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem = copy.copy(problem)
-        self._kept = Kept()
-
-    def once(self, key: Hashable, make: Callable[[Problem], T]) -> T:
-        """What a key stands for, made from the statement when it is first asked for."""
-        return self._kept.once(key, lambda: make(self.problem))
+        self.kept = Kept()
 
 
 class _Table:

@@ -448,4 +448,9 @@ def compile_problem(problem: Problem, *, reduce: bool = True) -> Program:
         reduce: Whether to use light cone and sectors; without, the full space of all qubits (for checks).
 
     """
-    return prepared(problem).once(("program", reduce), lambda stated: Program(stated, reduce=reduce))
+    known, key = prepared(problem), ("program", reduce)
+    with known.kept as values:
+        if key not in values:
+            values[key] = Program(known.problem, reduce=reduce)
+        program: Program = values[key]
+    return program

@@ -174,4 +174,9 @@ def symmetric_program(problem: Problem) -> SymmetricProgram | None:
     """The problem compiled for another symmetry than the charge, whatever the noise leaves of it; None without one."""
     if problem.by_charge or problem.breaking:
         return None
-    return prepared(problem).once("symmetric program", SymmetricProgram)
+    known, key = prepared(problem), "symmetric program"
+    with known.kept as values:
+        if key not in values:
+            values[key] = SymmetricProgram(known.problem)
+        program: SymmetricProgram = values[key]
+    return program

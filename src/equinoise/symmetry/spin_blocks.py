@@ -10,6 +10,7 @@ A block is numbered by k; its rows by x = n/2 - M = k .. n - k, the number of qu
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -162,11 +163,10 @@ class SpinBlocks:
             grown = [np.zeros((d, d), dtype=np.complex128) for d in range(m + 2, 0, -2)]
             for k, block in enumerate(blocks):
                 for target, up in ((k, True), (k + 1, False)):
-                    if target < len(grown):
-                        for side in (0, 1):
-                            for other in (0, 1):
-                                part = _coupled(_coupled(block, up, side).T, up, other).T
-                                grown[target] += kets[side, other] * part
+                    if target == len(grown):
+                        continue
+                    for side, other in itertools.product((0, 1), repeat=2):
+                        grown[target] += kets[side, other] * _coupled(_coupled(block, up, side).T, up, other).T
             blocks = grown
         return self.join(blocks)
 

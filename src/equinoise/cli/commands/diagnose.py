@@ -33,6 +33,86 @@ _SAMPLING = "Simulation"
 _OUTPUT = "Output"
 
 
+_Scale = Annotated[
+    float,
+    typer.Option(metavar="S", help="Noise scale of the verdict; 1 is the stated noise.", rich_help_panel=_SAMPLING),
+]
+_Samples = Annotated[int, typer.Option(metavar="N", help="Draws of the parameters.", rich_help_panel=_SAMPLING)]
+_Shots = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Shots per expectation value; the verdict asks whether the RMS gradient is resolved with them.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+_Engine = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="auto, or an engine's name: exact, free-fermion, permutation, ... (see equinoise engines).",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+_RelativeError = Annotated[
+    float | None,
+    typer.Option(
+        metavar="E",
+        help="Stop drawing when kappa's standard error is at most this share of kappa, e.g. 0.05.",
+        show_default="all samples are drawn",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+_Advice = Annotated[
+    bool,
+    typer.Option(
+        "--advice/--no-advice",
+        help="Look for what would help most, as equinoise advise does; the verdict cites the first.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+_JsonFile = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write every number as JSON; '-' prints JSON alone, without the report.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+_CsvFile = Annotated[
+    str | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="Write kappa's budget: layer, qubits, mechanism, kappa.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+_PlotFile = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw survival against noise scale, and the budget by qubit and layer (.png, .pdf or .svg).",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+_HtmlFile = Annotated[
+    str | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write one page that opens in any browser, offline: law, bounds, budget on the device, provenance.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+
+
 def diagnose(
     source: Source,
     readout: Readout,
@@ -44,89 +124,19 @@ def diagnose(
     free_angles: FreeAngles = False,
     allow_broken: AllowBroken = False,
     symmetry: SymmetryName = "charge",
-    scale: Annotated[
-        float,
-        typer.Option(metavar="S", help="Noise scale of the verdict; 1 is the stated noise.", rich_help_panel=_SAMPLING),
-    ] = 1.0,
-    samples: Annotated[
-        int, typer.Option(metavar="N", help="Draws of the parameters.", rich_help_panel=_SAMPLING)
-    ] = 128,
+    scale: _Scale = 1.0,
+    samples: _Samples = 128,
     seed: Seed = 0,
-    shots: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Shots per expectation value; the verdict asks whether the RMS gradient is resolved with them.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = 10_000,
+    shots: _Shots = 10_000,
     ensemble: EnsembleName = "uniform",
-    engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="auto, or an engine's name: exact, free-fermion, permutation, ... (see equinoise engines).",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = "auto",
-    relative_error: Annotated[
-        float | None,
-        typer.Option(
-            metavar="E",
-            help="Stop drawing when kappa's standard error is at most this share of kappa, e.g. 0.05.",
-            show_default="all samples are drawn",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = None,
-    advice: Annotated[
-        bool,
-        typer.Option(
-            "--advice/--no-advice",
-            help="Look for what would help most, as equinoise advise does; the verdict cites the first.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = True,
+    engine: _Engine = "auto",
+    relative_error: _RelativeError = None,
+    advice: _Advice = True,
     workers: Workers = None,
-    json_file: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE",
-            help="Write every number as JSON; '-' prints JSON alone, without the report.",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    csv_file: Annotated[
-        str | None,
-        typer.Option(
-            "--csv",
-            metavar="FILE",
-            help="Write kappa's budget: layer, qubits, mechanism, kappa.",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    plot_file: Annotated[
-        str | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw survival against noise scale, and the budget by qubit and layer (.png, .pdf or .svg).",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    html_file: Annotated[
-        str | None,
-        typer.Option(
-            "--html",
-            metavar="FILE",
-            help="Write one page that opens in any browser, offline: law, bounds, budget on the device, provenance.",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    json_file: _JsonFile = None,
+    csv_file: _CsvFile = None,
+    plot_file: _PlotFile = None,
+    html_file: _HtmlFile = None,
 ) -> None:
     """Does the gradient of a circuit survive its noise, why, and what would help most?"""
     import sys

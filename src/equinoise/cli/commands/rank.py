@@ -16,122 +16,135 @@ _SAMPLING = "Simulation"
 _OUTPUT = "Output"
 
 
+_Qubits = Annotated[int, typer.Option(metavar="N", help="Number of qubits.", show_default=False, rich_help_panel=_TASK)]
+_Readout = Annotated[
+    list[str],
+    typer.Option(
+        metavar="LABEL",
+        help="What is measured, e.g. Z5 or X2X3+Y2Y3; several, given one by one, are candidates.",
+        show_default=False,
+        rich_help_panel=_TASK,
+    ),
+]
+_Noise = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SPEC",
+        help="The noise, as for diagnose; several, given one by one, are ranked beside each other (a + joins terms "
+        "that act together).",
+        show_default=False,
+        rich_help_panel=_TASK,
+    ),
+]
+_Device = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A device snapshot, the same as --noise ibm:NAME; several are ranked beside each other.",
+        show_default=False,
+        rich_help_panel=_TASK,
+    ),
+]
+_Charge = Annotated[
+    int | None,
+    typer.Option(
+        metavar="Q",
+        help="Charge of the input, its excitations spread evenly.",
+        show_default="half of the qubits, rounded up",
+        rich_help_panel=_TASK,
+    ),
+]
+_MaxParameters = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        help="Leave out circuits with more parameters.",
+        show_default="no budget",
+        rich_help_panel=_TASK,
+    ),
+]
+_Family = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="brickwork, ladder, ring or all-to-all; several separated by commas or given one by one.",
+        show_default="all",
+        rich_help_panel=_TASK,
+    ),
+]
+_Interaction = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="rzz, cphase or none; several likewise.",
+        show_default="rzz",
+        rich_help_panel=_TASK,
+    ),
+]
+_Depth = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="L",
+        help="Number of layers; several likewise, e.g. 2,4,6.",
+        show_default="2,4,6",
+        rich_help_panel=_TASK,
+    ),
+]
+_LayoutSearch = Annotated[
+    bool,
+    typer.Option(help="On devices also search the layout by the law's budget, beside Qiskit's.", rich_help_panel=_TASK),
+]
+_Scale = Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_SAMPLING)]
+_Samples = Annotated[
+    int,
+    typer.Option(metavar="N", help="Greatest number of draws of one design.", rich_help_panel=_SAMPLING),
+]
+_FirstSamples = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Draws of every design; only the best that cannot be told apart get more.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_SAMPLING)]
+_Engine = Annotated[str, typer.Option(metavar="NAME", help="auto, or an engine's name.", rich_help_panel=_SAMPLING)]
+_Top = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=_OUTPUT),
+]
+_JsonFile = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write every design and number as JSON; '-' prints JSON alone.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+
+
 def rank(
-    qubits: Annotated[
-        int, typer.Option(metavar="N", help="Number of qubits.", show_default=False, rich_help_panel=_TASK)
-    ],
-    readout: Annotated[
-        list[str],
-        typer.Option(
-            metavar="LABEL",
-            help="What is measured, e.g. Z5 or X2X3+Y2Y3; several, given one by one, are candidates.",
-            show_default=False,
-            rich_help_panel=_TASK,
-        ),
-    ],
-    noise: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SPEC",
-            help="The noise, as for diagnose; several, given one by one, are ranked beside each other (a + joins terms "
-            "that act together).",
-            show_default=False,
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    device: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A device snapshot, the same as --noise ibm:NAME; several are ranked beside each other.",
-            show_default=False,
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    charge: Annotated[
-        int | None,
-        typer.Option(
-            metavar="Q",
-            help="Charge of the input, its excitations spread evenly.",
-            show_default="half of the qubits, rounded up",
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    max_parameters: Annotated[
-        int | None,
-        typer.Option(
-            metavar="K",
-            help="Leave out circuits with more parameters.",
-            show_default="no budget",
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    family: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="brickwork, ladder, ring or all-to-all; several separated by commas or given one by one.",
-            show_default="all",
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    interaction: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="rzz, cphase or none; several likewise.",
-            show_default="rzz",
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    depth: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="L",
-            help="Number of layers; several likewise, e.g. 2,4,6.",
-            show_default="2,4,6",
-            rich_help_panel=_TASK,
-        ),
-    ] = None,
-    layout_search: Annotated[
-        bool,
-        typer.Option(
-            help="On devices also search the layout by the law's budget, beside Qiskit's.", rich_help_panel=_TASK
-        ),
-    ] = True,
-    scale: Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_SAMPLING)] = 1.0,
-    samples: Annotated[
-        int,
-        typer.Option(metavar="N", help="Greatest number of draws of one design.", rich_help_panel=_SAMPLING),
-    ] = 128,
-    first_samples: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Draws of every design; only the best that cannot be told apart get more.",
-            rich_help_panel=_SAMPLING,
-        ),
-    ] = 16,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_SAMPLING)] = 0,
+    qubits: _Qubits,
+    readout: _Readout,
+    noise: _Noise = None,
+    device: _Device = None,
+    charge: _Charge = None,
+    max_parameters: _MaxParameters = None,
+    family: _Family = None,
+    interaction: _Interaction = None,
+    depth: _Depth = None,
+    layout_search: _LayoutSearch = True,
+    scale: _Scale = 1.0,
+    samples: _Samples = 128,
+    first_samples: _FirstSamples = 16,
+    seed: _Seed = 0,
     ensemble: EnsembleName = "uniform",
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, or an engine's name.", rich_help_panel=_SAMPLING)
-    ] = "auto",
+    engine: _Engine = "auto",
     workers: Workers = None,
-    top: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=_OUTPUT),
-    ] = None,
-    json_file: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE",
-            help="Write every design and number as JSON; '-' prints JSON alone.",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    top: _Top = None,
+    json_file: _JsonFile = None,
 ) -> None:
     """Which design, and where on which device, keeps the largest gradient per unit of shots?"""
     import json

@@ -17,77 +17,95 @@ __all__ = ["train"]
 _CIRCUIT, _TRAINING, _OUTPUT = "Circuit", "Training", "Output"
 
 
+_Data = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="digits (8 x 8 pixels) or breast-cancer (30 features).", show_default=False),
+]
+_Qubits = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="At least one per feature.",
+        show_default="one more per excitation, which carries a constant",
+        rich_help_panel=_CIRCUIT,
+    ),
+]
+_Excitations = Annotated[int, typer.Option(metavar="Q", help="1, or 2.", rich_help_panel=_CIRCUIT)]
+_Depth = Annotated[int, typer.Option(metavar="L", help="Layers that are trained.", rich_help_panel=_CIRCUIT)]
+_Interaction = Annotated[str, typer.Option(metavar="NAME", help="none or rzz.", rich_help_panel=_CIRCUIT)]
+_Noise = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="SPEC", help="As for diagnose, e.g. dephasing:0.002.", show_default="none", rich_help_panel=_CIRCUIT
+    ),
+]
+_Scale = Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_CIRCUIT)]
+_Verified = Annotated[
+    bool, typer.Option("--verified", help="Post-select on the charge of the input.", rich_help_panel=_CIRCUIT)
+]
+_Epochs = Annotated[int, typer.Option(metavar="N", help="Passes over the data.", rich_help_panel=_TRAINING)]
+_BatchSize = Annotated[int, typer.Option(metavar="N", help="Rows per step.", rich_help_panel=_TRAINING)]
+_LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Adam's.", rich_help_panel=_TRAINING)]
+_Scaling = Annotated[str, typer.Option(metavar="NAME", help="standard, maxabs or none.", rich_help_panel=_TRAINING)]
+_Shots = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Per sample and evaluation.", show_default="exact numbers", rich_help_panel=_TRAINING
+    ),
+]
+_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_TRAINING)]
+_Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=MOST_WORKERS,
+        help="Threads.",
+        show_default="one per processor",
+        rich_help_panel=_TRAINING,
+    ),
+]
+_Twin = Annotated[bool, typer.Option("--twin", help="Also train without noise.", rich_help_panel=_TRAINING)]
+_Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder written after every batch; the same command goes on from it.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+_JsonFile = Annotated[
+    str | None,
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write every number as JSON; '-' prints JSON alone.",
+        show_default=False,
+        rich_help_panel=_OUTPUT,
+    ),
+]
+
+
 def train(
-    data: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="digits (8 x 8 pixels) or breast-cancer (30 features).", show_default=False),
-    ],
-    qubits: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="At least one per feature.",
-            show_default="one more per excitation, which carries a constant",
-            rich_help_panel=_CIRCUIT,
-        ),
-    ] = None,
-    excitations: Annotated[int, typer.Option(metavar="Q", help="1, or 2.", rich_help_panel=_CIRCUIT)] = 1,
-    depth: Annotated[int, typer.Option(metavar="L", help="Layers that are trained.", rich_help_panel=_CIRCUIT)] = 12,
-    interaction: Annotated[str, typer.Option(metavar="NAME", help="none or rzz.", rich_help_panel=_CIRCUIT)] = "none",
-    noise: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SPEC", help="As for diagnose, e.g. dephasing:0.002.", show_default="none", rich_help_panel=_CIRCUIT
-        ),
-    ] = None,
-    scale: Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_CIRCUIT)] = 1.0,
-    verified: Annotated[
-        bool, typer.Option("--verified", help="Post-select on the charge of the input.", rich_help_panel=_CIRCUIT)
-    ] = False,
-    epochs: Annotated[int, typer.Option(metavar="N", help="Passes over the data.", rich_help_panel=_TRAINING)] = 20,
-    batch_size: Annotated[int, typer.Option(metavar="N", help="Rows per step.", rich_help_panel=_TRAINING)] = 32,
-    learning_rate: Annotated[float, typer.Option(metavar="RATE", help="Adam's.", rich_help_panel=_TRAINING)] = 0.03,
-    scaling: Annotated[
-        str, typer.Option(metavar="NAME", help="standard, maxabs or none.", rich_help_panel=_TRAINING)
-    ] = "maxabs",
-    shots: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Per sample and evaluation.", show_default="exact numbers", rich_help_panel=_TRAINING
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_TRAINING)] = 0,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=MOST_WORKERS,
-            help="Threads.",
-            show_default="one per processor",
-            rich_help_panel=_TRAINING,
-        ),
-    ] = None,
-    twin: Annotated[bool, typer.Option("--twin", help="Also train without noise.", rich_help_panel=_TRAINING)] = False,
-    checkpoint: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR",
-            help="Folder written after every batch; the same command goes on from it.",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    json_file: Annotated[
-        str | None,
-        typer.Option(
-            "--json",
-            metavar="FILE",
-            help="Write every number as JSON; '-' prints JSON alone.",
-            show_default=False,
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
+    data: _Data,
+    qubits: _Qubits = None,
+    excitations: _Excitations = 1,
+    depth: _Depth = 12,
+    interaction: _Interaction = "none",
+    noise: _Noise = None,
+    scale: _Scale = 1.0,
+    verified: _Verified = False,
+    epochs: _Epochs = 20,
+    batch_size: _BatchSize = 32,
+    learning_rate: _LearningRate = 0.03,
+    scaling: _Scaling = "maxabs",
+    shots: _Shots = None,
+    seed: _Seed = 0,
+    workers: _Workers = None,
+    twin: _Twin = False,
+    checkpoint: _Checkpoint = None,
+    json_file: _JsonFile = None,
 ) -> None:
     """Train a charge-conserving classifier under noise on real data, and judge it on rows held out."""
     import json

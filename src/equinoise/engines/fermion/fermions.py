@@ -75,7 +75,11 @@ def fermion_form(program: Program) -> FermionForm:
     Raises:
         UnsupportedError: It is none.
     """
-    return program.kept.once("fermion form", lambda: _worked_out(program))
+    with program.kept as values:
+        if "fermion form" not in values:
+            values["fermion form"] = _worked_out(program)
+        form: FermionForm = values["fermion form"]
+    return form
 
 
 def _worked_out(program: Program) -> FermionForm:

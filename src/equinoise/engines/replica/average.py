@@ -132,7 +132,11 @@ def average_obstacle(program: Program, ensemble: Ensemble | None = None) -> str 
     """Why a problem and an ensemble have no average here; None if they have."""
     if ensemble is not None and ensemble.kind != "uniform":
         return f"the ensemble is {ensemble.describe()}; the average is over independent angles' full periods"
-    return program.kept.once("replica obstacle", lambda: replica_obstacle(program) or _shape_obstacle(program))
+    with program.kept as values:
+        if "replica obstacle" not in values:
+            values["replica obstacle"] = replica_obstacle(program) or _shape_obstacle(program)
+        reason: str | None = values["replica obstacle"]
+    return reason
 
 
 def _shape_obstacle(program: Program) -> str | None:
@@ -162,7 +166,11 @@ def _fits_chain(circuit: ReplicaCircuit) -> str | None:
 
 
 def _circuit(program: Program) -> ReplicaCircuit:
-    return program.kept.once("replica circuit", lambda: compile_replicas(program))
+    with program.kept as values:
+        if "replica circuit" not in values:
+            values["replica circuit"] = compile_replicas(program)
+        circuit: ReplicaCircuit = values["replica circuit"]
+    return circuit
 
 
 def _is_dense(circuit: ReplicaCircuit) -> bool:

@@ -99,12 +99,8 @@ def decouple(
     colours = neighbour_colours(problem) if staggered else (0,) * problem.num_qubits
     times, alignment = (device.durations, device.alignment) if device else (durations, 1)
     schedule = padded(problem, pulses, times, pulse_duration, colours, alignment)
-    toggling = _toggling(schedule)
-    errors: dict[tuple[int, int], float] = {}
-    for pulse in schedule.pulses:
-        key = (int(min(_slot_time(schedule.edges, pulse.time), toggling.depth - 1e-9)), pulse.qubit)
-        rate = device.pulse_rates[pulse.gate, pulse.qubit] if device else -math.log1p(-2 * pulse_error)
-        errors[key] = errors.get(key, 0.0) + rate
+    toggling = schedule_toggling(schedule)
+    errors = pulse_errors(schedule, device, pulse_error)
     notes = (*_notes(schedule), *(device.notes if device else ()))
     noise = toggled_noise(problem, toggling, errors) if schedule.pulses else problem.noise
     changed = problem.with_noise(noise).with_warnings(notes)
@@ -144,7 +140,24 @@ def _slot_time(edges: tuple[float, ...], time: float) -> float:
     return layer + (min(max((time - edges[layer]) / length, 0.0), 1.0) if length > 0 else 1.0)
 
 
-def _toggling(schedule: Schedule) -> Toggling:
+def pulse_errors(schedule: Schedule, device: GateTimes | None, pulse_error: float) -> dict[tuple[int, int], float]:
+    """(slot, qubit) to the depolarizing rate of the pulses there.
+
+    Args:
+        schedule: Holds the pulses.
+        device: States each pulse's rate; None: that of ``pulse_error``.
+        pulse_error: Average infidelity of a pulse.
+    """
+    errors: dict[tuple[int, int], float] = {}
+    for pulse in schedule.pulses:
+        key = (int(min(_slot_time(schedule.edges, pulse.time), len(schedule.edges) - 1 - 1e-9)), pulse.qubit)
+        rate = device.pulse_rates[pulse.gate, pulse.qubit] if device else -math.log1p(-2 * pulse_error)
+        errors[key] = errors.get(key, 0.0) + rate
+    return errors
+
+
+def schedule_toggling(schedule: Schedule) -> Toggling:
+    """The signs that a schedule's pulses give the phases, in units of slots."""
     flips: dict[int, list[float]] = {}
     for pulse in schedule.pulses:
         if pulse.gate != "Z":

@@ -20,7 +20,7 @@ from equinoise.errors import CircuitError
 from equinoise.mitigation.decoupling.pulse_sequences import PulseSequence
 from equinoise.problem import Problem
 
-__all__ = ["Pulse", "Schedule", "Window", "layered_circuit", "neighbour_colours", "padded"]
+__all__ = ["Boundaries", "Pulse", "Schedule", "Window", "layered_circuit", "neighbour_colours", "padded"]
 
 _LABEL = "decoupling"
 _PULSES = {"X": XGate, "Y": YGate, "Z": ZGate}
@@ -150,10 +150,11 @@ def checked_durations(value: Any, circuit: QuantumCircuit, pulse: float) -> Inst
     return out
 
 
-class _Boundaries(TransformationPass):  # type: ignore[misc]
+class Boundaries(TransformationPass):  # type: ignore[misc]
     """Notes when the barriers stand and removes them, so that an idle window goes on from layer to layer."""
 
     def run(self, dag: DAGCircuit) -> DAGCircuit:
+        """The circuit without barriers; where they stood is in ``property_set["boundaries"]``."""
         starts = self.property_set["node_start_time"]
         self.property_set["boundaries"] = [starts[n] for n in dag.topological_op_nodes() if n.name == "barrier"]
         for node in dag.op_nodes():
@@ -190,7 +191,7 @@ def padded(
     circuit = layered_circuit(problem)
     times = checked_durations(durations, circuit, pulse_duration)
     step = float(times.dt)
-    passes: list[Any] = [ALAPScheduleAnalysis(times), _Boundaries()]
+    passes: list[Any] = [ALAPScheduleAnalysis(times), Boundaries()]
     for colour in sorted(set(colours)):
         own = sequence.staggered(colour)
         gates = [_PULSES[g](label=_LABEL) for g in own.gates]

@@ -17,12 +17,12 @@ from qiskit.transpiler.passes import ALAPScheduleAnalysis
 from qiskit.utils import apply_prefix
 
 from equinoise.errors import CircuitError, UnsupportedError
-from equinoise.mitigation.decoupling.decoupling import Decoupled, _slot_time, _toggling, times_on_device
+from equinoise.mitigation.decoupling.decoupling import Decoupled, pulse_errors, schedule_toggling, times_on_device
 from equinoise.mitigation.decoupling.idle_windows import (
+    Boundaries,
     Pulse,
     Schedule,
     Window,
-    _Boundaries,
     checked_durations,
     layered_circuit,
 )
@@ -115,15 +115,11 @@ def decoupled_circuit(
     frames, final = _frames(problem, wires)
     framed, notes = framed_problem(problem, frames, final)
     _check_noise(problem, frames)
-    toggling = _toggling(schedule)
+    toggling = schedule_toggling(schedule)
     if stretched:
         notes = (*notes, f"decoupling: the delays of {stretched} idle windows were stretched to the problem's schedule")
     notes = (*notes, *_pulse_notes(schedule), *(device.notes if device else ()))
-    errors: dict[tuple[int, int], float] = {}
-    for pulse in schedule.pulses:
-        key = (int(min(_slot_time(schedule.edges, pulse.time), toggling.depth - 1e-9)), pulse.qubit)
-        rate = device.pulse_rates[pulse.gate, pulse.qubit] if device else -math.log1p(-2 * pulse_error)
-        errors[key] = errors.get(key, 0.0) + rate
+    errors = pulse_errors(schedule, device, pulse_error)
     noise = toggled_noise(problem, toggling, errors) if schedule.pulses else problem.noise
     swapped = {q for q, letter in enumerate(final) if letter in "XY"}
     if swapped and noise.readout_error:
@@ -273,7 +269,7 @@ def _scheduled(problem: Problem, wires: list[_Wire], durations: Any, pulse_durat
     circuit = layered_circuit(problem)
     times = checked_durations(durations, circuit, pulse_duration)
     step = float(times.dt)
-    manager = PassManager([ALAPScheduleAnalysis(times), _Boundaries()])
+    manager = PassManager([ALAPScheduleAnalysis(times), Boundaries()])
     out = manager.run(circuit)
     boundaries = sorted(manager.property_set["boundaries"])
     zero, end = boundaries[0], boundaries[-1]

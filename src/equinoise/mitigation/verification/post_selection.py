@@ -240,7 +240,7 @@ def _quotient(numerator: Real, denominator: Real) -> Real:
 
 def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
     """The exact engine on all n qubits, whatever the readout."""
-    whole = prepared(problem).once("on all qubits", _on_all_qubits)
+    whole = _kept_on_all_qubits(problem)
     program = compile_problem(whole)
     cost, room = ExactEngine.cost(program), memory_limit()
     if cost.bytes > room:
@@ -253,6 +253,15 @@ def _exact_engine(problem: Problem, workers: int | None) -> ExactEngine:
             "the limit."
         )
     return exact_engine(whole, workers=workers)
+
+
+def _kept_on_all_qubits(problem: Problem) -> Problem:
+    known = prepared(problem)
+    with known.kept as values:
+        if "on all qubits" not in values:
+            values["on all qubits"] = _on_all_qubits(known.problem)
+        whole: Problem = values["on all qubits"]
+    return whole
 
 
 def _on_all_qubits(problem: Problem) -> Problem:

@@ -14,12 +14,13 @@ from equinoise.coherence.rates import LAW_GRADIENTS, BudgetEntry, collect
 from equinoise.coherence.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
 from equinoise.coherence.sample import Interval, PairedDraws, few_draws_warning
 from equinoise.diagnosis.shots import shots_per_gradient
+from equinoise.engines.contract import Engine
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import select_engine
 from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError
-from equinoise.mitigation.verification.post_selection import KeptSector, SelectedDraw, post_selection
+from equinoise.mitigation.verification.post_selection import KeptSector, PostSelection, SelectedDraw, post_selection
 from equinoise.mitigation.verification.symmetry_verification import verification_notes
 from equinoise.problem import Problem
 
@@ -185,22 +186,60 @@ def verified_law(
     chosen = post_selection(problem, draws=count, workers=workers)
     engine = select_engine(problem, draws=count, workers=workers)
     measured = MeasuredReadout(engine, workers, shifted=False)
-    inside = list(engine.program.parameters)
-    unseen = np.setdiff1d(np.arange(thetas.shape[1]), inside)
-    alone = isinstance(chosen, KeptSector) and chosen.alone
+    sampler = _Sampler(s, engine, chosen, measured, np.setdiff1d(np.arange(thetas.shape[1]), engine.program.parameters))
+    pairs = sampled_draws(sampler, thetas, seed, min(engine.workers, chosen.engine.workers), progress)
+    drawn = law_ensemble.kind != "given"
+    plain, verified = _laws(pairs, sampler)
+    paired = _paired(pairs, measured.settings)
+    # (V_ps / Var_ps per shot taken) / (V / Var of all settings)
+    gain = paired.ratio(("verified", "plain variance"), ("verified variance", "plain"))
+    total = paired.mean("verified")
+    return VerifiedLaw(
+        verified=verified,
+        plain=plain,
+        kept=paired.mean("kept"),
+        kept_interval=paired.ratio("kept").interval,
+        kept_rate=float(np.mean([p.kept_rate for p in pairs])),
+        gain=1.0 if sampler.alone else gain.value,
+        gain_interval=(1.0, 1.0) if sampler.alone else gain.interval,
+        outside_share=float(np.mean([p.outside for p in pairs]) / total) if total > 0 else math.nan,
+        charge=int(problem.charge or 0),
+        scale=s,
+        changes=not sampler.alone,
+        samples=len(pairs),
+        seed=seed if drawn else None,
+        ensemble=law_ensemble.describe(),
+        notes=(*verification_notes(problem, chosen), *_notes(pairs, sampler, verified, drawn)),
+    )
 
-    def one(theta: Real, rng: np.random.Generator) -> _Pair:
+
+@dataclass(frozen=True)
+class _Sampler:
+    """Makes pairs of draws, plain and verified, on the same angles and trajectories; called from several threads."""
+
+    scale: float
+    engine: Engine
+    chosen: KeptSector | PostSelection
+    measured: MeasuredReadout
+    unseen: npt.NDArray[np.int64]
+
+    @property
+    def alone(self) -> bool:
+        """Whether every shot is kept anyway, so that verification does nothing."""
+        return isinstance(self.chosen, KeptSector) and self.chosen.alone
+
+    def __call__(self, theta: Real, rng: np.random.Generator) -> _Pair:
         stream = int(rng.integers(2**63))
-        first, frozen = engine.first_order(theta, rng), engine.frozen(theta, rng)
-        noisy = engine.noisy(theta, [s], np.random.default_rng(stream))[0]
-        read = measured.read(theta, s, stream, noisy)
+        first, frozen = self.engine.first_order(theta, rng), self.engine.frozen(theta, rng)
+        noisy = self.engine.noisy(theta, [self.scale], np.random.default_rng(stream))[0]
+        read = self.measured.read(theta, self.scale, stream, noisy)
         squares = np.array([noisy.gradient_square.sum(), read.gradient_square.sum(), frozen])
-        if alone:
+        if self.alone:
             draw = SelectedDraw(noisy.gradient_square, 1.0, read.variance)
             first_kept, kept, last = first, np.array([1.0, 0.0]), frozen
         else:
-            draw = chosen.noisy(theta, [s], np.random.default_rng(stream))[0]
-            (first_kept, kept), last = chosen.first_order(theta, rng), chosen.frozen(theta, rng)
+            draw = self.chosen.noisy(theta, [self.scale], np.random.default_rng(stream))[0]
+            (first_kept, kept), last = self.chosen.first_order(theta, rng), self.chosen.frozen(theta, rng)
         total = draw.gradient_square.sum()
         return _Pair(
             plain=first,
@@ -211,77 +250,66 @@ def verified_law(
             verified_variance=draw.shot_variance,
             kept=draw.kept,
             kept_rate=float(-kept[1] / kept[0]),
-            outside=float(draw.gradient_square[unseen].sum()),
+            outside=float(draw.gradient_square[self.unseen].sum()),
         )
 
-    workers_at_once = min(engine.workers, chosen.engine.workers)
-    pairs = sampled_draws(one, thetas, seed, workers_at_once, progress)
-    kept = np.array([p.kept for p in pairs])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # Of N shots D N are kept: the error of the mean falls as Var_ps/(D N), so a shot taken is worth D kept ones.
-        per_shot = np.array([p.verified_variance for p in pairs]) / kept
+
+def _laws(pairs: list[_Pair], sampler: _Sampler) -> tuple[GradientLaw, GradientLaw]:
+    """The law of the plain and of the verified gradient."""
+    parameters, weight = len(sampler.engine.program.parameters), sampler.measured.shift_weight
     plain = _law(
         [p.plain for p in pairs],
         np.stack([p.plain_squares for p in pairs]),
         np.array([p.plain_variance for p in pairs]),
         np.ones(len(pairs)),
-        engine,
-        len(inside),
-        measured.shift_weight,
+        sampler.engine,
+        parameters,
+        weight,
     )
     verified = _law(
         [p.verified for p in pairs],
         np.stack([p.verified_squares for p in pairs]),
         np.array([p.verified_variance for p in pairs]),
-        kept,
-        chosen.engine,
-        len(inside),
-        measured.shift_weight,
+        np.array([p.kept for p in pairs]),
+        sampler.chosen.engine,
+        parameters,
+        weight,
     )
-    paired = PairedDraws(
+    return plain, verified
+
+
+def _paired(pairs: list[_Pair], settings: int) -> PairedDraws:
+    """Squared gradients and variances per shot taken, of both ways of reading."""
+    kept = np.array([p.kept for p in pairs])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        per_shot = np.array([p.verified_variance for p in pairs]) / kept
+    return PairedDraws(
         {
             "verified": np.array([p.verified_squares[0] for p in pairs]),
             "verified variance": per_shot,
             "plain": np.array([p.plain_squares[1] for p in pairs]),
-            "plain variance": np.array([measured.settings * p.plain_variance for p in pairs]),
+            "plain variance": np.array([settings * p.plain_variance for p in pairs]),
             "kept": kept,
         }
     )
-    # (V_ps / Var_ps per shot taken) / (V / Var of all settings)
-    gain = paired.ratio(("verified", "plain variance"), ("verified variance", "plain"))
-    notes = [*verification_notes(problem, chosen), *chosen.notes, *measured.notes]
-    if law_ensemble.kind != "given":
-        notes += few_draws_warning(len(pairs))
-    if measured.settings > 1 and not alone:
+
+
+def _notes(pairs: list[_Pair], sampler: _Sampler, verified: GradientLaw, drawn: bool) -> list[str]:
+    notes = [*sampler.chosen.notes, *sampler.measured.notes, *(few_draws_warning(len(pairs)) if drawn else ())]
+    if sampler.measured.settings > 1 and not sampler.alone:
         notes.append(
-            f"the plain readout takes {measured.settings} settings, the verified one reads all terms in one: "
+            f"the plain readout takes {sampler.measured.settings} settings, the verified one reads all terms in one: "
             "the gain counts that too"
         )
-    lost = int(np.sum(kept == 0))
+    lost = sum(p.kept == 0 for p in pairs)
     if lost:
         notes.append(
-            f"at s = {s:g} no shot is kept in {lost} of {len(pairs)} draws: the verified gradient is undefined there"
+            f"at s = {sampler.scale:g} no shot is kept in {lost} of {len(pairs)} draws: the verified gradient is "
+            "undefined there"
         )
-    if chosen.engine.exact and math.isnan(verified.fixed_point_share):
+    if sampler.chosen.engine.exact and math.isnan(verified.fixed_point_share):
         notes.append("w0 is undefined: at s = infinity no shot is kept; the law takes 0")
-    total = paired.mean("verified")
-    return VerifiedLaw(
-        verified=verified,
-        plain=plain,
-        kept=float(kept.mean()),
-        kept_interval=paired.ratio("kept").interval,
-        kept_rate=float(np.mean([p.kept_rate for p in pairs])),
-        gain=1.0 if alone else gain.value,
-        gain_interval=(1.0, 1.0) if alone else gain.interval,
-        outside_share=float(np.mean([p.outside for p in pairs]) / total) if total > 0 else math.nan,
-        charge=int(problem.charge or 0),
-        scale=s,
-        changes=not alone,
-        samples=len(pairs),
-        seed=None if law_ensemble.kind == "given" else seed,
-        ensemble=law_ensemble.describe(),
-        notes=tuple(notes),
-    )
+    return notes
 
 
 def _law(

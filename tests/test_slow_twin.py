@@ -15,7 +15,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import CUGate, RVGate, U3Gate, XXPlusYYGate
 from qiskit.quantum_info import Operator, SparsePauliOp, Statevector
 
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Slot
