@@ -8,9 +8,10 @@ import pytest
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence import certificate
-from equinoise.evidence.certificate import PROVED, gaps, trained_thetas
-from equinoise.evidence.frame import grid
-from equinoise.evidence.frame.grid import Case, evaluate, evaluate_all
+from equinoise.evidence.certificate import PROVED, trained_thetas
+from equinoise.evidence.frame.cases import Case
+from equinoise.evidence.frame.gaps import gaps
+from equinoise.evidence.frame.measured import evaluate, evaluate_all, evaluated
 from equinoise.evidence.frame.study import Context
 
 X = (0.01, 0.2, 2.0)
@@ -54,7 +55,7 @@ def test_training_lowers_the_cost():
 
 
 def _found(workers: int = 1):
-    grid._known.clear()
+    evaluated.cache_clear()
     few = [Case("local", 3, 4, "neel", "Z"), Case("staggered", 3, 4, "product", "hopping")]
     context = Context(quick=True, workers=workers)
     return {
@@ -65,18 +66,21 @@ def _found(workers: int = 1):
 
 def test_random_phase_dephasing_stays_inside_and_a_planted_violation_is_counted():
     found = _found()
-    result = certificate.analyse(found)
+    result = certificate.STUDY.judge(certificate.tables_of(found))
     assert result.passed
     assert all(r["proved"] == (r["group"] == PROVED) for r in result.tables["data"].rows())
     planted = {PROVED: [replace(one, noisy=0.2 * one.noisy) for one in found[PROVED]]}
-    broken = certificate.analyse(planted)
+    broken = certificate.STUDY.judge(certificate.tables_of(planted))
     assert not broken.passed
     assert broken.tables["groups"].rows()[0]["strict_lower"] > 0
     result.figure(result.tables)
 
 
 def test_same_tables_with_one_worker_and_two():
-    assert certificate.analyse(_found(1)).tables == certificate.analyse(_found(2)).tables
+    assert (
+        certificate.STUDY.judge(certificate.tables_of(_found(1))).tables
+        == certificate.STUDY.judge(certificate.tables_of(_found(2))).tables
+    )
     context = [Context(quick=True, workers=w) for w in (1, 2)]
     case = Case("local", 3, 4, "neel", "Z")
     for variant in ("normal:0.1", "shared", "trained"):

@@ -5,7 +5,8 @@ import pytest
 
 from equinoise.evidence import correlated_dephasing as study
 from equinoise.evidence.correlated_dephasing import Channel, channels, normalised_rate, worst_case_rates
-from equinoise.evidence.frame.grid import Case, evaluate, in_parallel
+from equinoise.evidence.frame.cases import Case
+from equinoise.evidence.frame.measured import evaluate, in_parallel
 from equinoise.evidence.frame.study import Context
 
 
@@ -49,7 +50,8 @@ def _result(workers: int):
         return evaluate(case, 8, 5, (), problem=case.problem(channel.noise()), scales=[1.0])
 
     found = in_parallel(one, items, Context(quick=True, workers=workers))
-    return study.analyse([(channel, survival) for (_, channel), survival in zip(items, found, strict=True)])
+    seen = [(channel, survival) for (_, channel), survival in zip(items, found, strict=True)]
+    return study.STUDY.judge(study.tables_of(seen))
 
 
 def test_collective_noise_costs_nothing_inside_a_sector_and_across_sectors():

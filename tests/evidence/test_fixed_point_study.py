@@ -13,7 +13,7 @@ from equinoise.evidence.frame.study import Context, StudyResult
 
 @pytest.fixture(scope="module")
 def quick() -> StudyResult:
-    return study.run(Context(quick=True, workers=2))
+    return study.STUDY.run(Context(quick=True, workers=2))
 
 
 def test_every_criterion_holds(quick: StudyResult) -> None:
@@ -32,7 +32,7 @@ def test_classes_are_read_before_any_gradient_is_computed(monkeypatch: pytest.Mo
     monkeypatch.setattr(ExactEngine, "draw", lambda *a: (events.append("gradient"), draw(*a))[1])
     monkeypatch.setattr(study, "QUOTED", {})
     monkeypatch.setattr(study, "SCALES", (0.0, math.inf))
-    study.run(Context(quick=True, workers=1))
+    study.STUDY.run(Context(quick=True, workers=1))
     assert events[: len(study.CASES)] == ["class"] * len(study.CASES)
     assert set(events[len(study.CASES) :]) == {"gradient"}
 
@@ -41,7 +41,8 @@ def test_a_wrong_class_or_a_leaking_channel_fails(quick: StudyResult) -> None:
     rows = [dict(r) for r in quick.tables["classes"].rows()]
     rows[0]["predicted"] = "classical"
     rows[-1]["fixed_point_share"] = 1e-6
-    failed = [c.statement for c in study._criteria(study.Table.from_rows(rows)) if not c.passed]
+    tables = {name: table.rows() for name, table in quick.tables.items()} | {"classes": rows}
+    failed = [c.statement for c in study.STUDY.judge(tables).criteria if not c.passed]
     assert failed == ["channels whose class was predicted wrongly", "too symmetric: largest V(inf)/V(0)"]
 
 
@@ -65,7 +66,7 @@ def test_a_readout_that_one_hop_reaches_keeps_everything_under_local_dephasing(q
 
 @pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(quick: StudyResult) -> None:
-    again = study.run(Context(quick=True, workers=1))
+    again = study.STUDY.run(Context(quick=True, workers=1))
     assert {k: t.rows() for k, t in again.tables.items()} == {k: t.rows() for k, t in quick.tables.items()}
 
 

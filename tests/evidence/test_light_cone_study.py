@@ -18,7 +18,7 @@ from equinoise.reduction.light_cone import light_cone
 def small() -> StudyResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "QUICK_SIZES", (6, 9, 30))
-        return study.run(Context(quick=True, workers=2))
+        return study.STUDY.run(Context(quick=True, workers=2))
 
 
 def test_every_criterion_holds_on_a_small_set(small: StudyResult) -> None:
@@ -28,7 +28,7 @@ def test_every_criterion_holds_on_a_small_set(small: StudyResult) -> None:
 @pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(small: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "QUICK_SIZES", (6, 9, 30))
-    again = study.run(Context(quick=True, workers=1))
+    again = study.STUDY.run(Context(quick=True, workers=1))
     assert {k: t.rows() for k, t in again.tables.items()} == {k: t.rows() for k, t in small.tables.items()}
 
 

@@ -16,7 +16,7 @@ from equinoise.evidence.frame.study import Context, StudyResult
 def small() -> StudyResult:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "QUICK", 80)
-        return study.run(Context(quick=True, workers=2))
+        return study.STUDY.run(Context(quick=True, workers=2))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_bootstrap_errors_shrink_as_one_over_the_root_of_the_draws(small: StudyR
 @pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(small: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "QUICK", 80)
-    again = study.run(Context(quick=True, workers=1))
+    again = study.STUDY.run(Context(quick=True, workers=1))
     assert {k: t.rows() for k, t in again.tables.items()} == {k: t.rows() for k, t in small.tables.items()}
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from equinoise.engines.replica.average import first_order_average
 from equinoise.evidence import ensemble_average as study
-from equinoise.evidence.frame.exponents import fall, line
-from equinoise.evidence.frame.grid import Case
+from equinoise.evidence.ensemble_bounds import ratio_interval
+from equinoise.evidence.frame.cases import Case
+from equinoise.evidence.frame.statistics import fall, line
 from equinoise.evidence.frame.study import Context, StudyResult
 from equinoise.table import as_number
 
@@ -25,7 +26,7 @@ def _few(patch: pytest.MonkeyPatch) -> None:
 def small() -> StudyResult:
     with pytest.MonkeyPatch.context() as patch:
         _few(patch)
-        return study.run(Context(quick=True, workers=2))
+        return study.STUDY.run(Context(quick=True, workers=2))
 
 
 def test_every_criterion_holds_on_a_small_set(small: StudyResult) -> None:
@@ -36,7 +37,7 @@ def test_every_criterion_holds_on_a_small_set(small: StudyResult) -> None:
 @pytest.mark.slow
 def test_one_worker_gives_the_same_tables_as_two(small: StudyResult, monkeypatch: pytest.MonkeyPatch) -> None:
     _few(monkeypatch)
-    assert study.run(Context(quick=True, workers=1)).tables == small.tables
+    assert study.STUDY.run(Context(quick=True, workers=1)).tables == small.tables
 
 
 def test_the_open_cone_is_twice_the_depth_wide(small: StudyResult) -> None:
@@ -59,7 +60,9 @@ def test_plateau_and_fixed_point_share_are_the_same_statement(small: StudyResult
             depth = int(as_number(row["depth"]))
             law = first_order_average(study._problem(depth, 2 * depth + 4), 1e-6)
             assert as_number(row["w0"]) == pytest.approx(law.fixed_point_share, rel=1e-9)
-            assert as_number(row["c2"]) == pytest.approx(as_number(row["m2"]) - as_number(row["kappa"]) ** 2)
+            assert as_number(row["sigma_gamma_squared"]) == pytest.approx(
+                as_number(row["m2"]) - as_number(row["kappa"]) ** 2
+            )
 
 
 def test_every_point_of_the_walks_is_held_against_its_bounds(small: StudyResult) -> None:
@@ -75,7 +78,7 @@ def test_a_value_with_too_wide_an_interval_is_marked_and_enters_no_exponent(smal
     fits = [f for f in small.tables["fits"].rows() if f["quantity"] == "plateau" and f["family"] != study.OPEN]
     assert [(f["points"], f["left_out"]) for f in fits] == [(3, 0)]
     narrow[0]["plateau_error"] = 0.2 * as_number(narrow[0]["plateau"])
-    again = study.analyse(rows["data"], rows["draws"], rows["bounds"])
+    again = study.STUDY.judge(study.tables_of(rows["data"], rows["draws"], rows["bounds"]))
     assert not [f for f in again.tables["fits"].rows() if f["quantity"] == "plateau" and f["family"] != study.OPEN]
 
 
@@ -115,7 +118,7 @@ def test_a_planted_fault_fails_its_criterion(
 ) -> None:
     rows = {name: small.tables[name].rows() for name in ("data", "draws", "bounds")}
     rows[table][-1][column] = value
-    broken = study.analyse(rows["data"], rows["draws"], rows["bounds"])
+    broken = study.STUDY.judge(study.tables_of(rows["data"], rows["draws"], rows["bounds"]))
     assert [i for i, c in enumerate(broken.criteria) if not c.passed] == [criterion]
 
 
@@ -139,6 +142,6 @@ def test_a_variance_that_falls_too_fast_is_outside_its_bounds(monkeypatch: pytes
 
 def test_intervals_of_ratios_hold_the_ratio() -> None:
     found = study.average(study._problem(4, 12), (0.0, 1.0, math.inf))
-    low, high = study.ratio_interval(found)
+    low, high = ratio_interval(found)
     ratio = found.variance / found.variance[0]
     assert np.all((low <= ratio) & (ratio <= high))

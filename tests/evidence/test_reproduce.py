@@ -48,7 +48,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Tiny:
     study = Tiny()
     for name in ("tiny", "other"):
         module = types.ModuleType(f"equinoise.evidence._{name}_for_tests")
-        module.run = study.run  # type: ignore[attr-defined]
+        module.STUDY = study  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(
         runner,

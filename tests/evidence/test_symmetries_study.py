@@ -10,9 +10,11 @@ import pytest
 import slow_twin as reference
 from equinoise.engines.evaluate import gradient
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.frame.grid import measure
+from equinoise.evidence.frame.measured import measure
+from equinoise.evidence.frame.rows import Rows
 from equinoise.evidence.frame.study import Context, StudyResult
 from equinoise.evidence.symmetric import symmetry_laws as study
+from equinoise.evidence.symmetric import symmetry_lie
 from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid, unstructured
 from equinoise.evidence.symmetric.symmetry_rivals import survival_of
 from equinoise.notebook import MissingPackageError
@@ -21,7 +23,7 @@ from equinoise.problem import Problem
 
 @pytest.fixture(scope="module")
 def quick() -> StudyResult:
-    return study.run(Context(quick=True, workers=2))
+    return study.STUDY.run(Context(quick=True, workers=2))
 
 
 @pytest.mark.slow
@@ -137,22 +139,22 @@ def test_without_pennylane_the_theory_is_said_not_to_have_run(monkeypatch: pytes
     def missing(*args: object, **options: object) -> None:
         raise MissingPackageError("PennyLane is not installed.")
 
-    monkeypatch.setattr(study, "lie_algebraic_check", missing)
-    table = study.Table.from_rows(study._lie_rows(Context(quick=True)))
-    assert {r["note"] for r in table.rows()} == {"not run: PennyLane is not installed."}
-    assert study._deviations(table) == []
-    assert study._lie_finding(table) == "Lie algebra not run: PennyLane is not installed."
+    monkeypatch.setattr(symmetry_lie, "lie_algebraic_check", missing)
+    table = Rows(symmetry_lie.lie_rows(Context(quick=True)))
+    assert {r["note"] for r in table} == {"not run: PennyLane is not installed."}
+    assert symmetry_lie.lie_deviations(table) == []
+    assert symmetry_lie.lie_finding(table) == "Lie algebra not run: PennyLane is not installed."
 
 
 def test_survival_and_its_error_of_a_known_sample() -> None:
     problem = SymmetricCase("charge", "damping", depth=2, num_qubits=4).problem()
     one = measure(problem, 40, 1, scales=(1.0,))
-    survival, error = survival_of(one)
-    assert survival[0] == pytest.approx(one.exact[0])
+    survival, error = survival_of(one)[0]
+    assert survival == pytest.approx(one.exact[0])
     # jackknife: the spread of the survival with one draw left out
     count = one.samples
     left = [math.sqrt(np.delete(one.noisy[:, 0], i).mean() / np.delete(one.squares, i).mean()) for i in range(count)]
-    assert error[0] == pytest.approx(math.sqrt((count - 1) * np.var(left)), rel=0.15)
+    assert error == pytest.approx(math.sqrt((count - 1) * np.var(left)), rel=0.15)
 
 
 def test_the_control_has_the_same_generators_and_independent_angles() -> None:

@@ -8,8 +8,11 @@ import pytest
 
 from equinoise.errors import ParameterError
 from equinoise.evidence import training_law
-from equinoise.evidence.frame import grid
-from equinoise.evidence.frame.grid import FAMILIES, Case, cases, coefficient_of_determination, evaluate, make_noise
+from equinoise.evidence.frame import cases as shared_cases
+from equinoise.evidence.frame.cases import Case, cases
+from equinoise.evidence.frame.channels import DEVICE, FAMILIES, make_noise
+from equinoise.evidence.frame.measured import evaluate, evaluate_all, evaluated
+from equinoise.evidence.frame.statistics import coefficient_of_determination
 from equinoise.evidence.frame.study import Context
 
 X = (0.01, 0.2, 2.0)
@@ -39,13 +42,13 @@ def test_a_readout_that_all_noise_reaches_once_decays_exponentially():
     assert found.kappa == pytest.approx(0.05 * (2 * 2) ** 2 / 2, rel=1e-10)
     assert found.share == pytest.approx(0.0, abs=1e-14)
     np.testing.assert_allclose(found.exact, np.exp(-np.array(X)), rtol=1e-9)
-    rows = training_law.analyse([found]).tables["data"].rows()
+    rows = training_law.STUDY.judge(training_law.tables_of([found])).tables["data"].rows()
     np.testing.assert_allclose([r["resummed"] for r in rows], [r["exact"] for r in rows], rtol=1e-6)
 
 
 def test_every_family_has_its_channel_and_an_unknown_one_is_named():
     for family in FAMILIES:
-        if family != grid.DEVICE:
+        if family != DEVICE:
             for member in range(6):
                 assert make_noise(family, 4, member).terms
     with pytest.raises(ParameterError, match="no channel family 'bath'"):
@@ -71,8 +74,8 @@ def test_grid_has_distinct_cases_that_cover_depths_inputs_and_readouts(quick):
 
 
 def test_a_device_that_is_not_installed_is_left_out(monkeypatch):
-    monkeypatch.setattr(grid, "device_available", lambda: False)
-    assert grid.DEVICE not in {case.family for case in cases(True)}
+    monkeypatch.setattr(shared_cases, "device_available", lambda: False)
+    assert DEVICE not in {case.family for case in cases(True)}
 
 
 def _few() -> list[Case]:
@@ -87,35 +90,36 @@ def _few() -> list[Case]:
 def test_same_tables_with_one_worker_and_two():
     tables = []
     for workers in (1, 2):
-        grid._known.clear()
-        found = grid.evaluate_all(_few(), Context(quick=True, workers=workers), samples=4, x=X)
-        tables.append(training_law.analyse(found).tables)
-    grid._known.clear()
+        evaluated.cache_clear()
+        found = evaluate_all(_few(), Context(quick=True, workers=workers), samples=4, x=X)
+        tables.append(training_law.STUDY.judge(training_law.tables_of(found)).tables)
+    evaluated.cache_clear()
     assert tables[0] == tables[1]
 
 
 def test_a_case_keeps_its_numbers_whatever_else_is_evaluated():
     context = Context(quick=True, workers=1)
-    alone = grid.evaluate_all(_few()[2:3], context, samples=4, x=X)[0]
-    grid._known.clear()
-    among = grid.evaluate_all(_few(), context, samples=4, x=X)[2]
+    alone = evaluate_all(_few()[2:3], context, samples=4, x=X)[0]
+    evaluated.cache_clear()
+    among = evaluate_all(_few(), context, samples=4, x=X)[2]
     np.testing.assert_array_equal(alone.exact, among.exact)
-    assert grid.evaluate_all(_few(), context, samples=4, x=X)[2] is among
+    assert evaluate_all(_few(), context, samples=4, x=X)[2] is among
 
 
 def test_cases_where_nothing_decays_stand_apart_and_a_wrong_law_fails_its_criteria():
-    found = grid.evaluate_all(_few(), Context(quick=True), samples=4, x=X)
-    result = training_law.analyse(found)
+    found = evaluate_all(_few(), Context(quick=True), samples=4, x=X)
+    result = training_law.STUDY.judge(training_law.tables_of(found))
     assert {r["set"] for r in result.tables["families"].rows()} == {"local", "damping", "depolarizing"}
     assert result.tables["forms"].rows()[0]["points"] == 9
     assert any("w0 = 1: 1 cases (collective)" in text for text in result.findings)
-    wrong = training_law.analyse([replace(one, kappa=5 * one.kappa) for one in found])
+    shifted = [replace(one, kappa=5 * one.kappa) for one in found]
+    wrong = training_law.STUDY.judge(training_law.tables_of(shifted))
     assert not wrong.passed
     result.figure(result.tables)
 
 
 def test_damping_turns_the_gradient_of_zz_into_that_of_z():
-    correlation = [r["correlation"] for r in training_law.relaxed_pairs(Context(seed=1)).rows()]
+    correlation = [r["correlation"] for r in training_law.relaxed_pairs(Context(seed=1))]
     # without noise the two gradients have nothing to do with each other; 96 draws, a few of them large
     assert abs(correlation[0]) < 0.5
     assert correlation[-1] > 0.99

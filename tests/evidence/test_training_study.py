@@ -10,7 +10,7 @@ from equinoise.evidence.frame.study import Context
 
 @pytest.fixture(scope="module")
 def quick():
-    return study.run(Context(quick=True, workers=2))
+    return study.STUDY.run(Context(quick=True, workers=2))
 
 
 @pytest.mark.slow

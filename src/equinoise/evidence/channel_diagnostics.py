@@ -7,35 +7,25 @@ qubits in every slot, so that one slot's channel says everything, and the ring l
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import Operator
-from scipy.stats import rankdata
 
 from equinoise.circuit.builders import brickwork
 from equinoise.coherence import metrics
-from equinoise.coherence.resummed import lasting_share, leading_order_survival, rate_variance, resummed_survival
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.sector.exact import ExactEngine
-from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.channel_families import FAMILIES, STRENGTH, channel_noise
-from equinoise.evidence.frame.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.measured import in_parallel, measure
+from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, grouped
+from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.statistics import rank_measures
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_least
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
-from equinoise.table import Table, Value
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-__all__ = ["ranking", "run"]
+__all__ = ["STUDY", "ranking"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
@@ -63,12 +53,6 @@ STANDARD = {
     "readout_only": "readout-only quotient",
     "state_only": "state-only quotient",
 }
-
-# Okabe and Ito
-_BLUE, _VERMILION, _GREEN, _ORANGE, _GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#666666"
-
-
-# -- channels ----------------------------------------------------------------------------------------------------------
 
 
 def _circuit() -> QuantumCircuit:
@@ -107,10 +91,7 @@ def _noiseless(thetas: Real) -> tuple[Complex, dict[str, Complex]]:
     return np.array([s for s, _ in draws]), {name: np.array([o[name] for _, o in draws]) for name in READOUTS}
 
 
-# -- one channel -------------------------------------------------------------------------------------------------------
-
-
-def _diagnostics(channel: metrics.SlotChannel, states: Complex) -> dict[str, Value]:
+def _diagnostics(channel: metrics.SlotChannel, states: Complex) -> Row:
     """The standard diagnostics of one slot's channel at s = 1; rates are per slot."""
     distance = metrics.diamond_distance(channel)
     infidelity = metrics.entanglement_infidelity(channel)
@@ -130,91 +111,54 @@ def _diagnostics(channel: metrics.SlotChannel, states: Complex) -> dict[str, Val
     }
 
 
-def _law(engine: ExactEngine, thetas: Real) -> dict[str, Value]:
+def _law(problem: Problem, samples: int, seed: int) -> Row:
     """Exact survival at s = 1, and the law's quantities from the same draws."""
-    sums = np.zeros(5)
-    for theta in thetas:
-        g0, g1, g2 = engine.series(theta)
-        noisy, frozen = engine.draw(theta, 1.0).gradient, engine.draw(theta, math.inf).gradient
-        sums += g0 @ g0, g0 @ g1, g1 @ g1 + 2 * (g0 @ g2), noisy @ noisy, frozen @ frozen
-    square, slope, curvature, noisy_square, frozen_square = sums.tolist()
-    kappa, share = -slope / square + 0.0, frozen_square / square
-    moment = curvature / (2 * square)
-    lasting = lasting_share(kappa, moment, share, dephasing=engine.program.noise_class in ("none", "strong"))
-    c2 = rate_variance(kappa, moment, lasting)
+    found = measure(problem, samples, seed, scales=[1.0])
     return {
-        "survival": math.sqrt(noisy_square / square),
-        "kappa": kappa,
-        "leading_order": float(leading_order_survival(1.0, kappa)),
-        "w0": share,
-        "c2": c2,
-        "resummed": float(resummed_survival(1.0, kappa, lasting, c2)),
+        "survival": float(found.exact[0]),
+        "kappa": found.kappa,
+        "leading_order": float(found.leading[0]),
+        "w0": found.share,
+        "c2": found.rate_variance,
+        "resummed": float(found.resummed[0]),
     }
 
 
-def run(context: Context) -> StudyResult:
-    """Ranks the law's quantities and the standard diagnostics by how well they predict survival at s = 1.
+def _tables(context: Context) -> dict[str, list[Row]]:
+    """Every quantity of every channel ("data"), and how well each predicts survival at s = 1 ("ranking").
 
-    Args:
-        context: Quick takes 3 channels per family and 12 draws, full 15 and 48; every quantity that depends on the
-            circuit's angles is averaged over the same draws as the survival.
+    Quick takes 3 channels per family and 12 draws, full 15 and 48; every quantity that depends on the circuit's angles
+    is averaged over the same draws as the survival.
     """
     copies, samples, resamples = (3, 12, 1000) if context.quick else (15, 48, 4000)
-    circuit = _circuit()
-    plain = Problem(circuit, READOUTS["Z"], "neel")
-    thetas = Ensemble().draw(plain, samples, context.seed_for("diagnostics", "draws"))
-    states, readouts = _noiseless(thetas)
-    wanted = [(family, copy) for family in FAMILIES for copy in range(copies)]
-    done = 0
+    circuit, seed = _circuit(), context.seed_for("diagnostics", "draws")
+    states, readouts = _noiseless(Ensemble().draw(Problem(circuit, READOUTS["Z"], "neel"), samples, seed))
 
-    def one(item: tuple[str, int]) -> list[dict[str, Value]]:
+    def one(item: tuple[str, int]) -> list[Row]:
         family, copy = item
         noise = channel_noise(family, context.seed_for("diagnostics", family, copy))
         problem = Problem(circuit, READOUTS["Z"], "neel", noise)
         channel = metrics.slot_channel(compile_problem(problem), 0)
         common = _diagnostics(channel, states)
-        rows = []
-        for task, label in READOUTS.items():
-            # one worker: the channels are what runs in parallel
-            engine = exact_engine(problem if task == "Z" else problem.with_readout(label), workers=1)
-            heard = float(metrics.rayleigh_quotient(channel, readouts[task]).mean())
-            name: dict[str, Value] = {"channel": f"{family} {copy}", "family": family, "task": task}
-            strength = {"strength": metrics.jump_strength(channel)}
-            rows.append(name | strength | _law(engine, thetas) | common | {"readout_only": heard})
-        return rows
+        return [
+            {
+                "channel": f"{family} {copy}",
+                "family": family,
+                "task": task,
+                "strength": metrics.jump_strength(channel),
+                **_law(problem if task == "Z" else problem.with_readout(label), samples, seed),
+                **common,
+                "readout_only": float(metrics.rayleigh_quotient(channel, readouts[task]).mean()),
+            }
+            for task, label in READOUTS.items()
+        ]
 
-    def count(number: int) -> None:
-        nonlocal done
-        done += number
-        context.tick(done, len(wanted))
-
-    parts = parallel_draws(one, wanted, context.workers or os.cpu_count() or 1, count)
-    data = Table.from_rows([row for part in parts for row in part])
-    ranked = Table.from_rows(ranking(data, resamples, context.seed_for("diagnostics", "bootstrap")))
-    return StudyResult({"data": data, "ranking": ranked}, _criteria(ranked), _findings(data, ranked), _figure)
+    parts = in_parallel(one, [(family, copy) for family in FAMILIES for copy in range(copies)], context)
+    data = Rows(row for part in parts for row in part)
+    return {"data": list(data), "ranking": ranking(data, resamples, context.seed_for("diagnostics", "bootstrap"))}
 
 
-# -- ranking -----------------------------------------------------------------------------------------------------------
-
-
-def _correlation(x: Real, y: Real) -> Real:
-    """Pearson's correlation along the last axis; 0 where either is constant."""
-    a, b = x - x.mean(axis=-1, keepdims=True), y - y.mean(axis=-1, keepdims=True)
-    spread = np.sqrt(np.sum(a**2, axis=-1) * np.sum(b**2, axis=-1))
-    floor = 1e-12 * np.maximum(np.abs(x).max(axis=-1) * np.abs(y).max(axis=-1), 1e-300)
-    return np.where(spread > floor, np.sum(a * b, axis=-1) / np.maximum(spread, 1e-300), 0.0)
-
-
-def _measures(x: Real, r: Real) -> Real:
-    """|Spearman|, |Pearson|, and R^2 of the better straight line (R or ln R on the quantity): shape (3, ...)."""
-    x = np.where(np.abs(x) < 1e-12, 0.0, x).round(12)
-    spearman = np.abs(_correlation(rankdata(x, axis=-1), rankdata(r.round(12), axis=-1)))
-    pearson = np.abs(_correlation(x, r))
-    logarithm = np.abs(_correlation(x, np.log(r)))
-    return np.stack([spearman, pearson, np.maximum(pearson, logarithm) ** 2])
-
-
-def ranking(data: Table, resamples: int, seed: int) -> list[dict[str, Value]]:
+def ranking(data: Rows, resamples: int, seed: int) -> list[Row]:
     """Each quantity's |Spearman|, |Pearson| and R^2 against the exact survival, best |Spearman| first per task.
 
     Args:
@@ -225,169 +169,136 @@ def ranking(data: Table, resamples: int, seed: int) -> list[dict[str, Value]]:
     Returns:
         Rows for each task and for both together, with 95 % percentile intervals.
     """
-    tasks = np.array(data.columns["task"])
+    tasks = np.array([row["task"] for row in data])
     count = int(np.sum(tasks == tasks[0]))
     picks = np.random.default_rng(seed).integers(0, count, size=(resamples, count))
-    rows: list[dict[str, Value]] = []
+    survival = data.column("survival")
+    rows: list[Row] = []
     for task in (*READOUTS, BOTH):
         chosen = [np.flatnonzero(tasks == t) for t in (READOUTS if task == BOTH else (task,))]
-        where = np.concatenate(chosen)
-        drawn = np.concatenate([c[picks] for c in chosen], axis=1)
-        survival = np.array(data.columns["survival"], dtype=np.float64)
+        where, drawn = np.concatenate(chosen), np.concatenate([c[picks] for c in chosen], axis=1)
         found = []
         for key, label in (LAW | STANDARD).items():
-            values = np.array(data.columns[key], dtype=np.float64)
-            best = _measures(values[where], survival[where])
-            low, high = np.percentile(_measures(values[drawn], survival[drawn]), [2.5, 97.5], axis=1)
-            row: dict[str, Value] = {"task": task, "quantity": key, "label": label, "law": key in LAW}
+            values = data.column(key)
+            best = rank_measures(values[where], survival[where])
+            low, high = np.percentile(rank_measures(values[drawn], survival[drawn]), [2.5, 97.5], axis=1)
+            row: Row = {"task": task, "quantity": key, "label": label, "law": key in LAW}
             for i, name in enumerate(("spearman", "pearson", "r2")):
                 row |= {name: float(best[i]), f"{name}_low": float(low[i]), f"{name}_high": float(high[i])}
             found.append(row)
-        found.sort(key=lambda row: (-float(row["spearman"] or 0.0), str(row["quantity"])))
+        found.sort(key=lambda row: (-row["spearman"], row["quantity"]))
         rows += [{"rank": rank, **row} for rank, row in enumerate(found, start=1)]
     return rows
 
 
-def _of(ranked: Table, task: str) -> list[dict[str, Value]]:
-    return [row for row in ranked.rows() if row["task"] == task]
-
-
-def _pick(rows: Sequence[Mapping[str, Value]], quantity: str) -> Mapping[str, Value]:
-    return next(row for row in rows if row["quantity"] == quantity)
-
-
-def _best(rows: Sequence[Mapping[str, Value]], law: bool) -> Mapping[str, Value]:
-    return next(row for row in rows if row["law"] == law)
-
-
-def _number(row: Mapping[str, Value], key: str) -> float:
-    return float(row[key] or 0.0)
-
-
-def _criteria(ranked: Table) -> tuple[Criterion, ...]:
+def _criteria(tables: Tables) -> list[Criterion]:
     out = []
-    for task in (*READOUTS, BOTH):
-        rows = _of(ranked, task)
+    for task, rows in tables["ranking"].by("task").items():
         words = "both readouts together" if task == BOTH else f"{task} readout"
-        resummed = _pick(rows, "resummed")
-        others = max(_number(row, "spearman") for row in rows if row["quantity"] != "resummed")
-        standard = _best(rows, law=False)
+        resummed, standard = rows.row(quantity="resummed"), rows.row(law=False)
+        others = rows.where(lambda r: r["quantity"] != "resummed").largest("spearman")
         out += [
-            Criterion(
+            at_least(
                 f"{words}: |Spearman| of the resummed law with R, against the highest of all other quantities",
-                _number(resummed, "spearman"),
+                resummed["spearman"],
                 others,
-                True,
             ),
-            Criterion(
+            at_least(
                 f"{words}: lower end of its 95 % interval, against the best standard diagnostic ({standard['label']})",
-                _number(resummed, "spearman_low"),
-                _number(standard, "spearman"),
-                True,
+                resummed["spearman_low"],
+                standard["spearman"],
             ),
-            Criterion(
+            at_least(
                 f"{words}: |Spearman| of the aligned rate kappa, against the best standard diagnostic",
-                _number(_pick(rows, "kappa"), "spearman"),
-                _number(standard, "spearman"),
-                True,
+                rows.row(quantity="kappa")["spearman"],
+                standard["spearman"],
             ),
         ]
-    return tuple(out)
+    return out
 
 
-def _findings(data: Table, ranked: Table) -> tuple[str, ...]:
-    survival = np.array(data.columns["survival"], dtype=np.float64)
-    channels = len(set(data.columns["channel"]))
-    rows = _of(ranked, BOTH)
+def _shown(row: Row) -> str:
+    return f"{row['label']} {row['spearman']:.4f} ({row['spearman_low']:.4f} to {row['spearman_high']:.4f})"
 
-    def shown(row: Mapping[str, Value]) -> str:
-        low, value, high = (_number(row, key) for key in ("spearman_low", "spearman", "spearman_high"))
-        return f"{row['label']} {value:.4f} ({low:.4f} to {high:.4f})"
 
-    resummed, kappa = _pick(rows, "resummed"), _pick(rows, "kappa")
-    error = np.array(data.columns["resummed"], dtype=np.float64) - survival
-    share = np.array(data.columns["w0"], dtype=np.float64)
-    # a V(s) that only falls ends below V(1)
-    returning = share > survival**2 + 1e-9
-    families = sorted({str(f) for f, r in zip(data.columns["family"], returning, strict=True) if r})
-    exceptions = (
-        f"Points where V(s) falls and comes back: {returning.sum()} (w0 above R^2, up to "
-        f"{share[returning].max():.2f}; {', '.join(families)}: complete relaxation resets a qubit and hands gradients "
-        f"back), off by up to {np.abs(error[returning]).max():.3f}: there w0 is no share of modes that never decay."
-        if returning.any()
-        else "At no point is w0 above R^2, where V(s) would fall and come back."
-    )
-    sentences = [
-        f"Over {channels} channels with the same sum of jump rates times squared operator norms ({STRENGTH:g} a slot), "
-        f"the exact survival at s = 1 runs from {survival.min():.3f} to {survival.max():.3f}.",
-        f"|Spearman| with R, both readouts together: {shown(resummed)} and {shown(kappa)}; best standard diagnostics: "
-        + ", ".join(shown(row) for row in [r for r in rows if not r["law"]][:2])
-        + ".",
+def _returning(data: Rows) -> str:
+    """How far the resummed law is off, and the points at which V(s), which else only falls, comes back after s = 1."""
+    error = data.column("resummed") - data.column("survival")
+    back = data.column("w0") > data.column("survival") ** 2 + 1e-9
+    text = (
         f"The resummed law is more than a ranking: with no fitted parameter its R is off by "
-        f"{np.sqrt(np.mean(error**2)):.4f} (root mean square), at most "
-        f"{np.abs(error[~returning]).max():.3f} where w0 <= R^2. {exceptions}",
+        f"{np.sqrt(np.mean(error**2)):.4f} (root mean square), at most {np.abs(error[~back]).max():.3f} where "
+        "w0 <= R^2. "
+    )
+    if not back.any():
+        return text + "At no point is w0 above R^2, where V(s) would fall and come back."
+    families = listed(sorted({row["family"] for row, returns in zip(data, back, strict=True) if returns}))
+    return (
+        f"{text}Points where V(s) falls and comes back: {back.sum()} (w0 above R^2, up to "
+        f"{data.column('w0')[back].max():.2f}; {families}: complete relaxation resets a qubit and hands gradients "
+        f"back), off by up to {np.abs(error[back]).max():.3f}: there w0 is no share of modes that never decay."
+    )
+
+
+def _findings(tables: Tables) -> list[str]:
+    data, by_task = tables["data"], tables["ranking"].by("task")
+    both = by_task[BOTH]
+    out = [
+        f"Over {len(data.distinct('channel'))} channels with the same sum of jump rates times squared operator norms "
+        f"({STRENGTH:g} a slot), the exact survival at s = 1 runs from {data.least('survival'):.3f} to "
+        f"{data.largest('survival'):.3f}.",
+        f"|Spearman| with R, both readouts together: {_shown(both.row(quantity='resummed'))} and "
+        f"{_shown(both.row(quantity='kappa'))}; best standard diagnostics: "
+        f"{listed(map(_shown, both.where(law=False)[:2]))}.",
+        _returning(data),
     ]
     for task in READOUTS:
-        best, alone = _best(_of(ranked, task), law=False), _pick(_of(ranked, task), "w0")
-        first = _of(ranked, task)[0]
-        sentences.append(
-            f"{task} readout: first is {shown(first)}; best standard diagnostic: {shown(best)}, rank {best['rank']}; "
-            f"w0 alone has {_number(alone, 'spearman'):.3f}, for it says what stays and not how fast the rest goes."
+        rows = by_task[task]
+        best, alone = rows.row(law=False), rows.row(quantity="w0")["spearman"]
+        out.append(
+            f"{task} readout: first is {_shown(rows[0])}; best standard diagnostic: {_shown(best)}, rank "
+            f"{best['rank']}; w0 alone has {alone:.3f}, for it says what stays and not how fast the rest goes."
         )
-    return tuple(sentences)
+    return out
 
 
-# -- figure ------------------------------------------------------------------------------------------------------------
+def _figure(tables: Tables) -> Layout:
+    """|Spearman| of every quantity, and survival against the best of the law and the best standard diagnostic."""
+    rows, data = tables["ranking"].where(task=BOTH), tables["data"]
+    best = rows.column("spearman")
+    ends = np.clip([best - rows.column("spearman_low"), rows.column("spearman_high") - best], 0, None)
+    colours = [OKABE_ITO[0] if row["law"] else OKABE_ITO[4] for row in rows]
+    names = {float(place): str(row["label"]) for place, row in enumerate(rows)}
+    bars = Panel(
+        [Bars(best, colours, width=0.7, error=ends)],
+        "|Spearman| with the exact survival (95 % bootstrap)",
+        title="both readouts; blue: the law, orange: standard",
+        xlim=(0, 1.02),
+        ylim=(len(rows) - 0.5, -0.5),
+        legend="",
+        yticks=names,
+    )
+    return Layout(
+        [bars, *(_scatter(data, rows.row(law=law), law) for law in (True, False))],
+        (13.0, 4.9),
+        columns=3,
+        widths=[1.35, 1, 1],
+    )
 
 
-def _figure(tables: Mapping[str, Table]) -> Figure:
-    from matplotlib.figure import Figure
-
-    rows = _of(tables["ranking"], BOTH)
-    figure = Figure(figsize=(13.0, 4.9), layout="constrained")
-    bars, law, standard = figure.subplots(1, 3, width_ratios=[1.35, 1, 1])
-    _draw_bars(bars, rows)
-    _draw_scatter(law, tables["data"], _best(rows, law=True))
-    _draw_scatter(standard, tables["data"], _best(rows, law=False))
-    standard.legend(frameon=False, fontsize=9, loc="best")
-    return figure
-
-
-def _draw_bars(axes: Axes, rows: Sequence[Mapping[str, Value]]) -> None:
-    places = np.arange(len(rows))
-    values = np.array([_number(row, "spearman") for row in rows])
-    low = np.array([_number(row, "spearman_low") for row in rows])
-    high = np.array([_number(row, "spearman_high") for row in rows])
-    colours = [_BLUE if row["law"] else _ORANGE for row in rows]
-    axes.barh(places, values, color=colours, height=0.7)
-    ends = np.clip([values - low, high - values], 0, None)
-    axes.errorbar(values, places, xerr=ends, fmt="none", ecolor="black", elinewidth=1.1, capsize=2.5)
-    axes.set_yticks(places, [str(row["label"]) for row in rows], fontsize=9)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 1.02)
-    axes.set_xlabel("|Spearman| with the exact survival (95 % bootstrap)")
-    axes.set_title("both readouts; blue: the law, orange: standard", fontsize=10.5)
-    axes.grid(True, axis="x", color="0.92", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _draw_scatter(axes: Axes, data: Table, row: Mapping[str, Value]) -> None:
-    tasks = np.array(data.columns["task"])
-    values = np.array(data.columns[str(row["quantity"])], dtype=np.float64)
-    survival = np.array(data.columns["survival"], dtype=np.float64)
-    for task, colour, marker in zip(READOUTS, (_GREEN, _VERMILION), ("o", "^"), strict=True):
-        here = tasks == task
-        style: dict[str, Any] = {"s": 16, "color": colour, "marker": marker, "alpha": 0.75, "linewidths": 0}
-        axes.scatter(values[here], survival[here], label=f"{task} readout", **style)
+def _scatter(data: Rows, row: Row, law: bool) -> Panel:
+    tasks = {f"{task} readout": rows for task, rows in data.by("task").items()}
+    marks: list[Points] = grouped(tasks, row["quantity"], "survival", labels=not law, alpha=0.75)
     if row["quantity"] in ("resummed", "leading_order"):
-        ends = [float(min(values.min(), survival.min())), 1.0]
-        axes.plot(ends, ends, color=_GREY, linewidth=1.0, linestyle=(0, (5, 2)), zorder=0)
-    axes.set_xlabel(f"{row['label']}{'' if row['law'] else ' of a slot'}")
-    axes.set_ylabel("exact survival R at s = 1")
-    kind = "best of the law" if row["law"] else "best standard diagnostic"
-    equal = "; dashed: equal" if row["law"] else ""
-    axes.set_title(f"{kind}: $R^2$ = {_number(row, 'r2'):.3f}{equal}", fontsize=10.5)
-    axes.grid(True, color="0.92", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+        marks.append(diagonal((min(data.least(row["quantity"]), data.least("survival")), 1.0), "--"))
+    kind = "best of the law" if law else "best standard diagnostic"
+    return Panel(
+        marks,
+        f"{row['label']}{'' if law else ' of a slot'}",
+        "exact survival R at s = 1",
+        f"{kind}: $R^2$ = {row['r2']:.3f}{'; dashed: equal' if law else ''}",
+        legend="" if law else "best",
+    )
+
+
+STUDY = Study(_tables, _criteria, _findings, _figure)

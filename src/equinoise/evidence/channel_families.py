@@ -144,6 +144,3 @@ def channel_noise(family: str, seed: int) -> Terms:
     """
     terms = FAMILIES[family](np.random.default_rng(seed))
     return _scaled(terms, STRENGTH / strength(terms))
-
-
-# -- the circuit's noiseless states and readouts -----------------------------------------------------------------------

@@ -1,32 +1,26 @@
-"""Study correlated-dephasing: equal worst-case rates, and the gradient loss that the aligned rate predicts."""
+"""Is it the aligned rate that counts, or the worst-case rate?
+
+Channels of one correlated jump with equal worst-case rates, and the gradient loss that the aligned rate predicts.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.resummed import leading_order_survival, resummed_survival
-from equinoise.evidence.frame.grid import (
-    Case,
-    Survival,
-    coefficient_of_determination,
-    evaluate,
-    in_parallel,
-)
-from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.cases import Case
+from equinoise.evidence.frame.measured import Survival, evaluate, in_parallel
+from equinoise.evidence.frame.panels import Layout, Panel, curve, diagonal, grouped
+from equinoise.evidence.frame.rows import Row, Rows, Tables
+from equinoise.evidence.frame.statistics import coefficient_of_determination
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
-from equinoise.table import Table, Value
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["WORST_RATE", "Channel", "analyse", "channels", "draw", "normalised_rate", "run", "worst_case_rates"]
+__all__ = ["STUDY", "WORST_RATE", "Channel", "channels", "normalised_rate", "tables_of", "worst_case_rates"]
 
 Real = npt.NDArray[np.float64]
 
@@ -104,7 +98,7 @@ def _plain(values: npt.ArrayLike) -> tuple[float, ...]:
     return tuple(float(v) for v in np.asarray(values, dtype=np.float64))
 
 
-def run(context: Context) -> StudyResult:
+def _tables(context: Context) -> dict[str, list[Row]]:
     """Every channel on circuits with input in one sector and on one with input in all, at s = 1."""
     n, depth, samples, draws = (6, 4, 24, 2) if context.quick else (8, 5, 64, 4)
     problems = [Case("correlated", depth, n, i, o) for i in ("neel", "product") for o in ("Z", "hopping")]
@@ -116,44 +110,18 @@ def run(context: Context) -> StudyResult:
         seed = context.seed_for("correlated", case.label)
         return evaluate(case, samples, seed, (), problem=case.problem(channel.noise()), scales=[_SCALE])
 
-    return analyse(
-        [(channel, found) for (_, channel), found in zip(items, in_parallel(one, items, context), strict=True)]
-    )
+    found = in_parallel(one, items, context)
+    return tables_of([(channel, seen) for (_, channel), seen in zip(items, found, strict=True)])
 
 
-def analyse(found: Sequence[tuple[Channel, Survival]]) -> StudyResult:
-    """The study's result from evaluated channels."""
+def tables_of(found: Sequence[tuple[Channel, Survival]]) -> dict[str, list[Row]]:
+    """Evaluated channels ("data"), and what each kind of them comes to ("kinds")."""
     rows = [_row(channel, one) for channel, one in found]
-    data = Table.from_rows(rows)
-    collective = [r for r in rows if r["kind"] == "collective"]
-    inside, outside = ([r for r in collective if (r["initial"] == "product") is several] for several in (False, True))
-    worst = _column(rows, "worst_case_rate")
-    seen = _column(rows, "exact")
-    criteria = [
-        Criterion("largest |1 - R| under collective noise, input in one sector", _loss(inside), _FINEST, False),
-        Criterion(
-            "worst-case rate of collective noise over the largest of any channel",
-            float(_column(collective, "worst_case_rate").min() / worst.max()),
-            1 - 1e-9,
-            True,
-        ),
-        Criterion(
-            "R^2 of the resummed prediction against the survival seen, over all channels",
-            coefficient_of_determination(_column(rows, "resummed"), seen),
-            0.98,
-            True,
-        ),
-    ]
-    if outside:
-        criteria.insert(
-            1, Criterion("largest |1 - R| under collective noise, input in all sectors", _loss(outside), _FINEST, False)
-        )
-    return StudyResult({"data": data, "kinds": _kinds(rows)}, tuple(criteria), tuple(_findings(rows)), draw)
+    return {"data": rows, "kinds": [_kind(kind, part) for kind, part in Rows(rows).by("kind").items()]}
 
 
-def _row(channel: Channel, one: Survival) -> dict[str, Value]:
+def _row(channel: Channel, one: Survival) -> Row:
     full, sector = worst_case_rates(channel.weights, one.case.charge)
-    s = one.scales
     return {
         "channel": channel.label,
         "kind": channel.kind,
@@ -168,103 +136,101 @@ def _row(channel: Channel, one: Survival) -> dict[str, Value]:
         "aligned_rate": one.kappa,
         "w0": one.share,
         "c2": one.rate_variance,
-        "scale": float(s[0]),
-        "x": float(s[0] * one.kappa),
+        "scale": float(one.scales[0]),
+        "x": float(one.scales[0] * one.kappa),
         "exact": float(one.exact[0]),
-        "leading": float(leading_order_survival(s, one.kappa)[0]),
-        "resummed": float(resummed_survival(s, one.kappa, one.lasting, one.rate_variance)[0]),
+        "leading": float(one.leading[0]),
+        "resummed": float(one.resummed[0]),
     }
 
 
-def _column(rows: Sequence[Mapping[str, Value]], name: str) -> Real:
-    return np.array([float(r[name] or 0.0) for r in rows])
+def _kind(kind: str, rows: Rows) -> Row:
+    exact = rows.column("exact")
+    return {
+        "kind": kind,
+        "channels": len(rows.distinct("channel")),
+        "points": len(rows),
+        "least_aligned_rate": rows.least("aligned_rate"),
+        "greatest_aligned_rate": rows.largest("aligned_rate"),
+        "least_survival": rows.least("exact"),
+        "greatest_survival": rows.largest("exact"),
+        "worst_resummed": float(np.abs(rows.column("resummed") - exact).max()),
+        "worst_leading": float(np.abs(rows.column("leading") - exact).max()),
+    }
 
 
-def _loss(rows: Sequence[Mapping[str, Value]]) -> float:
-    return float(np.abs(1 - _column(rows, "exact")).max()) if rows else math.nan
+def _r2(rows: Rows, form: str) -> float:
+    return coefficient_of_determination(rows.column(form), rows.column("exact"))
 
 
-def _kinds(rows: Sequence[Mapping[str, Value]]) -> Table:
-    out: list[dict[str, Value]] = []
-    for kind in dict.fromkeys(str(r["kind"]) for r in rows):
-        part = [r for r in rows if r["kind"] == kind]
-        exact = _column(part, "exact")
-        out.append(
-            {
-                "kind": kind,
-                "channels": len({r["channel"] for r in part}),
-                "points": len(part),
-                "least_aligned_rate": float(_column(part, "aligned_rate").min()),
-                "greatest_aligned_rate": float(_column(part, "aligned_rate").max()),
-                "least_survival": float(exact.min()),
-                "greatest_survival": float(exact.max()),
-                "worst_resummed": float(np.abs(_column(part, "resummed") - exact).max()),
-                "worst_leading": float(np.abs(_column(part, "leading") - exact).max()),
-            }
-        )
-    return Table.from_rows(out)
+def _criteria(tables: Tables) -> list[Criterion]:
+    rows = tables["data"]
+    collective = rows.where(kind="collective")
+    worst = collective.least("worst_case_rate") / rows.largest("worst_case_rate")
+    inside = collective.where(lambda r: r["initial"] != "product")
+    losses = [("one sector", inside), ("all sectors", collective.where(initial="product"))]
+    return [
+        *(
+            at_most(
+                f"largest |1 - R| under collective noise, input in {where}", part.largest_size("exact", 1.0), _FINEST
+            )
+            for where, part in losses
+            if part or where == "one sector"
+        ),
+        at_least("worst-case rate of collective noise over the largest of any channel", worst, 1 - 1e-9),
+        at_least(
+            "R^2 of the resummed prediction against the survival seen, over all channels", _r2(rows, "resummed"), 0.98
+        ),
+    ]
 
 
-def _findings(rows: Sequence[Mapping[str, Value]]) -> list[str]:
-    exact, aligned = _column(rows, "exact"), _column(rows, "aligned_rate")
-    worst = _column(rows, "worst_case_rate")
-    scores = [coefficient_of_determination(_column(rows, form), exact) for form in ("resummed", "leading")]
-    collective = [r for r in rows if r["kind"] == "collective"]
+def _findings(tables: Tables) -> list[str]:
+    rows = tables["data"]
+    worst = rows.column("worst_case_rate")
+    loss = rows.where(kind="collective").largest_size("exact", 1.0)
     out = [
-        f"{len(rows)} runs of {len({r['channel'] for r in rows})} channels, all with worst-case rate "
+        f"{len(rows)} runs of {len(rows.distinct('channel'))} channels, all with worst-case rate "
         f"{worst.mean():.4g} per slot (equal to {np.ptp(worst) / worst.mean():.0e}), have aligned rates from "
-        f"{aligned.min():.2g} to {aligned.max():.3g} and keep between {exact.min():.3f} and {exact.max():.3f} of the "
-        f"RMS gradient at s = {_SCALE:g}; the worst-case rate tells them apart not at all.",
-        f"Predicted against seen: R^2 = {scores[0]:.4f} by the resummed law, {scores[1]:.4f} by exp(-x).",
-        f"Collective noise loses {_loss(collective):.1e} of the gradient, also for a product input spread over all "
+        f"{rows.least('aligned_rate'):.2g} to {rows.largest('aligned_rate'):.3g} and keep between "
+        f"{rows.least('exact'):.3f} and {rows.largest('exact'):.3f} of the RMS gradient at s = {_SCALE:g}; the "
+        "worst-case rate tells them apart not at all.",
+        f"Predicted against seen: R^2 = {_r2(rows, 'resummed'):.4f} by the resummed law, {_r2(rows, 'leading'):.4f} "
+        "by exp(-x).",
+        f"Collective noise loses {loss:.1e} of the gradient, also for a product input spread over all "
         "charges: the readout conserves the charge, so that coherences between sectors never reach it, and inside a "
         "sector collective noise does nothing.",
     ]
-    near = [r for r in rows if r["kind"] == "nearly collective"]
-    if near:
-        worst_near = max(near, key=lambda r: 1 - float(r["exact"] or 0.0))
+    if near := rows.where(kind="nearly collective"):
+        least = near.lowest("exact")
         out.append(
-            f"Imperfect collective noise (weights off by 1 to 10 %) still keeps at least "
-            f"{float(worst_near['exact'] or 0):.3f} ({worst_near['channel']}), "
-            "its aligned rate growing as the square of the imperfection."
+            f"Imperfect collective noise (weights off by 1 to 10 %) still keeps at least {least['exact']:.3f} "
+            f"({least['channel']}), its aligned rate growing as the square of the imperfection."
         )
-    far = max(rows, key=lambda r: abs(float(r["resummed"] or 0.0) - float(r["exact"] or 0.0)))
+    far = rows.highest(lambda r: abs(r["resummed"] - r["exact"]))
     out.append(
         f"The resummed law is off the most for {far['channel']} ({far['initial']} input, {far['readout']} readout, "
-        f"x = {float(far['x'] or 0):.2f}): {float(far['resummed'] or 0):.3f} against {float(far['exact'] or 0):.3f}; "
-        f"exp(-x) gives {float(far['leading'] or 0):.3f} there."
+        f"x = {far['x']:.2f}): {far['resummed']:.3f} against {far['exact']:.3f}; exp(-x) gives {far['leading']:.3f} "
+        "there."
     )
     return out
 
 
-def draw(tables: Mapping[str, Table]) -> Figure:
+def _figure(tables: Tables) -> Layout:
     """Survival against aligned rate at equal worst-case rate, and predicted against seen."""
-    from matplotlib.figure import Figure
-
-    rows = tables["data"].rows()
-    figure = Figure(figsize=(3.5, 5.6), layout="constrained")
-    above, below = figure.subplots(2, 1)
-    markers = "*osD^vP"
     floor = 1e-5
-    for number, kind in enumerate(dict.fromkeys(str(r["kind"]) for r in rows)):
-        part = [r for r in rows if r["kind"] == kind]
-        style = {
-            "color": "#000000" if number == 0 else OKABE_ITO[number - 1],
-            "marker": markers[number % len(markers)],
-            "s": 45 if number == 0 else 16,
-            "alpha": 0.8,
-            "linewidths": 0,
-        }
-        above.scatter(np.maximum(_column(part, "aligned_rate"), floor), _column(part, "exact"), label=kind, **style)
-        below.scatter(_column(part, "resummed"), _column(part, "exact"), **style)
-    grid = np.geomspace(floor, max(1.0, float(_column(rows, "aligned_rate").max())), 200)
-    above.plot(grid, np.exp(-grid), color="black", linewidth=1.0, label="exp(−x)")
-    above.set(xscale="log", ylim=(-0.03, 1.06), ylabel="survival R at s = 1")
-    above.set_xlabel(f"aligned rate κ (0 is drawn at {floor:g})")
-    above.legend(fontsize=7, frameon=False, loc="lower left", handletextpad=0.3)
-    below.plot([0, 1], [0, 1], color="black", linewidth=0.9)
-    below.set(xlabel="survival by the resummed law", ylabel="survival seen", xlim=(-0.03, 1.06), ylim=(-0.03, 1.06))
-    for axes in (above, below):
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
+    rows = Rows({**r, "shown": max(r["aligned_rate"], floor)} for r in tables["data"])
+    kinds = rows.by("kind")
+    rates = np.geomspace(floor, max(1.0, rows.largest("aligned_rate")), 200)
+    above = [*grouped(kinds, "shown", "exact"), curve(rates, np.exp(-rates), "exp(−x)")]
+    below = [*grouped(kinds, "resummed", "exact"), diagonal()]
+    rate, unit = f"aligned rate κ (0 is drawn at {floor:g})", (-0.03, 1.06)
+    return Layout(
+        [
+            Panel(above, rate, "survival R at s = 1", log="x", ylim=unit, legend="lower left"),
+            Panel(below, "survival by the resummed law", "survival seen", xlim=unit, ylim=unit, legend=""),
+        ],
+        (3.5, 5.6),
+    )
+
+
+STUDY = Study(_tables, _criteria, _findings, _figure)

@@ -1,4 +1,4 @@
-"""Study replica: how does the variance really fall with depth and width, and what does noise leave of it?
+"""How does the variance really fall with depth and width, and what does noise leave of it? The study "replica".
 
 The ensemble average V(s) is computed without sampling (engine "replica"), so that each number comes with the interval
 that truncation leaves instead of a sampling error. First it is held against draws; then the law's bounds are held
@@ -16,31 +16,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 
 from equinoise.circuit.builders import brickwork
-from equinoise.coherence.bounds import certificate
-from equinoise.coherence.spectrum import Estimate, coherence_spectrum
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.replica.average import EnsembleAverage, FirstOrderAverage, average, first_order_average
-from equinoise.ensemble import Ensemble
-from equinoise.evidence.frame.exponents import fall
-from equinoise.evidence.frame.grid import DEPHASING, Case
-from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.ensemble_bounds import contained, ratio_interval
+from equinoise.evidence.frame.cases import Case
+from equinoise.evidence.frame.channels import DEPHASING
+from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.rows import Row, Rows, Tables
+from equinoise.evidence.frame.statistics import Line, fall
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem
-from equinoise.reduction.program import compile_problem
-from equinoise.table import Table, Value, as_number
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["draw", "run"]
-
-Real = npt.NDArray[np.float64]
+__all__ = ["STUDY", "tables_of"]
 
 NOISE = "dephasing:0.1"
 RELATIVE_ERROR = 0.05
@@ -77,42 +69,35 @@ MORE_SAMPLED = (
     Case("local", 4, 6, "neel", "Z", projected=True),
 )
 ROUNDING = 1e-9
+SPREAD = "sigma_gamma_squared"
 _CURVES = ("noiseless", "noiseless_each", "noisy", "plateau")
 
 
-def run(context: Context) -> StudyResult:
-    """Replica averages against draws, the bounds against replica averages, and V along depth and width.
-
-    Args:
-        context: Size, seed, workers, progress.
-
-    Returns:
-        Tables "data" (V along the families), "fits" (exponents), "local" (those between neighbouring depths), "draws"
-        (against sampling) and "bounds" (certificate and linear programme).
-    """
+def _tables(context: Context) -> dict[str, list[Row]]:
+    """Replica averages against draws, the bounds against replica averages, and V along depth and width."""
     sampled = SAMPLED if context.quick else (*SAMPLED, *MORE_SAMPLED)
-    walks = _walks(context.quick)
-    held = _held(context.quick)
-    total = len(sampled) + len(walks) + len(held)
-    done = 0
-    draws: list[dict[str, Value]] = []
+    walks, held = _walks(context.quick), _held(context.quick)
+    done, total = itertools.count(1), len(sampled) + len(walks) + len(held)
+    data: list[Row] = []
+    draws: list[Row] = []
+    bounds: list[Row] = []
     for case in sampled:
-        draws += _against_draws(case, context)
-        done += 1
-        context.tick(done, total)
-    bounds: list[dict[str, Value]] = []
+        draws += _draw_rows(case, context)
+        context.tick(next(done), total)
     for label, problem in held:
         bounds += _bound_rows(label, problem, context)
-        done += 1
-        context.tick(done, total)
-    data: list[dict[str, Value]] = []
+        context.tick(next(done), total)
     for family, depth, n in walks:
-        row, contained = _walk_row(family, depth, n, context)
+        row, inside = _walk_row(family, depth, n, context)
         data.append(row)
-        bounds += contained
-        done += 1
-        context.tick(done, total)
-    return analyse(data, draws, bounds)
+        bounds += inside
+        context.tick(next(done), total)
+    return tables_of(data, draws, bounds)
+
+
+def tables_of(data: list[Row], draws: list[Row], bounds: list[Row]) -> dict[str, list[Row]]:
+    """V along the families ("data"), against sampling ("draws"), in its "bounds", with "fits" and "local" exponents."""
+    return {"data": data, "fits": _fits(Rows(data)), "draws": draws, "bounds": bounds, "local": _local(Rows(data))}
 
 
 def _walks(quick: bool) -> list[tuple[str, int, int]]:
@@ -141,7 +126,7 @@ def _problem(depth: int, n: int) -> Problem:
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def _against_draws(case: Case, context: Context) -> list[dict[str, Value]]:
+def _draw_rows(case: Case, context: Context) -> list[Row]:
     """V from draws of the angles and without them, noiseless and at the stated noise."""
     problem = case.problem()
     samples, seed = 256 if context.quick else 1000, context.seed_for("replica", case.label)
@@ -164,145 +149,107 @@ def _against_draws(case: Case, context: Context) -> list[dict[str, Value]]:
     ]
 
 
-def _walk_row(family: str, depth: int, n: int, context: Context) -> tuple[dict[str, Value], list[dict[str, Value]]]:
+def _walk_row(family: str, depth: int, n: int, context: Context) -> tuple[Row, list[Row]]:
     """V noiseless, at the stated noise and at the plateau, w0, where affordable kappa and m2; and the bounds on V."""
     problem = _problem(depth, n)
     found = average(problem, (0.0, 1.0, math.inf), RELATIVE_ERROR, workers=context.workers)
-    row: dict[str, Value] = {
-        "family": family,
-        "depth": depth,
-        "qubits": n,
-        "width": found.width,
-        "parameters": int(np.count_nonzero(found.per_parameter[0] > 1e-14)),
-        "bond": found.bond,
-        "met": found.met,
-    }
-    for i, name in enumerate(("noiseless", "noisy", "plateau")):
-        row[name], row[f"{name}_error"] = float(found.variance[i]), float(found.error[i])
-    # per parameter that the readout knows of at all
-    for end in ("", "_error"):
-        row[f"noiseless_each{end}"] = as_number(row[f"noiseless{end}"]) / max(1, as_number(row["parameters"]))
-    least, most = ratio_interval(found)
-    row["w0"] = float(found.variance[2] / found.variance[0])
-    row["w0_error"] = float(max(most[2] - row["w0"], row["w0"] - least[2]))
     orders: FirstOrderAverage | None = None
     if family == NARROW or (family == OPEN and depth in (QUICK_ORDERS if context.quick else FULL_ORDERS)):
         wanted = ORDERS_ERROR if family == OPEN else RELATIVE_ERROR
         orders = first_order_average(problem, wanted, workers=context.workers)
-    for name, attribute in (("kappa", "kappa"), ("m2", "second_moment")):
-        row[name] = None if orders is None else float(getattr(orders, attribute))
-        row[f"{name}_error"] = None if orders is None else float(getattr(orders, f"{attribute}_error"))
-    # the variance of the rates, by which the law's second order departs from exp(-x)
-    row["c2"] = None if orders is None else orders.second_moment - orders.kappa**2
-    row["c2_error"] = (
-        None if orders is None else orders.second_moment_error + 2 * abs(orders.kappa) * orders.kappa_error
-    )
-    row["uncertain"] = " ".join(
-        name
-        for name in ("noiseless", "noisy", "plateau", "w0", "kappa", "m2", "c2")
-        if row[name] is not None and as_number(row[f"{name}_error"]) > TOLERANCE * abs(as_number(row[name])) + ROUNDING
-    )
-    return row, _contained(f"{family}/L={depth}/n={n}", problem, found, orders, ())
+    parameters = int(np.count_nonzero(found.per_parameter[0] > 1e-14))
+    values = {**_averages(found, parameters), **_orders(orders)}
+    row: Row = {
+        "family": family,
+        "depth": depth,
+        "qubits": n,
+        "width": found.width,
+        "parameters": parameters,
+        "bond": found.bond,
+        "met": found.met,
+    }
+    for name, (value, error) in values.items():
+        row |= {name: value, f"{name}_error": error}
+    judged = [name for name in values if name != "noiseless_each" and row[name] is not None]
+    unsure = [name for name in judged if row[f"{name}_error"] > TOLERANCE * abs(row[name]) + ROUNDING]
+    row["uncertain"] = " ".join(unsure)
+    return row, contained(f"{family}/L={depth}/n={n}", problem, found, orders, ())
 
 
-def _bound_rows(label: str, problem: Problem, context: Context) -> list[dict[str, Value]]:
+def _averages(found: EnsembleAverage, parameters: int) -> dict[str, tuple[float, float]]:
+    """V at the three scales and w0, each with its truncation error."""
+    out = {
+        name: (float(found.variance[i]), float(found.error[i]))
+        for i, name in enumerate(("noiseless", "noisy", "plateau"))
+    }
+    # per parameter that the readout knows of at all
+    each, error = (float(end / max(1, parameters)) for end in out["noiseless"])
+    least, most = ratio_interval(found)
+    share = float(found.variance[2] / found.variance[0])
+    return {**out, "noiseless_each": (each, error), "w0": (share, float(max(most[2] - share, share - least[2])))}
+
+
+def _orders(orders: FirstOrderAverage | None) -> dict[str, tuple[float | None, float | None]]:
+    """kappa, m2 and the variance of the rates, sigma_Gamma^2 = m2 - kappa^2, each with its truncation error."""
+    if orders is None:
+        return dict.fromkeys(("kappa", "m2", SPREAD), (None, None))
+    kappa, moment = orders.kappa, orders.second_moment
+    spread_error = orders.second_moment_error + 2 * abs(kappa) * orders.kappa_error
+    return {
+        "kappa": (float(kappa), float(orders.kappa_error)),
+        "m2": (float(moment), float(orders.second_moment_error)),
+        SPREAD: (float(moment - kappa**2), float(spread_error)),
+    }
+
+
+def _bound_rows(label: str, problem: Problem, context: Context) -> list[Row]:
     """Bounds at several scales, the linear programme being told V at two of them."""
     orders = first_order_average(problem, 0.01, workers=context.workers)
     found = average(problem, (*SCALES, math.inf), 0.01, workers=context.workers)
-    return _contained(label, problem, found, orders, TOLD)
-
-
-def _contained(
-    label: str, problem: Problem, found: EnsembleAverage, orders: FirstOrderAverage | None, told: Sequence[float]
-) -> list[dict[str, Value]]:
-    """V(s)/V(0) in its truncation interval, and the certificate's and linear programme's bounds in theirs.
-
-    Args:
-        label: Of the problem.
-        problem: With diagonal dephasing.
-        found: V at 0, at other scales and, last, at infinity.
-        orders: kappa, m2 and w0; without them the bounds follow from w0 alone.
-        told: Scales at which the linear programme knows V, besides.
-    """
-    proof = certificate(compile_problem(problem), Ensemble())
-    low, high = ratio_interval(found)
-    share = Estimate((low[-1] + high[-1]) / 2, low=low[-1], high=high[-1])
-    kappa = moment = None
-    if orders is not None:
-        kappa = _estimate(orders.kappa, orders.kappa_error)
-        share = _estimate(orders.fixed_point_share, orders.fixed_point_share_error)
-        moment = _estimate(orders.second_moment, orders.second_moment_error)
-    finite = [(i, float(s)) for i, s in enumerate(found.scales) if 0 < s < math.inf]
-    known = {s: Estimate((low[i] + high[i]) / 2, low=low[i], high=high[i]) for i, s in finite if s in told}
-    spectrum = coherence_spectrum({**known, math.inf: share}, proof, kappa=kappa, second_moment=moment)
-    out: list[dict[str, Value]] = []
-    for i, s in finite:
-        least, most = as_number(share.low), 1.0
-        greatest = proof.greatest_rate
-        if kappa is not None:
-            least = max(math.exp(-2 * s * as_number(kappa.high)), least)
-            most = 1 - as_number(kappa.low) * (-math.expm1(-2 * s * greatest) / greatest if greatest > 0 else 0.0)
-        least_lp, most_lp = (float(v) for v in spectrum.ratio_bounds(s))
-        out.append(
-            {
-                "case": label,
-                "proved": proof.proved,
-                "scale": s,
-                "kappa": None if orders is None else orders.kappa,
-                "greatest_rate": greatest,
-                "low": float(low[i]),
-                "high": float(high[i]),
-                "certificate_lower": least,
-                "certificate_upper": most,
-                "program_lower": least_lp,
-                "program_upper": most_lp,
-                "widening": spectrum.widening,
-                "foretold": s not in told,
-                # how far even the nearest end of V's interval lies outside; negative inside
-                "outside_certificate": float(max(least - high[i], low[i] - most)),
-                "outside_program": float(max(least_lp - high[i], low[i] - most_lp)),
-            }
-        )
-    return out
-
-
-def ratio_interval(found: EnsembleAverage) -> tuple[Real, Real]:
-    """V(s)/V(0) of an average whose first scale is 0: the least and greatest that its truncation intervals allow."""
-    low = (found.variance - found.error).clip(min=0) / (found.variance[0] + found.error[0])
-    high = (found.variance + found.error) / (found.variance[0] - found.error[0])
-    return low, high
-
-
-def _estimate(value: float, error: float) -> Estimate:
-    return Estimate(value, low=max(value - error, 0.0) if value >= 0 else value - error, high=value + error)
+    return contained(label, problem, found, orders, TOLD)
 
 
 # -- how it falls ------------------------------------------------------------------------------------------------------
 
 
-def _fits(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
-    """Every curve with at least three known points as a power law and as an exponential in depth (or in n)."""
-    curves: list[tuple[str, str, tuple[str, ...], Sequence[Mapping[str, Value]]]] = []
-    whole = [r for r in data if r["family"] == OPEN]
-    deepest = max((as_number(r["depth"]) for r in whole), default=0.0)
+def _curves(data: Rows) -> list[tuple[str, str, tuple[str, ...], Rows]]:
+    """Family, variable, quantities and rows of everything that is fitted."""
+    whole, narrow, fixed = (data.where(family=family) for family in (OPEN, NARROW, FIXED))
+    deepest = whole.largest("depth") if whole else 0.0
+    out: list[tuple[str, str, tuple[str, ...], Rows]] = []
     for start in sorted({min(depth, deepest / 2) for depth in ASYMPTOTIC}):
-        along = [r for r in whole if as_number(r["depth"]) >= start]
-        curves.append((OPEN, "depth", (*_CURVES, "kappa", "m2", "c2", "w0"), along))
-    for n in sorted({as_number(r["qubits"]) for r in data if r["family"] == NARROW}):
-        along = [r for r in data if r["family"] == NARROW and r["qubits"] == n]
-        curves.append((f"{NARROW}, n = {n:g}", "depth", _CURVES, along))
-    for depth in sorted({as_number(r["depth"]) for r in data if r["family"] == FIXED}):
-        along = [r for r in data if r["family"] == FIXED and r["depth"] == depth]
-        some = [r for r in along if as_number(r["qubits"]) <= 2 * depth]
-        curves.append((f"{FIXED} {depth:g}", "qubits", _CURVES, some))
-    out: list[dict[str, Value]] = []
-    for family, variable, names, rows in curves:
+        names = (*_CURVES, "kappa", "m2", SPREAD, "w0")
+        out.append((OPEN, "depth", names, whole.between("depth", start)))
+    for n in sorted(narrow.distinct("qubits")):
+        out.append((f"{NARROW}, n = {n:g}", "depth", _CURVES, narrow.where(qubits=n)))
+    for depth in sorted(fixed.distinct("depth")):
+        some = fixed.where(depth=depth).between("qubits", most=2 * depth)
+        out.append((f"{FIXED} {depth:g}", "qubits", _CURVES, some))
+    return out
+
+
+def _positive(rows: Rows, name: str) -> Rows:
+    return rows.known(name).where(lambda r: r[name] > 0)
+
+
+def _sure(rows: Rows, name: str) -> Rows:
+    return rows.where(lambda r: r[f"{name}_error"] <= TOLERANCE * r[name])
+
+
+def _fall(rows: Rows, variable: str, name: str) -> tuple[Line, Line]:
+    return fall(*(rows.column(column) for column in (variable, name, f"{name}_error")))
+
+
+def _fits(data: Rows) -> list[Row]:
+    """Every curve with at least three known points as a power law and as an exponential in depth (or in n)."""
+    out: list[Row] = []
+    for family, variable, names, rows in _curves(data):
         for name in names:
-            positive = [r for r in rows if r[name] is not None and as_number(r[name]) > 0]
-            sure = [r for r in positive if as_number(r[f"{name}_error"]) <= TOLERANCE * as_number(r[name])]
+            positive = _positive(rows, name)
+            sure = _sure(positive, name)
             if len(sure) < 3:
                 continue
-            power, exponential = fall(*([as_number(r[c]) for r in sure] for c in (variable, name, f"{name}_error")))
+            power, exponential = _fall(sure, variable, name)
             out.append(
                 {
                     "family": family,
@@ -310,8 +257,8 @@ def _fits(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
                     "quantity": name,
                     "points": len(sure),
                     "left_out": len(positive) - len(sure),
-                    "from": as_number(sure[0][variable]),
-                    "to": as_number(sure[-1][variable]),
+                    "from": float(sure[0][variable]),
+                    "to": float(sure[-1][variable]),
                     "power": power.slope,
                     "power_error": power.error,
                     "power_r2": power.r2,
@@ -324,16 +271,13 @@ def _fits(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
     return out
 
 
-def _local(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
+def _local(data: Rows) -> list[Row]:
     """Exponent and rate between neighbouring depths of the open cone: a law keeps one of the two."""
-    out: list[dict[str, Value]] = []
-    along = [r for r in data if r["family"] == OPEN]
-    for name in ("noiseless", "noisy", "plateau", "kappa", "c2", "w0"):
-        known = [r for r in along if r[name] is not None and as_number(r[name]) > 0]
-        for first, second in itertools.pairwise(known):
-            columns = ("depth", name, f"{name}_error")
-            power, exponential = fall(*([as_number(r[c]) for r in (first, second)] for c in columns))
-            row: dict[str, Value] = {"quantity": name, "from": first["depth"], "to": second["depth"]}
+    out: list[Row] = []
+    for name in ("noiseless", "noisy", "plateau", "kappa", SPREAD, "w0"):
+        for pair in itertools.pairwise(_positive(data.where(family=OPEN), name)):
+            power, exponential = _fall(Rows(pair), "depth", name)
+            row: Row = {"quantity": name, "from": pair[0]["depth"], "to": pair[1]["depth"]}
             row |= {"power": power.slope, "power_error": power.error}
             out.append(row | {"rate": -exponential.slope, "rate_error": exponential.error})
     return out
@@ -342,118 +286,74 @@ def _local(data: Sequence[Mapping[str, Value]]) -> list[dict[str, Value]]:
 # -- verdict -----------------------------------------------------------------------------------------------------------
 
 
-def analyse(
-    data: Sequence[Mapping[str, Value]], draws: Sequence[Mapping[str, Value]], bounds: Sequence[Mapping[str, Value]]
-) -> StudyResult:
-    """The study's result from its rows."""
-    fits = _fits(data)
-    tables = {
-        "data": Table.from_rows(data),
-        "fits": Table.from_rows(fits),
-        "draws": Table.from_rows(draws),
-        "bounds": Table.from_rows(bounds),
-        "local": Table.from_rows(_local(data)),
-    }
-    proved = [r for r in bounds if r["proved"]]
-    criteria = (
-        Criterion(
-            "largest difference of V from its draws, in standard errors",
-            max(abs(as_number(r["deviation"])) for r in draws),
-            4.0,
-            False,
+def _criteria(tables: Tables) -> list[Criterion]:
+    bounds, proved = tables["bounds"], tables["bounds"].where(proved=True)
+    outside = "farthest that V(s)/V(0) lies outside the"
+    return [
+        at_most(
+            "largest difference of V from its draws, in standard errors", tables["draws"].largest_size("deviation"), 4
         ),
-        Criterion(
-            "farthest that V(s)/V(0) lies outside the certificate, beyond truncation",
-            max(as_number(r["outside_certificate"]) for r in proved),
-            ROUNDING,
-            False,
-        ),
-        Criterion(
-            "farthest that V(s)/V(0) lies outside the linear-programming bounds, beyond truncation",
-            max(as_number(r["outside_program"]) for r in proved),
-            ROUNDING,
-            False,
-        ),
-        Criterion("dephasing cases that the certificate did not recognise", float(len(bounds) - len(proved)), 0, False),
-        Criterion(
-            "points of the walks whose relative error was not met", float(sum(not r["met"] for r in data)), 0, False
-        ),
-    )
-    return StudyResult(tables, criteria, tuple(_findings(data, fits, draws, bounds)), draw)
-
-
-def _findings(
-    data: Sequence[Mapping[str, Value]],
-    fits: Sequence[Mapping[str, Value]],
-    draws: Sequence[Mapping[str, Value]],
-    bounds: Sequence[Mapping[str, Value]],
-) -> list[str]:
-    cases = len({r["case"] for r in draws})
-    out = [
-        f"Against the exact engine's draws: {len(draws)} values of V of {cases} problems, the farthest "
-        f"{max(abs(as_number(r['deviation'])) for r in draws):.2f} standard errors away."
+        at_most(f"{outside} certificate, beyond truncation", proved.largest("outside_certificate"), ROUNDING),
+        at_most(f"{outside} linear-programming bounds, beyond truncation", proved.largest("outside_program"), ROUNDING),
+        at_most("dephasing cases that the certificate did not recognise", len(bounds) - len(proved), 0),
+        at_most("points of the walks whose relative error was not met", len(tables["data"].where(met=False)), 0),
     ]
-    width = [as_number(r["program_upper"]) - as_number(r["program_lower"]) for r in bounds if r["foretold"]]
-    chord = [as_number(r["certificate_upper"]) - as_number(r["certificate_lower"]) for r in bounds if r["foretold"]]
-    out.append(
-        f"The bounds contain V(s)/V(0) at {len(bounds)} points of {len({r['case'] for r in bounds})} problems; at the "
-        f"scales that were not told the certificate leaves {np.mean(chord):.3g} open on average and the linear "
-        f"programme {np.mean(width):.2g}."
+
+
+def _findings(tables: Tables) -> list[str]:
+    draws, bounds = tables["draws"], tables["bounds"]
+    foretold = bounds.where(foretold=True)
+    chord, width = (
+        (foretold.column(f"{kind}_upper") - foretold.column(f"{kind}_lower")).mean()
+        for kind in ("certificate", "program")
     )
-    for fit in fits:
-        out.append(
+    return [
+        f"Against the exact engine's draws: {len(draws)} values of V of {len(draws.distinct('case'))} problems, the "
+        f"farthest {draws.largest_size('deviation'):.2f} standard errors away.",
+        f"The bounds contain V(s)/V(0) at {len(bounds)} points of {len(bounds.distinct('case'))} problems; at the "
+        f"scales that were not told the certificate leaves {chord:.3g} open on average and the linear "
+        f"programme {width:.2g}.",
+        *(
             f"{fit['family']}, {fit['quantity']} against {fit['variable']} from {fit['from']:g} to {fit['to']:g}: "
             f"power {fit['power']:.3f} +- {fit['power_error']:.2g} (R^2 {fit['power_r2']:.4f}), "
             f"exponential rate {fit['rate']:.4f} +- {fit['rate_error']:.2g} (R^2 {fit['exponential_r2']:.4f})."
-        )
+            for fit in tables["fits"]
+        ),
+    ]
+
+
+def _lines(rows: Rows, names: Mapping[str, str | None], filling: str = "full") -> list[Points]:
+    """Columns against depth with their truncation errors where they are more than rounding, one colour each."""
+    out = []
+    for (name, label), colour, marker in zip(names.items(), OKABE_ITO, "os^", strict=False):
+        known = rows.between(name, ROUNDING)
+        depth, value, error = (known.column(column) for column in ("depth", name, f"{name}_error"))
+        out.append(Points(depth, value, error, label, colour, marker, line="-", filling=filling))
     return out
 
 
-def draw(tables: Mapping[str, Table]) -> Figure:
-    """V along depth with an open cone and with a narrow one, and kappa, m2 and w0 along depth."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+def _figure(tables: Tables) -> Layout:
+    """V along depth with an open cone and with a narrow one, and kappa, the rates' variance and w0 along depth."""
+    along, narrow = (tables["data"].where(family=family) for family in (OPEN, NARROW))
+    curves = {name: name for name in ("noiseless", "noisy", "plateau")}
+    orders = {"kappa": r"$\kappa$", SPREAD: r"$\sigma_\Gamma^2$", "w0": "$w_0$"}
+    by_width = sorted(narrow.by("qubits").items())
+    middle = [
+        points
+        for (_, rows), filling in zip(by_width, ("full", "none", "left"), strict=False)
+        for points in _lines(rows, curves if filling == "full" else dict.fromkeys(curves), filling)
+    ]
+    title = f"narrow, n = {', '.join(f'{n:g}' for n, _ in by_width)} (full, open, half symbols)"
+    ticks = {float(depth): f"{depth}" for depth in (2, 5, 10, 20, 40)}
+    depth = "depth L, cone width 2 L"
+    return Layout(
+        [
+            Panel(_lines(along, curves), depth, "V", f"open cone, {NOISE}", log="xy", xticks=ticks),
+            Panel(middle, "depth L", "V", title, log="y"),
+            Panel(_lines(along, orders), depth, ", ".join(orders.values()), log="xy", xticks=ticks),
+        ],
+        (3.5, 7.2),
+    )
 
-    figure = Figure(figsize=(3.5, 7.2), layout="constrained")
-    top, middle, bottom = figure.subplots(3, 1)
-    rows = tables["data"].rows()
-    along = [r for r in rows if r["family"] == OPEN]
-    depth = [as_number(r["depth"]) for r in along]
-    styles = (("noiseless", OKABE_ITO[0], "o"), ("noisy", OKABE_ITO[1], "s"), ("plateau", OKABE_ITO[2], "^"))
-    for name, colour, marker in styles:
-        value, error = ([as_number(r[c]) for r in along] for c in (name, f"{name}_error"))
-        top.errorbar(depth, value, error, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
-    top.set(xscale="log", yscale="log", xlabel="depth L, cone width 2 L", ylabel="V")
-    top.set_title(f"open cone, {NOISE}", fontsize=9)
-    narrow = [r for r in rows if r["family"] == NARROW]
-    for n, fill in zip(sorted({as_number(r["qubits"]) for r in narrow}), ("full", "none", "left"), strict=False):
-        some = [r for r in narrow if r["qubits"] == n]
-        for name, colour, marker in styles:
-            middle.plot(
-                [as_number(r["depth"]) for r in some],
-                [as_number(r[name]) for r in some],
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linewidth=1,
-                fillstyle=fill,
-                label=name if fill == "full" else None,
-            )
-    middle.set(yscale="log", xlabel="depth L", ylabel="V")
-    sizes = ", ".join(f"{n:g}" for n in sorted({as_number(r["qubits"]) for r in narrow}))
-    middle.set_title(f"narrow, n = {sizes} (full, open, half symbols)", fontsize=9)
-    for name, colour, marker in (("kappa", OKABE_ITO[0], "o"), ("c2", OKABE_ITO[1], "s"), ("w0", OKABE_ITO[2], "^")):
-        known = [r for r in along if r[name] is not None and as_number(r[name]) > ROUNDING]
-        x, value, error = ([as_number(r[c]) for r in known] for c in ("depth", name, f"{name}_error"))
-        bottom.errorbar(x, value, error, color=colour, marker=marker, markersize=4, linewidth=1, label=name)
-    bottom.set(xscale="log", yscale="log", xlabel="depth L, cone width 2 L", ylabel="kappa, c2, w0")
-    for axes in (top, bottom):
-        axes.set_xticks([2, 5, 10, 20, 40])
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-        for scale in (axes.xaxis, axes.yaxis):
-            scale.set_minor_formatter(NullFormatter())
-    for axes in (top, middle, bottom):
-        axes.legend(fontsize=6, frameon=False)
-        axes.tick_params(labelsize=8)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure
+
+STUDY = Study(_tables, _criteria, _findings, _figure)

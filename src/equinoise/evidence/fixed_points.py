@@ -17,26 +17,22 @@ two values stated for these sizes without a circuit.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from equinoise.circuit.builders import brickwork
-from equinoise.coherence.fixed_point import fixed_point
-from equinoise.engines.evaluate import gradient_variance
+from equinoise.coherence.fixed_point import FixedPoint, fixed_point
+from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.frame.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.panels import MARKERS, OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
 from equinoise.problem import Problem
-from equinoise.table import Table, as_number
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["CASES", "draw", "run"]
+__all__ = ["CASES", "STUDY"]
 
 QUBITS, DEPTH, RATE = 6, 4, 0.1
 HALF = NoiseModel(dephasing=[Dephasing(RATE, tuple((q, 1.0) for q in range(QUBITS // 2)))], name="half collective")
@@ -54,28 +50,12 @@ CASES: tuple[tuple[str, NoiseModel | str, str, str], ...] = (
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, math.inf)
 QUOTED = {3: 0.84, 5: 0.51}
 SMALL_QUBITS = 5
-STYLES = {
-    "collective dephasing": ("#000000", "o", "-"),
-    "half the register collectively dephased": ("#CC79A7", "v", "-"),
-    "local dephasing": ("#0072B2", "s", "-"),
-    "local dephasing, hopping readout": ("#56B4E9", "D", "--"),
-    "depolarizing": ("#E69F00", "^", "-"),
-    "relaxation up and down alike": ("#D55E00", "P", "--"),
-    "damping": ("#009E73", "X", "-"),
-}
+FLOOR = 1e-8
 
 
-def run(context: Context) -> StudyResult:
-    """Reads the class of each channel off its fixed point, then follows V(s) down to s = infinity.
-
-    Args:
-        context: Size, seed, workers, progress.
-
-    Returns:
-        Tables "data" (V by channel and scale), "classes" (predicted against expected) and "quoted" (w0 for n = 5).
-    """
+def _tables(context: Context) -> dict[str, list[Row]]:
+    """V by channel and scale ("data"), classes predicted and expected ("classes"), w0 for n = 5 ("quoted")."""
     draws = 24 if context.quick else 400
-    small = 200 if context.quick else 3000
     total = len(CASES) + len(QUOTED) * SMALL_QUBITS
     seed = context.seed_for("fixed-point", "draws")
     problems = [Problem(brickwork(QUBITS, DEPTH), readout, "neel", noise) for _, noise, readout, _ in CASES]
@@ -84,145 +64,156 @@ def run(context: Context) -> StudyResult:
     for problem in problems:
         theta = Ensemble().draw(problem, 1, seed)[0]
         points.append(fixed_point(exact_engine(problem, workers=context.workers), theta))
-    data: list[dict[str, Any]] = []
-    classes: list[dict[str, Any]] = []
-    for number, (problem, point, (channel, _, readout, expected)) in enumerate(
-        zip(problems, points, CASES, strict=True)
-    ):
+    data: list[Row] = []
+    classes: list[Row] = []
+    for problem, point, case in zip(problems, points, CASES, strict=True):
         found = gradient_variance(problem, SCALES, draws, seed, workers=context.workers)
-        for scale, variance, error, survival in zip(
-            SCALES, found.variance, found.standard_error, found.survival, strict=True
-        ):
-            data.append(
-                {
-                    "channel": channel,
-                    "class": point.kind,
-                    "readout": readout,
-                    "scale": scale,
-                    "variance": float(variance),
-                    "standard_error": float(error),
-                    "survival": float(survival),
-                }
-            )
-        share = float(found.variance[-1] / found.variance[0])
-        classes.append(
-            {
-                "channel": channel,
-                "readout": readout,
-                "expected": expected,
-                "predicted": point.kind,
-                "purity": point.purity,
-                "commutator": point.commutator,
-                "coherence": point.coherence,
-                "variance_noiseless": float(found.variance[0]),
-                "variance_infinite": float(found.variance[-1]),
-                "fixed_point_share": share,
-                "share_error": float(2 * found.survival[-1] * found.survival_error[-1]),
-            }
-        )
-        context.tick(number + 1, total)
-    quoted: list[dict[str, Any]] = []
-    for depth, value in QUOTED.items():
+        data += _curve(found, point, case)
+        classes.append(_class(found, point, case))
+        context.tick(len(classes), total)
+    quoted: list[Row] = []
+    for depth in QUOTED:
         for site in range(SMALL_QUBITS):
-            problem = Problem(brickwork(SMALL_QUBITS, depth), f"Z{site}", "neel", f"dephasing:{RATE}")
-            key = context.seed_for("fixed-point", "quoted", depth, site)
-            found = gradient_variance(problem, (0.0, math.inf), small, key, workers=context.workers)
-            quoted.append(
-                {
-                    "qubits": SMALL_QUBITS,
-                    "depth": depth,
-                    "readout": f"Z{site}",
-                    "fixed_point_share": float(found.variance[1] / found.variance[0]),
-                    "standard_error": float(2 * found.survival[1] * found.survival_error[1]),
-                    "survival": float(found.survival[1]),
-                    "quoted": value,
-                }
-            )
+            quoted.append(_quoted(depth, site, context))
             context.tick(len(CASES) + len(quoted), total)
-    tables = {"data": Table.from_rows(data), "classes": Table.from_rows(classes), "quoted": Table.from_rows(quoted)}
-    return StudyResult(tables, _criteria(tables["classes"]), _findings(tables), draw)
+    return {"data": data, "classes": classes, "quoted": quoted}
 
 
-def _shares(classes: Table, kind: str) -> list[float]:
-    return [as_number(r["fixed_point_share"]) for r in classes.rows() if r["expected"] == kind]
+def _curve(found: GradientVariance, point: FixedPoint, case: tuple[str, NoiseModel | str, str, str]) -> list[Row]:
+    return [
+        {
+            "channel": case[0],
+            "class": point.kind,
+            "readout": case[2],
+            "scale": scale,
+            "variance": float(found.variance[i]),
+            "standard_error": float(found.standard_error[i]),
+            "survival": float(found.survival[i]),
+        }
+        for i, scale in enumerate(SCALES)
+    ]
 
 
-def _criteria(classes: Table) -> tuple[Criterion, ...]:
-    rows = classes.rows()
-    wrong = sum(r["predicted"] != r["expected"] for r in rows)
-    (seen,) = [as_number(r["fixed_point_share"]) for r in rows if r["channel"] == "local dephasing"]
-    (blind,) = [as_number(r["fixed_point_share"]) for r in rows if r["channel"] == "local dephasing, hopping readout"]
-    (partly,) = _shares(classes, "partly protected")
-    off = max(abs(share - 1.0) for share in _shares(classes, "untouched"))
-    return (
-        Criterion("channels whose class was predicted wrongly", float(wrong), 0.0, False),
-        Criterion("untouched: distance of V(inf)/V(0) from 1", off, 1e-10, False),
-        Criterion("classical, Z readout: distance of V(inf)/V(0) from 0 and 1", min(seen, 1 - seen), 0.05, True),
-        Criterion("classical, hopping readout: V(inf)/V(0)", blind, 1e-20, False),
-        Criterion("partly protected: distance of V(inf)/V(0) from 0 and 1", min(partly, 1 - partly), 0.05, True),
-        Criterion("too mixed: largest V(inf)/V(0)", max(_shares(classes, "too mixed")), 1e-20, False),
-        Criterion("too symmetric: largest V(inf)/V(0)", max(_shares(classes, "too symmetric")), 1e-20, False),
-    )
+def _share(found: GradientVariance) -> tuple[float, float]:
+    """V(inf)/V(0) and its standard error; infinity is the last scale."""
+    share = float(found.variance[-1] / found.variance[0])
+    return share, float(2 * found.survival[-1] * found.survival_error[-1])
 
 
-def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
-    rows = {str(r["channel"]): r for r in tables["classes"].rows()}
-    right = sum(r["predicted"] == r["expected"] for r in rows.values())
+def _class(found: GradientVariance, point: FixedPoint, case: tuple[str, NoiseModel | str, str, str]) -> Row:
+    share, error = _share(found)
+    return {
+        "channel": case[0],
+        "readout": case[2],
+        "expected": case[3],
+        "predicted": point.kind,
+        "purity": point.purity,
+        "commutator": point.commutator,
+        "coherence": point.coherence,
+        "variance_noiseless": float(found.variance[0]),
+        "variance_infinite": float(found.variance[-1]),
+        "fixed_point_share": share,
+        "share_error": error,
+    }
+
+
+def _quoted(depth: int, site: int, context: Context) -> Row:
+    problem = Problem(brickwork(SMALL_QUBITS, depth), f"Z{site}", "neel", f"dephasing:{RATE}")
+    draws, seed = 200 if context.quick else 3000, context.seed_for("fixed-point", "quoted", depth, site)
+    found = gradient_variance(problem, (0.0, math.inf), draws, seed, workers=context.workers)
+    share, error = _share(found)
+    return {
+        "qubits": SMALL_QUBITS,
+        "depth": depth,
+        "readout": f"Z{site}",
+        "fixed_point_share": share,
+        "standard_error": error,
+        "survival": float(found.survival[1]),
+        "quoted": QUOTED[depth],
+    }
+
+
+def _criteria(tables: Tables) -> list[Criterion]:
+    rows, share = tables["classes"], "fixed_point_share"
+    seen, blind = (rows.row(channel=f"local dephasing{end}")[share] for end in ("", ", hopping readout"))
+    partly = rows.row(expected="partly protected")[share]
+    wrong = len(rows.where(lambda r: r["predicted"] != r["expected"]))
+    return [
+        at_most("channels whose class was predicted wrongly", wrong, 0),
+        at_most(
+            "untouched: distance of V(inf)/V(0) from 1", rows.where(expected="untouched").largest_size(share, 1), 1e-10
+        ),
+        at_least("classical, Z readout: distance of V(inf)/V(0) from 0 and 1", min(seen, 1 - seen), 0.05),
+        at_most("classical, hopping readout: V(inf)/V(0)", blind, 1e-20),
+        at_least("partly protected: distance of V(inf)/V(0) from 0 and 1", min(partly, 1 - partly), 0.05),
+        *(
+            at_most(f"{kind}: largest V(inf)/V(0)", rows.where(expected=kind).largest(share), 1e-20)
+            for kind in ("too mixed", "too symmetric")
+        ),
+    ]
+
+
+def _findings(tables: Tables) -> list[str]:
+    rows = tables["classes"]
 
     def share(channel: str) -> str:
-        row = rows[channel]
-        return f"{as_number(row['fixed_point_share']):.3f} +- {as_number(row['share_error']):.3f}"
+        row = rows.row(channel=channel)
+        return f"{row['fixed_point_share']:.3f} +- {row['share_error']:.3f}"
 
     quoted = []
     for depth, value in QUOTED.items():
-        found = [r for r in tables["quoted"].rows() if r["depth"] == depth]
-        shares = [as_number(r["fixed_point_share"]) for r in found]
-        error = max(as_number(r["standard_error"]) for r in found)
-        near = min(found, key=lambda r: abs(as_number(r["fixed_point_share"]) - value))
-        distance = abs(as_number(near["fixed_point_share"]) - value) / max(as_number(near["standard_error"]), 1e-12)
+        found = Rows({**r, "off": abs(r["fixed_point_share"] - value)} for r in tables["quoted"].where(depth=depth))
+        near = found.lowest("off")
+        distance = near["off"] / max(near["standard_error"], 1e-12)
         verdict = "within 4 standard errors" if distance <= 4 else f"{distance:.0f} standard errors off"
-        listed = ", ".join(f"{one:.3f}" for one in shares)
         quoted.append(
-            f"L = {depth}: {listed} for Z0..Z{SMALL_QUBITS - 1} (at most {error:.3f} standard error) against {value} "
+            f"L = {depth}: {listed(f'{one:.3f}' for one in found.column('fixed_point_share'))} for "
+            f"Z0..Z{SMALL_QUBITS - 1} (at most {found.largest('standard_error'):.3f} standard error) against {value} "
             f"quoted, nearest {near['readout']}, {verdict}"
         )
-    local, hopping = "local dephasing", rows["local dephasing, hopping readout"]
-    return (
-        f"The class read off the fixed point alone, before any gradient, is right for {right} of {len(rows)} channels.",
-        f"Under local dephasing a Z readout keeps V(inf)/V(0) = {share(local)} as a classical stochastic process, a "
-        f"hopping readout {as_number(hopping['fixed_point_share']):.1g}: the class says what the state keeps, and the "
+    hopping = rows.row(channel="local dephasing, hopping readout")["fixed_point_share"]
+    return [
+        "The class read off the fixed point alone, before any gradient, is right for "
+        f"{len(rows.where(lambda r: r['predicted'] == r['expected']))} of {len(rows)} channels.",
+        f"Under local dephasing a Z readout keeps V(inf)/V(0) = {share('local dephasing')} as a classical stochastic "
+        f"process, a hopping readout {hopping:.1g}: the class says what the state keeps, and the "
         "readout must be able to see it.",
         f"With half the register dephased collectively {share('half the register collectively dephased')} is left.",
         f"w0 of local dephasing on open brickwork of {SMALL_QUBITS} qubits (XX+YY, RZZ, RZ; Neel input): "
         f"{'; '.join(quoted)}. The design that quotes these numbers does not state their circuit, so nothing is "
         "judged by them.",
+    ]
+
+
+def _figure(tables: Tables) -> Layout:
+    """V(s)/V(0) by channel, the last point at s = infinity."""
+    curves, ends = [], []
+    for number, (channel, rows) in enumerate(tables["data"].by("channel").items()):
+        scale, ratio = rows.column("scale"), rows.column("survival") ** 2
+        shown = np.isfinite(scale) & (scale > 0) & (ratio > FLOOR)
+        colour, marker, label = OKABE_ITO[number], MARKERS[number], f"{channel}: {rows[0]['class']}"
+        curves.append(Points(scale[shown], ratio[shown], label=label, colour=colour, marker=marker, line="-"))
+        last = marker if ratio[-1] > FLOOR else "v"
+        ends.append(Points([0.15 * number], [max(ratio[-1], FLOOR)], colour=colour, marker=last, size=6))
+    limits = (FLOOR / 2, 2.0)
+    return Layout(
+        [
+            Panel(curves, "noise scale s", "V(s) / V(0)", log="xy", ylim=limits, legend="lower left"),
+            Panel(
+                ends,
+                title="(bottom: < 1e-8)",
+                log="y",
+                xlim=(-0.2, 1.1),
+                ylim=limits,
+                legend="",
+                xticks={0.45: r"$\infty$"},
+            ),
+        ],
+        (8.6, 4.4),
+        columns=2,
+        share_y=True,
+        widths=(8, 1),
     )
 
 
-def draw(tables: Mapping[str, Table]) -> Figure:
-    """V(s)/V(0) by channel, the last point at s = infinity.
-
-    Args:
-        tables: As :func:`run` returns them.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
-    axes, end = figure.subplots(1, 2, sharey=True, width_ratios=(8, 1))
-    floor = 1e-8
-    for number, (channel, (colour, marker, line)) in enumerate(STYLES.items()):
-        rows = [r for r in tables["data"].rows() if r["channel"] == channel]
-        scale = np.array([as_number(r["scale"]) for r in rows])
-        ratio = np.array([as_number(r["survival"]) for r in rows]) ** 2
-        shown = np.isfinite(scale) & (scale > 0) & (ratio > floor)
-        label = f"{channel}: {rows[0]['class']}"
-        axes.plot(scale[shown], ratio[shown], color=colour, marker=marker, ls=line, ms=5, label=label)
-        last = float(ratio[-1])
-        end.plot(
-            [0.15 * number], [max(last, floor)], color=colour, marker=marker if last > floor else "v", ls="none", ms=6
-        )
-    axes.set(xscale="log", yscale="log", xlabel="noise scale s", ylabel="V(s) / V(0)", ylim=(floor / 2, 2))
-    axes.legend(frameon=False, fontsize=8, loc="lower left")
-    end.set(xticks=[0.45], xticklabels=[r"$\infty$"], xlim=(-0.2, 1.1))
-    end.set_title("(bottom: < 1e-8)", fontsize=8)
-    return figure
+STUDY = Study(_tables, _criteria, _findings, _figure)

@@ -11,24 +11,19 @@ qubits and 4 layers, Neel input, readout Z3; noise: three jumps K = sum_i v_i Z_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.circuit.builders import brickwork
 from equinoise.coherence.rates import AlignedRates, aligned_rates
-from equinoise.evidence.frame.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points, curve
+from equinoise.evidence.frame.rows import Row, Tables
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
 from equinoise.problem import Problem
-from equinoise.table import Table, as_number
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["draw", "problem", "run"]
+__all__ = ["STUDY", "problem"]
 
 Real = npt.NDArray[np.float64]
 
@@ -36,7 +31,6 @@ QUBITS, DEPTH, READOUT, JUMPS = 6, 4, "Z3", 3
 RESAMPLES = 2000
 FULL, QUICK = 1600, 240
 GROUPS_FULL, GROUPS_QUICK = (10, 20, 40, 80), (5, 10, 20, 40)
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
 
 
 def problem(seed: int) -> Problem:
@@ -53,15 +47,8 @@ def problem(seed: int) -> Problem:
     return Problem(brickwork(QUBITS, DEPTH), readout=READOUT, initial="neel", noise=NoiseModel(dephasing=jumps))
 
 
-def run(context: Context) -> StudyResult:
-    """Compares the sum of the aligned rates with kappa as the ensemble grows.
-
-    Args:
-        context: Size, seed, workers, progress.
-
-    Returns:
-        Tables "data" (sum and kappa by ensemble size), "spread" (over disjoint ensembles of one size) and "slots".
-    """
+def _tables(context: Context) -> dict[str, list[Row]]:
+    """Sum and kappa by ensemble size ("data"), their "spread" over disjoint ensembles of one size, and "slots"."""
     samples = QUICK if context.quick else FULL
     count = 0
 
@@ -70,50 +57,13 @@ def run(context: Context) -> StudyResult:
         count += done
         context.tick(count, samples)
 
-    rates = aligned_rates(
-        problem(context.seed_for("rayleigh", "jumps")),
-        samples,
-        context.seed_for("rayleigh", "draws"),
-        workers=context.workers,
-        progress=tick,
-    )
-    data = Table.from_rows(_nested(rates, context.seed_for("rayleigh", "bootstrap")))
-    spread = Table.from_rows(_disjoint(rates, GROUPS_QUICK if context.quick else GROUPS_FULL))
-    slots = Table({"slot": list(range(rates.alpha.size)), "alpha": [float(a) for a in rates.alpha]})
-    last = data.rows()[-1]
-    size, ensembles, fall = (
-        np.array([as_number(v) for v in spread.columns[name]])
-        for name in ("samples", "ensembles", "rms_relative_difference")
-    )
-    # the logarithm of a root mean square over m ensembles has standard error 1/sqrt(2 m), were they Gaussian
-    inverse = np.sqrt(2 * ensembles)
-    fit, covariance = np.polyfit(np.log(size), np.log(fall), 1, w=inverse, cov="unscaled")
-    exponent, uncertain = float(fit[0]), float(np.sqrt(covariance[0, 0]))
-    deviation = abs(as_number(last["difference"])) / as_number(last["standard_error"])
-    first = spread.rows()[0], spread.rows()[-1]
-    criteria = (
-        Criterion(
-            "difference of sum alpha and kappa at the largest ensemble, in standard errors", deviation, 4.0, False
-        ),
-        Criterion(
-            "distance of the spread's exponent in N from -1/2, in standard errors",
-            abs(exponent + 0.5) / uncertain,
-            4.0,
-            False,
-        ),
-    )
-    findings = (
-        f"With {last['samples']} draws the {rates.alpha.size} aligned rates add up to {as_number(last['total']):.3f} "
-        f"against kappa = {as_number(last['kappa']):.3f}: a difference of "
-        f"{100 * as_number(last['relative_difference']):.2f} %, "
-        f"{deviation:.1f} bootstrap standard errors.",
-        f"Over disjoint ensembles the root-mean-square relative difference falls from "
-        f"{100 * as_number(first[0]['rms_relative_difference']):.1f} % at {first[0]['samples']} draws to "
-        f"{100 * as_number(first[1]['rms_relative_difference']):.1f} % at {first[1]['samples']}, as N to the "
-        f"power {exponent:.2f} +- {uncertain:.2f}: the two are equal on average over the ensemble, not draw by draw.",
-        f"The slot before the readout has alpha = {rates.alpha[-1]:.2g}: a Z readout sees no coherence there.",
-    )
-    return StudyResult({"data": data, "spread": spread, "slots": slots}, criteria, findings, draw)
+    jumps, draws = context.seed_for("rayleigh", "jumps"), context.seed_for("rayleigh", "draws")
+    rates = aligned_rates(problem(jumps), samples, draws, workers=context.workers, progress=tick)
+    return {
+        "data": _nested(rates, context.seed_for("rayleigh", "bootstrap")),
+        "spread": _disjoint(rates, GROUPS_QUICK if context.quick else GROUPS_FULL),
+        "slots": [{"slot": slot, "alpha": float(alpha)} for slot, alpha in enumerate(rates.alpha)],
+    }
 
 
 def _both(numerator: Real, denominator: Real, slope: Real, square: Real) -> tuple[Real, Real]:
@@ -122,7 +72,7 @@ def _both(numerator: Real, denominator: Real, slope: Real, square: Real) -> tupl
     return alpha.sum(axis=-1), -slope / square
 
 
-def _nested(rates: AlignedRates, seed: int) -> list[dict[str, str | float | int | bool | None]]:
+def _nested(rates: AlignedRates, seed: int) -> list[Row]:
     """The first N draws, N doubling, with bootstrap standard errors."""
     rng = np.random.default_rng(seed)
     slots = rates.alpha.size
@@ -130,7 +80,7 @@ def _nested(rates: AlignedRates, seed: int) -> list[dict[str, str | float | int 
     sizes = [rates.samples]
     while sizes[-1] // 2 >= 20:
         sizes.append(sizes[-1] // 2)
-    rows: list[dict[str, str | float | int | bool | None]] = []
+    rows: list[Row] = []
     for size in reversed(sizes):
         part = columns[:size]
         weights = rng.multinomial(size, np.full(size, 1.0 / size), size=RESAMPLES).astype(np.float64)
@@ -155,9 +105,9 @@ def _sides(sums: Real, slots: int) -> tuple[Real, Real]:
     return _both(sums[..., :slots], sums[..., slots : 2 * slots], sums[..., -2], sums[..., -1])
 
 
-def _disjoint(rates: AlignedRates, sizes: tuple[int, ...]) -> list[dict[str, str | float | int | bool | None]]:
+def _disjoint(rates: AlignedRates, sizes: tuple[int, ...]) -> list[Row]:
     """Root-mean-square relative difference over all disjoint ensembles of each size."""
-    rows: list[dict[str, str | float | int | bool | None]] = []
+    rows: list[Row] = []
     for size in sizes:
         groups = rates.samples // size
         used = groups * size
@@ -176,39 +126,70 @@ def _disjoint(rates: AlignedRates, sizes: tuple[int, ...]) -> list[dict[str, str
     return rows
 
 
-def draw(tables: Mapping[str, Table]) -> Figure:
-    """Left: both sides against the number of draws. Right: the spread of their difference.
-
-    Args:
-        tables: As :func:`run` returns them.
-    """
-    from matplotlib.figure import Figure
-
-    data, spread = tables["data"].rows(), tables["spread"].rows()
-    figure = Figure(figsize=(8.6, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    size = [as_number(r["samples"]) for r in data]
-    left.errorbar(
-        size,
-        [as_number(r["total"]) for r in data],
-        yerr=[as_number(r["standard_error"]) for r in data],
-        color=BLUE,
-        marker="o",
-        capsize=3,
-        label=r"$\sum_l \alpha_l$ (bar: error of the difference)",
+def _exponent(tables: Tables) -> tuple[float, float]:
+    """The power of N with which the spread falls, and its standard error."""
+    size, ensembles, fall = (
+        tables["spread"].column(name) for name in ("samples", "ensembles", "rms_relative_difference")
     )
-    left.plot(size, [as_number(r["kappa"]) for r in data], color=ORANGE, marker="s", ls="--", label=r"$\kappa$")
-    left.set(xscale="log", xlabel="draws N", ylabel="rate per unit of noise scale")
-    left.legend(frameon=False, fontsize=9)
-    sizes = np.array([as_number(r["samples"]) for r in spread])
-    seen = np.array([as_number(r["rms_relative_difference"]) for r in spread])
-    right.loglog(sizes, seen, color=BLUE, marker="o", ls="none", label="disjoint ensembles, root mean square")
-    right.loglog(
-        size, [as_number(r["relative_error"]) for r in data], color=GREEN, marker="^", ls="none", label="bootstrap"
-    )
-    level = float(np.exp(np.mean(np.log(seen * np.sqrt(sizes)))))
+    # the logarithm of a root mean square over m ensembles has standard error 1/sqrt(2 m), were they Gaussian
+    fit, covariance = np.polyfit(np.log(size), np.log(fall), 1, w=np.sqrt(2 * ensembles), cov="unscaled")
+    return float(fit[0]), float(np.sqrt(covariance[0, 0]))
+
+
+def _deviation(tables: Tables) -> float:
+    """Difference of both sides at the largest ensemble, in standard errors."""
+    last = tables["data"][-1]
+    return float(abs(last["difference"]) / last["standard_error"])
+
+
+def _criteria(tables: Tables) -> list[Criterion]:
+    exponent, error = _exponent(tables)
+    return [
+        at_most("difference of sum alpha and kappa at the largest ensemble, in standard errors", _deviation(tables), 4),
+        at_most("distance of the spread's exponent in N from -1/2, in standard errors", abs(exponent + 0.5) / error, 4),
+    ]
+
+
+def _findings(tables: Tables) -> list[str]:
+    last, (exponent, error) = tables["data"][-1], _exponent(tables)
+    few, many = tables["spread"][0], tables["spread"][-1]
+    return [
+        f"With {last['samples']} draws the {len(tables['slots'])} aligned rates add up to {last['total']:.3f} "
+        f"against kappa = {last['kappa']:.3f}: a difference of {100 * last['relative_difference']:.2f} %, "
+        f"{_deviation(tables):.1f} bootstrap standard errors.",
+        f"Over disjoint ensembles the root-mean-square relative difference falls from "
+        f"{100 * few['rms_relative_difference']:.1f} % at {few['samples']} draws to "
+        f"{100 * many['rms_relative_difference']:.1f} % at {many['samples']}, as N to the "
+        f"power {exponent:.2f} +- {error:.2f}: the two are equal on average over the ensemble, not draw by draw.",
+        f"The slot before the readout has alpha = {tables['slots'][-1]['alpha']:.2g}: a Z readout sees no coherence "
+        "there.",
+    ]
+
+
+def _figure(tables: Tables) -> Layout:
+    """Both sides against the number of draws, and the spread of their difference."""
+    data, spread = tables["data"], tables["spread"]
+    size, sizes, seen = data.column("samples"), spread.column("samples"), spread.column("rms_relative_difference")
     whole = np.array([min(*sizes, *size), max(size)])
-    right.loglog(whole, level / np.sqrt(whole), color=GREY, ls=":", label=r"$\propto 1/\sqrt{N}$")
-    right.set(xlabel="draws N", ylabel=r"$|\sum\alpha - \kappa| / \kappa$")
-    right.legend(frameon=False, fontsize=9, loc="lower left")
-    return figure
+    level = float(np.exp(np.mean(np.log(seen * np.sqrt(sizes)))))
+    total, error, kappa = (data.column(name) for name in ("total", "standard_error", "kappa"))
+    sides = [
+        Points(size, total, error, r"$\sum_l \alpha_l$ (bar: error of the difference)", OKABE_ITO[0], line="-"),
+        Points(size, kappa, label=r"$\kappa$", colour=OKABE_ITO[1], marker="s", line="--"),
+    ]
+    falls = [
+        Points(sizes, seen, label="disjoint ensembles, root mean square", colour=OKABE_ITO[0]),
+        Points(size, data.column("relative_error"), label="bootstrap", colour=OKABE_ITO[2], marker="^"),
+        curve(whole, level / np.sqrt(whole), r"$\propto 1/\sqrt{N}$", ":"),
+    ]
+    return Layout(
+        [
+            Panel(sides, "draws N", "rate per unit of noise scale", log="x"),
+            Panel(falls, "draws N", r"$|\sum\alpha - \kappa| / \kappa$", log="xy", legend="lower left"),
+        ],
+        (8.6, 3.6),
+        columns=2,
+    )
+
+
+STUDY = Study(_tables, _criteria, _findings, _figure)

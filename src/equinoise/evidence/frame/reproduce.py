@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import importlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
-from equinoise.evidence.frame.study import Context, StudyResult
+from equinoise.errors import EquinoiseError, ParameterError
+from equinoise.evidence.frame.files import duckdb, write, write_table
+from equinoise.evidence.frame.study import Context, Study
 from equinoise.table import Table
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def reproduce(
     unknown = [name for name in chosen if name not in STUDIES]
     if unknown:
         raise ParameterError(f"no study {unknown[0]!r}; choose from: {', '.join(STUDIES)}.")
-    _duckdb()
+    duckdb()
     folder = Path(out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -199,8 +198,8 @@ def reproduce(
             summaries.append(other)
     summaries.sort(key=lambda one: list(STUDIES).index(one.name))
     summary = Summary(tuple(summaries), folder, quick, seed)
-    _write(folder / "summary.json", json.dumps(summary.to_dict(), indent=2, allow_nan=False) + "\n")
-    _write(folder / "report.md", markdown(summary))
+    write(folder / "summary.json", json.dumps(summary.to_dict(), indent=2, allow_nan=False) + "\n")
+    write(folder / "report.md", markdown(summary))
     return summary
 
 
@@ -214,11 +213,12 @@ def _run(folder: Path, name: str, key: Mapping[str, Any], context: Context) -> S
         (home / "result.json").unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise ReproduceError(f"cannot use {str(home)!r} for the study's files: {error}.") from None
-    result: StudyResult = importlib.import_module(f"equinoise.evidence.{module}").run(context)
+    study: Study = importlib.import_module(f"equinoise.evidence.{module}").STUDY
+    result = study.run(context)
     files = []
     for table_name, table in result.tables.items():
-        files += _write_table(home / table_name, table)
-    figure = result.figure(result.tables)
+        files += write_table(home / table_name, table)
+    figure = result.plot()
     for suffix in ("pdf", "png"):
         # a fixed date keeps equal results equal to the byte
         metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
@@ -243,7 +243,7 @@ def _run(folder: Path, name: str, key: Mapping[str, Any], context: Context) -> S
         "seconds": time.perf_counter() - start,
     }
     # written last: its presence says that the study is finished
-    _write(home / "result.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
+    write(home / "result.json", json.dumps(record, indent=2, allow_nan=False) + "\n")
     return _summary(name, record, reused=False)
 
 
@@ -272,28 +272,6 @@ def _summary(name: str, record: Mapping[str, Any], reused: bool) -> StudySummary
     )
 
 
-def _write_table(stem: Path, table: Table) -> list[str]:
-    comma, parquet = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
-    with comma.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(table.columns)
-        writer.writerows(["" if v is None else v for v in row.values()] for row in table.rows())
-    quoted = [str(p).replace("'", "''") for p in (comma, parquet)]
-    with _duckdb().connect() as connection:
-        source = f"read_csv('{quoted[0]}', header = true, sample_size = -1)"
-        connection.execute(f"COPY (SELECT * FROM {source}) TO '{quoted[1]}' (FORMAT parquet)")
-    return [comma.name, parquet.name]
-
-
-def _duckdb() -> Any:
-    try:
-        return importlib.import_module("duckdb")
-    except ImportError:
-        raise UnsupportedError(
-            'studies write Parquet with DuckDB, which is not installed: pip install "equinoise[studies]".'
-        ) from None
-
-
 def _code_digest() -> str:
     """A hash of the package's source: results of other code are not reused."""
     root = Path(__file__).resolve().parents[2]
@@ -302,12 +280,6 @@ def _code_digest() -> str:
         digest.update(str(file.relative_to(root)).encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def markdown(summary: Summary) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import ParameterError
+from equinoise.evidence.frame.panels import Layout
+from equinoise.evidence.frame.rows import Row, Rows, Tables
 from equinoise.notebook import rows_html
 from equinoise.table import Table
 
@@ -16,10 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["OKABE_ITO", "Context", "Criterion", "StudyResult"]
-
-OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
-"""Colours that the colour-blind tell apart (Okabe and Ito)."""
+__all__ = ["Context", "Criterion", "Study", "StudyResult", "at_least", "at_most"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,16 @@ class Criterion:
     def bound(self) -> str:
         """The threshold with its sign, e.g. ">= 0.99"."""
         return f"{'>=' if self.at_least else '<='} {self.threshold:.4g}"
+
+
+def at_most(statement: str, value: float, threshold: float) -> Criterion:
+    """The claim that a number is no larger than a threshold."""
+    return Criterion(statement, float(value), float(threshold), False)
+
+
+def at_least(statement: str, value: float, threshold: float) -> Criterion:
+    """The claim that a number is no smaller than a threshold."""
+    return Criterion(statement, float(value), float(threshold), True)
 
 
 @dataclass(frozen=True)
@@ -124,3 +133,43 @@ class Context:
         for word in words:
             state = ((state ^ (int(word) & 0xFFFFFFFF)) * 1099511628211) % 2**64
         return state % 2**32
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question, what is computed for it, and what is read off the tables.
+
+    Attributes:
+        tables: Computes the tables' rows by name; "data" is the main one. A case's rows depend on the context's seed
+            and on the case alone.
+        criteria: Decided by numbers of the tables.
+        findings: Sentences for the page: what holds, and plainly where it does not.
+        figure: Drawn from the tables alone.
+    """
+
+    tables: Callable[[Context], Mapping[str, Sequence[Row]]]
+    criteria: Callable[[Tables], Sequence[Criterion]]
+    findings: Callable[[Tables], Sequence[str]]
+    figure: Callable[[Tables], Layout]
+
+    def run(self, context: Context) -> StudyResult:
+        """Computes the tables and judges them.
+
+        Args:
+            context: Size, seed, workers, progress.
+        """
+        return self.judge(self.tables(context))
+
+    def judge(self, tables: Mapping[str, Sequence[Row]]) -> StudyResult:
+        """Criteria and findings of tables that were computed before.
+
+        Args:
+            tables: Name to rows.
+        """
+        rows = {name: Rows(table) for name, table in tables.items()}
+        return StudyResult(
+            tables={name: Table.from_rows(table) for name, table in rows.items()},
+            criteria=tuple(self.criteria(rows)),
+            findings=tuple(self.findings(rows)),
+            figure=lambda found: self.figure({name: Rows(table.rows()) for name, table in found.items()}).draw(),
+        )

@@ -14,8 +14,6 @@ slot before the readout, which at s = infinity resets the readout's qubit whatev
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -23,21 +21,20 @@ from qiskit.circuit import ParameterVector
 
 from equinoise.circuit.builders import brickwork
 from equinoise.circuit.layers import end_layer
-from equinoise.coherence.law import law
+from equinoise.coherence.law import Law, law
 from equinoise.device.snapshots import snapshot
-from equinoise.engines.evaluate import gradient_variance
+from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.errors import DeviceError
-from equinoise.evidence.frame.study import Context, Criterion, StudyResult
+from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.statistics import quotient
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Relaxation
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
-from equinoise.table import Table, as_number
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["DESIGNS", "draw", "hardware_efficient", "run"]
+__all__ = ["DESIGNS", "STUDY", "hardware_efficient"]
 
 QUBITS, DEPTH, READOUT, RATE = 6, 4, "Z2", 0.05
 SCALES = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, math.inf)
@@ -47,7 +44,6 @@ DEVICES = ("torino", "sherbrooke")
 COLLECTIVE, LOCAL, DAMPING = "collective dephasing", "local dephasing", "damping"
 LAST_QUIET = "damping, last slot quiet"
 DESIGNS = ("equivariant", "unstructured")
-COLOURS = {"equivariant": "#0072B2", "unstructured": "#D55E00"}
 
 
 def hardware_efficient(num_qubits: int, depth: int) -> QuantumCircuit:
@@ -78,8 +74,8 @@ def hardware_efficient(num_qubits: int, depth: int) -> QuantumCircuit:
     return circuit
 
 
-def _noises() -> tuple[list[tuple[str, NoiseModel]], list[str]]:
-    """Names and models, and what had to be left out."""
+def _noises() -> dict[str, NoiseModel]:
+    """Every noise by name, devices that are not installed left out."""
     named = {
         COLLECTIVE: f"collective:{RATE}",
         LOCAL: f"dephasing:{RATE}",
@@ -87,208 +83,172 @@ def _noises() -> tuple[list[tuple[str, NoiseModel]], list[str]]:
         "relaxation up and down alike": f"relaxation:down={RATE},up={RATE}",
         DAMPING: f"relaxation:{RATE}",
     }
-    noises = [(name, NoiseModel.from_string(spec)) for name, spec in named.items()]
+    noises = {name: NoiseModel.from_string(spec) for name, spec in named.items()}
     quiet = [Relaxation(q, down=RATE, layers=tuple(range(DEPTH - 1))) for q in range(QUBITS)]
-    noises.append((LAST_QUIET, NoiseModel(relaxation=quiet, name=LAST_QUIET)))
-    missing = []
+    noises[LAST_QUIET] = NoiseModel(relaxation=quiet, name=LAST_QUIET)
+    missing = _missing_devices()
+    for device in DEVICES:
+        if device not in missing:
+            noises[f"ibm:{device}"] = NoiseModel.from_backend(snapshot(device), layout=range(QUBITS))
+    return noises
+
+
+def _missing_devices() -> dict[str, str]:
+    """Devices without a snapshot, and why."""
+    missing = {}
     for device in DEVICES:
         try:
-            noises.append((f"ibm:{device}", NoiseModel.from_backend(snapshot(device), layout=range(QUBITS))))
+            snapshot(device)
         except DeviceError as error:
-            missing.append(f"Device noise of {device} was left out: {error}")
-    return noises, missing
+            missing[device] = str(error)
+    return missing
 
 
-def run(context: Context) -> StudyResult:
-    """Survival of both designs' gradients under each noise, with kappa, w0 and the fixed point's class.
-
-    Args:
-        context: Size, seed, workers, progress.
-
-    Returns:
-        Table "data", one row per noise and design (V(0), kappa, w0, c2, class), "survival" by scale, and "ratios".
-    """
+def _tables(context: Context) -> dict[str, list[Row]]:
+    """V(0), kappa, w0, c2 and class by noise and design ("data"), "survival" by scale, and their "ratios"."""
     draws = 32 if context.quick else 200
     scales = QUICK_SCALES if context.quick else SCALES
-    noises, missing = _noises()
+    noises = _noises()
     circuits = {"equivariant": brickwork(QUBITS, DEPTH), "unstructured": hardware_efficient(QUBITS, DEPTH)}
-    data: list[dict[str, Any]] = []
-    survival: list[dict[str, Any]] = []
-    ratios: list[dict[str, Any]] = []
-    for number, (name, noise) in enumerate(noises):
+    data: list[Row] = []
+    survival: list[Row] = []
+    ratios: list[Row] = []
+    for name, noise in noises.items():
         found = {}
         for design, circuit in circuits.items():
             problem = Problem(circuit, READOUT, "neel", noise, allow_broken=design == "unstructured")
             seed = context.seed_for("symmetric-or-not", design)
             result = law(problem, draws, seed, workers=context.workers)
-            seen = gradient_variance(problem, scales, draws, seed, workers=context.workers)
-            found[design] = seen
-            data.append(
-                {
-                    "noise": name,
-                    "design": design,
-                    "parameters": len(light_cone(problem).parameters),
-                    "depth": len(problem.layers),
-                    "variance": result.variance,
-                    "kappa": result.kappa,
-                    "kappa_low": result.kappa_interval[0],
-                    "kappa_high": result.kappa_interval[1],
-                    "fixed_point_share": result.fixed_point_share,
-                    "rate_variance": result.rate_variance,
-                    "fixed_point": result.fixed_point.kind,
-                    "fixed_point_purity": result.fixed_point.purity,
-                    "fixed_point_commutator": result.fixed_point.commutator,
-                }
-            )
-            survival += [
-                {
-                    "noise": name,
-                    "design": design,
-                    "scale": s,
-                    "survival": float(r),
-                    "error": float(e),
-                    "resummed": float(m),
-                }
-                for s, r, e, m in zip(scales, seen.survival, seen.survival_error, result.survival(scales), strict=True)
-            ]
-            context.tick(2 * number + len(found), 2 * len(noises))
-        for index, scale in enumerate(scales[1:], start=1):
-            a, b = (found[design].survival[index] for design in DESIGNS)
-            errors = [found[design].survival_error[index] for design in DESIGNS]
-            # nothing left of either (rounding noise): no ratio
-            known = max(a, b) > 1e-10
-            ratio = float(a / b) if known and b > 0 else None
-            ratios.append(
-                {
-                    "noise": name,
-                    "scale": scale,
-                    "equivariant": float(a),
-                    "unstructured": float(b),
-                    "ratio": ratio,
-                    "ratio_error": float(math.hypot(errors[0] / b, a * errors[1] / b**2))
-                    if ratio is not None
-                    else None,
-                }
-            )
-    tables = {"data": Table.from_rows(data), "survival": Table.from_rows(survival), "ratios": Table.from_rows(ratios)}
-    return StudyResult(tables, _criteria(tables), (*_findings(tables), *missing), draw)
+            found[design] = gradient_variance(problem, scales, draws, seed, workers=context.workers)
+            which = {"noise": name, "design": design}
+            data.append({**which, **_law_row(problem, result)})
+            survival += [{**which, **row} for row in _curve(found[design], result)]
+            context.tick(len(data), 2 * len(noises))
+        ratios += [{"noise": name, **row} for row in _ratios(found)]
+    return {"data": data, "survival": survival, "ratios": ratios}
 
 
-def _judged(tables: Mapping[str, Table]) -> dict[str, tuple[float, float]]:
-    """Ratio of survivals, equivariant over unstructured, and its error at the scale that is judged, by noise."""
+def _law_row(problem: Problem, found: Law) -> Row:
     return {
-        str(r["noise"]): (as_number(r["ratio"]), as_number(r["ratio_error"]))
-        for r in tables["ratios"].rows()
-        if r["scale"] == JUDGED
+        "parameters": len(light_cone(problem).parameters),
+        "depth": len(problem.layers),
+        "variance": found.variance,
+        "kappa": found.kappa,
+        "kappa_low": found.kappa_interval[0],
+        "kappa_high": found.kappa_interval[1],
+        "fixed_point_share": found.fixed_point_share,
+        "rate_variance": found.rate_variance,
+        "fixed_point": found.fixed_point.kind,
+        "fixed_point_purity": found.fixed_point.purity,
+        "fixed_point_commutator": found.fixed_point.commutator,
     }
 
 
-def _row(tables: Mapping[str, Table], noise: str, design: str) -> Mapping[str, Any]:
-    return next(r for r in tables["data"].rows() if r["noise"] == noise and r["design"] == design)
+def _curve(seen: GradientVariance, found: Law) -> list[Row]:
+    columns = (seen.scales, seen.survival, seen.survival_error, found.survival(seen.scales))
+    names = ("scale", "survival", "error", "resummed")
+    return [dict(zip(names, map(float, values), strict=True)) for values in zip(*columns, strict=True)]
 
 
-def _criteria(tables: Mapping[str, Table]) -> tuple[Criterion, ...]:
-    judged = _judged(tables)
-    # four standard errors towards 1: the difference must be real
-    protected = max(ratio - 4 * error for ratio, error in judged.values())
-    fragile = min(ratio + 4 * error for ratio, error in judged.values())
-    shares = [as_number(_row(tables, LAST_QUIET, design)["fixed_point_share"]) for design in DESIGNS]
+def _ratios(found: dict[str, GradientVariance]) -> list[Row]:
+    """Survival of the equivariant design over the unstructured one's, at every scale with noise."""
+    out: list[Row] = []
+    for index, scale in enumerate(found["equivariant"].scales.tolist()[1:], start=1):
+        values = {design: float(one.survival[index]) for design, one in found.items()}
+        both = [(values[design], float(found[design].survival_error[index])) for design in DESIGNS]
+        # nothing left of either (rounding noise): no ratio
+        ratio, error = quotient(both[0], both[1], max(values.values()) > 1e-10)
+        out.append({"scale": scale, **values, "ratio": ratio, "ratio_error": error})
+    return out
+
+
+def _judged(tables: Tables) -> Rows:
+    """Ratios of survivals, equivariant over unstructured, at the scale that is judged."""
+    return tables["ratios"].where(scale=JUDGED)
+
+
+def _criteria(tables: Tables) -> list[Criterion]:
+    ratio, error = (_judged(tables).column(name) for name in ("ratio", "ratio_error"))
+    shares = [tables["data"].row(noise=LAST_QUIET, design=design)["fixed_point_share"] for design in DESIGNS]
     wording = f"survival of equivariant over unstructured at s = {JUDGED:g}"
-    return (
-        Criterion(f"{wording}, where symmetry protects most (less 4 standard errors)", protected, 1.05, True),
-        Criterion(f"{wording}, where it protects least (plus 4 standard errors)", fragile, 0.95, False),
-        Criterion(f"w0 of the equivariant design, {LAST_QUIET}", shares[0], 1e-20, False),
-        Criterion(f"w0 of the unstructured design, {LAST_QUIET}", shares[1], 0.01, True),
-    )
+    # four standard errors towards 1: the difference must be real
+    return [
+        at_least(f"{wording}, where symmetry protects most (less 4 standard errors)", (ratio - 4 * error).max(), 1.05),
+        at_most(f"{wording}, where it protects least (plus 4 standard errors)", (ratio + 4 * error).min(), 0.95),
+        at_most(f"w0 of the equivariant design, {LAST_QUIET}", shares[0], 1e-20),
+        at_least(f"w0 of the unstructured design, {LAST_QUIET}", shares[1], 0.01),
+    ]
 
 
-def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
-    judged = _judged(tables)
+def _findings(tables: Tables) -> list[str]:
+    data, judged = tables["data"], {str(r["noise"]): r for r in _judged(tables)}
+
+    def pair(noise: str, column: str) -> list[float]:
+        return [data.row(noise=noise, design=design)[column] for design in DESIGNS]
 
     def both(noise: str, column: str, form: str = ".3f") -> str:
-        a, b = (as_number(_row(tables, noise, design)[column]) for design in DESIGNS)
+        a, b = pair(noise, column)
         return f"{a:{form}} against {b:{form}}"
 
     def explained(noise: str) -> str:
         return f"kappa {both(noise, 'kappa')}, w0 {both(noise, 'fixed_point_share', '.2g')}"
 
-    listed = ", ".join(f"{name} {ratio:.2f} +- {error:.2f}" for name, (ratio, error) in judged.items())
+    ratios = listed(f"{name} {r['ratio']:.2f} +- {r['ratio_error']:.2f}" for name, r in judged.items())
+    kappa, other = pair(LOCAL, "kappa")
     out = [
-        f"Survival of the equivariant over the unstructured design at s = {JUDGED:g}: {listed}.",
+        f"Survival of the equivariant over the unstructured design at s = {JUDGED:g}: {ratios}.",
         f"Protected: under {COLLECTIVE} the equivariant gradient loses nothing ({explained(COLLECTIVE)}, equivariant "
         "first): the input lies in one charge sector, which every gate keeps and on which the jump is a number. RY "
         "leaves it.",
-        f"Fragile: damping drives the state to |0..0>, which every charge-conserving gate leaves as it is (fixed point "
-        f"{_row(tables, DAMPING, 'equivariant')['fixed_point']}), while RY turns it out again. At small s the designs "
-        f"are alike ({explained(DAMPING)}), at s = {JUDGED:g} their ratio is {judged[DAMPING][0]:.2f}; at "
-        f"s = infinity both lose everything, since the last slot resets the readout's qubit. With that slot quiet: "
+        "Fragile: damping drives the state to |0..0>, which every charge-conserving gate leaves as it is (fixed point "
+        f"{pair(DAMPING, 'fixed_point')[0]}), while RY turns it out again. At small s the designs "
+        f"are alike ({explained(DAMPING)}), at s = {JUDGED:g} their ratio is {judged[DAMPING]['ratio']:.2f}; at "
+        "s = infinity both lose everything, since the last slot resets the readout's qubit. With that slot quiet: "
         f"{explained(LAST_QUIET)}.",
         f"Local dephasing: kappa {both(LOCAL, 'kappa')}, w0 {both(LOCAL, 'fixed_point_share')}: "
-        f"the equivariant gradient falls {'faster' if _faster(tables) else 'slower'} at first, and the "
+        f"the equivariant gradient falls {'faster' if kappa > other else 'slower'} at first, and the "
         "share that sits in the diagonal decides late.",
     ]
-    devices = [name for name in judged if name.startswith("ibm:")]
-    if devices:
-        parts = [f"{name} {judged[name][0]:.2f} (kappa {both(name, 'kappa')})" for name in devices]
+    if devices := [name for name in judged if name.startswith("ibm:")]:
+        parts = listed(f"{name} {judged[name]['ratio']:.2f} (kappa {both(name, 'kappa')})" for name in devices)
         out.append(
-            f"On devices, with each design compiled to native gates on the same line of qubits, the ratio is "
-            f"{', '.join(parts)}: an equivariant block costs three native two-qubit gates, a CZ "
+            "On devices, with each design compiled to native gates on the same line of qubits, the ratio is "
+            f"{parts}: an equivariant block costs three native two-qubit gates, a CZ "
             "one, and the circuit pays in time and errors."
         )
-    return tuple(out)
+    return out + [f"Device noise of {device} was left out: {why}" for device, why in _missing_devices().items()]
 
 
-def _faster(tables: Mapping[str, Table]) -> bool:
-    a, b = (as_number(_row(tables, LOCAL, design)["kappa"]) for design in DESIGNS)
-    return a > b
-
-
-def _shown(share: float) -> str:
-    return "0" if share < 1e-12 else f"{share:.2f}"
-
-
-def draw(tables: Mapping[str, Table]) -> Figure:
-    """Survival against scale of both designs, one panel per noise.
-
-    Args:
-        tables: As :func:`run` returns them.
-    """
-    from matplotlib.figure import Figure
-
-    rows = tables["survival"].rows()
-    noises = list(dict.fromkeys(str(r["noise"]) for r in rows))
-    columns = 4
-    figure = Figure(figsize=(11, 2.9 * math.ceil(len(noises) / columns)), layout="constrained")
-    panels = np.asarray(figure.subplots(math.ceil(len(noises) / columns), columns, sharey=True, squeeze=False)).ravel()
+def _figure(tables: Tables) -> Layout:
+    """Survival against scale of both designs, one panel per noise; hollow at s = infinity."""
     finite = [s for s in SCALES if 0 < s < math.inf]
     end = 2 * max(finite)
-    for panel, noise in zip(panels, noises, strict=False):
-        for design, marker in zip(DESIGNS, ("o", "s"), strict=True):
-            part = [r for r in rows if r["noise"] == noise and r["design"] == design and as_number(r["scale"]) > 0]
-            scale = [min(as_number(r["scale"]), end) for r in part]
-            value = [as_number(r["survival"]) for r in part]
-            panel.errorbar(
-                scale[:-1],
-                value[:-1],
-                yerr=[as_number(r["error"]) for r in part[:-1]],
-                color=COLOURS[design],
-                marker=marker,
-                ms=5,
-                label=design,
+    ticks = {**{s: f"{s:g}" for s in finite}, end: "∞"}
+    panels: list[Panel] = []
+    for noise, rows in tables["survival"].where(lambda r: r["scale"] > 0).by("noise").items():
+        marks: list[Points] = []
+        texts = [noise]
+        for (design, part), colour, marker in zip(rows.by("design").items(), OKABE_ITO, "os", strict=False):
+            scale, value = np.minimum(part.column("scale"), end), part.column("survival")
+            error = part.column("error")[:-1]
+            marks.append(Points(scale[:-1], value[:-1], error, design, colour, marker, "-"))
+            marks.append(Points(scale[-1:], value[-1:], None, None, colour, marker, size=7, filling="none"))
+            row = tables["data"].row(noise=noise, design=design)
+            share = "0" if row["fixed_point_share"] < 1e-12 else f"{row['fixed_point_share']:.2f}"
+            texts.append(f"{design[0]}: κ = {row['kappa']:.3f}, w₀ = {share}")
+        panels.append(
+            Panel(
+                marks,
+                "noise scale s",
+                "survival R",
+                "\n".join(texts),
+                log="x",
+                ylim=(-0.04, 1.06),
+                xticks=ticks,
+                legend="" if panels else "lower left",
             )
-            panel.plot(scale[-1:], value[-1:], color=COLOURS[design], marker=marker, ms=7, mfc="none", ls="none")
-        shown = {d: _row(tables, noise, d) for d in DESIGNS}
-        text = "\n".join(
-            f"{d[0]}: κ = {as_number(r['kappa']):.3f}, w₀ = {_shown(as_number(r['fixed_point_share']))}"
-            for d, r in shown.items()
         )
-        panel.set_title(f"{noise}\n{text}", fontsize=8.5)
-        panel.set(xscale="log", ylim=(-0.04, 1.06))
-        panel.set_xticks([*finite, end], [*(f"{s:g}" for s in finite), "∞"])
-        panel.minorticks_off()
-    for panel in panels[len(noises) :]:
-        panel.set_axis_off()
-    panels[0].legend(frameon=False, fontsize=8, loc="lower left")
-    figure.supxlabel("noise scale s", fontsize=10)
-    figure.supylabel("survival R", fontsize=10)
-    return figure
+    return Layout(panels, (11, 2.9 * math.ceil(len(panels) / 4)), columns=4, share_y=True)
+
+
+STUDY = Study(_tables, _criteria, _findings, _figure)

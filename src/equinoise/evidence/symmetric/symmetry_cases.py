@@ -22,7 +22,7 @@ from equinoise.circuit.equivariant_builders import (
     translation_invariant,
 )
 from equinoise.circuit.layers import end_layer
-from equinoise.evidence.frame.grid import make_noise
+from equinoise.evidence.frame.channels import make_noise
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 
@@ -35,7 +35,7 @@ NOISES = {
     "thermal": "thermal",
     "depolarizing": "depolarizing",
 }
-"""Names and the families of :func:`equinoise.evidence.frame.grid.make_noise`; every rate is 0.05 a slot."""
+"""Names and the families of :func:`equinoise.evidence.frame.channels.make_noise`; every rate is 0.05 a slot."""
 
 
 @dataclass(frozen=True)

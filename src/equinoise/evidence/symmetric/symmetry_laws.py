@@ -1,8 +1,7 @@
 """Does the coherence law hold for every symmetry, and under which noise is each more fragile than none?
 
-Six symmetries with the circuits of the literature (:mod:`equinoise.evidence.symmetric.symmetry_cases`), each with two
-invariant
-readouts, under five noises of rate 0.05 a slot:
+Six symmetries with the circuits of the literature (:mod:`equinoise.evidence.symmetric.symmetry_cases`), each with
+two invariant readouts, under five noises of rate 0.05 a slot:
 
 * *grid*: survival predicted by exp(-s kappa) and by the resummed law against the exact one, from the same draws, and
   the two-sided bounds;
@@ -16,24 +15,22 @@ readouts, under five noises of rate 0.05 a slot:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student
 
-from equinoise.circuit.builders import brickwork
-from equinoise.circuit.equivariant_builders import parity_conserving
 from equinoise.coherence.fixed_point import fixed_point
-from equinoise.coherence.lie.lie_variance import lie_algebraic_check
-from equinoise.coherence.resummed import leading_order_survival, resummed_survival
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.certificate import gaps
-from equinoise.evidence.frame.grid import Measured, coefficient_of_determination, in_parallel, measure, x_grid
-from equinoise.evidence.frame.study import OKABE_ITO, Context, Criterion, StudyResult
+from equinoise.evidence.frame.cases import x_grid
+from equinoise.evidence.frame.gaps import allowed_sigmas, gaps
+from equinoise.evidence.frame.measured import Measured, in_parallel, measure
+from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Heat, Layout, Panel, diagonal, grouped
+from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.statistics import coefficient_of_determination, finite
+from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid
+from equinoise.evidence.symmetric.symmetry_lie import lie_deviations, lie_finding, lie_rows
 from equinoise.evidence.symmetric.symmetry_rivals import (
     JUDGED,
     NOTHING,
@@ -43,51 +40,29 @@ from equinoise.evidence.symmetric.symmetry_rivals import (
     rival_rows,
     survival_of,
 )
-from equinoise.notebook import MissingPackageError
-from equinoise.problem import Problem
-from equinoise.table import Table, Value, as_number
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["draw", "run"]
-
-Real = npt.NDArray[np.float64]
-Rows = list[dict[str, Value]]
-
-DEEP = 24
-_TOLERANCE = 1e-9
-_FAMILY_WISE = 0.01
+__all__ = ["STUDY"]
 
 
-def run(context: Context) -> StudyResult:
-    """Law, bounds, fixed points and rivals of every symmetry, and the Lie-algebraic variances.
-
-    Args:
-        context: Size, seed, workers, progress.
-
-    Returns:
-        Tables "data" (one row per case and scale), "symmetries" and "noises" (R^2 and bounds), "fixed_points",
-        "rivals", "controls" and "lie".
-    """
-    data = _law_rows(context)
+def _tables(context: Context) -> dict[str, list[Row]]:
+    """One row per case and scale ("data"); "symmetries" and "noises" (R^2 and bounds); the rest by name."""
+    data = Rows(_law_rows(context))
     pairs = pairs_of(context)
-    tables = {
-        "data": Table.from_rows(data),
-        "symmetries": Table.from_rows([_agreement({"symmetry": s}, data) for s in SYMMETRIES]),
-        "noises": Table.from_rows([_agreement({"symmetry": s, "noise": n}, data) for s in SYMMETRIES for n in NOISES]),
-        "fixed_points": Table.from_rows(_fixed_points(pairs, context)),
-        "rivals": Table.from_rows(rival_rows(pairs)),
-        "controls": Table.from_rows(control_rows(pairs, context)),
-        "lie": Table.from_rows(_lie_rows(context)),
+    return {
+        "data": list(data),
+        "symmetries": [_agreement({"symmetry": s}, data) for s in SYMMETRIES],
+        "noises": [_agreement({"symmetry": s, "noise": n}, data) for s in SYMMETRIES for n in NOISES],
+        "fixed_points": _fixed_points(pairs, context),
+        "rivals": rival_rows(pairs),
+        "controls": control_rows(pairs, context),
+        "lie": lie_rows(context),
     }
-    return StudyResult(tables, _criteria(tables), _findings(tables), draw)
 
 
 # -- does the law hold? ------------------------------------------------------------------------------------------------
 
 
-def _law_rows(context: Context) -> Rows:
+def _law_rows(context: Context) -> list[Row]:
     chosen, x, samples = grid(context.quick), x_grid(context.quick), 12 if context.quick else 24
 
     def one(case: SymmetricCase) -> Measured:
@@ -95,91 +70,70 @@ def _law_rows(context: Context) -> Rows:
 
     found = in_parallel(one, chosen, context)
     # both bounds at every point of the study, together wrong with probability 1 %
-    sigmas = float(student.ppf(1 - _FAMILY_WISE / (2 * len(chosen) * len(x)), samples - 1))
+    sigmas = allowed_sigmas(len(chosen) * len(x), samples)
     # readouts whose halves the circuit does not join yet have no gradient, and no ratio of rounding is a survival
     alive = [(case, seen) for case, seen in zip(chosen, found, strict=True) if seen.variance > NOTHING]
     return [row for case, seen in alive for row in _case_rows(case, seen, sigmas)]
 
 
-def _case_rows(case: SymmetricCase, one: Measured, sigmas: float) -> Rows:
+def _case_rows(case: SymmetricCase, one: Measured, sigmas: float) -> list[Row]:
     between = gaps(one)
-    leading = leading_order_survival(one.scales, one.kappa)
-    resummed = resummed_survival(one.scales, one.kappa, one.lasting, one.rate_variance)
-    out: Rows = []
-    for i, s in enumerate(one.scales):
-        below, above = float(between.below[i]), float(between.above[i])
-        beyond_below = below < -_TOLERANCE - sigmas * float(between.below_error[i])
-        beyond_above = above < -_TOLERANCE - sigmas * float(between.above_error[i])
-        out.append(
-            {
-                "symmetry": case.symmetry,
-                "noise": case.noise,
-                "depth": case.depth,
-                "qubits": case.num_qubits,
-                "readout": case.readout + 1,
-                "samples": one.samples,
-                "kappa": one.kappa,
-                "w0": one.share,
-                "c2": one.rate_variance,
-                "untouched": one.untouched,
-                "scale": float(s),
-                "exact": float(one.exact[i]),
-                "leading_order": float(leading[i]),
-                "resummed": float(resummed[i]),
-                "proved": one.certificate.proved,
-                "below": below,
-                "above": above,
-                "outside": below < -_TOLERANCE or above < -_TOLERANCE,
-                "beyond_below": beyond_below,
-                "beyond_above": beyond_above,
-            }
-        )
-    return out
+    beyond_below, beyond_above = between.beyond(sigmas)
+    return [
+        {
+            "symmetry": case.symmetry,
+            "noise": case.noise,
+            "depth": case.depth,
+            "qubits": case.num_qubits,
+            "readout": case.readout + 1,
+            "samples": one.samples,
+            "kappa": one.kappa,
+            "w0": one.share,
+            "c2": one.rate_variance,
+            "untouched": one.untouched,
+            "scale": float(s),
+            "exact": float(one.exact[i]),
+            "leading_order": float(one.leading[i]),
+            "resummed": float(one.resummed[i]),
+            "proved": one.certificate.proved,
+            "below": float(between.below[i]),
+            "above": float(between.above[i]),
+            "outside": bool(between.outside[i]),
+            "beyond_below": bool(beyond_below[i]),
+            "beyond_above": bool(beyond_above[i]),
+        }
+        for i, s in enumerate(one.scales)
+    ]
 
 
-def _agreement(which: Mapping[str, str], data: Rows) -> dict[str, Value]:
+def _agreement(which: dict[str, str], data: Rows) -> Row:
     """R^2 of both predictions where something decays, and the points outside the bounds, of some rows."""
-    rows = [r for r in data if all(r[k] == v for k, v in which.items())]
-    decaying = [r for r in rows if not r["untouched"]]
-    exact, leading, resummed = (_column(decaying, name) for name in ("exact", "leading_order", "resummed"))
+    rows = data.where(**which)
+    decaying = rows.where(untouched=False)
+    exact, leading, resummed = (decaying.column(name) for name in ("exact", "leading_order", "resummed"))
     return {
         **which,
         "points": len(rows),
         "decaying": len(decaying),
-        "leading_order": _known(coefficient_of_determination(leading, exact)),
-        "resummed": _known(coefficient_of_determination(resummed, exact)),
+        "leading_order": finite(coefficient_of_determination(leading, exact)),
+        "resummed": finite(coefficient_of_determination(resummed, exact)),
         "largest_miss": float(np.max(np.abs(resummed - exact), initial=0.0)),
-        "proved": sum(bool(r["proved"]) for r in rows),
-        "proved_beyond": sum(bool(r["proved"]) and _beyond(r) for r in rows),
-        "outside": sum(bool(r["outside"]) for r in rows),
-        "beyond_lower": sum(bool(r["beyond_below"]) for r in rows),
-        "beyond_upper": sum(bool(r["beyond_above"]) for r in rows),
+        "proved": rows.total("proved"),
+        "proved_beyond": len(rows.where(lambda r: r["beyond_below"] or r["beyond_above"], proved=True)),
+        "outside": rows.total("outside"),
+        "beyond_lower": rows.total("beyond_below"),
+        "beyond_upper": rows.total("beyond_above"),
     }
 
 
-def _beyond(row: Mapping[str, Value]) -> bool:
-    return bool(row["beyond_below"] or row["beyond_above"])
-
-
-def _column(rows: Sequence[Mapping[str, Value]], name: str) -> Real:
-    return np.array([as_number(r[name]) for r in rows])
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-# -- fixed points and rivals -------------------------------------------------------------------------------------------
-
-
-def _fixed_points(pairs: Pairs, context: Context) -> Rows:
-    out: Rows = []
+def _fixed_points(pairs: Pairs, context: Context) -> list[Row]:
+    out: list[Row] = []
     for case, (one, rival) in pairs.items():
         problem = case.problem()
         theta = Ensemble().draw(problem, 1, context.seed_for("symmetries", "fixed point", case.symmetry))[0]
         engine = exact_engine(problem) if problem.by_charge else select_engine(problem, workers=1)
         point = fixed_point(engine, theta)
-        (root, error), (other, other_error) = survival_of(one), survival_of(rival)
+        (root, error), (other, other_error) = survival_of(one)[-1], survival_of(rival)[-1]
         out.append(
             {
                 "symmetry": case.symmetry,
@@ -187,270 +141,175 @@ def _fixed_points(pairs: Pairs, context: Context) -> Rows:
                 "noise": case.noise,
                 "class": point.kind,
                 "sectors": point.sectors,
-                "purity": _known(point.purity),
+                "purity": finite(point.purity),
                 "w0": one.share,
-                "w0_error": float(2 * root[-1] * error[-1]),
+                "w0_error": 2 * root * error,
                 "rival_w0": rival.share,
-                "rival_w0_error": float(2 * other[-1] * other_error[-1]),
+                "rival_w0_error": 2 * other * other_error,
             }
         )
     return out
 
 
-# -- noiseless theory --------------------------------------------------------------------------------------------------
+# -- verdict -----------------------------------------------------------------------------------------------------------
 
 
-def _deep_problems(depth: int) -> dict[str, Problem]:
-    """Deep circuits with small algebras; interacting charge and parity circuits have exponentially large ones."""
-    out = {
-        "charge, free fermions": Problem(brickwork(6, depth, interaction="none"), "Z3", "000001"),
-        "parity, free fermions": Problem(
-            parity_conserving(5, depth, interaction="none"), "Z2", "00101", symmetry="parity"
-        ),
-    }
-    for name in ("SU(2)", "permutations", "ring"):
-        family = SYMMETRIES[name]
-        circuit = family.circuit(6, depth)
-        out[name] = Problem(circuit, family.readouts(6)[0], family.initial(6), symmetry=family.claim(6))
-    return out
+def _judged(tables: Tables) -> Rows:
+    return tables["rivals"].where(scale=JUDGED).known("survival_ratio")
 
 
-def _lie_rows(context: Context) -> Rows:
-    depth, samples = (8, 100) if context.quick else (DEEP, 1000)
-    empty: dict[str, Value] = {"quantity": "", "deep": None, "at depth": None, "sampled": None, "error": None}
-    out: Rows = []
-    for name, problem in _deep_problems(depth).items():
-        common: dict[str, Value] = {"circuit": name, "depth": depth, "samples": samples}
-        try:
-            found = lie_algebraic_check(problem, samples, seed=context.seed_for("symmetries", "lie", name))
-        except MissingPackageError as error:
-            out.append({**common, "algebra": None, **empty, "note": f"not run: {error}"})
-            continue
-        note = "; ".join(found.formula.reasons)
-        lines: Sequence[Mapping[str, Any]] = found.rows()
-        for line in lines:
-            numbers = {k: v if isinstance(v, str) else _known(v) for k, v in line.items()}
-            out.append({**common, "algebra": found.formula.dimension, **numbers, "note": note})
-    return out
+def _edge(row: Row, sign: int, name: str = "survival") -> float:
+    """A ratio, four standard errors towards 1: a difference must be real."""
+    return float(row[f"{name}_ratio"] + 4 * sign * row[f"{name}_ratio_error"])
 
 
-def _deviations(lie: Table) -> list[float]:
-    """Sampled less exact at the depth there is, in standard errors, where the formula applies."""
-    rows = [r for r in lie.rows() if r["at depth"] is not None]
-    return [abs(as_number(r["sampled"]) - as_number(r["at depth"])) / as_number(r["error"]) for r in rows]
-
-
-# -- verdicts ----------------------------------------------------------------------------------------------------------
-
-
-def _judged(tables: Mapping[str, Table]) -> Rows:
-    return [r for r in tables["rivals"].rows() if r["scale"] == JUDGED and r["survival_ratio"] is not None]
-
-
-def _edge(row: Mapping[str, Value], sign: int, name: str = "survival") -> float:
-    """A ratio moved by four standard errors."""
-    return as_number(row[f"{name}_ratio"]) + sign * 4 * as_number(row[f"{name}_ratio_error"])
-
-
-def _criteria(tables: Mapping[str, Table]) -> tuple[Criterion, ...]:
-    out = [
-        Criterion(f"{r['symmetry']}: R^2 of the resummed law", _number(r["resummed"]), 0.97, True)
-        for r in tables["symmetries"].rows()
-    ]
-    proved = sum(int(as_number(r["proved_beyond"])) for r in tables["symmetries"].rows())
-    out.append(Criterion("violations beyond sampling error where the bounds are proved", float(proved), 0.0, False))
-    of_permutations = [r for r in tables["fixed_points"].rows() if r["symmetry"] == "permutations"]
-    wrong = sum((r["sectors"] == "respected") != (r["noise"] == "collective dephasing") for r in of_permutations)
-    out.append(
-        Criterion(
-            "permutations: noises that respect the blocks without being collective, or break them though they are",
-            float(wrong),
-            0.0,
-            False,
-        )
-    )
-    judged = _judged(tables)
+def _criteria(tables: Tables) -> list[Criterion]:
+    permuted = tables["fixed_points"].where(symmetry="permutations")
+    wrong = permuted.where(lambda r: (r["sectors"] == "respected") != (r["noise"] == "collective dephasing"))
+    proved = tables["symmetries"].total("proved_beyond")
+    judged, deviations = _judged(tables), lie_deviations(tables["lie"])
     wording = f"survival over that without symmetry at s = {JUDGED:g}"
-    protects, loses = max(_edge(r, -1) for r in judged), min(_edge(r, 1) for r in judged)
-    out += [
-        Criterion(f"{wording}, where symmetry protects most (less 4 standard errors)", protects, 1.05, True),
-        Criterion(f"{wording}, where it protects least (plus 4 standard errors)", loses, 0.95, False),
+    theory = "noiseless variances: sampled less Lie-algebraic at that depth, in standard errors"
+    return [
+        *(
+            at_least(f"{name}: R^2 of the resummed law", rows.column("resummed")[0], 0.97)
+            for name, rows in tables["symmetries"].by("symmetry").items()
+        ),
+        at_most("violations beyond sampling error where the bounds are proved", proved, 0),
+        at_most(
+            "permutations: noises that respect the blocks without being collective, or break them though they are",
+            len(wrong),
+            0,
+        ),
+        at_least(
+            f"{wording}, where symmetry protects most (less 4 standard errors)",
+            max(_edge(r, -1) for r in judged),
+            1.05,
+        ),
+        at_most(f"{wording}, where it protects least (plus 4 standard errors)", min(_edge(r, 1) for r in judged), 0.95),
+        *([at_most(theory, max(deviations), 4)] if deviations else []),
     ]
-    if deviations := _deviations(tables["lie"]):
-        statement = "noiseless variances: sampled less Lie-algebraic at that depth, in standard errors"
-        out.append(Criterion(statement, max(deviations), 4.0, False))
-    return tuple(out)
 
 
-def _number(value: Value) -> float:
-    return math.nan if value is None else as_number(value)
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
-def _findings(tables: Mapping[str, Table]) -> tuple[str, ...]:
-    symmetries = tables["symmetries"].rows()
-    listed = "; ".join(
+def _findings(tables: Tables) -> list[str]:
+    symmetries = tables["symmetries"]
+    scores = "; ".join(
         f"{r['symmetry']} {_number(r['resummed']):.4f} ({_number(r['leading_order']):.3f})" for r in symmetries
     )
-    worst = min((r for r in tables["noises"].rows() if r["resummed"] is not None), key=lambda r: _number(r["resummed"]))
-    points = sum(int(as_number(r["points"])) for r in symmetries)
-    out = [
-        f"R^2 of the resummed law (in brackets of exp(-s kappa)) over {points} points: {listed}. Worst pair: "
-        f"{worst['symmetry']} under {worst['noise']}, {_number(worst['resummed']):.4f}.",
-        "Bounds: "
-        + "; ".join(
-            f"{r['symmetry']} proved at {r['proved']} of {r['points']} points ({r['proved_beyond']} violated beyond "
-            f"the sampling error), all points {r['beyond_lower']} below and {r['beyond_upper']} above beyond it"
-            for r in symmetries
-        )
-        + ".",
-        *_fixed_point_findings(tables["fixed_points"]),
-        *_rival_findings(tables),
-        *_control_findings(tables["controls"]),
-        _lie_finding(tables["lie"]),
+    worst = tables["noises"].known("resummed").lowest("resummed")
+    bounds = "; ".join(
+        f"{r['symmetry']} proved at {r['proved']} of {r['points']} points ({r['proved_beyond']} violated beyond "
+        f"the sampling error), all points {r['beyond_lower']} below and {r['beyond_upper']} above beyond it"
+        for r in symmetries
+    )
+    return [
+        f"R^2 of the resummed law (in brackets of exp(-s kappa)) over {symmetries.total('points')} points: {scores}. "
+        f"Worst pair: {worst['symmetry']} under {worst['noise']}, {worst['resummed']:.4f}.",
+        f"Bounds: {bounds}.",
+        *(_fixed_point_finding(n, tables["fixed_points"].where(noise=n, readout=1)) for n in NOISES),
+        *(_rival_finding(s, _judged(tables).where(symmetry=s)) for s in SYMMETRIES),
+        *(_control_finding(s, rows) for s, rows in tables["controls"].by("symmetry").items()),
+        lie_finding(tables["lie"]),
     ]
-    return tuple(out)
 
 
-def _fixed_point_findings(points: Table) -> list[str]:
-    out = []
-    for noise in NOISES:
-        parts = [
-            f"{r['symmetry']} {r['class']}, sectors {r['sectors'] or 'not used'}, w0 {_share(r['w0'])}"
-            for r in points.rows()
-            if r["noise"] == noise and r["readout"] == 1
-        ]
-        out.append(f"Fixed points, {noise}: {'; '.join(parts)}.")
-    return out
-
-
-def _share(value: Value) -> str:
-    number = as_number(value)
+def _share(number: float) -> str:
     return "0" if number < NOTHING else f"{number:.2g}"
 
 
-def _rival_findings(tables: Mapping[str, Table]) -> list[str]:
-    out = []
-    for symmetry in SYMMETRIES:
-        rows = [r for r in _judged(tables) if r["symmetry"] == symmetry]
-        listed = ", ".join(
-            f"{r['noise']} {as_number(r['survival_ratio']):.2f} +- {as_number(r['survival_ratio_error']):.2f}"
-            for r in rows
-            if r["readout"] == 1
-        )
-        fragile = [f"{r['noise']} (readout {r['readout']})" for r in rows if _edge(r, 1) < 1]
-        smaller = [f"{r['noise']} (readout {r['readout']})" for r in rows if _edge(r, 1, "gradient") < 1]
-        out.append(
-            f"{symmetry}: survival over that of the rival at s = {JUDGED:g}, first readout: {listed}. More fragile "
-            f"than without symmetry, beyond four standard errors: {', '.join(fragile) or 'nowhere'}. Smaller gradient "
-            f"left per parameter: {', '.join(smaller) or 'nowhere'}."
-        )
-    return out
+def _fixed_point_finding(noise: str, points: Rows) -> str:
+    parts = "; ".join(
+        f"{r['symmetry']} {r['class']}, sectors {r['sectors'] or 'not used'}, w0 {_share(r['w0'])}" for r in points
+    )
+    return f"Fixed points, {noise}: {parts}."
 
 
-def _control_findings(controls: Table) -> list[str]:
-    out = []
-    for symmetry in dict.fromkeys(str(r["symmetry"]) for r in controls.rows()):
-        parts = [
-            f"{r['noise']} {as_number(r['shared_ratio']):.2f} +- {as_number(r['shared_error']):.2f} "
-            f"({as_number(r['control_ratio']):.2f} +- {as_number(r['control_error']):.2f})"
-            for r in controls.rows()
-            if r["symmetry"] == symmetry and r["readout"] == 1 and r["shared_ratio"] is not None
-        ]
-        out.append(
-            f"{symmetry}: survival over that of the same generators with independent angles at s = {JUDGED:g} (in "
-            f"brackets that one's over the rival's), first readout: {', '.join(parts)}."
-        )
-    return out
+def _ratio(row: Row, name: str, error: str) -> str:
+    return f"{row[name]:.2f} +- {row[error]:.2f}"
 
 
-def _lie_finding(lie: Table) -> str:
-    rows = lie.rows()
-    if all(str(r["note"]).startswith("not run") for r in rows):
-        return f"Lie algebra {rows[0]['note']}"
-    parts = [
-        f"{r['circuit']} {as_number(r['sampled']):.4g} +- {as_number(r['error']):.1g} against "
-        f"{as_number(r['at depth']):.4g} at depth {r['depth']} and {as_number(r['deep']):.4g} for many layers"
-        if r["at depth"] is not None
-        else f"{r['circuit']}: the formula does not apply ({r['note']})"
-        for r in rows
-        if r["quantity"] == "Var C"
-    ]
-    return f"Noiseless Var C, sampled against the Lie algebra's: {'; '.join(parts)}."
+def _rival_finding(symmetry: str, rows: Rows) -> str:
+    ratios = listed(
+        f"{r['noise']} {_ratio(r, 'survival_ratio', 'survival_ratio_error')}" for r in rows.where(readout=1)
+    )
+    fragile, smaller = (
+        listed((f"{r['noise']} (readout {r['readout']})" for r in rows if _edge(r, 1, name) < 1), "nowhere")
+        for name in ("survival", "gradient")
+    )
+    return (
+        f"{symmetry}: survival over that of the rival at s = {JUDGED:g}, first readout: {ratios}. More fragile "
+        f"than without symmetry, beyond four standard errors: {fragile}. Smaller gradient "
+        f"left per parameter: {smaller}."
+    )
+
+
+def _control_finding(symmetry: str, rows: Rows) -> str:
+    parts = listed(
+        f"{r['noise']} {_ratio(r, 'shared_ratio', 'shared_error')} ({_ratio(r, 'control_ratio', 'control_error')})"
+        for r in rows.where(readout=1).known("shared_ratio")
+    )
+    return (
+        f"{symmetry}: survival over that of the same generators with independent angles at s = {JUDGED:g} (in "
+        f"brackets that one's over the rival's), first readout: {parts}."
+    )
 
 
 # -- figure ------------------------------------------------------------------------------------------------------------
 
 
-def draw(tables: Mapping[str, Table]) -> Figure:
+def _figure(tables: Tables) -> Layout:
     """Predicted against exact survival, R^2 by symmetry, and survival over the rival's and w0 by symmetry and noise."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.5, 8.2), layout="constrained")
-    (collapse, bars), (ratios, shares) = figure.subplots(2, 2)
-    names = [str(r["symmetry"]) for r in tables["symmetries"].rows()]
-    for name, colour, marker in zip(names, OKABE_ITO, "os^Dvp", strict=False):
-        rows = [r for r in tables["data"].rows() if r["symmetry"] == name and not r["untouched"]]
-        exact, predicted = _column(rows, "exact"), _column(rows, "resummed")
-        collapse.scatter(predicted, exact, s=9, color=colour, marker=marker, alpha=0.6, linewidths=0, label=name)
-    collapse.plot([0, 1], [0, 1], color="black", linewidth=0.9)
-    collapse.set(xlabel="R by the resummed law", ylabel="exact R")
-    collapse.legend(fontsize=8, frameon=False, markerscale=2)
-    places = np.arange(len(names))
-    for shift, column, label, colour in (
-        (-0.2, "leading_order", "exp(−sκ)", OKABE_ITO[5]),
-        (0.2, "resummed", "resummed", OKABE_ITO[0]),
-    ):
-        values = [_number(r[column]) for r in tables["symmetries"].rows()]
-        bars.bar(places + shift, np.clip(values, 0, 1), width=0.38, color=colour, label=label)
-        for place, value in zip(places + shift, values, strict=True):
-            bars.text(place, min(max(value, 0), 1) + 0.01, f"{value:.3f}", ha="center", fontsize=7)
-    bars.set_xticks(places, names)
-    bars.set(ylabel="R² of predicted against exact survival", ylim=(0, 1.18))
-    bars.legend(fontsize=8, frameon=False, loc="upper left", ncols=2)
-    first = [r for r in _judged(tables) if r["readout"] == 1]
-    _grid_of(
-        ratios,
-        {(str(r["symmetry"]), str(r["noise"])): as_number(r["survival_ratio"]) for r in first},
-        f"survival over that without symmetry, s = {JUDGED:g}",
-        logarithmic=True,
+    symmetries, points = tables["symmetries"], tables["fixed_points"].where(readout=1)
+    decaying = tables["data"].where(untouched=False)
+    collapse = grouped({name: decaying.where(symmetry=name) for name in SYMMETRIES}, "resummed", "exact", alpha=0.6)
+    bars = [
+        Bars(np.clip(values, 0, 1), colour, label, shift, flat=False, texts=[f"{value:.3f}" for value in values])
+        for column, label, shift, colour in (
+            ("leading_order", "exp(−sκ)", -0.2, OKABE_ITO[5]),
+            ("resummed", "resummed", 0.2, OKABE_ITO[0]),
+        )
+        for values in [symmetries.column(column)]
+    ]
+    names = {float(place): str(r["symmetry"]) for place, r in enumerate(symmetries)}
+    ratios, shares = _by_both(_judged(tables).where(readout=1), "survival_ratio"), _by_both(points, "w0")
+    classes = {(r["symmetry"], r["noise"]): r["class"] for r in points}
+    noted = [
+        [f"{_cell(shares[i, j])}\n{classes.get((s, n), '')}" for j, n in enumerate(NOISES)]
+        for i, s in enumerate(SYMMETRIES)
+    ]
+    heats = (
+        (
+            Heat(np.log2(np.maximum(ratios, 1e-12)), [[_cell(v) for v in row] for row in ratios], "PuOr", (-2, 2), 1.3),
+            f"survival over that without symmetry, s = {JUDGED:g}",
+        ),
+        (Heat(shares, noted, "Blues", (0, 1), 0.6), "share w₀ that the noise leaves at s = ∞"),
     )
-    points = [r for r in tables["fixed_points"].rows() if r["readout"] == 1]
-    _grid_of(
-        shares,
-        {(str(r["symmetry"]), str(r["noise"])): as_number(r["w0"]) for r in points},
-        "share w₀ that the noise leaves at s = ∞",
-        notes={(str(r["symmetry"]), str(r["noise"])): f"{r['class']}" for r in points},
+    across = {float(j): n.replace(" ", "\n") for j, n in enumerate(NOISES)}
+    down = {float(i): s for i, s in enumerate(SYMMETRIES)}
+    r2 = "R² of predicted against exact survival"
+    return Layout(
+        [
+            Panel([*collapse, diagonal()], "R by the resummed law", "exact R"),
+            Panel(bars, y=r2, ylim=(0, 1.18), legend="upper left", columns=2, xticks=names),
+            *(Panel([heat], title=title, legend="", xticks=across, yticks=down) for heat, title in heats),
+        ],
+        (10.5, 8.2),
+        columns=2,
     )
-    for axes in (collapse, bars):
-        axes.spines[["top", "right"]].set_visible(False)
-    for axes in (collapse, bars, ratios, shares):
-        axes.tick_params(labelsize=8)
-    return figure
 
 
-def _grid_of(
-    axes: Any,
-    values: Mapping[tuple[str, str], float],
-    title: str,
-    *,
-    logarithmic: bool = False,
-    notes: Mapping[tuple[str, str], str] | None = None,
-) -> None:
-    """Numbers by symmetry and noise, coloured."""
-    array = np.full((len(SYMMETRIES), len(NOISES)), np.nan)
-    for i, symmetry in enumerate(SYMMETRIES):
-        for j, noise in enumerate(NOISES):
-            value = values.get((symmetry, noise), math.nan)
-            array[i, j] = math.log2(max(value, 1e-12)) if logarithmic else value
-            text = "-" if math.isnan(value) else "0" if value < NOTHING else f"{value:.2g}"
-            below = "" if notes is None else f"\n{notes.get((symmetry, noise), '')}"
-            dark = abs(array[i, j]) > (1.3 if logarithmic else 0.6)
-            colour = "white" if dark else "black"
-            axes.text(j, i, text + below, ha="center", va="center", fontsize=7, color=colour)
-    if logarithmic:
-        axes.imshow(array, cmap="PuOr", vmin=-2, vmax=2, aspect="auto")
-    else:
-        axes.imshow(array, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(NOISES)), [n.replace(" ", "\n") for n in NOISES])
-    axes.set_yticks(range(len(SYMMETRIES)), list(SYMMETRIES))
-    axes.set_title(title, fontsize=9)
+def _cell(value: float) -> str:
+    return "-" if math.isnan(value) else _share(value)
+
+
+def _by_both(rows: Rows, name: str) -> npt.NDArray[np.float64]:
+    """A column by symmetry and noise, NaN where it is not known."""
+    values = {(r["symmetry"], r["noise"]): r[name] for r in rows}
+    return np.array([[values.get((s, n), math.nan) for n in NOISES] for s in SYMMETRIES])
+
+
+STUDY = Study(_tables, _criteria, _findings, _figure)

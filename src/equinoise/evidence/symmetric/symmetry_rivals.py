@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.sample import PairedDraws
-from equinoise.evidence.frame.grid import Measured, in_parallel, measure
+from equinoise.evidence.frame.measured import Measured, in_parallel, measure
+from equinoise.evidence.frame.rows import Row
+from equinoise.evidence.frame.statistics import quotient
 from equinoise.evidence.frame.study import Context
 from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase
-from equinoise.table import Value
 
 __all__ = ["JUDGED", "NOTHING", "Pairs", "control_rows", "pairs_of", "rival_rows", "survival_of"]
 
 Real = npt.NDArray[np.float64]
-Rows = list[dict[str, Value]]
 Pairs = dict[SymmetricCase, tuple[Measured, Measured]]
 
 RIVAL_DEPTH, RIVAL_QUBITS = 4, 6
@@ -43,27 +43,33 @@ def pairs_of(context: Context) -> Pairs:
     return {case: (found[2 * i], found[2 * i + 1]) for i, case in enumerate(cases)}
 
 
-def survival_of(one: Measured) -> tuple[Real, Real]:
-    """R at the scales, then at infinity, and its standard error from paired draws."""
+Estimates = list[tuple[float, float]]
+
+
+def survival_of(one: Measured) -> Estimates:
+    """R at the scales, then at infinity, each with its standard error from paired draws."""
+    return _roots(one, "clean", 1.0)
+
+
+def _remaining(one: Measured) -> Estimates:
+    """Root mean square of a parameter's gradient at the scales, then at infinity, each with its standard error."""
+    return _roots(one, (), 1 / one.parameters)
+
+
+def _roots(one: Measured, bottom: str | tuple[()], factor: float) -> Estimates:
     squares = np.column_stack([one.noisy, one.frozen]).T
-    found = [PairedDraws({"noisy": s, "clean": one.squares}).ratio("noisy", "clean", root=True) for s in squares]
-    return np.array([each.value for each in found]), np.array([each.error for each in found])
+    draws = [PairedDraws({"noisy": noisy, "clean": one.squares}) for noisy in squares]
+    found = [each.ratio("noisy", bottom, factor=factor, root=True) for each in draws]
+    return [(each.value, each.error) for each in found]
 
 
-def _remaining(one: Measured) -> tuple[Real, Real]:
-    """Root mean square of a parameter's gradient at the scales, then at infinity, and its standard error."""
-    squares = np.column_stack([one.noisy, one.frozen]).T
-    found = [PairedDraws({"noisy": s}).ratio("noisy", factor=1 / one.parameters, root=True) for s in squares]
-    return np.array([each.value for each in found]), np.array([each.error for each in found])
-
-
-def rival_rows(pairs: Pairs) -> Rows:
+def rival_rows(pairs: Pairs) -> list[Row]:
     """Survival and gradient left over the rival's, at every scale."""
-    out: Rows = []
+    out: list[Row] = []
     for case, both in pairs.items():
         survival, left = [survival_of(one) for one in both], [_remaining(one) for one in both]
         for i, s in enumerate((*both[0].scales.tolist(), math.inf)):
-            row: dict[str, Value] = {
+            row: Row = {
                 "symmetry": case.symmetry,
                 "readout": case.readout + 1,
                 "noise": case.noise,
@@ -73,19 +79,17 @@ def rival_rows(pairs: Pairs) -> Rows:
                 "kappa": both[0].kappa,
                 "rival_kappa": both[1].kappa,
             }
-            for name, ((a, ea), (b, eb)) in (("survival", survival), ("gradient", left)):
-                row |= {name: float(a[i]), f"{name}_error": float(ea[i])}
-                row |= {f"rival_{name}": float(b[i]), f"rival_{name}_error": float(eb[i])}
+            for name, (own, other) in (("survival", survival), ("gradient", left)):
+                row |= {name: own[i][0], f"{name}_error": own[i][1]}
+                row |= {f"rival_{name}": other[i][0], f"rival_{name}_error": other[i][1]}
                 # nothing left of the rival: no ratio
-                known = b[i] ** 2 > NOTHING
-                ratio = float(a[i] / b[i]) if known else None
-                error = float(math.hypot(ea[i] / b[i], a[i] * eb[i] / b[i] ** 2)) if known else None
+                ratio, error = quotient(own[i], other[i], other[i][0] ** 2 > NOTHING)
                 row |= {f"{name}_ratio": ratio, f"{name}_ratio_error": error}
             out.append(row)
     return out
 
 
-def control_rows(pairs: Pairs, context: Context) -> Rows:
+def control_rows(pairs: Pairs, context: Context) -> list[Row]:
     """Survival at the judged scale over that of the control, and the control's over the rival's."""
     cases = [case for case in pairs if case.shares]
     samples = 16 if context.quick else 64
@@ -94,16 +98,14 @@ def control_rows(pairs: Pairs, context: Context) -> Rows:
         seed = context.seed_for("symmetries", case.symmetry, case.readout, "control")
         return measure(case.rival(turned=False), samples, seed, scales=(JUDGED,))
 
-    out: Rows = []
+    out: list[Row] = []
     for case, control in zip(cases, in_parallel(one, cases, context), strict=True):
         own, rival = pairs[case]
         place = own.scales.tolist().index(JUDGED)
-        (a, ea), (b, eb) = ((root[place], error[place]) for root, error in map(survival_of, (own, rival)))
-        c, ec = (float(part[0]) for part in survival_of(control))
-        row: dict[str, Value] = {"symmetry": case.symmetry, "readout": case.readout + 1, "noise": case.noise}
-        for name, (x, ex), (y, ey) in (("shared", (a, ea), (c, ec)), ("control", (c, ec), (b, eb))):
-            known = y**2 > NOTHING
-            row[f"{name}_ratio"] = float(x / y) if known else None
-            row[f"{name}_error"] = float(math.hypot(ex / y, x * ey / y**2)) if known else None
+        ours, theirs = (survival_of(each)[place] for each in (own, rival))
+        alone = survival_of(control)[0]
+        row: Row = {"symmetry": case.symmetry, "readout": case.readout + 1, "noise": case.noise}
+        for name, top, bottom in (("shared", ours, alone), ("control", alone, theirs)):
+            row[f"{name}_ratio"], row[f"{name}_error"] = quotient(top, bottom, bottom[0] ** 2 > NOTHING)
         out.append({**row, "parameters": own.parameters, "control_parameters": control.parameters})
     return out

@@ -1,0 +1,54 @@
+"""Files of a study: tables as CSV and Parquet, texts that are there whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+from equinoise.errors import UnsupportedError
+from equinoise.table import Table
+
+__all__ = ["duckdb", "write", "write_table"]
+
+
+def write_table(stem: Path, table: Table) -> list[str]:
+    """The table as CSV and Parquet; names of the files.
+
+    Args:
+        stem: Path without a suffix.
+        table: The table.
+    """
+    comma, parquet = stem.with_suffix(".csv"), stem.with_suffix(".parquet")
+    with comma.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(table.columns)
+        writer.writerows(["" if v is None else v for v in row.values()] for row in table.rows())
+    quoted = [str(p).replace("'", "''") for p in (comma, parquet)]
+    with duckdb().connect() as connection:
+        source = f"read_csv('{quoted[0]}', header = true, sample_size = -1)"
+        connection.execute(f"COPY (SELECT * FROM {source}) TO '{quoted[1]}' (FORMAT parquet)")
+    return [comma.name, parquet.name]
+
+
+def duckdb() -> Any:
+    """The package that writes Parquet.
+
+    Raises:
+        UnsupportedError: It is not installed.
+    """
+    try:
+        return importlib.import_module("duckdb")
+    except ImportError:
+        raise UnsupportedError(
+            'studies write Parquet with DuckDB, which is not installed: pip install "equinoise[studies]".'
+        ) from None
+
+
+def write(path: Path, text: str) -> None:
+    """A whole text, or nothing where writing is interrupted."""
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
