@@ -26,7 +26,6 @@ from typing import cast
 import numpy as np
 
 from equinoise.engines.contract import Blocks, Engine, InBlocks, Real
-from equinoise.engines.sector.channel import Channel
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.slot import SlotProgram, jump_weights
@@ -75,16 +74,13 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     program = cast(Program, engine.program)
     if not isinstance(engine, ExactEngine):
         return fixed_point_of_generators(program)
-    states = engine.final_states(theta, 0.0)
     found: list[FixedPoint] = []
     seen: set[object] = set()
-    for number, rho in enumerate(states):
+    for number, rho in enumerate(engine.layer_states(theta)):
         slot = program.unrestricted_slot(number)
         if slot.empty or slot in seen:
             continue
-        sigma = {q: array.copy() for q, array in rho.items()}
-        Channel(program, slot, math.inf).apply(sigma)
-        found.append(_classify(engine, theta, rho, sigma))
+        found.append(_classify(engine, theta, rho, engine.limit(number, rho)))
         if found[-1].kind != "untouched":  # a later state may be touched by the same noise
             seen.add(slot)
     if not found:
@@ -160,8 +156,8 @@ def _classify(
     diagonal = sum(float(np.sum(np.einsum("kii->ki", a[0]) ** 2)) for a in sigma.values())
     diagonal_before = sum(float(np.sum(np.einsum("kii->ki", a[0]) ** 2)) for a in rho.values())
     coherence = max(0.0, purity - diagonal) / max(size - diagonal_before, 1e-300)
-    before = engine.commutator_norms(theta, rho)
-    after = engine.commutator_norms(theta, sigma)
+    before = engine.space.commutator_norms(theta, rho)
+    after = engine.space.commutator_norms(theta, sigma)
     active = before > _SMALL
     commutator = float(np.max(after[active] / before[active], initial=0.0))
     if change < _SMALL * size:
