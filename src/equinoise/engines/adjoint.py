@@ -78,31 +78,27 @@ class Space(Protocol[State, Point, Operator]):
     def seen(self, point: Point, operator: Operator) -> State:
         """An observable before the last slot's noise."""
 
-    def forward(self, point: Point, layer: int, state: State) -> State:
-        """U rho U^dag for all blocks of a layer."""
-
-    def taped(self, point: Point, layer: int, state: State, place: int, onward: bool) -> tuple[State, Any]:
-        """As ``forward``, with what :meth:`pull_back` will need of the layer.
+    def forward(
+        self, point: Point, layer: int, state: State, tape: list[Any] | None = None, onward: bool = True
+    ) -> State:
+        """U rho U^dag for all blocks of a layer.
 
         Args:
             point: The sweep's.
             layer: Counted from 0.
-            state: Before it.
-            place: Counts the layers kept at once from 0.
-            onward: Whether the state returned will be moved on; if not, it may itself be what is kept.
+            state: Before the layer.
+            tape: Gets what :meth:`pull_back` will take from its end again.
+            onward: Whether the state returned will be moved on; if not, it may itself go on the tape.
         """
 
-    def noise(self, point: Point, layer: int, state: State) -> State:
-        """exp(s E) of the slot after a layer."""
-
-    def adjoint_noise(self, point: Point, layer: int, operator: State) -> State:
-        """Its adjoint."""
+    def noise(self, point: Point, layer: int, state: State, adjoint: bool = False) -> State:
+        """exp(s E) of the slot after a layer, or its adjoint on an operator."""
 
     def moments(self, point: Point) -> npt.NDArray[Any]:
         """Zeros, into which :meth:`pull_back` writes what the gradient is made of."""
 
     def pull_back(
-        self, point: Point, layer: int, tape: Any, operator: State, moments: npt.NDArray[Any], onward: bool
+        self, point: Point, layer: int, tape: list[Any], operator: State, moments: npt.NDArray[Any], onward: bool
     ) -> State:
         """U^dag A U, adding the layer's Tr[A G rho] to ``moments``; what is returned counts only if ``onward``."""
 
@@ -145,20 +141,15 @@ class AdjointEngine(ExactAnswers, Generic[State, Point, Operator]):
 
     # -- the sweep -------------------------------------------------------------------------------------------------
 
-    def _tapes(self, point: Point, kept: range, start: State, first: int) -> tuple[list[Any], State]:
-        """From ``start`` before layer ``first``: tapes of the layers in ``kept``, and the state after the last one."""
-        space, state = self.space, start
-        tapes = []
+    def _forward(self, point: Point, kept: range, state: State, first: int = 0) -> tuple[State, list[Any]]:
+        """From before layer ``first`` to after the last in ``kept``, with the tape of the layers in ``kept``."""
+        tape: list[Any] = []
         for layer in range(first, kept.stop):
             onward = layer + 1 < kept.stop
-            if layer in kept:
-                state, tape = space.taped(point, layer, state, layer - kept.start, onward)
-                tapes.append(tape)
-            else:
-                state = space.forward(point, layer, state)
+            state = self.space.forward(point, layer, state, tape if layer in kept else None, onward)
             if onward:
-                state = space.noise(point, layer, state)
-        return tapes, state
+                state = self.space.noise(point, layer, state)
+        return state, tape
 
     def sweep(
         self,
@@ -185,17 +176,17 @@ class AdjointEngine(ExactAnswers, Generic[State, Point, Operator]):
         stop = space.depth
         while stop > first:
             kept = range(max(first, stop - space.kept(point)), stop)
-            tapes, state = self._tapes(point, kept, begin(point), first)
+            state, tape = self._forward(point, kept, begin(point), first)
             for layer in reversed(kept):
-                operator = read(state) if operator is None else space.adjoint_noise(point, layer, operator)
-                operator = space.pull_back(point, layer, tapes.pop(), operator, moments, layer > first)
+                operator = read(state) if operator is None else space.noise(point, layer, operator, adjoint=True)
+                operator = space.pull_back(point, layer, tape, operator, moments, layer > first)
             stop = kept.start
         return space.gradient(point, moments)
 
     def final_state(self, point: Point, stop: int | None = None) -> State:
         """The state after the unitaries of layer ``stop`` - 1 (of the last by default), before its slot."""
         last = self.space.depth if stop is None else stop
-        return self._tapes(point, range(last, last), self.space.input(point), 0)[1]
+        return self._forward(point, range(last, last), self.space.input(point))[0]
 
     # -- values and gradients --------------------------------------------------------------------------------------
 

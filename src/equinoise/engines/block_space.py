@@ -107,7 +107,7 @@ class BlockSpace(Space[Complex, Point, Complex]):
 
     def seen(self, point: Point, operator: Complex) -> Complex:
         """An observable before the last slot's noise."""
-        return self.adjoint_noise(point, self.depth - 1, self.operator(point, operator))
+        return self.noise(point, self.depth - 1, self.operator(point, operator), adjoint=True)
 
     def weighted(self, operators: Sequence[Complex], weights: Real) -> Complex:
         """sum_i w_i A_i."""

@@ -86,7 +86,7 @@ class SplitSweep(ExactEngine):
         adjoint = space.seen(point, operator)
         for layer in range(space.depth - 1, self.split - 1, -1):
             if layer < space.depth - 1:
-                adjoint = space.adjoint_noise(point, layer, adjoint)
+                adjoint = space.noise(point, layer, adjoint, adjoint=True)
             adjoint = space.backward(point, layer, adjoint)
         return self.vector(adjoint)
 

@@ -143,6 +143,11 @@ class SymmetricProgram(CompiledProblem):
         tensor = self.problem.initial.statevector().reshape((2,) * n).transpose(order)
         return np.ascontiguousarray(tensor.reshape(2**self.width, -1))
 
+    @property
+    def generators(self) -> tuple[Sum, ...]:
+        """The different generators H of the steps exp(-i angle H)."""
+        return tuple({frozenset(step.generator.items()): step.generator for step in self.steps}.values())
+
     def angles(self, theta: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Of every step at theta, shape (steps,), radians."""
         return np.array([step.angle.at(theta) for step in self.steps])

@@ -93,29 +93,19 @@ class CommutantSpace(BlockSpace[CommutantPoint]):
 
     # -- one layer -------------------------------------------------------------------------------------------------
 
-    def forward(self, point: CommutantPoint, layer: int, state: Complex) -> Complex:
-        """U rho U^dag, move by move, in place."""
+    def forward(
+        self, point: CommutantPoint, layer: int, state: Complex, tape: list[Complex] | None = None, onward: bool = True
+    ) -> Complex:
+        """U rho U^dag in place, move by move; the state after each goes on the tape."""
         for number in self._layers[layer]:
             self._moves[number].forward(state, point.unitaries[number])
+            if tape is not None:
+                tape.append(state.copy())
         return state
 
-    def taped(
-        self, point: CommutantPoint, layer: int, state: Complex, place: int, onward: bool
-    ) -> tuple[Complex, list[Complex]]:
-        """The same in place, with the state after each move."""
-        tape = []
-        for number in self._layers[layer]:
-            self._moves[number].forward(state, point.unitaries[number])
-            tape.append(state.copy())
-        return state, tape
-
-    def noise(self, point: CommutantPoint, layer: int, state: Complex) -> Complex:
-        """exp(s E) of a slot; in place for power series."""
-        return self.slot_noise.apply(self.program.slots[layer], point.scale, state)
-
-    def adjoint_noise(self, point: CommutantPoint, layer: int, operator: Complex) -> Complex:
-        """Its adjoint."""
-        return self.slot_noise.apply_adjoint(self.program.slots[layer], point.scale, operator)
+    def noise(self, point: CommutantPoint, layer: int, state: Complex, adjoint: bool = False) -> Complex:
+        """exp(s E) of a slot, or its adjoint; in place for power series."""
+        return self.slot_noise.apply(self.program.slots[layer], point.scale, state, adjoint)
 
     def pull_back(
         self,
@@ -179,9 +169,8 @@ class CommutantSpace(BlockSpace[CommutantPoint]):
 
     def generator_blocks(self) -> list[Blocks]:
         """The different generators of the circuit's steps."""
-        different = {frozenset(s.generator.items()): s.generator for s in self.program.steps}.values()
         out = []
-        for generator in different:
+        for generator in self.program.generators:
             blocks = self.found.twirled(self.found.transformed(sparse_matrix(generator, self.program.width)))
             out.append([blocks[k].toarray() for k in self.commutant.kept])
         return out

@@ -116,20 +116,15 @@ class SlotNoise:
 
     # -- what a sweep asks for -------------------------------------------------------------------------------------
 
-    def apply(self, slot: SlotProgram, scale: float | None, x: Complex) -> Complex:
-        """exp(s E) of a slot; None: its power series at s = 0 to second order, on x of shape (3, numbers)."""
+    def apply(self, slot: SlotProgram, scale: float | None, x: Complex, adjoint: bool = False) -> Complex:
+        """exp(s E) of a slot, or its adjoint; None: its power series to second order, on x of shape (3, numbers)."""
         if scale is None:
-            return self._expanded(x, [g.apply for _, g in self.groups[slot]])
-        for channel in self._channel_of(slot, scale):
-            x = channel.forward(x)
-        return x
-
-    def apply_adjoint(self, slot: SlotProgram, scale: float | None, x: Complex) -> Complex:
-        """Its adjoint."""
-        if scale is None:
-            return self._expanded(x, [g.apply_adjoint for _, g in reversed(self.groups[slot])])
-        for channel in reversed(self._channel_of(slot, scale)):
-            x = channel.backward(x)
+            generators = [generator for _, generator in self.groups[slot]]
+            times = [g.apply_adjoint for g in reversed(generators)] if adjoint else [g.apply for g in generators]
+            return self._expanded(x, times)
+        channels = self._channel_of(slot, scale)
+        for channel in reversed(channels) if adjoint else channels:
+            x = channel.backward(x) if adjoint else channel.forward(x)
         return x
 
     def shares(self, slot: SlotProgram, operator: Complex, state: Complex) -> list[float]:

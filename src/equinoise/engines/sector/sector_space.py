@@ -164,10 +164,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
 
     def expectations(self, point: SectorPoint, state: State, operators: Sequence[OperatorEntries]) -> Real:
         """Tr[A exp(s E)(rho)] of each observable, E the last slot's; takes the readout's room."""
-        noisy = self._rooms.room("readout", point.orders)
-        for q, array in state.items():
-            noisy[q][:] = array
-        self.noise(point, self.depth - 1, noisy)
+        noisy = self.noise(point, self.depth - 1, self._copied(state, "readout", point.orders))
         # Tr[A rho] = sum Re(A_xy conj(rho_xy)) for Hermitian rho
         return np.array(
             [
@@ -180,13 +177,30 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
             dtype=np.float64,
         )
 
+    def _copied(self, state: State, name: str, orders: int) -> State:
+        room = self._rooms.room(name, orders)
+        for q, array in state.items():
+            room[q][:] = array
+        return room
+
     # -- one layer -------------------------------------------------------------------------------------------------
 
-    def forward(self, point: SectorPoint, layer: int, state: State) -> State:
-        """U rho U^dag in place."""
+    def forward(
+        self, point: SectorPoint, layer: int, state: State, tape: list[State] | None = None, onward: bool = True
+    ) -> State:
+        """U rho U^dag in place; a copy goes on the tape, or the state itself if it is not moved on."""
         program = self.program.layers[layer]
         blocks = (program.kind, program.table, point.blocks.unitary[program.start : program.stop])
-        return self._conjugate(point, state, blocks)
+        self._conjugate(point, state, blocks)
+        if tape is not None:
+            tape.append(self._copied(state, f"kept {len(tape)}", point.orders) if onward else state)
+        return state
+
+    def noise(self, point: SectorPoint, layer: int, state: State, adjoint: bool = False) -> State:
+        """exp(s E) of a slot, or its adjoint, in place."""
+        channel = self.channel(layer, point.scale)
+        (channel.apply_adjoint if adjoint else channel.apply)(state)
+        return state
 
     def backward(self, point: SectorPoint, layer: int, operator: State) -> State:
         """U^dag A U in place, without moments."""
@@ -209,26 +223,6 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
                 kernels.multiply_left(x, x, first, last, False, *args)
         return state
 
-    def taped(self, point: SectorPoint, layer: int, state: State, place: int, onward: bool) -> tuple[State, State]:
-        """The state after a layer, and a copy of it; the state itself if it is not moved on."""
-        self.forward(point, layer, state)
-        if not onward:
-            return state, state
-        room = self._rooms.room(f"kept {place}", point.orders)
-        for q, array in state.items():
-            room[q][:] = array
-        return state, room
-
-    def noise(self, point: SectorPoint, layer: int, state: State) -> State:
-        """exp(s E) of a slot in place."""
-        self.channel(layer, point.scale).apply(state)
-        return state
-
-    def adjoint_noise(self, point: SectorPoint, layer: int, operator: State) -> State:
-        """Its adjoint in place."""
-        self.channel(layer, point.scale).apply_adjoint(operator)
-        return operator
-
     def _reversed(self, point: SectorPoint, layer: int) -> tuple[Any, ...]:
         """Kinds, tables and adjoints of a layer's blocks, last block first."""
         program, (first, last) = self.program.layers[layer], self._reversed_slice(layer)
@@ -244,17 +238,23 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
         return np.zeros((point.orders, self.program.num_blocks, 4, 4), dtype=np.complex128)
 
     def pull_back(
-        self, point: SectorPoint, layer: int, tape: State, operator: State, moments: npt.NDArray[Any], onward: bool
+        self,
+        point: SectorPoint,
+        layer: int,
+        tape: list[State],
+        operator: State,
+        moments: npt.NDArray[Any],
+        onward: bool,
     ) -> State:
         """U^dag A U in place, with the layer's moments; half of it is left undone at the first layer."""
-        program = self.program.layers[layer]
+        program, state = self.program.layers[layer], tape.pop()
         part = np.zeros((point.orders, program.stop - program.start, 4, 4), dtype=np.complex128)
         blocks = self._reversed(point, layer)
         for q, (low, high) in point.spans.items():
             if low >= high:
                 continue
             args = (*blocks, *self.program.tables[q].arguments)
-            rho, adjoint = tape[q], operator[q]
+            rho, adjoint = state[q], operator[q]
             # a state that starts at order ``low`` meets orders of A below orders - low only
             needed = point.orders - low
             if point.plan.roomy:

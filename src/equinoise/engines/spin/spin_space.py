@@ -76,38 +76,26 @@ class SpinSpace(BlockSpace[StepPoint]):
 
     # -- one layer -------------------------------------------------------------------------------------------------
 
-    def forward(self, point: StepPoint, layer: int, state: Complex) -> Complex:
-        """U rho U^dag, step by step in the step's eigenbasis."""
-        for index in self._layers[layer]:
-            frame = self._frames[index]
-            state = frame.leave(frame.enter(state, point.angles[index]))
-        return state
-
-    def taped(
-        self, point: StepPoint, layer: int, state: Complex, place: int, onward: bool
-    ) -> tuple[Complex, list[Complex]]:
-        """The same, with the state after each step in the step's eigenbasis."""
-        tape = []
+    def forward(
+        self, point: StepPoint, layer: int, state: Complex, tape: list[Complex] | None = None, onward: bool = True
+    ) -> Complex:
+        """U rho U^dag, step by step; the state after each goes on the tape, in the step's eigenbasis."""
         for index in self._layers[layer]:
             frame = self._frames[index]
             turned = frame.enter(state, point.angles[index])
-            tape.append(turned)
+            if tape is not None:
+                tape.append(turned)
             state = frame.leave(turned)
-        return state, tape
+        return state
 
-    def noise(self, point: StepPoint, layer: int, state: Complex) -> Complex:
-        """exp(s E) of a slot."""
+    def noise(self, point: StepPoint, layer: int, state: Complex, adjoint: bool = False) -> Complex:
+        """exp(s E) of a slot, or its adjoint."""
         if point.scale is None:
-            return self._expanded(layer, state, adjoint=False)
-        return self.channel(layer, point.scale).apply(state)
+            return self._expanded(layer, state, adjoint)
+        channel = self.channel(layer, point.scale)
+        return channel.apply_adjoint(state) if adjoint else channel.apply(state)
 
-    def adjoint_noise(self, point: StepPoint, layer: int, operator: Complex) -> Complex:
-        """Its adjoint."""
-        if point.scale is None:
-            return self._expanded(layer, operator, adjoint=True)
-        return self.channel(layer, point.scale).apply_adjoint(operator)
-
-    def _expanded(self, layer: int, x: Complex, *, adjoint: bool) -> Complex:
+    def _expanded(self, layer: int, x: Complex, adjoint: bool) -> Complex:
         """exp(s E) on a power series in s to second order: x_1 + E x_0, and x_2 + E x_1 + E^2 x_0 / 2."""
         slot = self.slots[layer]
         for rates in (slot.second, slot.first) if adjoint else (slot.first, slot.second):
@@ -197,8 +185,7 @@ class SpinSpace(BlockSpace[StepPoint]):
 
     def generator_blocks(self) -> list[Blocks]:
         """The different generators of the circuit's steps."""
-        different = {frozenset(s.generator.items()): s.generator for s in self.program.steps}.values()
-        return [self.blocks.split(self.blocks.twirled(totals(generator))) for generator in different]
+        return [self.blocks.split(self.blocks.twirled(totals(generator))) for generator in self.program.generators]
 
 
 def _input(program: SymmetricProgram, blocks: SpinBlocks) -> Complex:
