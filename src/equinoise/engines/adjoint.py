@@ -26,9 +26,10 @@ import numpy.typing as npt
 from equinoise.engines.contract import ExactAnswers
 from equinoise.engines.draws import Draw
 
-__all__ = ["SERIES_ORDERS", "AdjointEngine", "Space"]
+__all__ = ["SERIES_ORDERS", "AdjointEngine", "Moments", "Space"]
 
 Real = npt.NDArray[np.float64]
+Moments = npt.NDArray[Any]
 
 State = TypeVar("State")
 Point = TypeVar("Point")
@@ -94,15 +95,15 @@ class Space(Protocol[State, Point, Operator]):
     def noise(self, point: Point, layer: int, state: State, adjoint: bool = False) -> State:
         """exp(s E) of the slot after a layer, or its adjoint on an operator."""
 
-    def moments(self, point: Point) -> npt.NDArray[Any]:
+    def moments(self, point: Point) -> Moments:
         """Zeros, into which :meth:`pull_back` writes what the gradient is made of."""
 
     def pull_back(
-        self, point: Point, layer: int, tape: list[Any], operator: State, moments: npt.NDArray[Any], onward: bool
+        self, point: Point, layer: int, tape: list[Any], operator: State, moments: Moments, onward: bool
     ) -> State:
         """U^dag A U, adding the layer's Tr[A G rho] to ``moments``; what is returned counts only if ``onward``."""
 
-    def gradient(self, point: Point, moments: npt.NDArray[Any]) -> Real:
+    def gradient(self, point: Point, moments: Moments) -> Real:
         """2 Im Tr[A G_k rho] of every circuit parameter, shape (orders, K)."""
 
     def expectations(self, point: Point, state: State, operators: Sequence[Operator]) -> Real:
@@ -295,7 +296,3 @@ class AdjointEngine(ExactAnswers, Generic[State, Point, Operator]):
             state = space.forward(point, layer, state)
             out.append(space.handed_out(state))
         return out
-
-    def limit(self, layer: int, state: Any) -> Any:
-        """What a slot's noise on all cone qubits leaves of such a state at s = infinity."""
-        return self.space.limit(layer, state)

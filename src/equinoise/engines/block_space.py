@@ -9,20 +9,22 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.adjoint import AdjointEngine, Space
-from equinoise.engines.contract import Blocks
+from equinoise.engines.adjoint import AdjointEngine, Moments, Space
+from equinoise.engines.contract import Engine
 from equinoise.reduction.compiled import IsotypicSector
+from equinoise.reduction.program import Program
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
-__all__ = ["BlockEngine", "BlockSpace", "StepPoint", "real_overlap"]
+__all__ = ["BlockEngine", "BlockSpace", "Blocks", "StepPoint", "held_sectors", "kept_symmetry", "real_overlap"]
 
 Real = npt.NDArray[np.float64]
 Complex = npt.NDArray[np.complex128]
+Blocks = list[Complex]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ Point = TypeVar("Point", bound=StepPoint)
 
 class BlockSpace(Space[Complex, Point, Complex]):
     """A space in which states and operators have the shape (orders, numbers).
+
+    They are handed out as one matrix X_lambda (m, m) per sector, scaled so that Tr X_lambda is the sector's weight.
 
     Args:
         program: The compiled problem.
@@ -129,7 +133,7 @@ class BlockSpace(Space[Complex, Point, Complex]):
         """2 Im Tr[A H rho] of each step, shape (orders, steps)."""
         return np.zeros((point.orders, len(self.program.steps)))
 
-    def gradient(self, point: Point, moments: npt.NDArray[Any]) -> Real:
+    def gradient(self, point: Point, moments: Moments) -> Real:
         """The same of every circuit parameter, shape (orders, K)."""
         return self.program.by_parameter(moments)
 
@@ -151,27 +155,26 @@ class BlockSpace(Space[Complex, Point, Complex]):
 
 
 class BlockEngine(AdjointEngine[Complex, Point, Complex]):
-    """An engine in the commutant of a symmetry; see :class:`equinoise.engines.contract.InBlocks`.
+    """An engine in the commutant of a symmetry.
 
     Attributes:
+        program: The compiled problem.
         space: Where its states live.
     """
 
+    program: SymmetricProgram
     space: BlockSpace[Point]
 
-    @property
-    def kept_symmetry(self) -> str:
-        """The symmetry that it works with, in words."""
-        return self.space.kept_symmetry
 
-    @property
-    def sectors(self) -> tuple[IsotypicSector, ...]:
-        """Those that it holds."""
-        return self.space.sectors
+def held_sectors(engine: Engine) -> tuple[IsotypicSector, ...]:
+    """The sectors in which an engine holds density matrices, sum m^2 complex numbers each."""
+    return engine.space.sectors if isinstance(engine, BlockEngine) else cast(Program, engine.program).isotypic_sectors
 
-    def generator_blocks(self) -> list[Blocks]:
-        """The different generators H of the circuit's steps."""
-        return self.space.generator_blocks()
+
+def kept_symmetry(engine: Engine) -> str:
+    """The symmetry that an engine works with, in words; "none" in the full space."""
+    space = engine.space if isinstance(engine, BlockEngine) else cast(Program, engine.program)
+    return space.kept_symmetry
 
 
 def real_overlap(a: Complex, b: Complex) -> float:

@@ -8,17 +8,17 @@ kept: the derivative by a step's angle is 2 Im Tr[A H rho] right after it, exp(-
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from equinoise.circuit.pauli_sums import sparse_matrix
-from equinoise.engines.block_space import BlockSpace, StepPoint
+from equinoise.engines.adjoint import Moments
+from equinoise.engines.block_space import Blocks, BlockSpace, StepPoint
 from equinoise.engines.commutant.commutant_steps import Move, moves
 from equinoise.engines.commutant.slot_noise import Reach, SlotNoise
-from equinoise.engines.contract import Blocks, about, memory_limit
+from equinoise.engines.contract import about, memory_limit
 from equinoise.errors import MemoryLimitError
 from equinoise.reduction.compiled import IsotypicSector
 from equinoise.reduction.symmetric_program import SymmetricProgram
@@ -108,13 +108,7 @@ class CommutantSpace(BlockSpace[CommutantPoint]):
         return self.slot_noise.apply(self.program.slots[layer], point.scale, state, adjoint)
 
     def pull_back(
-        self,
-        point: CommutantPoint,
-        layer: int,
-        tape: list[Complex],
-        operator: Complex,
-        moments: npt.NDArray[Any],
-        onward: bool,
+        self, point: CommutantPoint, layer: int, tape: list[Complex], operator: Complex, moments: Moments, onward: bool
     ) -> Complex:
         """U^dag A U in place, with each move's moments; the circuit's first move is not undone."""
         for number in reversed(self._layers[layer]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -19,8 +18,6 @@ from equinoise.reduction.program import Program
 __all__ = ["ExactEngine"]
 
 Real = npt.NDArray[np.float64]
-Complex = npt.NDArray[np.complex128]
-Index = npt.NDArray[np.int64]
 State = dict[int | None, Real]
 
 # a block on one complex number of a density matrix, measured on one core; for estimates only
@@ -76,29 +73,3 @@ class ExactEngine(AdjointEngine[State, SectorPoint, OperatorEntries]):
     def kept(self) -> int:
         """States that one gradient keeps at once; fewer than the layers when memory is short."""
         return self.space.memory.plan(1).kept
-
-    def mode_weights(self, theta: Real, direction: Real, modes: Sequence[Mapping[int | None, Index]]) -> list[Complex]:
-        """Per slot, the amplitudes a_m = sum over elements (x, y) of mode m of dA*_xy rho_xy + A*_xy drho_xy.
-
-        Args:
-            theta: Shape (K,), radians.
-            direction: Along which d is taken, shape (K,).
-            modes: Per slot and block, the mode number of each element, shape (D, D).
-        """
-        out: list[Complex] = []
-        for layer, operator, state in self.tangents(theta, direction):
-            count = 1 + max(int(index.max()) for index in modes[layer].values())
-            total = np.zeros(count, dtype=np.complex128)
-            for q, pair in state.items():
-                index = modes[layer][q].ravel()
-                (a, da), (rho, drho) = (_complex(operator[q]), _complex(pair))
-                amplitude = (da.conj() * rho + a.conj() * drho).ravel()
-                total += np.bincount(index, weights=amplitude.real, minlength=count)
-                total += 1j * np.bincount(index, weights=amplitude.imag, minlength=count)
-            out.append(total)
-        return out[::-1]
-
-
-def _complex(pair: Real) -> Complex:
-    """From real and imaginary parts, shape (2, 2, D, D), to shape (2, D, D)."""
-    return np.asarray(pair[:, 0] + 1j * pair[:, 1])

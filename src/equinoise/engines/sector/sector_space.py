@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.adjoint import Space
+from equinoise.engines.adjoint import Moments, Space
 from equinoise.engines.sector import kernels
 from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contract
 from equinoise.engines.sector.channel import Channel
@@ -238,13 +238,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
         return np.zeros((point.orders, self.program.num_blocks, 4, 4), dtype=np.complex128)
 
     def pull_back(
-        self,
-        point: SectorPoint,
-        layer: int,
-        tape: list[State],
-        operator: State,
-        moments: npt.NDArray[Any],
-        onward: bool,
+        self, point: SectorPoint, layer: int, tape: list[State], operator: State, moments: Moments, onward: bool
     ) -> State:
         """U^dag A U in place, with the layer's moments; half of it is left undone at the first layer."""
         program, state = self.program.layers[layer], tape.pop()
@@ -270,7 +264,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
         moments[:, program.start : program.stop] = part[:, ::-1]
         return operator
 
-    def gradient(self, point: SectorPoint, moments: npt.NDArray[Any]) -> Real:
+    def gradient(self, point: SectorPoint, moments: Moments) -> Real:
         """2 Im Tr[A G_k rho] of every circuit parameter, shape (orders, K)."""
         return contract(self.program, point.blocks, moments)
 

@@ -8,14 +8,13 @@ step is kept in that basis, where the readout meets it on the way back.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.circuit.pauli_sums import Sum, multiplied
-from equinoise.engines.block_space import BlockSpace, StepPoint, real_overlap
-from equinoise.engines.contract import Blocks
+from equinoise.engines.adjoint import Moments
+from equinoise.engines.block_space import Blocks, BlockSpace, StepPoint, real_overlap
 from equinoise.engines.spin.orbits import SymmetricSlot, symmetric_slot, symmetric_sum, totals
 from equinoise.engines.spin.spin_frame import Frame, eigenframe
 from equinoise.engines.spin.spin_noise import SpinChannel, SpinGenerators
@@ -108,13 +107,7 @@ class SpinSpace(BlockSpace[StepPoint]):
         return x
 
     def pull_back(
-        self,
-        point: StepPoint,
-        layer: int,
-        tape: list[Complex],
-        operator: Complex,
-        moments: npt.NDArray[Any],
-        onward: bool,
+        self, point: StepPoint, layer: int, tape: list[Complex], operator: Complex, moments: Moments, onward: bool
     ) -> Complex:
         """U^dag A U, with each step's moments per order; the circuit's first step is not undone."""
         for index in reversed(self._layers[layer]):
