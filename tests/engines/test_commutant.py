@@ -159,7 +159,7 @@ def test_parity_of_a_basis_state(noise: Any) -> None:
         Problem(layers(4, 3, parity_gates), readout="Z1+0.4*X1X2", initial="0101", noise=noise, symmetry="parity")
     )
     # one parity alone where nothing leads to the other
-    assert engine.commutant.numbers == (128 if noise is LOCAL else 64)
+    assert engine.space.commutant.numbers == (128 if noise is LOCAL else 64)
 
 
 def test_parity_with_a_readout_that_is_not_invariant_and_one_with_an_input_that_is_not() -> None:
@@ -198,7 +198,7 @@ def test_charges_of_two_registers() -> None:
     engine = check_against_twin(
         Problem(layers(4, 3, gates), readout="Z1Z2+Z0", initial="0101", noise=STRONG, symmetry=both)
     )
-    assert engine.commutant.numbers == 2**2 * 2**2
+    assert engine.space.commutant.numbers == 2**2 * 2**2
 
 
 def test_group_of_anticommuting_pauli_strings() -> None:
@@ -218,7 +218,7 @@ def test_group_of_anticommuting_pauli_strings() -> None:
     engine = check_against_twin(
         Problem(layers(4, 3, gates), readout="X1+Z2+X3", initial=state, noise=noise, symmetry=strings)
     )
-    assert max(i.dimension for i in engine.found.irreps) == 2
+    assert max(i.dimension for i in engine.space.found.irreps) == 2
 
 
 # -- rings and permutations ----------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_charge_times_translation_by_two() -> None:
 def test_all_permutations() -> None:
     circuit, noise = layers(4, 2, symmetric_gates), uniform_noise(4, ring=False)
     engine = check_against_twin(Problem(circuit, readout=FIELD, initial="0000", noise=noise, symmetry="permutation"))
-    assert engine.commutant.numbers == math.comb(7, 3)
+    assert engine.space.commutant.numbers == math.comb(7, 3)
     state = random_statevector(16, seed=5)
     check_against_twin(Problem(circuit, readout=FIELD, initial=state, noise=noise, symmetry="permutation"))
 
@@ -263,7 +263,7 @@ def test_total_spin_under_local_depolarizing() -> None:
     engine = check_against_twin(
         Problem(circuit, readout="X0X1+Y0Y1+Z0Z1", initial=state, noise=DEPOLARIZING, symmetry="su2")
     )
-    assert engine.commutant.numbers == 14
+    assert engine.space.commutant.numbers == 14
     # a readout that is no scalar is averaged over the rotations where the input is a singlet
     check_against_twin(
         Problem(circuit, readout="Z1+0.3*X0X2+Y1Z2", initial=singlets(4), noise=DEPOLARIZING, symmetry="su2")
@@ -283,7 +283,7 @@ def test_total_spin_under_equal_x_y_z_jumps_that_only_together_keep_it() -> None
 def test_noiseless_spins_stay_in_the_irreps_of_the_input() -> None:
     problem = Problem(layers(4, 2, exchange_gates), readout="X0X1+Y0Y1+Z0Z1", initial=singlets(4), symmetry="su2")
     engine = check_against_twin(problem)
-    assert engine.commutant.numbers == 4  # J = 0 alone, two singlets
+    assert engine.space.commutant.numbers == 4  # J = 0 alone, two singlets
 
 
 # -- the budget ----------------------------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def test_limit_of_a_generator_whose_rates_are_not_listed(monkeypatch: pytest.Mon
         layers(4, 1, ring_gates), readout=FIELD, initial="0000", noise=uniform_noise(4), symmetry="translation"
     )
     engine = engine_of(problem)
-    for groups in engine._groups.values():
+    for groups in engine.space.slot_noise.groups.values():
         for _, generator in groups:
             generator.rates = None
     theta = np.random.default_rng(0).uniform(-3, 3, len(problem.parameters))
@@ -416,6 +416,6 @@ def test_scales_too_large_for_the_taylor_series_are_refused() -> None:
         layers(4, 1, ring_gates), readout=FIELD, initial="0000", noise=uniform_noise(4), symmetry="translation"
     )
     engine = engine_of(problem)
-    _, generator = next(iter(engine._groups.values()))[-1]
+    _, generator = next(iter(engine.space.slot_noise.groups.values()))[-1]
     with pytest.raises(UnsupportedError, match=r"noise at scale 1e\+06 is too strong .* infinity for the limit"):
         commutant_noise._TaylorMap(generator, 1e6)

@@ -389,7 +389,7 @@ def test_channels_equal_those_of_piqs(number):
     tolerance = 1e-13 if case["name"] == "collective" else 3e-8
     theta = np.array(case["theta"])
     state = engine.state(theta, 1.0)
-    for block, expected in zip(engine.blocks.split(state), case["blocks"], strict=True):
+    for block, expected in zip(engine.space.blocks.split(state), case["blocks"], strict=True):
         np.testing.assert_allclose(block.ravel(), np.array(expected) @ [1, 1j], rtol=0, atol=tolerance)
     assert engine.value(theta, 1.0)[0] == pytest.approx(2 * case["jz"] / 7, rel=0, abs=tolerance)
 

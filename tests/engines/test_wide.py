@@ -17,6 +17,7 @@ from qiskit.quantum_info import SparsePauliOp
 import equinoise as eq
 from equinoise.engines.contract import memory_limit
 from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.sector.working_memory import shared_bytes
 from equinoise.engines.select import exact_engine
 from equinoise.errors import MemoryLimitError
 from equinoise.reduction.program import compile_problem
@@ -207,12 +208,12 @@ def test_sweep_that_keeps_fewer_states_than_layers_gives_the_same_gradient(noise
     plain = small(noise=noise)
     expected = {s: eq.gradient(plain, THETA, scale=s) for s in (0.0, 1.0, math.inf)}
     engine = exact_engine(plain)
-    assert engine.kept == engine.depth == 7
+    assert engine.kept == engine.space.depth == 7
     state = 16 * compile_problem(plain).numbers
-    monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(engine.shared_bytes + (states + 0.5) * state) / 1e9:.12f}")
+    monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(shared_bytes(engine.program) + (states + 0.5) * state) / 1e9:.12f}")
     tight = small(noise=noise)
     cramped = exact_engine(tight)
-    assert cramped.kept == states - 1 < cramped.depth
+    assert cramped.kept == states - 1 < cramped.space.depth
     assert cramped.memory_bytes <= memory_limit()
     for scale, found in expected.items():
         again = eq.gradient(tight, THETA, scale=scale)
@@ -231,7 +232,7 @@ def test_sweep_takes_no_more_memory_than_it_is_allowed(states, monkeypatch):
     state = 16 * compile_problem(problem).numbers  # 10 MB
     monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(states + 1) * state / 1e9:.12f}")
     engine = exact_engine(problem)
-    assert engine.kept < engine.depth
+    assert engine.kept < engine.space.depth
     theta = np.random.default_rng(11).uniform(-3, 3, circuit.num_parameters)
     tracemalloc.start()
     engine.draw(theta, 1.0)
@@ -249,7 +250,9 @@ def test_law_in_little_memory_is_the_same_or_refused_with_numbers(monkeypatch):
     state = 16 * compile_problem(plain).numbers
     answered, refused = [], []
     for states in (3, 6, 9, 12, 20, 40):
-        monkeypatch.setenv("EQUINOISE_MEMORY_GB", f"{(exact_engine(plain).shared_bytes + states * state) / 1e9:.12f}")
+        monkeypatch.setenv(
+            "EQUINOISE_MEMORY_GB", f"{(shared_bytes(compile_problem(plain)) + states * state) / 1e9:.12f}"
+        )
         try:
             found = eq.law(small(), ensemble=THETA[None, :])
         except MemoryLimitError as error:

@@ -21,12 +21,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
-from equinoise.engines.contract import Blocks, Engine, InBlocks, Real
-from equinoise.engines.sector.channel import Channel
+from equinoise.engines.block_space import BlockEngine, Blocks, BlockSpace
+from equinoise.engines.contract import Engine, Real
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.slot import SlotProgram, jump_weights
@@ -70,21 +70,18 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     slot's limit channel acts on the noiseless state after its layer, with the noise of all cone qubits. A slot whose
     fixed point commutes with every generator decides alone: nothing passes it.
     """
-    if isinstance(engine, InBlocks):
-        return _in_blocks(engine, cast(SymmetricProgram, engine.program), theta)
+    if isinstance(engine, BlockEngine):
+        return _in_blocks(engine, engine.program, theta)
     program = cast(Program, engine.program)
     if not isinstance(engine, ExactEngine):
         return fixed_point_of_generators(program)
-    states = engine.final_states(theta, 0.0)
     found: list[FixedPoint] = []
     seen: set[object] = set()
-    for number, rho in enumerate(states):
+    for number, rho in enumerate(engine.layer_states(theta)):
         slot = program.unrestricted_slot(number)
         if slot.empty or slot in seen:
             continue
-        sigma = {q: array.copy() for q, array in rho.items()}
-        Channel(program, slot, math.inf).apply(sigma)
-        found.append(_classify(engine, theta, rho, sigma))
+        found.append(_classify(engine, theta, rho, engine.space.limit(number, rho)))
         if found[-1].kind != "untouched":  # a later state may be touched by the same noise
             seen.add(slot)
     if not found:
@@ -162,8 +159,8 @@ def _classify(
     diagonal = sum(float(np.sum(np.einsum("kii->ki", a[0]) ** 2)) for a in sigma.values())
     diagonal_before = sum(float(np.sum(np.einsum("kii->ki", a[0]) ** 2)) for a in rho.values())
     coherence = max(0.0, purity - diagonal) / max(size - diagonal_before, 1e-300)
-    before = engine.commutator_norms(theta, rho)
-    after = engine.commutator_norms(theta, sigma)
+    before = engine.space.commutator_norms(theta, rho)
+    after = engine.space.commutator_norms(theta, sigma)
     active = before > _SMALL
     commutator = float(np.max(after[active] / before[active], initial=0.0))
     if change < _SMALL * size:
@@ -182,13 +179,14 @@ def _classify(
 # -- in the commutant ----------------------------------------------------------------------------------------------
 
 
-def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> FixedPoint:
+def _in_blocks(engine: BlockEngine[Any], program: SymmetricProgram, theta: Real) -> FixedPoint:
     """From each different noisy slot's limit on the noiseless state after its layer, and on two random operators."""
-    generators = engine.generator_blocks()
+    space = engine.space
+    generators = space.generator_blocks()
     # Two random operators stand for all: what the limit channel leaves of them commutes, with probability 1, only if
     # all that it can leave does. A second parameter point tells whether the limit still depends on the parameters.
     rng = np.random.default_rng(_SEED)
-    probes = [_random(engine, rng) for _ in range(2)]
+    probes = [_random(space, rng) for _ in range(2)]
     elsewhere = engine.layer_states(theta + rng.uniform(0.3, 2.0, theta.size))
     found: list[FixedPoint] = []
     seen: set[SlotProgram] = set()
@@ -197,8 +195,8 @@ def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> Fixe
         if slot.empty or slot in seen:
             continue
         before = [rho, elsewhere[layer], *probes]
-        after = [engine.limit(layer, [x.copy() for x in state]) for state in before]
-        found.append(_classify_blocks(engine, generators, before, after))
+        after = [space.limit(layer, [x.copy() for x in state]) for state in before]
+        found.append(_classify_blocks(space, generators, before, after))
         if found[-1].kind != "untouched":  # a later state may be touched by the same noise
             seen.add(slot)
     if not found:
@@ -210,10 +208,10 @@ def _in_blocks(engine: InBlocks, program: SymmetricProgram, theta: Real) -> Fixe
     return replace(min(found, key=lambda f: _ORDER.index(f.kind)), sectors="mixed" if mixed else "respected")
 
 
-def _random(engine: InBlocks, rng: np.random.Generator) -> Blocks:
+def _random(space: BlockSpace[Any], rng: np.random.Generator) -> Blocks:
     """A random Hermitian element of the commutant, of norm about 1 in every sector."""
     out = []
-    for sector in engine.sectors:
+    for sector in space.sectors:
         m = sector.multiplicity
         x = rng.normal(size=(m, m)) + 1j * rng.normal(size=(m, m))
         out.append(np.asarray((x + x.conj().T) / (2 * m), dtype=np.complex128))
@@ -221,14 +219,14 @@ def _random(engine: InBlocks, rng: np.random.Generator) -> Blocks:
 
 
 def _classify_blocks(
-    engine: InBlocks, generators: Sequence[Blocks], before: Sequence[Blocks], after: Sequence[Blocks]
+    space: BlockSpace[Any], generators: Sequence[Blocks], before: Sequence[Blocks], after: Sequence[Blocks]
 ) -> FixedPoint:
     """The class of a slot from what its noise leaves of the state, of that at other parameters and of two operators.
 
     Sizes are sums over sectors of ||X_lambda||^2, of weights without 1/d: else the small ones would hide the others.
     """
     (rho, other, *probes), (sigma, changed, *left) = before, after
-    purity = sum(float(np.sum(np.abs(x) ** 2)) / s.dimension for x, s in zip(sigma, engine.sectors, strict=True))
+    purity = sum(float(np.sum(np.abs(x) ** 2)) / s.dimension for x, s in zip(sigma, space.sectors, strict=True))
     moved = [(_commutator(h, rho), _commutator(h, sigma), math.sqrt(_size(h) * _size(sigma))) for h in generators]
     commutator = max((b / a for a, b, _ in moved if a > _SMALL), default=0.0)
     apart = _size(_difference(rho, other))
@@ -236,7 +234,7 @@ def _classify_blocks(
     if _size(_difference(rho, sigma)) < _SMALL * _size(rho):
         kind = "untouched"
     elif forgets or all(b <= _SMALL * c for _, b, c in moved):
-        entropy = -math.log2(max(purity, 1e-300)) / engine.program.width
+        entropy = -math.log2(max(purity, 1e-300)) / space.program.width
         kind = "too mixed" if entropy > 0.5 else "too symmetric"
     elif _commutator(left[0], left[1]) <= _SMALL * math.sqrt(_size(left[0]) * _size(left[1])):
         kind = "classical"

@@ -34,7 +34,9 @@ __all__ = [
 ]
 
 Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
+Pair = dict[int | None, Real]
 
 # what kappa, budget, second moment and w0 of one draw cost, in gradients of an exact engine
 LAW_GRADIENTS = 10
@@ -297,11 +299,27 @@ def _rayleigh_draw(engine: ExactEngine, modes: list[tuple[dict[int | None, Index
     # g_k = sum_dz a_dz at every slot: a_dz is the part of <<O_l|X_l>> on elements with that dz, and the numerator
     # weights |a_dz|^2 with the rate at which the slot's noise damps it.
     out = np.zeros((2, len(modes)))
-    numbers = [index for index, _ in modes]
     for k in engine.program.parameters:
         direction = np.zeros(theta.size)
         direction[k] = 1.0
-        for slot, amplitudes in enumerate(engine.mode_weights(theta, direction, numbers)):
-            weight = np.abs(amplitudes) ** 2
-            out[:, slot] += modes[slot][1] @ weight, weight.sum()
+        for slot, operator, state in engine.tangents(theta, direction):
+            numbers, rates = modes[slot]
+            weight = np.abs(_amplitudes(numbers, rates.size, operator, state)) ** 2
+            out[:, slot] += rates @ weight, weight.sum()
     return out
+
+
+def _amplitudes(modes: dict[int | None, Index], count: int, operator: Pair, state: Pair) -> Complex:
+    """What a slot's readout sees of each mode, shape (count,).
+
+    a_dz is the sum over the mode's |x><y| of dA*_xy rho_xy + A*_xy drho_xy. At slots before a parameter's gate only A
+    depends on it, after the gate only rho does: one of the two terms is 0, and the other is <<A| Pi_dz |X>> with
+    X = -i [G, rho] moved to the slot, or its dual.
+    """
+    total = np.zeros(count, dtype=np.complex128)
+    for q, pair in state.items():
+        (a, da), (rho, drho) = (x[:, 0] + 1j * x[:, 1] for x in (operator[q], pair))
+        amplitude = (da.conj() * rho + a.conj() * drho).ravel()
+        for part, unit in ((amplitude.real, 1.0), (amplitude.imag, 1j)):
+            total += unit * np.bincount(modes[q].ravel(), weights=part, minlength=count)
+    return total

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from equinoise.coherence.fixed_point import FixedPoint
-from equinoise.engines.contract import Engine, held_sectors, kept_symmetry
+from equinoise.engines.block_space import held_sectors, kept_symmetry
+from equinoise.engines.contract import Engine
 from equinoise.reduction.program import Program
 from equinoise.reduction.symmetric_program import SymmetricProgram, symmetric_program
 from equinoise.symmetry.commutant_dimension import commutant_dimension

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +16,20 @@ import psutil
 
 from equinoise.engines.draws import Draw, FirstOrderDraw, NoisyDraw
 from equinoise.errors import MemoryLimitError, UnsupportedError
-from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
-from equinoise.reduction.program import Program
+from equinoise.reduction.compiled import CompiledProblem
 
 __all__ = [
     "Cost",
     "Engine",
     "ExactAnswers",
-    "InBlocks",
     "Remade",
     "about",
     "bounded",
     "check_serves",
-    "held_sectors",
-    "kept_symmetry",
     "memory_limit",
 ]
 
 Real = npt.NDArray[np.float64]
-Blocks = list[npt.NDArray[np.complex128]]
 
 
 @dataclass(frozen=True)
@@ -95,45 +90,6 @@ class Engine(Protocol):
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
         """sum_k g_k^2 at s = infinity; NaN where the engine does not have it."""
-
-
-@runtime_checkable
-class InBlocks(Protocol):
-    """An engine in the commutant of a symmetry: operators (+)_lambda X_lambda (x) 1_d are one matrix (m, m) per sector.
-
-    States are given with Tr X_lambda the weight of the sector, X_lambda/d being what stands in front of 1_d.
-    """
-
-    @property
-    def program(self) -> CompiledProblem:
-        """The compiled problem."""
-
-    @property
-    def kept_symmetry(self) -> str:
-        """The symmetry that it works with, in words."""
-
-    @property
-    def sectors(self) -> tuple[IsotypicSector, ...]:
-        """Those that it holds."""
-
-    def layer_states(self, theta: Real) -> list[Blocks]:
-        """The noiseless state after the unitaries of each layer."""
-
-    def limit(self, layer: int, state: Blocks) -> Blocks:
-        """What a slot's noise on all cone qubits leaves of a state at s = infinity."""
-
-    def generator_blocks(self) -> list[Blocks]:
-        """The different generators H of the circuit's steps."""
-
-
-def held_sectors(engine: Engine) -> tuple[IsotypicSector, ...]:
-    """The sectors in which an engine holds density matrices, sum m^2 complex numbers each."""
-    return engine.sectors if isinstance(engine, InBlocks) else cast(Program, engine.program).isotypic_sectors
-
-
-def kept_symmetry(engine: Engine) -> str:
-    """The symmetry that an engine works with, in words; "none" in the full space."""
-    return engine.kept_symmetry if isinstance(engine, InBlocks) else cast(Program, engine.program).kept_symmetry
 
 
 class Remade:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.contract import Engine, held_sectors, kept_symmetry
+from equinoise.engines.block_space import held_sectors, kept_symmetry
+from equinoise.engines.contract import Engine
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
 from equinoise.engines.replica.average import average
 from equinoise.engines.select import averages, select_engine

@@ -10,13 +10,14 @@ forward and one back per class, however many samples there are. All of it is exa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.draws import parallel_draws
-from equinoise.engines.sector.block_unitaries import build_blocks, contract
 from equinoise.engines.sector.exact import ExactEngine
+from equinoise.engines.sector.sector_space import SectorPoint
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program
 
@@ -69,10 +70,9 @@ class SplitSweep(ExactEngine):
             theta: All angles, shape (K,), radians; those of the trained part do not matter.
             scale: Noise scale s.
         """
-        self._room_of.roomy = True
-        state = self._states(build_blocks(self.program, theta), scale, 1, range(self.split - 1, self.split))[-1]
-        self.channel(self.split - 1, scale).apply(state)
-        return self.vector(state)
+        point = self.space.at(theta, scale, 1)
+        state = self.final_state(point, self.split)
+        return self.vector(self.space.noise(point, self.split - 1, state))
 
     def pulled_back(self, theta: Real, scale: float, operator: OperatorEntries) -> Real:
         """An operator in the Heisenberg picture at the end of the loader, shape (size,).
@@ -82,17 +82,12 @@ class SplitSweep(ExactEngine):
             scale: Noise scale s.
             operator: Of the whole circuit's end.
         """
-        self._room_of.roomy = True
-        blocks = build_blocks(self.program, theta)
-        adjoint = self._seen(operator, scale, 1)
-        for number in range(self.depth - 1, self.split - 1, -1):
-            if number < self.depth - 1:
-                self.channel(number, scale).apply_adjoint(adjoint)
-            layer = self.program.layers[number]
-            first, last = self._reversed_slice(layer)
-            reverse = (layer.kind_reversed, layer.table_reversed, blocks.dagger[first:last])
-            for q, array in adjoint.items():
-                self._conjugate(q, array, array, 0, 1, (*reverse, *self.program.tables[q].arguments))
+        space, point = self.space, self._point(theta, scale)
+        adjoint = space.seen(point, operator)
+        for layer in range(space.depth - 1, self.split - 1, -1):
+            if layer < space.depth - 1:
+                adjoint = space.noise(point, layer, adjoint, adjoint=True)
+            adjoint = space.backward(point, layer, adjoint)
         return self.vector(adjoint)
 
     def gradient_from(self, theta: Real, scale: float, operator: OperatorEntries, start: Real) -> Real:
@@ -104,33 +99,18 @@ class SplitSweep(ExactEngine):
             operator: A.
             start: R as a vector, shape (size,).
         """
-        self._room_of.roomy = True
-        program = self.program
-        blocks = build_blocks(program, theta)
-        every = dict.fromkeys(program.charges, (0, 1))
-        state = self._zero("state", 1)
-        self._fill(state, start)
-        kept: list[State] = []
-        for number in range(self.split, self.depth):
-            room = self._room(f"kept {number}", 1)
-            self._rotate(state, room, program.layers[number], blocks, every)
-            kept.append(room)
-            if number + 1 < self.depth:
-                for q, array in room.items():
-                    state[q][:] = array
-                self.channel(number, scale).apply(state)
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
-        adjoint = self._seen(operator, scale, 1)
-        for number in range(self.depth - 1, self.split - 1, -1):
-            if number < self.depth - 1:
-                self.channel(number, scale).apply_adjoint(adjoint)
-            layer = program.layers[number]
-            part = np.zeros((1, layer.stop - layer.start, 4, 4), dtype=np.complex128)
-            rho = kept.pop()
-            for q in program.charges:
-                self._pull_back(q, rho, adjoint, layer, blocks, 0, 1, number > self.split, part)
-            moments[:, layer.start : layer.stop] = part[:, ::-1]
-        return np.asarray(contract(program, blocks, moments)[0])
+        space, point = self.space, self._point(theta, scale)
+
+        def from_start(point: SectorPoint) -> State:
+            state = space.blank(point)
+            self._fill(state, start)
+            return state
+
+        return np.asarray(self.sweep(point, lambda _: space.seen(point, operator), from_start, self.split)[0])
+
+    def _point(self, theta: Real, scale: float) -> SectorPoint:
+        """What sweeps of observables and weighted states go with: they live in every charge block, noise or none."""
+        return replace(self.space.at(theta, scale, 1), spans=dict.fromkeys(self.program.charges, (0, 1)))
 
     def in_threads(self, function: Callable[[int], Real], count: int) -> list[Real]:
         """function(0), ..., function(count - 1) in this engine's threads, in order."""

@@ -148,9 +148,27 @@ class SymmetricProgram(CompiledProblem):
         tensor = self.problem.initial.statevector().reshape((2,) * n).transpose(order)
         return np.ascontiguousarray(tensor.reshape(2**self.width, -1))
 
+    @property
+    def generators(self) -> tuple[Sum, ...]:
+        """The different generators H of the steps exp(-i angle H)."""
+        return tuple({frozenset(step.generator.items()): step.generator for step in self.steps}.values())
+
     def angles(self, theta: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Of every step at theta, shape (steps,), radians."""
         return np.array([step.angle.at(theta) for step in self.steps])
+
+    def angle_rates(self, direction: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Derivatives of all steps' angles along a direction of the parameters, shape (steps,)."""
+        rates = [sum(c * float(direction[k]) for k, c in step.angle.coefficients) for step in self.steps]
+        return np.array(rates, dtype=np.float64)
+
+    def by_parameter(self, by_step: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The chain rule from step angles, shape (orders, steps), to circuit parameters, shape (orders, K)."""
+        out = np.zeros((by_step.shape[0], len(self.problem.parameters)))
+        for number, step in enumerate(self.steps):
+            for k, c in step.angle.coefficients:
+                out[:, k] += c * by_step[:, number]
+        return out
 
 
 def compiled(problem: Problem, *, reduce: bool = True) -> CompiledProblem:
