@@ -7,6 +7,7 @@ calibrated gate errors hold beyond this thermal part becomes ``Depolarizing`` on
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -101,10 +102,7 @@ def place(
             'Give another layout=[...], or the noise itself, e.g. noise="depolarizing:0.003".'
         )
     return NoiseModel(
-        dephasing=(*model.dephasing, *terms["dephasing"]),
-        relaxation=(*model.relaxation, *terms["relaxation"]),
-        depolarizing=(*model.depolarizing, *terms["depolarizing"]),
-        pauli=model.pauli,
+        (*model.terms, *itertools.chain(*terms.values())),
         phases=model.phases,
         readout_error=known | dict(model.readout_error),
         notes=(*model.notes, *_notes(calibration, choice, durations), *tally.notes()),

@@ -14,7 +14,7 @@ from equinoise.errors import UnsupportedError
 from equinoise.noise.terms import describe_jump
 from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.slots.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
@@ -109,7 +109,7 @@ class SymmetricProgram(CompiledProblem):
         everything = frozenset(self.cone.qubits)
         if self.cone.seen[layer] == everything:
             return self.slots[layer]
-        whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
+        whole = compile_slot(self.problem.slots[layer].restricted(everything), self._local, self.width)
         acting = felt(whole, self.symmetry, frozenset(range(self.width)))
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from equinoise.circuit.pauli_sums import String, Sum
-from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
+from equinoise.noise.terms import Slot
 from equinoise.reduction.slots.slot import SlotProgram, compile_slot
 from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.symmetry.groups import Charge, Generator, Permutation, Symmetry, change
@@ -121,13 +121,5 @@ def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -
         generator: What the noise breaks.
     """
     broken = _change(kossakowski(compile_slot(slot, place, len(place))), generator)
-    alone = ((t, _change(kossakowski(compile_slot(_only(t), place, len(place))), generator)) for t in slot.terms)
-    return tuple(dict.fromkeys(describe_term(term) for term, part in alone if part.keys() & broken))
-
-
-def _only(term: NoiseTerm) -> Slot:
-    if isinstance(term, Dephasing):
-        return Slot(dephasing=(term,))
-    if isinstance(term, Relaxation):
-        return Slot(relaxation=(term,))
-    return Slot(depolarizing=(term,)) if isinstance(term, Depolarizing) else Slot(pauli=(term,))
+    alone = ((t, _change(kossakowski(compile_slot(Slot((t,)), place, len(place))), generator)) for t in slot.terms)
+    return tuple(dict.fromkeys(term.describe() for term, part in alone if part.keys() & broken))
