@@ -212,9 +212,8 @@ def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
         apart = np.abs(ordered).sum() if full else ordered[len(ordered) - k :].sum() - ordered[:k].sum()
         spread = 2.0 if parity else 2 * float(apart)
         total += rate * spread**2 / 2
-    total += sum(down + up for _, (down, up) in slot.relaxation)
-    total += sum(rate for _, rate in slot.depolarizing) + 2 * sum(rate for _, rate in slot.flips)
-    return total + 2 * sum(rate for _, rate in slot.paulis)
+    total += sum(max(moves.down + moves.up, moves.decay) for _, moves in slot.sites)
+    return total + sum(reset.rate for _, reset in slot.resets) + 2 * sum(string.rate for _, string in slot.strings)
 
 
 def _visible_rate(program: Program, slot: SlotProgram, seen: frozenset[int], charge: int | None) -> float:
@@ -233,19 +232,13 @@ def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -
     """How fast populations relax on the qubits where x and y agree, shape (D, D)."""
     filled = program.sectors[charge].occupations.astype(np.float64)
     site = np.zeros(program.width)
-    for i, (down, up) in slot.relaxation:
-        site[i] += down + up
-    for i, rate in slot.flips:
-        site[i] += 2 * rate
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            site[qubits[0]] += rate
+    for _, moves in slot.sites:
+        site[moves.qubit] += moves.down + moves.up
     alone = filled @ site
     out = site.sum() - alone[:, None] - alone[None, :] + 2 * (filled * site) @ filled.T
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 2:
-            local = filled[:, qubits[0]] + 2 * filled[:, qubits[1]]
-            out += rate * (local[:, None] == local[None, :])
+    for _, ((first, second), rate) in slot.resets:
+        local = filled[:, first] + 2 * filled[:, second]
+        out += rate * (local[:, None] == local[None, :])
     return np.asarray(out)
 
 

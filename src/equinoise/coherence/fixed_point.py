@@ -127,20 +127,17 @@ def fixed_point_of_generators(program: Program) -> FixedPoint:
 
 def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real]) -> str:
     down, up = np.zeros(program.width), np.zeros(program.width)
-    for i, (falls, rises) in slot.relaxation:
-        down[i] += falls
-        up[i] += rises
-    for qubits, rate in slot.depolarizing:
-        down[list(qubits)] += rate
-        up[list(qubits)] += rate
-    for i, rate in slot.flips:
-        down[i] += rate
-        up[i] += rate
+    for _, moves in slot.sites:
+        down[moves.qubit] += moves.down
+        up[moves.qubit] += moves.up
+    for _, reset in slot.resets:
+        down[list(reset.qubits)] += reset.rate / 2
+        up[list(reset.qubits)] += reset.rate / 2
     if np.all(down + up > 0):
         excited = up / (down + up)
         entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
         return "too mixed" if entropy > 0.5 else "too symmetric"
-    linear = [not parity or len(weights) == 1 for _, weights, parity in slot.jumps]
+    linear = [jump.is_linear for jump in slot.jumps]
     rows = jump_weights(slot, program.width)[linear]
     matrix = np.stack([np.ones(program.width), *rows])
     level = np.abs(np.stack([*matrix, *phases]) - np.stack([*matrix, *phases])[:, :1]).max() < _SMALL

@@ -59,7 +59,7 @@ class CompiledProblem:
         self.parameters = cone.parameters
         self._local = {q: i for i, q in enumerate(cone.qubits)}
         different = {id(slot): slot for slot in cone.slots}
-        compiled = {key: compile_slot(slot, self._local, self.width) for key, slot in different.items()}
+        compiled = {key: compile_slot(slot, self._local) for key, slot in different.items()}
         self.slots: tuple[SlotProgram, ...] = tuple(compiled[id(slot)] for slot in cone.slots)
         self.processes: tuple[ProcessProgram | ModesProgram, ...] = compile_processes(
             problem.processes, cone, self._local, self.width

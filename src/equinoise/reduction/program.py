@@ -154,7 +154,7 @@ class Program(CompiledProblem):
         Where it would lead to charges that the program does not hold, the seen part alone.
         """
         restricted = self.problem.slots[layer].restricted(frozenset(self.cone.qubits))
-        whole = compile_slot(restricted, self._local, self.width)
+        whole = compile_slot(restricted, self._local)
         lowers, raises = whole.changes_charge
         held = [q for q in self.charges if q is not None]
         if held and ((lowers and min(held) > 0) or (raises and max(held) < self.width)):

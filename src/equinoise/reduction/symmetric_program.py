@@ -109,7 +109,7 @@ class SymmetricProgram(CompiledProblem):
         everything = frozenset(self.cone.qubits)
         if self.cone.seen[layer] == everything:
             return self.slots[layer]
-        whole = compile_slot(self.problem.slots[layer].restricted(everything), self._local, self.width)
+        whole = compile_slot(self.problem.slots[layer].restricted(everything), self._local)
         acting = felt(whole, self.symmetry, frozenset(range(self.width)))
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 

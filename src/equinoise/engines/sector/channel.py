@@ -30,13 +30,8 @@ _BLOCK_ROWS = 512
 def _site_generators(slot: SlotProgram) -> list[tuple[int, list[Real]]]:
     """Per qubit, the 2x2 generators on (p0, p1) in the order in which they act."""
     out: dict[int, list[Real]] = {}
-    for i, (down, up) in slot.relaxation:
+    for _, (i, down, up, _) in slot.sites:
         out.setdefault(i, []).append(np.array([[-up, down], [up, -down]]))
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            out.setdefault(qubits[0], []).append(rate / 2 * np.array([[-1.0, 1.0], [1.0, -1.0]]))
-    for i, rate in slot.flips:
-        out.setdefault(i, []).append(rate * np.array([[-1.0, 1.0], [1.0, -1.0]]))
     return sorted(out.items())
 
 
@@ -109,13 +104,12 @@ class Channel:
         self._masks: dict[int | None, Real] = {}
         self._sites = site_populations(slot, scale)
         self._pairs: list[tuple[tuple[int, int], Real, Real]] = []
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 2:
-                keep = _decay(rate, scale, self.orders)
-                spread = -keep / 4
-                spread[0] += 0.25
-                self._pairs.append(((qubits[0], qubits[1]), keep, spread))
-        self._paulis = [self._pauli(letters, rate) for letters, rate in slot.paulis]
+        for _, (qubits, rate) in slot.resets:
+            keep = _decay(rate, scale, self.orders)
+            spread = -keep / 4
+            spread[0] += 0.25
+            self._pairs.append((qubits, keep, spread))
+        self._paulis = [self._pauli(*string) for _, string in slot.strings]
 
     def _pauli(self, letters: tuple[tuple[int, str], ...], rate: float) -> _Pauli:
         filled = self.program.sectors[None].occupations
@@ -208,7 +202,8 @@ class Channel:
         """
         slot, program = self.slot, self.program
         width = program.width
-        jumps = np.zeros(len(slot.jumps))
+        out = np.zeros(len(slot.terms))
+        jumps = out[: len(slot.jumps)]
         both = np.zeros((width, width))
         single = np.zeros(width)
         total = 0.0
@@ -224,34 +219,18 @@ class Channel:
                 phi, rates = program.phases(slot, q)
                 spread = (rows + columns) @ phi**2 - 2 * np.einsum("xj,xj->j", phi, weight @ phi)
                 jumps -= rates * spread / 2
-        out = [jumps]
         filled_both = np.diag(both)
         coherent = single - 2 * filled_both
         empty_both = total - single + filled_both
-        for i, (down, up) in slot.relaxation:
+        for place, (i, down, up, decay) in slot.sites:
             moved = down * self._crossed(readout, dreadout, rho, drho, i, falls=True)
             moved += up * self._crossed(readout, dreadout, rho, drho, i, falls=False)
-            lost = down * filled_both[i] + up * empty_both[i] + (down + up) / 2 * coherent[i]
-            out.append(np.array([moved - lost]))
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 1:
-                i = qubits[0]
-                crossed = self._exchanged(readout, dreadout, rho, drho, i)
-                value = (crossed - filled_both[i] - empty_both[i]) / 2 - coherent[i]
-            else:
-                value = self._traced(readout, dreadout, rho, drho, (qubits[0], qubits[1])) / 4 - total
-            out.append(np.array([rate * value]))
-        for i, rate in slot.flips:
-            value = self._exchanged(readout, dreadout, rho, drho, i) - filled_both[i] - empty_both[i] - coherent[i]
-            out.append(np.array([rate * value]))
-        for pauli in self._paulis:
-            out.append(np.array([pauli.rate * (self._conjugated(readout, dreadout, rho, drho, pauli) - total)]))
-        return np.concatenate(out)
-
-    def _exchanged(self, readout: State, dreadout: State, rho: State, drho: State, qubit: int) -> float:
-        return self._crossed(readout, dreadout, rho, drho, qubit, falls=True) + self._crossed(
-            readout, dreadout, rho, drho, qubit, falls=False
-        )
+            out[place] = moved - (down * filled_both[i] + up * empty_both[i] + decay * coherent[i])
+        for place, (qubits, rate) in slot.resets:
+            out[place] = rate * (self._traced(readout, dreadout, rho, drho, qubits) / 4 - total)
+        for (place, _), pauli in zip(slot.strings, self._paulis, strict=True):
+            out[place] = pauli.rate * (self._conjugated(readout, dreadout, rho, drho, pauli) - total)
+        return out
 
     def _crossed(self, readout: State, dreadout: State, rho: State, drho: State, qubit: int, falls: bool) -> float:
         """The overlap of the state's (filled, filled) part with the readout's (empty, empty) part, or the reverse."""

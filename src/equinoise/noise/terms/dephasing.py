@@ -181,10 +181,11 @@ class Dephasing(NoiseTerm):
     @classmethod
     def merged(cls, terms: Sequence[Self]) -> list[NoiseTerm]:
         """Rates of equal jumps add."""
-        rates: dict[tuple[tuple[int, float], ...], float] = {}
+        found: dict[tuple[tuple[int, float], ...], Self] = {}
         for term in terms:
-            rates[term.pairs] = rates.get(term.pairs, 0.0) + term.rate
-        return [cls(rate, pairs) for pairs, rate in rates.items()]
+            before = found.get(term.pairs)
+            found[term.pairs] = term if before is None else term._at(rate=before.rate + term.rate)
+        return list(found.values())
 
     def plain(self) -> dict[str, Any]:
         """The term as plain data that its class reads back."""

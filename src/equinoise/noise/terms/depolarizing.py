@@ -115,7 +115,8 @@ class Depolarizing(NoiseTerm):
     @classmethod
     def merged(cls, terms: Sequence[Self]) -> list[NoiseTerm]:
         """Rates on the same qubits add; by qubits."""
-        rates: dict[tuple[int, ...], float] = {}
+        found: dict[tuple[int, ...], Self] = {}
         for term in terms:
-            rates[term.sites] = rates.get(term.sites, 0.0) + term.rate
-        return [cls(qubits, rate) for qubits, rate in sorted(rates.items())]
+            before = found.get(term.sites)
+            found[term.sites] = term if before is None else term._at(rate=before.rate + term.rate)
+        return [found[qubits] for qubits in sorted(found)]

@@ -92,6 +92,11 @@ class PauliJump(NoiseTerm):
         return DIAGONAL if self.is_diagonal else SECOND
 
     @property
+    def noun(self) -> str:
+        """What it is called before the word noise."""
+        return "Pauli"
+
+    @property
     def action(self) -> Diagonal | PauliString:
         """Products of Z are diagonal; other strings move the charge."""
         if self.is_diagonal:
@@ -121,15 +126,16 @@ class PauliJump(NoiseTerm):
     @classmethod
     def merged(cls, terms: Sequence[Self]) -> list[NoiseTerm]:
         """Rates of equal strings add; X and Y on one qubit at one rate are bit flips, which come first."""
-        rates: dict[tuple[tuple[int, str], ...], float] = {}
+        found: dict[tuple[tuple[int, str], ...], Self] = {}
         for term in terms:
-            rates[term.pauli] = rates.get(term.pauli, 0.0) + term.rate
+            before = found.get(term.pauli)
+            found[term.pauli] = term if before is None else term._at(rate=before.rate + term.rate)
         flips: list[NoiseTerm] = []
         for q in sorted({q for term in terms for q in term.qubits}):
             x, y = ((q, "X"),), ((q, "Y"),)
-            if x in rates and math.isclose(rates[x], rates.get(y, -1.0), rel_tol=1e-12):
-                flips.append(BitFlips(q, rates.pop(x) + rates.pop(y)))
-        return flips + [cls(pauli, rate) for pauli, rate in rates.items()]
+            if x in found and y in found and math.isclose(found[x].rate, found[y].rate, rel_tol=1e-12):
+                flips.append(BitFlips(q, found.pop(x).rate + found.pop(y).rate))
+        return flips + list(found.values())
 
     def plain(self) -> dict[str, Any]:
         """The term as plain data that its class reads back."""
@@ -165,6 +171,11 @@ class BitFlips(NoiseTerm):
     def name(self) -> str:
         """What messages call it."""
         return f"X and Y jumps of cone qubit {self.qubit}"
+
+    @property
+    def noun(self) -> str:
+        """What it is called before the word noise."""
+        return "bit-flip"
 
     @property
     def action(self) -> SiteMoves:

@@ -112,8 +112,8 @@ class Relaxation(NoiseTerm):
     @classmethod
     def merged(cls, terms: Sequence[Self]) -> list[NoiseTerm]:
         """Rates on one qubit add; by qubit."""
-        rates: dict[int, tuple[float, float]] = {}
+        found: dict[int, Self] = {}
         for term in terms:
-            down, up = rates.get(int(term.qubit), (0.0, 0.0))
-            rates[int(term.qubit)] = (down + term.down, up + term.up)
-        return [cls(q, *both) for q, both in sorted(rates.items())]
+            q = int(term.qubit)
+            found[q] = term if q not in found else term._at(down=found[q].down + term.down, up=found[q].up + term.up)
+        return [found[q] for q in sorted(found)]

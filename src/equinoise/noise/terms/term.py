@@ -6,6 +6,7 @@ r}/2. A kind states its jumps and its Hamiltonian; what follows from them (symme
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.circuit.pauli_sums import String, sparse_matrix
+from equinoise.circuit.pauli_sums import String, Sum, commutator, largest, sparse_matrix
 from equinoise.errors import NoiseError
 from equinoise.noise.terms.actions import Action
 from equinoise.noise.terms.checks import checked_layers, checked_qubit
@@ -129,6 +130,11 @@ class NoiseTerm(ABC):
         return self.kind
 
     @property
+    def noun(self) -> str:
+        """What it is called before the word noise."""
+        return self.kind
+
+    @property
     def stage(self) -> str:
         """FIRST (relaxation, sums of Z) acts before SECOND (the rest); DIAGONAL terms commute with both."""
         return SECOND
@@ -170,13 +176,8 @@ class NoiseTerm(ABC):
     @property
     def keeps_charge(self) -> bool:
         """Whether every jump, and the Hamiltonian, commutes with the charge Q = sum_i (1 - Z_i)/2."""
-        operators = [*(jump for _, jump in self.jumps()), self.hamiltonian()]
-        if all(letter == "Z" for operator in operators for string in operator for _, letter in string):
-            return True
-        charge = np.array([x.bit_count() for x in range(2 ** len(self.sites))])
-        moved = charge[:, None] != charge[None, :]
-        matrices = [self.matrix(operator) for operator in operators]
-        return all(np.abs(m[moved]).max(initial=0.0) <= 1e-12 * np.abs(m).max(initial=0.0) for m in matrices)
+        charge: Sum = {((q, "Z"),): -0.5 for q in self.sites}
+        return all(_commutes(operator, charge) for operator in (*(k for _, k in self.jumps()), self.hamiltonian()))
 
     def matrix(self, operator: Mapping[String, complex]) -> Matrix:
         """A Pauli sum on the term's qubits as a matrix, its lowest qubit the least significant bit."""
@@ -226,5 +227,21 @@ class NoiseTerm(ABC):
             if value is not None
         }
 
+    def _at(self, **rates: float) -> Self:
+        """The term at other rates, unchecked: a sum of rates may exceed what a single one may be."""
+        out = copy.copy(self)
+        for name, rate in rates.items():
+            object.__setattr__(out, name, rate)
+        return out
+
     def _bare(self, **changes: Any) -> Self:
         return replace(self, layers=None, gate=None, on=None, **changes)
+
+
+def _commutes(operator: Mapping[String, complex], charge: Sum) -> bool:
+    """Whether the Hermitian and the anti-Hermitian part of an operator commute with a Hermitian one."""
+    if all(letter == "Z" for string in operator for _, letter in string):
+        return True
+    size = max(map(abs, operator.values()), default=0.0)
+    parts = ({s: v.real for s, v in operator.items()}, {s: v.imag for s, v in operator.items()})
+    return all(largest(commutator(part, charge)) <= 1e-12 * size for part in parts)

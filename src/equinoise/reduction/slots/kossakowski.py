@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -98,18 +97,17 @@ def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotPro
             if q in seen:
                 row[place[q, p]] += c
     kept = []
-    for jump in slot.jumps:
-        _, weights, product = jump
+    for term, (_, weights, product) in zip(slot.terms, slot.jumps, strict=False):
         wanted = np.zeros(len(place))
         for q, w in weights:
             wanted[place[q, "Z"]] = w
         if product and len(weights) > 1:
-            kept.append(jump)
+            kept.append(term)
             continue
         found = np.linalg.lstsq(rows.T, wanted, rcond=None)[0]
         if np.linalg.norm(rows.T @ found - wanted) > _TOLERANCE * np.linalg.norm(wanted):
-            kept.append(jump)
-    return slot if len(kept) == len(slot.jumps) else replace(slot, jumps=tuple(kept))
+            kept.append(term)
+    return slot if len(kept) == len(slot.jumps) else SlotProgram((*kept, *slot.terms[len(slot.jumps) :]))
 
 
 def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -> tuple[str, ...]:
@@ -120,6 +118,6 @@ def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -
         place: The generator's number of each of them.
         generator: What the noise breaks.
     """
-    broken = _change(kossakowski(compile_slot(slot, place, len(place))), generator)
-    alone = ((t, _change(kossakowski(compile_slot(Slot((t,)), place, len(place))), generator)) for t in slot.terms)
+    broken = _change(kossakowski(compile_slot(slot, place)), generator)
+    alone = ((t, _change(kossakowski(compile_slot(Slot((t,)), place)), generator)) for t in slot.terms)
     return tuple(dict.fromkeys(term.describe() for term, part in alone if part.keys() & broken))
