@@ -212,13 +212,15 @@ def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
         apart = np.abs(ordered).sum() if full else ordered[len(ordered) - k :].sum() - ordered[:k].sum()
         spread = 2.0 if parity else 2 * float(apart)
         total += rate * spread**2 / 2
+    total += sum(action.bound for _, action in slot.general)
     total += sum(max(moves.down + moves.up, moves.decay) for _, moves in slot.sites)
     return total + sum(reset.rate for _, reset in slot.resets) + 2 * sum(string.rate for _, string in slot.strings)
 
 
 def _visible_rate(program: Program, slot: SlotProgram, seen: frozenset[int], charge: int | None) -> float:
     rates = program.coherence_rates(slot, charge) + _population_rates(program, slot, charge)
-    return float(rates[_agreeing(program, seen, charge)].max(initial=0.0))
+    others = sum(action.bound for _, action in slot.general)
+    return float(rates[_agreeing(program, seen, charge)].max(initial=0.0)) + others
 
 
 def _agreeing(program: Program, seen: frozenset[int], charge: int | None) -> npt.NDArray[np.bool_]:
@@ -244,6 +246,8 @@ def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -
 
 def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     """Whether the survival bounds are proved for this noise and ensemble."""
+    if not program.has_limit:
+        return Certificate(False, "coherent noise turns the gradient and need not shrink it: no bounds", math.nan)
     greatest = greatest_rate(program)
     if isinstance(program, SymmetricProgram) and greatest == 0:
         return Certificate(True, _nothing_felt(program), 0.0)

@@ -44,7 +44,8 @@ class FixedPoint:
     """The state that the noise of a slot leaves at s = infinity, worst slot first.
 
     Attributes:
-        kind: "untouched", "classical", "too mixed", "too symmetric", "partly protected", or "no noise".
+        kind: "untouched", "classical", "too mixed", "too symmetric", "partly protected", "no noise", or "no limit"
+            where a Hamiltonian turns states forever.
         purity: Tr sigma^2 of the fixed point sigma that a state of the circuit is sent to; NaN where only the
             generators were looked at.
         commutator: max over generators of ||[G_k, sigma]|| / ||[G_k, rho]||, rho the noiseless state; NaN likewise.
@@ -73,6 +74,8 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     if isinstance(engine, InBlocks):
         return _in_blocks(engine, cast(SymmetricProgram, engine.program), theta)
     program = cast(Program, engine.program)
+    if not program.has_limit:
+        return FixedPoint("no limit", math.nan, math.nan, math.nan)
     if not isinstance(engine, ExactEngine):
         return fixed_point_of_generators(program)
     states = engine.final_states(theta, 0.0)

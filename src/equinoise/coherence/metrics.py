@@ -54,10 +54,11 @@ class SlotChannel:
     """
 
     def __init__(self, slot: SlotProgram, width: int) -> None:
-        if slot.strings:
+        if slot.strings or slot.general:
             raise UnsupportedError(
                 "the standard diagnostics are computed for noise that commutes with Z rotations; this slot has Pauli "
-                "jumps with X or Y. Give X and Y the same rate, or use qiskit.quantum_info on up to 3 qubits."
+                "jumps with X or Y, or general ones. Give X and Y the same rate, or use qiskit.quantum_info on up to "
+                "3 qubits."
             )
         if width > _LARGEST_WIDTH:
             raise UnsupportedError(

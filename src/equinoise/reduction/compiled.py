@@ -70,6 +70,11 @@ class CompiledProblem:
         return type(self), (self.problem,)
 
     @property
+    def has_limit(self) -> bool:
+        """Whether the noise has a limit s -> infinity."""
+        return all(slot.has_limit for slot in self.slots)
+
+    @property
     def dephases_only(self) -> bool:
         """Whether every jump is diagonal; dephasing correlated in time is."""
         return all(slot.dephases_only for slot in self.slots)

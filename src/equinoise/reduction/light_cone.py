@@ -38,9 +38,10 @@ class LightCone:
 def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
     """Follows the readout backwards through blocks and noise.
 
-    Noise does not widen the cone: a trace-preserving generator acts on an operator through its own qubits only, so a
+    Most noise does not widen the cone: a trace-preserving generator acts on an operator through its own qubits only. A
     dephasing jump K = K_in + K_out gives -[K, [K, O]]/2 = -[K_in, [K_in, O]]/2, and a depolarizing or Pauli term is
-    restricted to the seen qubits at the same rate.
+    restricted to the seen qubits at the same rate. A general jump or Hamiltonian on two qubits, one of them seen, may
+    carry the readout to the other (``reach``).
 
     Args:
         problem: The problem.
@@ -50,7 +51,9 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
     now = set(range(problem.num_qubits)) if everything else set(support(problem.readout))
     seen: list[frozenset[int]] = []
     kept: list[tuple[int, ...]] = []
-    for layer in reversed(problem.layers):
+    for layer, slot in zip(reversed(problem.layers), reversed(problem.slots), strict=True):
+        for term in reversed(slot.terms):
+            now |= term.reach(now)
         seen.append(frozenset(now))
         inside: list[int] = []
         for i in range(len(layer.blocks) - 1, -1, -1):

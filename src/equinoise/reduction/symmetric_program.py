@@ -53,6 +53,13 @@ class SymmetricProgram(CompiledProblem):
                 f"noise correlated in time is computed in sectors of the charge, not of {problem.symmetry}. Claim "
                 "symmetry='charge' if the circuit keeps it, or give white noise."
             )
+        others = [slot.terms[place] for slot in self.slots for place, _ in slot.general]
+        if others:
+            raise UnsupportedError(
+                f"{others[0].noun} noise, general jumps and Hamiltonians, is computed in sectors of the charge or in "
+                f"the full space, not in those of {problem.symmetry}. Claim symmetry='charge' and, if the circuit does "
+                "not keep it, allow_broken=True."
+            )
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
         self.symmetry: Symmetry = self.claimed
         self.unfelt: tuple[str, ...] = ()

@@ -98,6 +98,8 @@ def replica_obstacle(program: Program) -> str | None:
         return "noise correlated in time is no product of one channel per slot"
     if any(slot.strings for slot in program.slots):
         return "the noise breaks the charge"
+    if any(slot.general for slot in program.slots):
+        return "a general jump or Hamiltonian does not keep x - y on every qubit, as the six states of a site need"
     if program.problem.initial.product is None:
         return "the input is entangled; the replica average needs a product state"
     blocks = _cone_blocks(program)

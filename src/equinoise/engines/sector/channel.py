@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.sector import noise_kernels as kernels
+from equinoise.engines.sector.local_channel import LocalChannel
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.slot import SlotProgram
 
@@ -110,6 +111,7 @@ class Channel:
             spread[0] += 0.25
             self._pairs.append((qubits, keep, spread))
         self._paulis = [self._pauli(*string) for _, string in slot.strings]
+        self._general = [LocalChannel(program, action, scale) for _, action in slot.general] if not self.idle else []
 
     def _pauli(self, letters: tuple[tuple[int, str], ...], rate: float) -> _Pauli:
         filled = self.program.sectors[None].occupations
@@ -132,11 +134,15 @@ class Channel:
             self._mix_site(state, qubit, matrices)
         self._mix_pairs(state)
         self._apply_paulis(state)
+        for local in self._general:
+            local.apply(state)
 
     def apply_adjoint(self, state: State) -> None:
         """The adjoint map on a readout, in place."""
         if self.idle:
             return
+        for local in reversed(self._general):
+            local.apply_adjoint(state)
         # Pauli channels are their own adjoints and commute with one another
         self._apply_paulis(state)
         self._mix_pairs(state)
@@ -230,6 +236,9 @@ class Channel:
             out[place] = rate * (self._traced(readout, dreadout, rho, drho, qubits) / 4 - total)
         for (place, _), pauli in zip(slot.strings, self._paulis, strict=True):
             out[place] = pauli.rate * (self._conjugated(readout, dreadout, rho, drho, pauli) - total)
+        for place, action in slot.general:
+            local = LocalChannel(program, action, None)
+            out[place] = local.overlap(dreadout, rho) + local.overlap(readout, drho)
         return out
 
     def _crossed(self, readout: State, dreadout: State, rho: State, drho: State, qubit: int, falls: bool) -> float:

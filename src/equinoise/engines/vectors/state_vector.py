@@ -170,6 +170,11 @@ class StateVectorEngine(Remade):
                 "circuit, readout or noise breaks the charge, and state vectors are kept in charge sectors; "
                 "engine 'exact' takes it in the full space"
             )
+        if any(slot.general for slot in program.slots):
+            return (
+                "a general jump or Hamiltonian has no kernel on state vectors, which know phases, moves of one qubit "
+                "and resets of pairs; engine 'exact' takes it"
+            )
         return None
 
     @classmethod

@@ -72,14 +72,31 @@ class General:
     Attributes:
         qubits: Ascending.
         generator: On matrices vectorised row by row, shape (4^k, 4^k), the first qubit the least significant bit.
-        lowers: Whether it can lower the charge.
-        raises: Whether it can raise the charge.
     """
 
     qubits: tuple[int, ...]
     generator: npt.NDArray[np.complex128]
-    lowers: bool
-    raises: bool
+
+    @property
+    def moves(self) -> tuple[bool, bool]:
+        """Whether it can lower, and raise, the charge."""
+        dim = 2 ** len(self.qubits)
+        charge = np.array([(row // dim).bit_count() for row in range(dim * dim)])
+        after, before = np.nonzero(np.abs(self.generator) > 1e-14 * np.abs(self.generator).max())
+        step = charge[after] - charge[before]
+        return bool((step < 0).any()), bool((step > 0).any())
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether exp(s E) has a limit at s = infinity: no eigenvalue but 0 on the imaginary axis (turning forever)."""
+        values = np.linalg.eigvals(self.generator)
+        small = 1e-9 * float(np.abs(values).max(initial=0.0))
+        return not bool(np.any((np.abs(values.real) <= small) & (np.abs(values.imag) > small)))
+
+    @property
+    def bound(self) -> float:
+        """The generator's norm."""
+        return float(np.linalg.norm(self.generator, 2))
 
 
 Action = Diagonal | SiteMoves | PairReset | PauliString | General

@@ -179,7 +179,7 @@ class NoiseTerm(ABC):
         charge: Sum = {((q, "Z"),): -0.5 for q in self.sites}
         return all(_commutes(operator, charge) for operator in (*(k for _, k in self.jumps()), self.hamiltonian()))
 
-    def matrix(self, operator: Mapping[String, complex]) -> Matrix:
+    def dense(self, operator: Mapping[String, complex]) -> Matrix:
         """A Pauli sum on the term's qubits as a matrix, its lowest qubit the least significant bit."""
         place = {q: i for i, q in enumerate(sorted(self.sites))}
         local = {tuple((place[q], p) for q, p in string): value for string, value in operator.items()}
@@ -188,10 +188,10 @@ class NoiseTerm(ABC):
     def superoperator(self) -> Matrix:
         """E on matrices vectorised row by row, shape (4^k, 4^k), the lowest qubit the least significant bit."""
         eye = np.eye(2 ** len(self.sites))
-        h = self.matrix(self.hamiltonian())
+        h = self.dense(self.hamiltonian())
         total = -1j * (np.kron(h, eye) - np.kron(eye, h.T))
         for rate, jump in self.jumps():
-            k = self.matrix(jump)
+            k = self.dense(jump)
             square = k.conj().T @ k
             total += rate * (np.kron(k, k.conj()) - (np.kron(square, eye) + np.kron(eye, square.T)) / 2)
         return np.asarray(total, dtype=np.complex128)

@@ -30,6 +30,11 @@ def kossakowski(slot: SlotProgram) -> Kossakowski:
     for rate, jump in jump_operators(slot):
         for (a, x), (b, y) in itertools.product(jump.items(), repeat=2):
             out[a, b] = out.get((a, b), 0.0) + rate * x * np.conj(y)
+    # -i [H, rho]: the identity, the empty string, stands on the other side
+    for term in slot.terms:
+        for a, x in term.hamiltonian().items():
+            out[a, ()] = out.get((a, ()), 0.0) - 1j * x
+            out[(), a] = out.get(((), a), 0.0) + 1j * np.conj(x)
     return out
 
 
@@ -68,7 +73,7 @@ def keeps_weakly(matrix: Kossakowski, generator: Generator) -> bool:
 
 def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
     """Whether every jump commutes with the generator."""
-    for _, jump in jump_operators(slot):
+    for jump in (*(k for _, k in jump_operators(slot)), *(term.hamiltonian() for term in slot.terms)):
         real = {s: v.real for s, v in jump.items() if v.real}
         imaginary = {s: v.imag for s, v in jump.items() if v.imag}
         if change(real, generator) or change(imaginary, generator):

@@ -63,11 +63,16 @@ def noise_class(slots: Iterable[Slot]) -> NoiseClass:
         if not _generator_commutes(group):
             alone = [t for t in group if not _generator_commutes([t])]
             breaking |= dict.fromkeys(t.describe() for t in alone or group)
-        elif any(len(t.sites) > 1 and not _generator_commutes([t]) for t in group):
+        elif not all(_generator_commutes([t]) for kind in {type(t) for t in group} for t in _merged(kind, group)):
             blockwise = False
     if breaking:
         return NoiseClass("broken", tuple(breaking), False)
     return NoiseClass("weak", (), blockwise)
+
+
+def _merged(kind: type[NoiseTerm], group: list[NoiseTerm]) -> list[NoiseTerm]:
+    """The terms of a kind as a compiled slot holds them: X and Y jumps at one rate are one term."""
+    return kind.merged([t for t in group if type(t) is kind])
 
 
 def _generator_commutes(group: list[NoiseTerm]) -> bool:

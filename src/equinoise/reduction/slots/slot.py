@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.noise.terms import NoiseTerm, Slot
-from equinoise.noise.terms.actions import Diagonal, PairReset, PauliString, SiteMoves
+from equinoise.noise.terms.actions import Diagonal, General, PairReset, PauliString, SiteMoves
 from equinoise.reduction.sector import Sector
 
 __all__ = [
@@ -53,6 +53,7 @@ class SlotProgram:
         sites: Noise of one qubit that moves populations.
         resets: Depolarizing of two qubits.
         strings: Pauli jumps with X or Y, full space only.
+        general: All else, generators on one or two qubits; they act last, in this order.
     """
 
     terms: tuple[NoiseTerm, ...]
@@ -60,6 +61,7 @@ class SlotProgram:
     sites: tuple[tuple[int, SiteMoves], ...] = field(init=False, compare=False, repr=False)
     resets: tuple[tuple[int, PairReset], ...] = field(init=False, compare=False, repr=False)
     strings: tuple[tuple[int, PauliString], ...] = field(init=False, compare=False, repr=False)
+    general: tuple[tuple[int, General], ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         terms = tuple(sorted(self.terms, key=lambda term: not isinstance(term.action, Diagonal)))
@@ -69,6 +71,7 @@ class SlotProgram:
         object.__setattr__(self, "sites", tuple((i, a) for i, a in actions if isinstance(a, SiteMoves)))
         object.__setattr__(self, "resets", tuple((i, a) for i, a in actions if isinstance(a, PairReset)))
         object.__setattr__(self, "strings", tuple((i, a) for i, a in actions if isinstance(a, PauliString)))
+        object.__setattr__(self, "general", tuple((i, a) for i, a in actions if isinstance(a, General)))
 
     @property
     def empty(self) -> bool:
@@ -84,15 +87,21 @@ class SlotProgram:
     def changes_charge(self) -> tuple[bool, bool]:
         """Whether it can lower, and raise, the charge."""
         both = bool(self.resets or self.strings)
+        others = [action.moves for _, action in self.general]
         return (
-            both or any(moves.down > 0 for _, moves in self.sites),
-            both or any(moves.up > 0 for _, moves in self.sites),
+            both or any(moves.down > 0 for _, moves in self.sites) or any(lowers for lowers, _ in others),
+            both or any(moves.up > 0 for _, moves in self.sites) or any(raises for _, raises in others),
         )
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether there is a limit s -> infinity; a Hamiltonian turns states forever."""
+        return all(action.has_limit for _, action in self.general)
 
     @property
     def largest_step(self) -> int:
         """By how much the charge may change at once; 0 if not at all."""
-        return 2 if self.resets else int(any(self.changes_charge))
+        return 2 if self.resets or self.general else int(any(self.changes_charge))
 
 
 def compile_slot(slot: Slot, place: Mapping[int, int]) -> SlotProgram:
