@@ -7,13 +7,16 @@ from typing import Final
 
 from equinoise.noise.terms.dephasing import Dephasing
 from equinoise.noise.terms.depolarizing import Depolarizing
+from equinoise.noise.terms.jump import Jump
 from equinoise.noise.terms.pauli_jump import PauliJump
 from equinoise.noise.terms.relaxation import Relaxation
 from equinoise.noise.terms.term import NoiseTerm
 
 __all__ = ["KINDS", "in_order"]
 
-KINDS: Final[dict[str, type[NoiseTerm]]] = {cls.kind: cls for cls in (Dephasing, Relaxation, Depolarizing, PauliJump)}
+KINDS: Final[dict[str, type[NoiseTerm]]] = {
+    cls.kind: cls for cls in (Dephasing, Relaxation, Depolarizing, PauliJump, Jump)
+}
 
 
 def in_order(terms: Iterable[NoiseTerm]) -> tuple[NoiseTerm, ...]:
