@@ -293,6 +293,13 @@ def _generators(slot: Slot, num_qubits: int) -> Iterator[_HermitianJump | _Local
         yield _LocalGenerator(mixing.rate * _depolarizer(2 ** len(qubits)), qubits, num_qubits)
     for flip in slot.pauli:
         yield _HermitianJump(_one_qubit_product({q: PAULI[p] for q, p in flip.pauli}, num_qubits), flip.rate)
+    named = (slot.dephasing, slot.relaxation, slot.depolarizing, slot.pauli)
+    stated_by_matrix: tuple[Any, ...] = slot.terms[sum(map(len, named)) :]
+    for term in stated_by_matrix:
+        matrix, one = np.array(term.matrix), np.eye(2 ** len(term.qubits))
+        turn = -1j * (np.kron(matrix, one) - np.kron(one, matrix.T))
+        generator = term.angle * turn if hasattr(term, "angle") else term.rate * _dissipator(matrix)
+        yield _LocalGenerator(np.asarray(generator, dtype=np.complex128), term.qubits, num_qubits)
 
 
 # -- the sweep -----------------------------------------------------------------------------------------------------

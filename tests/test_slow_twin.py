@@ -318,7 +318,7 @@ SLOT = NoiseModel.from_dict(
         "pauli": [{"pauli": "X0Y1", "rate": 0.1}],
     }
 )
-GENERATORS = list(reference._generators(Slot(SLOT.dephasing, SLOT.relaxation, SLOT.depolarizing, SLOT.pauli), 2))
+GENERATORS = list(reference._generators(Slot(SLOT.terms), 2))
 each_generator = pytest.mark.parametrize("generator", GENERATORS, ids=range(len(GENERATORS)))
 
 

@@ -22,8 +22,10 @@ import equinoise as eq
 from equinoise.coherence import metrics
 from equinoise.coherence.metrics import SlotChannel
 from equinoise.errors import ParameterError, UnsupportedError
+from equinoise.noise.terms import Depolarizing, Relaxation
+from equinoise.noise.terms.pauli_jump import BitFlips
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.slots.slot import SlotProgram
+from slot_parts import slot_program
 
 LOWER = np.array([[0.0, 1.0], [0.0, 0.0]])
 PAULIS = {"I": np.eye(2), "X": np.array([[0, 1], [1, 0]]), "Y": np.array([[0, -1j], [1j, 0]]), "Z": np.diag([1.0, -1])}
@@ -57,15 +59,20 @@ def generators(slot, width):
             dephasing += rate * lindblad(on(width, {i: PAULIS["Z"] for i, _ in v}))
         else:
             dephasing += rate * lindblad(sum(w * on(width, {i: PAULIS["Z"]}) for i, w in v))
-    for i, (down, up) in slot.relaxation:
-        relaxation += down * lindblad(on(width, {i: LOWER})) + up * lindblad(on(width, {i: LOWER.T}))
-    for qubits, rate in slot.depolarizing:
+    of = {
+        kind: [term for term in slot.terms if isinstance(term, kind)] for kind in (Relaxation, Depolarizing, BitFlips)
+    }
+    for term in of[Relaxation]:
+        lower = on(width, {term.qubit: LOWER})
+        relaxation += term.down * lindblad(lower) + term.up * lindblad(lower.T)
+    for term in of[Depolarizing]:
+        qubits, rate = term.qubits, term.rate
         for letters in np.ndindex(*(4,) * len(qubits)):
             factors = {q: PAULIS["IXYZ"[k]] for q, k in zip(qubits, letters, strict=True)}
             depolarizing += rate / 4 ** len(qubits) * lindblad(on(width, factors))
-    for i, rate in slot.flips:
+    for term in of[BitFlips]:
         for letter in "XY":
-            flips += rate / 2 * lindblad(on(width, {i: PAULIS[letter]}))
+            flips += term.rate / 2 * lindblad(on(width, {term.qubit: PAULIS[letter]}))
     return dephasing, relaxation, depolarizing, flips
 
 
@@ -88,7 +95,7 @@ def random_slot(width, seed, kinds="drpf"):
         depolarizing = ((0,), 0.2), *((((i, i + 1), 0.1 + 0.1 * i)) for i in range(width - 1))
     if "f" in kinds:
         flips = ((width - 1, 0.1),)
-    return SlotProgram(jumps, relaxation, tuple(depolarizing), flips, ())
+    return slot_program(jumps, relaxation, tuple(depolarizing), flips, ())
 
 
 CASES = [(w, kinds) for w in (1, 2, 3) for kinds in ("d", "r", "p", "zr", "drpf")]
@@ -167,7 +174,7 @@ def test_diamond_distance_of_correlated_dephasing_is_half_the_schur_multiplier_n
 @pytest.mark.parametrize("width", [1, 3, 6])
 def test_diamond_distance_of_a_pauli_channel_is_its_entanglement_infidelity_at_once(width):
     jumps = tuple((0.1 * (i + 1), on_qubits(np.eye(width)[i]), False) for i in range(width))
-    slot = SlotProgram(jumps, (), (((0,), 0.2),), ((0, 0.1),), ())
+    slot = slot_program(jumps, (), (((0,), 0.2),), ((0, 0.1),), ())
     found = metrics.diamond_distance(SlotChannel(slot, width))
     assert found.iterations == 1
     assert found.upper == pytest.approx(found.lower, abs=1e-12)
@@ -176,7 +183,7 @@ def test_diamond_distance_of_a_pauli_channel_is_its_entanglement_infidelity_at_o
 
 def test_entanglement_fidelity_of_local_noise_is_a_product_over_many_qubits():
     gamma, lam = 0.3, 0.2
-    slot = SlotProgram(
+    slot = slot_program(
         tuple((lam, on_qubits(np.eye(8)[i]), False) for i in range(4)),
         tuple((i, (gamma, 0.0)) for i in range(4, 8)),
         (),
@@ -189,7 +196,7 @@ def test_entanglement_fidelity_of_local_noise_is_a_product_over_many_qubits():
 
 
 def test_collective_dephasing_has_rates_in_the_whole_space_and_none_in_a_sector():
-    channel = SlotChannel(SlotProgram(((0.1, on_qubits((1.0,) * 4), False),), (), (), (), ()), 4)
+    channel = SlotChannel(slot_program(((0.1, on_qubits((1.0,) * 4), False),), (), (), (), ()), 4)
     assert metrics.worst_coherence_rate(channel) == pytest.approx(0.1 * 8**2 / 2)
     assert metrics.worst_coherence_rate(channel, 2) == 0
     assert metrics.mean_coherence_rate(channel, 2) == 0
@@ -197,7 +204,7 @@ def test_collective_dephasing_has_rates_in_the_whole_space_and_none_in_a_sector(
 
 
 def test_local_dephasing_rates_count_the_qubits_that_differ():
-    channel = SlotChannel(SlotProgram(tuple((0.1, on_qubits(v), False) for v in np.eye(4)), (), (), (), ()), 4)
+    channel = SlotChannel(slot_program(tuple((0.1, on_qubits(v), False) for v in np.eye(4)), (), (), (), ()), 4)
     assert metrics.worst_coherence_rate(channel, 2) == pytest.approx(4 * 0.2)
     # from one of the 6 states of charge 2: 4 others at distance 2, one at distance 4
     assert metrics.mean_coherence_rate(channel, 2) == pytest.approx((4 * 2 + 4) / 5 * 0.2)
@@ -220,7 +227,7 @@ def test_rates_equal_those_of_the_compiled_program():
 
 def test_strength_of_one_jump_sets_its_worst_case_rate_whatever_the_correlations():
     for v in np.random.default_rng(0).normal(size=(5, 4)):
-        channel = SlotChannel(SlotProgram(((0.1, on_qubits(v), False),), (), (), (), ()), 4)
+        channel = SlotChannel(slot_program(((0.1, on_qubits(v), False),), (), (), (), ()), 4)
         assert metrics.worst_coherence_rate(channel) == pytest.approx(2 * metrics.jump_strength(channel))
 
 
@@ -247,13 +254,13 @@ def test_rayleigh_quotient_of_dephasing_weights_the_rates_with_the_operator():
 
 def test_unital_identity_costs_nothing_and_a_pure_state_loses_all_but_half_to_full_dephasing():
     plus = np.full((2, 2), 0.5)
-    channel = SlotChannel(SlotProgram(((50.0, on_qubits((1.0,)), False),), (), (), (), ()), 1)
+    channel = SlotChannel(slot_program(((50.0, on_qubits((1.0,)), False),), (), (), (), ()), 1)
     assert metrics.purity_loss(channel, plus) == pytest.approx(0.5)
     assert metrics.rayleigh_quotient(channel, np.eye(2)) == 0
 
 
 def test_no_noise_and_zero_scale_give_an_ideal_channel():
-    silent = SlotChannel(SlotProgram((), (), (), (), ()), 3)
+    silent = SlotChannel(slot_program((), (), (), (), ()), 3)
     noisy = SlotChannel(random_slot(3, 9), 3)
     for channel, scale in ((silent, 1.0), (noisy, 0.0)):
         assert metrics.entanglement_infidelity(channel, scale) == pytest.approx(0, abs=1e-14)
@@ -266,13 +273,13 @@ def test_no_noise_and_zero_scale_give_an_ideal_channel():
 
 
 def test_lone_x_jumps_are_refused_with_a_remedy():
-    slot = SlotProgram((), (), (), (), ((((0, "X"),), 0.1),))
+    slot = slot_program((), (), (), (), ((((0, "X"),), 0.1),))
     with pytest.raises(UnsupportedError, match="Give X and Y the same rate"):
         SlotChannel(slot, 1)
 
 
 def test_wide_channels_bad_shapes_scales_and_charges_are_refused():
-    empty = SlotProgram((), (), (), (), ())
+    empty = slot_program((), (), (), (), ())
     with pytest.raises(UnsupportedError, match="11 qubits are more than 10"):
         SlotChannel(empty, 11)
     channel = SlotChannel(empty, 2)

@@ -20,7 +20,7 @@ from equinoise.device.placement import choose_layout, level3_layout
 from equinoise.device.site_rates import SiteRates
 from equinoise.device.snapshots import Calibration, snapshot
 from equinoise.errors import DeviceError
-from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.light_cone import light_cone
 
 ARMS = [(0, 1), (1, 2), (2, 3), (3, 4), (2, 5), (5, 6), (6, 7), (4, 8)]
 
@@ -34,7 +34,7 @@ def score_term_by_term(problem):
     """Process fidelity of the placed noise on what the readout sees, from the terms themselves, times the readout's."""
     lost, cone = 0.0, light_cone(problem)
     for slot, seen in zip(problem.slots, cone.seen, strict=True):
-        inside = restrict(slot, seen)
+        inside = slot.restricted(seen)
         lost += sum(term.rate for term in inside.dephasing) + sum(term.down / 2 for term in inside.relaxation)
         lost += sum(term.rate * (1 - 4.0 ** -len(term.qubits)) for term in inside.depolarizing)
     return math.log(readout_factor(problem.readout, problem.noise.readout_error)) - lost

@@ -19,12 +19,12 @@ from equinoise.engines.commutant.commutant import CommutantEngine
 from equinoise.engines.commutant.invariant_groups import invariant_groups
 from equinoise.errors import SymmetryError, UnsupportedError
 from equinoise.problem import Problem
-from equinoise.reduction.slots.slot import SlotProgram
 from equinoise.reduction.slots.slot_terms import slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 from equinoise.symmetry import groups as symmetries
 from equinoise.symmetry.groups import PauliString, Symmetry
 from equinoise.symmetry.isotypic import isotypic
+from slot_parts import slot_program as slot
 
 # sums of some hundred terms of order 1
 ROUNDING = 1e-11
@@ -385,11 +385,6 @@ def test_collective_dephasing_does_nothing_in_a_charge_sector_even_in_the_limit(
     theta = np.random.default_rng(1).uniform(-3, 3, len(problem.parameters))
     frozen, free = engine.draw(theta, math.inf), engine.draw(theta, 0.0)
     np.testing.assert_allclose(frozen.gradient, free.gradient, atol=ROUNDING)
-
-
-def slot(**parts: Any) -> SlotProgram:
-    empty: dict[str, Any] = dict.fromkeys(("jumps", "relaxation", "depolarizing", "flips", "paulis"), ())
-    return SlotProgram(**(empty | parts))
 
 
 def test_noise_is_joined_to_the_smallest_groups_that_keep_the_symmetry() -> None:

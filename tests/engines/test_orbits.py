@@ -12,12 +12,7 @@ from equinoise.circuit.steps import steps
 from equinoise.engines.spin.orbits import symmetric_slot, symmetric_sum, totals
 from equinoise.errors import UnsupportedError
 from equinoise.noise.model import NoiseModel
-from equinoise.reduction.slots.slot import SlotProgram
-
-
-def slot(**given):
-    empty = {"jumps": (), "relaxation": (), "depolarizing": (), "flips": (), "paulis": ()}
-    return SlotProgram(**(empty | given))
+from slot_parts import slot_program as slot
 
 
 def test_a_sum_is_symmetric_only_if_every_place_has_it():
@@ -99,6 +94,6 @@ def test_a_model_for_each_qubit_and_one_for_all_are_the_same_slot():
     by_name = NoiseModel.from_string("dephasing:0.1").slots(layers, 4)[0]
     by_hand = NoiseModel(dephasing=[{"rate": 0.1, "weights": {q: 1.0}} for q in range(4)]).slots(layers, 4)[0]
     place = {q: q for q in range(4)}
-    first, second = (symmetric_slot(compile_slot(s, place, 4), 4) for s in (by_name, by_hand))
+    first, second = (symmetric_slot(compile_slot(s, place), 4) for s in (by_name, by_hand))
     assert first == second
     assert np.isclose(dict(first.first)["Z"], 0.1)

@@ -18,7 +18,7 @@ import equinoise as eq
 from equinoise.circuit.layers import split_layers
 from equinoise.errors import NoiseError
 from equinoise.noise.model import NoiseModel
-from equinoise.noise.terms import STATIC, Dephasing, PhaseProcess, Slot, describe_term
+from equinoise.noise.terms import STATIC, Dephasing, PhaseProcess, Slot
 
 CIRCUIT = eq.circuits.brickwork(4, depth=3)
 
@@ -209,7 +209,7 @@ def test_correlated_terms_are_in_no_slot_and_white_ones_in_no_process():
     assert problem.processes == tuple(PhaseProcess(((q, 1.0),), 0.04, STATIC, (0.2,) * 3) for q in range(4))
     assert problem.with_readout("Z2").processes is problem.processes
     with pytest.raises(NoiseError, match=r"white noise only, got dephasing 0.1 D\[Z0\], static.*NoiseModel.processes"):
-        Slot(dephasing=(Dephasing(0.1, {0: 1.0}, correlation="static"),))
+        Slot((Dephasing(0.1, {0: 1.0}, correlation="static"),))
 
 
 def test_weights_choose_one_process_a_qubit_or_one_for_all():
@@ -347,7 +347,7 @@ def test_one_slot_alone_is_white_dephasing_of_the_same_rate(rate, weights, scale
     ],
 )
 def test_description_of_a_term_names_its_correlation(correlation, text):
-    assert describe_term(Dephasing(0.01, {0: 1.0}, correlation=correlation)) == "dephasing 0.01 D[Z0]" + text
+    assert Dephasing(0.01, {0: 1.0}, correlation=correlation).describe() == "dephasing 0.01 D[Z0]" + text
 
 
 def test_description_lists_a_process_in_each_slot_where_it_acts_after_white_dephasing():

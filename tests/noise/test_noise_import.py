@@ -271,7 +271,7 @@ def test_all_qubit_error_of_a_one_qubit_gate_holds_on_each_qubit():
 def test_all_qubit_flips_and_overridden_errors_need_the_number_of_qubits():
     model = aer.NoiseModel()
     model.add_all_qubit_quantum_error(pauli_channel(("X", 0.02)), ["rz"])
-    with pytest.raises(NoiseError, match=r"Pauli jump X, which needs explicit qubits.*num_qubits=n"):
+    with pytest.raises(NoiseError, match=r"Pauli jump X0, which needs explicit qubits.*num_qubits=n"):
         from_aer(model)
     model.add_quantum_error(aer.phase_damping_error(0.02), ["rz"], [1])
     with pytest.raises(NoiseError, match=r"other errors for it on some qubits.*num_qubits=n"):

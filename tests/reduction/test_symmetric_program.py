@@ -51,7 +51,7 @@ NOISE = [
 def slot_of(noise):
     circuit = permutation_layers(N, 1)
     problem = eq.Problem(circuit, "Z0", initial="000", noise=eq.NoiseModel.from_dict(noise), allow_broken=True)
-    return compile_slot(problem.slots[0], {q: q for q in range(N)}, N)
+    return compile_slot(problem.slots[0], {q: q for q in range(N)})
 
 
 @pytest.mark.parametrize("noise", NOISE, ids=str)

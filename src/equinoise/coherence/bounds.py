@@ -220,14 +220,15 @@ def _rate_bound(slot: SlotProgram, seen: int, full: bool) -> float:
         apart = np.abs(ordered).sum() if full else ordered[len(ordered) - k :].sum() - ordered[:k].sum()
         spread = 2.0 if parity else 2 * float(apart)
         total += rate * spread**2 / 2
-    total += sum(down + up for _, (down, up) in slot.relaxation)
-    total += sum(rate for _, rate in slot.depolarizing) + 2 * sum(rate for _, rate in slot.flips)
-    return total + 2 * sum(rate for _, rate in slot.paulis)
+    total += sum(action.bound for _, action in slot.general)
+    total += sum(max(moves.down + moves.up, moves.decay) for _, moves in slot.sites)
+    return total + sum(reset.rate for _, reset in slot.resets) + 2 * sum(string.rate for _, string in slot.strings)
 
 
 def _visible_rate(program: Program, slot: SlotProgram, seen: frozenset[int], charge: int | None) -> float:
     rates = program.coherence_rates(slot, charge) + _population_rates(program, slot, charge)
-    return float(rates[_agreeing(program, seen, charge)].max(initial=0.0))
+    others = sum(action.bound for _, action in slot.general)
+    return float(rates[_agreeing(program, seen, charge)].max(initial=0.0)) + others
 
 
 def _agreeing(program: Program, seen: frozenset[int], charge: int | None) -> npt.NDArray[np.bool_]:
@@ -241,25 +242,21 @@ def _population_rates(program: Program, slot: SlotProgram, charge: int | None) -
     """How fast populations relax on the qubits where x and y agree, shape (D, D)."""
     filled = program.sectors[charge].occupations.astype(np.float64)
     site = np.zeros(program.width)
-    for i, (down, up) in slot.relaxation:
-        site[i] += down + up
-    for i, rate in slot.flips:
-        site[i] += 2 * rate
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            site[qubits[0]] += rate
+    for _, moves in slot.sites:
+        site[moves.qubit] += moves.down + moves.up
     # Sum over qubits of site_i [x_i = y_i], with [x_i = y_i] = 1 - x_i - y_i + 2 x_i y_i.
     alone = filled @ site
     out = site.sum() - alone[:, None] - alone[None, :] + 2 * (filled * site) @ filled.T
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 2:
-            local = filled[:, qubits[0]] + 2 * filled[:, qubits[1]]
-            out += rate * (local[:, None] == local[None, :])
+    for _, ((first, second), rate) in slot.resets:
+        local = filled[:, first] + 2 * filled[:, second]
+        out += rate * (local[:, None] == local[None, :])
     return np.asarray(out)
 
 
 def certificate(program: CompiledProblem, ensemble: Ensemble) -> Certificate:
     """Whether the survival bounds are proved for this noise and ensemble."""
+    if not program.has_limit:
+        return Certificate(False, "coherent noise turns the gradient and need not shrink it: no bounds", math.nan)
     greatest = greatest_rate(program)
     if isinstance(program, SymmetricProgram) and greatest == 0:
         return Certificate(True, _nothing_visible(program), 0.0)

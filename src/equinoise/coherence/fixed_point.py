@@ -44,7 +44,8 @@ class FixedPoint:
     """The state that the noise of a slot leaves at s = infinity, worst slot first.
 
     Attributes:
-        kind: "untouched", "classical", "too mixed", "too symmetric", "partly protected", or "no noise".
+        kind: "untouched", "classical", "too mixed", "too symmetric", "partly protected", "no noise", or "no limit"
+            where a Hamiltonian turns states forever.
         purity: Tr sigma^2 of the fixed point sigma that a state of the circuit is sent to; NaN where only the
             generators were looked at.
         commutator: max over generators of ||[G_k, sigma]|| / ||[G_k, rho]||, rho the noiseless state; NaN likewise.
@@ -73,6 +74,8 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     if isinstance(engine, BlockEngine):
         return _in_blocks(engine, engine.program, theta)
     program = cast(Program, engine.program)
+    if not program.has_limit:
+        return FixedPoint("no limit", math.nan, math.nan, math.nan)
     if not isinstance(engine, ExactEngine):
         return fixed_point_of_generators(program)
     found: list[FixedPoint] = []
@@ -124,22 +127,19 @@ def fixed_point_of_generators(program: Program) -> FixedPoint:
 
 def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real]) -> str:
     down, up = np.zeros(program.width), np.zeros(program.width)
-    for i, (falls, rises) in slot.relaxation:
-        down[i] += falls
-        up[i] += rises
-    for qubits, rate in slot.depolarizing:
-        down[list(qubits)] += rate
-        up[list(qubits)] += rate
-    for i, rate in slot.flips:
-        down[i] += rate
-        up[i] += rate
+    for _, moves in slot.sites:
+        down[moves.qubit] += moves.down
+        up[moves.qubit] += moves.up
+    for _, reset in slot.resets:
+        down[list(reset.qubits)] += reset.rate / 2
+        up[list(reset.qubits)] += reset.rate / 2
     if np.all(down + up > 0):
         # The fixed point is a product of diag(1 - p, p); log2 of its purity adds up over qubits: -1 each for p = 1/2,
         # 0 for a pure one.
         excited = up / (down + up)
         entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
         return "too mixed" if entropy > 0.5 else "too symmetric"
-    linear = [not parity or len(weights) == 1 for _, weights, parity in slot.jumps]
+    linear = [jump.is_linear for jump in slot.jumps]
     rows = jump_weights(slot, program.width)[linear]
     matrix = np.stack([np.ones(program.width), *rows])
     level = np.abs(np.stack([*matrix, *phases]) - np.stack([*matrix, *phases])[:, :1]).max() < _SMALL

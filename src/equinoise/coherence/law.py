@@ -117,6 +117,8 @@ class Law:
     @property
     def bound_status(self) -> str:
         """What the bounds are worth, in words: whether they are proved, and at which kappa and w0 they are taken."""
+        if math.isnan(self.certificate.greatest_rate):
+            return self.certificate.status
         if self.bound_ends is None:
             return f"none from fewer than {FEWEST_DRAWS} draws"
         within = self.bound_ends.within
@@ -194,6 +196,12 @@ def law_from_draws(
             notes.append("c2 is not computed: the law takes 0, equal rates")
         elif known:
             notes.append(f"c2 is fitted to the sampled survival at s = {', '.join(f'{s:g}' for s, _ in known)}")
+    if not program.has_limit:
+        spread = math.nan
+        notes.append(
+            "coherent noise has no limit s -> infinity: there is no w0, c2 or bound, and kappa has a sign; the law is "
+            "exp(-s kappa). Measure survival and direction at the scale of interest"
+        )
     bounded = certificate(program, ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -212,15 +220,17 @@ def law_from_draws(
         lasting_share=lasting,
         rate_variance=spread,
         certificate=bounded,
-        bound_ends=_bound_ends(
-            first, frozen, lasting, exact=(engine.exact and not drawn) or bounded.greatest_rate == 0
-        ),
+        bound_ends=_bound_ends(first, frozen, lasting, exact=(engine.exact and not drawn) or bounded.greatest_rate == 0)
+        if program.has_limit
+        else None,
         samples=len(thetas),
         seed=seed if drawn else None,
         ensemble=ensemble.describe(),
         engine=engine.name,
         approximations=tuple(notes),
-        spectrum=_spectrum(first, frozen, known, bounded) if len(thetas) >= (FEWEST_DRAWS if drawn else 2) else None,
+        spectrum=_spectrum(first, frozen, known, bounded)
+        if program.has_limit and len(thetas) >= (FEWEST_DRAWS if drawn else 2)
+        else None,
     )
 
 

@@ -39,7 +39,6 @@ Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
 
 _LARGEST_WIDTH = 10
-_FLIP: Real = np.array([[-1.0, 1.0], [1.0, -1.0]])
 
 
 class SlotChannel:
@@ -54,10 +53,11 @@ class SlotChannel:
     """
 
     def __init__(self, slot: SlotProgram, width: int) -> None:
-        if slot.paulis:
+        if slot.strings or slot.general:
             raise UnsupportedError(
                 "the standard diagnostics are computed for noise that commutes with Z rotations; this slot has Pauli "
-                "jumps with X or Y. Give X and Y the same rate, or use qiskit.quantum_info on up to 3 qubits."
+                "jumps with X or Y, or general ones. Give X and Y the same rate, or use qiskit.quantum_info on up to "
+                "3 qubits."
             )
         if width > _LARGEST_WIDTH:
             raise UnsupportedError(
@@ -68,15 +68,10 @@ class SlotChannel:
         self.width = width
         self.dimension = 2**width
         sites: dict[int, list[Real]] = {}
-        for i, (down, up) in slot.relaxation:
+        for _, (i, down, up, _) in slot.sites:
             sites.setdefault(i, []).append(np.array([[-up, down], [up, -down]]))
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 1:
-                sites.setdefault(qubits[0], []).append(rate / 2 * _FLIP)
-        for i, rate in slot.flips:
-            sites.setdefault(i, []).append(rate * _FLIP)
         self._sites = sorted(sites.items())
-        self._pairs = [((q[0], q[1]), rate) for q, rate in slot.depolarizing if len(q) == 2]
+        self._pairs = [reset for _, reset in slot.resets]
 
     @cached_property
     def _agreed(self) -> Index:
@@ -88,8 +83,8 @@ class SlotChannel:
     def coherence_rates(self) -> Real:
         """Gamma_xy, the decay rate of |x><y| exclusive of population mixing: shape (D, D), per slot.
 
-        Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum over qubits that differ of (down + up)/2 + depolarizing +
-        flips + sum over depolarized pairs that differ of their rate.
+        Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum over qubits that differ of their
+        coherence's decay + sum over depolarized pairs that differ of their rate.
         """
         rows = np.arange(self.dimension)
         signs = 1.0 - 2.0 * ((rows[:, None] >> np.arange(self.width)) & 1)
@@ -100,13 +95,8 @@ class SlotChannel:
             gamma += rate / 2 * (phi[:, None] - phi[None, :]) ** 2
         differ = rows[:, None] ^ rows[None, :]
         site = np.zeros(self.width)
-        for i, (down, up) in self.slot.relaxation:
-            site[i] += (down + up) / 2
-        for qubits, rate in self.slot.depolarizing:
-            if len(qubits) == 1:
-                site[qubits[0]] += rate
-        for i, rate in self.slot.flips:
-            site[i] += rate
+        for _, moves in self.slot.sites:
+            site[moves.qubit] += moves.decay
         for i, rate in enumerate(site):
             gamma += rate * ((differ >> i) & 1)
         for (a, b), rate in self._pairs:
@@ -332,8 +322,9 @@ def diamond_distance(
 
     Example:
         >>> from equinoise.coherence.metrics import SlotChannel, diamond_distance
+        >>> from equinoise.noise.terms import Dephasing
         >>> from equinoise.reduction.slots.slot import SlotProgram
-        >>> dephasing = SlotProgram(((0.1, ((0, 1.0),), False),), (), (), (), ())
+        >>> dephasing = SlotProgram((Dephasing(0.1, {0: 1.0}),))
         >>> round(diamond_distance(SlotChannel(dephasing, 1)).value, 6)
         0.090635
     """
@@ -428,11 +419,10 @@ def jump_strength(channel: SlotChannel) -> float:
     Args:
         channel: The slot's noise.
     """
-    slot = channel.slot
-    total = sum(rate * (1.0 if parity else sum(abs(v) for _, v in w) ** 2) for rate, w, parity in slot.jumps)
-    total += sum(down + up for _, (down, up) in slot.relaxation)
-    total += sum(rate * (1.0 - 4.0 ** -len(qubits)) for qubits, rate in slot.depolarizing)
-    return float(total + sum(rate for _, rate in slot.flips))
+    # the norm of every jump here, sums of Z, strings and |0><1|, is the sum of its coefficients' sizes
+    return float(
+        sum(rate * sum(map(abs, jump.values())) ** 2 for term in channel.slot.terms for rate, jump in term.jumps())
+    )
 
 
 # -- with the circuit's states -----------------------------------------------------------------------------------------

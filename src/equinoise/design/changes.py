@@ -14,7 +14,7 @@ from equinoise.coherence.rates import BudgetEntry
 from equinoise.diagnosis.repetition import repeated, repetition
 from equinoise.errors import EquinoiseError, SymmetryError
 from equinoise.noise.model import NoiseModel
-from equinoise.noise.terms import NoiseTerm, expanded
+from equinoise.noise.terms import NoiseTerm
 from equinoise.problem import Problem
 
 __all__ = [
@@ -137,16 +137,14 @@ def _weakened(problem: Problem, mechanism: str, qubits: tuple[int, ...]) -> Nois
 
     def weaker(term: NoiseTerm) -> NoiseTerm:
         nonlocal changed
-        if tuple(sorted(q for q in term.qubits if isinstance(q, int))) != tuple(sorted(qubits)):
+        if term.kind != mechanism or tuple(sorted(term.sites)) != tuple(sorted(qubits)):
             return term
         changed = True
-        rates = {name: _IMPROVEMENT * getattr(term, name) for name in ("rate", "down", "up") if hasattr(term, name)}
-        return replace(term, **rates)
+        return term.scaled(_IMPROVEMENT)
 
     n = problem.num_qubits
-    terms = tuple(weaker(one) for term in getattr(problem.noise, mechanism) for one in expanded(term, n))
-    changes: dict[str, Any] = {mechanism: terms}
-    return replace(problem.noise, **changes) if changed else None
+    terms = tuple(weaker(one) for term in problem.noise.terms for one in term.expanded(n))
+    return replace(problem.noise, terms=terms) if changed else None
 
 
 def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:

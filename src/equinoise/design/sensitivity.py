@@ -30,7 +30,7 @@ from equinoise.errors import UnsupportedError
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing, Depolarizing, Relaxation, Slot
 from equinoise.problem import Problem
-from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.light_cone import light_cone
 
 __all__ = ["Sensitivities", "first_order_budget", "readout_factor", "sensitivities"]
 
@@ -81,15 +81,10 @@ class Sensitivities:
         """
         out = np.zeros(len(self.columns))
         for layer, (slot, seen) in enumerate(zip(slots, self.seen, strict=True)):
-            inside = restrict(slot, seen)
+            inside = slot.restricted(seen)
             found: list[tuple[str, tuple[int, ...], float]] = []
-            for term in inside.dephasing:
-                weight = term.pairs[0][1] if len(term.pairs) == 1 else 0.0
-                found.append(("dephasing", term.qubits, term.rate * weight**2))
-            for relaxation in inside.relaxation:
-                found += [("down", relaxation.qubits, relaxation.down), ("up", relaxation.qubits, relaxation.up)]
-            found += [("depolarizing", tuple(map(int, term.qubits)), term.rate) for term in inside.depolarizing]
-            found += [("pauli", term.qubits, term.rate) for term in inside.pauli]
+            for term in inside.terms:
+                found += term.parts
             for mechanism, qubits, rate in found:
                 place = (layer, mechanism, qubits)
                 if place not in self.columns:
@@ -168,7 +163,7 @@ def sensitivities(
         pairs = {tuple(sorted(g.qubits)) for g in bare.layers[layer].gates if len(g.qubits) == 2}
         inside = sorted(pair for pair in pairs if seen.issuperset(pair))
         depolarizing += [Depolarizing(pair, 1.0, layers=(layer,)) for pair in inside]
-    models = [NoiseModel(dephasing, down, depolarizing), NoiseModel(relaxation=up)]
+    models = [NoiseModel([*dephasing, *down, *depolarizing]), NoiseModel(up)]
     problems = [Problem(circuit, readout, initial=initial, noise=model) for model in models]
     law_ensemble = Ensemble.of(ensemble)
     thetas = law_ensemble.draw(bare, samples, seed)

@@ -7,6 +7,7 @@ calibrated gate errors hold beyond this thermal part becomes ``Depolarizing`` on
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -105,9 +106,7 @@ def place(
         )
     return replace(
         model,
-        dephasing=(*model.dephasing, *terms["dephasing"]),
-        relaxation=(*model.relaxation, *terms["relaxation"]),
-        depolarizing=(*model.depolarizing, *terms["depolarizing"]),
+        terms=(*model.terms, *itertools.chain(*terms.values())),
         calibration=None,
         readout_error=tuple((known | dict(model.readout_error)).items()),
         notes=(*model.notes, *_notes(calibration, choice, durations), *tally.notes()),

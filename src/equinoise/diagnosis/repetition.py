@@ -11,7 +11,7 @@ from qiskit.circuit import Parameter
 
 from equinoise.circuit.layers import Layer, end_layer
 from equinoise.noise.model import NoiseModel
-from equinoise.noise.terms import PhaseProcess, Slot
+from equinoise.noise.terms import NoiseTerm, PhaseProcess, Slot
 from equinoise.problem import Problem
 
 __all__ = ["Repetition", "repeated", "repetition"]
@@ -102,26 +102,25 @@ def repeated(problem: Problem, depth: int, how: Repetition) -> Problem:
     """
     circuit = QuantumCircuit(problem.num_qubits)
     names = _Names(problem, how, depth)
-    terms: dict[str, list[Any]] = {"dephasing": [], "relaxation": [], "depolarizing": [], "pauli": []}
+    terms: list[NoiseTerm] = []
     sources = [how.source(number, depth, len(problem.layers)) for number in range(depth)]
     for number, source in enumerate(sources):
         layer = _layer_circuit(problem, source)
         circuit.compose(layer.assign_parameters({p: names.at(p, number) for p in layer.parameters}), inplace=True)
         end_layer(circuit)
-        for kind, chosen in terms.items():
-            chosen += [replace(t, layers=(number,), gate=None, on=None) for t in getattr(problem.slots[source], kind)]
+        terms += [replace(t, layers=(number,), gate=None, on=None) for t in problem.slots[source].terms]
     # as they were stated, since a process may act more than once in a slot: the gates that it is tied to repeat
     for term in problem.noise.dephasing:
         if term.correlation is not None:
             layers = term.layers
             if layers is not None:
                 layers = tuple(number for number, source in enumerate(sources) if source in layers)
-            terms["dephasing"].append(replace(term, layers=layers))
+            terms.append(replace(term, layers=layers))
     return Problem(
         circuit,
         problem.readout,
         initial=problem.initial,
-        noise=NoiseModel.from_dict(terms, name=problem.noise.name),
+        noise=NoiseModel(terms, name=problem.noise.name),
         projected=problem.projected,
         charge=problem.charge,
         allow_broken=problem.allow_broken,

@@ -132,7 +132,10 @@ class ExactAnswers(Remade, ABC):
         return [NoisyDraw(d.gradient**2, d.value**2, d.square) for d in draws]
 
     def frozen(self, theta: Real, rng: np.random.Generator | None = None) -> float:
-        """sum_k g_k^2 at s = infinity."""
+        """sum_k g_k^2 at s = infinity; NaN where the noise has no such limit."""
+        program: CompiledProblem = self._made_from[0]
+        if not program.has_limit:
+            return math.nan
         return float(np.sum(self.draw(theta, math.inf).gradient ** 2))
 
     def first_order(self, theta: Real, rng: np.random.Generator | None = None) -> FirstOrderDraw:

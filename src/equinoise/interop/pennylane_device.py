@@ -310,10 +310,7 @@ _NO_SHOTS = (
 def replace_readout(channels: NoiseModel, noise: NoiseModel) -> NoiseModel:
     """Channels with the readout errors of another model."""
     return NoiseModel(
-        channels.dephasing,
-        channels.relaxation,
-        channels.depolarizing,
-        channels.pauli,
+        channels.terms,
         readout_error=noise.readout_error,
         notes=noise.notes,
         name=channels.name,

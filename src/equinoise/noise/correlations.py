@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from equinoise.errors import NoiseError
 
-__all__ = ["STATIC", "Correlation", "checked_correlation", "plain_correlation"]
+__all__ = ["STATIC", "Correlation", "checked_correlation", "in_time", "plain_correlation"]
 
 Correlation = tuple[tuple[float, float], ...]
 """((weight, time in slots), ...): the correlation function c(k) = sum_a weight_a exp(-k / time_a), c(0) = 1."""
@@ -90,3 +90,17 @@ def plain_correlation(correlation: Correlation) -> Any:
     if len(correlation) == 1:
         return correlation[0][1]
     return [[weight, "inf" if math.isinf(time) else time] for weight, time in correlation]
+
+
+def in_time(correlation: Correlation | None) -> str:
+    """What follows a term's text: empty for white noise, else ``, static`` or the times in slots."""
+    if correlation is None:
+        return ""
+    if correlation == STATIC:
+        return ", static"
+    times = [f"{time:.4g}" for _, time in correlation if not math.isinf(time)]
+    if len(correlation) == 1:
+        return f", correlated over {times[0]} slots"
+    static = "" if len(times) == len(correlation) else " and static"
+    span = times[0] if len(times) == 1 else f"{times[0]} to {times[-1]}"
+    return f", correlated over {span} slots{static} ({len(correlation)} components)"

@@ -11,30 +11,16 @@ from reprlib import repr as shown
 from typing import Any
 
 from equinoise.errors import NoiseError
-from equinoise.noise.terms import (
-    EACH,
-    Dephasing,
-    Depolarizing,
-    NoiseTerm,
-    PauliJump,
-    Relaxation,
-    checked_rate,
-)
+from equinoise.noise.terms import KINDS, NoiseTerm
+from equinoise.noise.terms.checks import checked_rate
 
-__all__ = ["KINDS", "entries", "parsed"]
-
-KINDS: dict[str, type[Any]] = {
-    "dephasing": Dephasing,
-    "relaxation": Relaxation,
-    "depolarizing": Depolarizing,
-    "pauli": PauliJump,
-}
+__all__ = ["entries", "parsed"]
 
 
 def _term(kind: str, index: int, entry: object) -> NoiseTerm:
     cls = KINDS[kind]
     if isinstance(entry, cls):
-        return entry  # type: ignore[no-any-return]
+        return entry
     where = f"{kind}[{index}]"
     if not isinstance(entry, Mapping):
         raise NoiseError(f"{where} must be a table such as {{rate = 0.01, ...}}, got {shown(entry)}.")
@@ -43,7 +29,7 @@ def _term(kind: str, index: int, entry: object) -> NoiseTerm:
     if unknown:
         raise NoiseError(f"{where} has unknown key {shown(unknown[0])}; known keys: {', '.join(sorted(known))}.")
     try:
-        return cls(**entry)  # type: ignore[no-any-return]
+        return cls(**entry)
     except NoiseError as error:
         raise NoiseError(f"{where}: {error}") from None
     except (TypeError, ValueError) as error:
@@ -55,17 +41,10 @@ def entries(kind: str, value: object) -> tuple[NoiseTerm, ...]:
     if isinstance(value, bool):
         raise NoiseError(f"{kind} must be a rate or a list of tables, got {shown(value)}.")
     if isinstance(value, int | float):
-        rate = checked_rate(value, f"{kind} rate")
-        each: dict[str, NoiseTerm] = {
-            "dephasing": Dephasing(rate, EACH),
-            "relaxation": Relaxation(EACH, down=rate),
-            "depolarizing": Depolarizing(EACH, rate),
-        }
-        if kind not in each:
-            raise NoiseError(
-                f"{kind} needs a list of tables such as {{pauli = 'X0', rate = 0.01}}, got {shown(value)}."
-            )
-        return (each[kind],)
+        each = KINDS[kind].on_each(checked_rate(value, f"{kind} rate"))
+        if each is None:
+            raise NoiseError(f"{kind} needs a list of tables such as {KINDS[kind].example}, got {shown(value)}.")
+        return (each,)
     if isinstance(value, KINDS[kind] | Mapping):
         value = [value]
     if isinstance(value, str) or not isinstance(value, Iterable):

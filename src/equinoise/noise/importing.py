@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from qiskit.quantum_info import Pauli, PauliList, SparsePauliOp
 
 from equinoise.errors import NoiseError
 from equinoise.noise.channel_fit import ChannelFits, swapped, transfer_matrix
-from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
+from equinoise.noise.terms import Dephasing, NoiseTerm, PauliJump, Relaxation
 
 if TYPE_CHECKING:
     from equinoise.noise.model import NoiseModel
@@ -241,10 +240,7 @@ def from_aer(
             "Aer: noise tied to a gate acts in the slot after that gate's layer, for either order of its qubits"
         )
     return kind(
-        dephasing=[term for term in terms if isinstance(term, Dephasing)],
-        relaxation=[term for term in terms if isinstance(term, Relaxation)],
-        depolarizing=[term for term in terms if isinstance(term, Depolarizing)],
-        pauli=[term for term in terms if isinstance(term, PauliJump)],
+        terms,
         readout_error=_readout(noise_model, num_qubits),
         notes=notes,
         name="Aer noise model",
@@ -317,15 +313,14 @@ def _default_terms(
             "Give from_aer(noise_model, num_qubits=n), so that the former can be put on the remaining qubits."
         )
     found = fits.terms(name, (0,), error)
-    jumps = [term.label[0] for term in found if isinstance(term, PauliJump)]
-    if jumps:
+    each = [(term, term.everywhere()) for term in found]
+    fixed = next((term for term, everywhere in each if everywhere is None), None)
+    if fixed is not None:
         raise NoiseError(
-            f"the all-qubit Aer error on {name!r} contains the Pauli jump {jumps[0]}, which needs explicit qubits. "
+            f"the all-qubit Aer error on {name!r} contains the {fixed.name}, which needs explicit qubits. "
             "Give from_aer(noise_model, num_qubits=n)."
         )
-    field = {Dephasing: "weights", Relaxation: "qubit", Depolarizing: "qubits"}
-    each: list[dict[str, Any]] = [{field[type(term)]: "each"} for term in found]
-    return [replace(term, on=None, **change) for term, change in zip(found, each, strict=True)]
+    return [everywhere for _, everywhere in each if everywhere is not None]
 
 
 def _readout(noise_model: Any, num_qubits: int | None) -> dict[int, tuple[float, float]]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as shown
@@ -25,26 +25,22 @@ from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
 from equinoise.noise import noise_table
-from equinoise.noise.entries import KINDS, entries, parsed
+from equinoise.noise.entries import entries, parsed
 from equinoise.noise.phase_modes import PhaseModes, check_phases_fit, checked_modes
 from equinoise.noise.terms import (
     ALL,
     EACH,
+    KINDS,
     STATIC,
     Dephasing,
     Depolarizing,
     NoiseTerm,
-    PauliJump,
     PhaseProcess,
     Relaxation,
     Slot,
-    checked_qubit,
-    checked_rate,
-    describe_term,
-    expanded,
-    occurrences,
-    plain_data,
 )
+from equinoise.noise.terms.checks import checked_qubit, checked_rate
+from equinoise.noise.terms.kinds import in_order
 from equinoise.notebook import data_frame
 
 if TYPE_CHECKING:
@@ -60,10 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["NoiseModel"]
 
 
-def _is_correlated(term: NoiseTerm) -> bool:
-    return isinstance(term, Dephasing) and term.correlation is not None
-
-
 @dataclass(frozen=True)
 class NoiseModel:
     """The noise of a circuit: Lindblad terms per slot, readout assignment errors, and where it came from.
@@ -73,7 +65,10 @@ class NoiseModel:
     is that of one slot alone in both cases. Weights across qubits correlate it in space (crosstalk).
     Rates are 0 or lie between 1e-100 and 1000.
 
+    Terms come as such or by kind, under the kind's name, and are found under it again: ``noise.dephasing``.
+
     Args:
+        terms: Noise terms of any kind.
         dephasing: A rate (independent jump on each qubit), or :class:`Dephasing` terms or tables like
             ``{"rate": 0.02, "weights": {0: 1.0, 3: -0.5}}``; ``{"rate": 0.02, "correlation": "static"}`` is
             quasi-static, a number a correlation time in slots, ``{"1/f": [1, 1000]}`` close to 1/f between these times
@@ -105,10 +100,7 @@ class NoiseModel:
         dephasing 0.01 D[Z0 + 0.3 Z1], correlated over 5 slots
     """
 
-    dephasing: tuple[Dephasing, ...] = ()
-    relaxation: tuple[Relaxation, ...] = ()
-    depolarizing: tuple[Depolarizing, ...] = ()
-    pauli: tuple[PauliJump, ...] = ()
+    terms: tuple[NoiseTerm, ...] = ()
     phases: tuple[PhaseModes, ...] = ()
     readout_error: tuple[tuple[int, tuple[float, float]], ...] = ()
     calibration: Calibration | None = None
@@ -118,20 +110,25 @@ class NoiseModel:
 
     def __init__(
         self,
-        dephasing: Any = (),
-        relaxation: Any = (),
-        depolarizing: Any = (),
-        pauli: Any = (),
+        terms: Iterable[NoiseTerm] = (),
+        *,
         readout_error: Any = (),
         calibration: Calibration | None = None,
         notes: Sequence[str] = (),
         name: str = "noise",
         phases: Any = (),
         placement: LayoutChoice | None = None,
+        **kinds: Any,
     ) -> None:
-        given = {"dephasing": dephasing, "relaxation": relaxation, "depolarizing": depolarizing, "pauli": pauli}
-        for kind, value in given.items():
-            object.__setattr__(self, kind, entries(kind, value))
+        unknown = sorted(set(kinds) - set(KINDS))
+        if unknown:
+            raise NoiseError(f"NoiseModel has no kind of noise {shown(unknown[0])}; it knows {', '.join(KINDS)}.")
+        given = tuple(terms) if isinstance(terms, Iterable) else (terms,)
+        wrong = [term for term in given if not isinstance(term, NoiseTerm)]
+        if wrong:
+            raise NoiseError(f"terms must be noise terms such as Dephasing(0.01), got {shown(wrong[0])}.")
+        stated = [term for kind, value in kinds.items() for term in entries(kind, value)]
+        object.__setattr__(self, "terms", in_order([*given, *stated]))
         object.__setattr__(self, "phases", checked_modes(phases))
         object.__setattr__(self, "readout_error", _readout_error(readout_error))
         object.__setattr__(self, "calibration", calibration)
@@ -289,10 +286,7 @@ class NoiseModel:
         if self.calibration is not None and other.calibration is not None:
             raise NoiseError("two device calibrations cannot be combined; give one device.")
         return NoiseModel(
-            dephasing=self.dephasing + other.dephasing,
-            relaxation=self.relaxation + other.relaxation,
-            depolarizing=self.depolarizing + other.depolarizing,
-            pauli=self.pauli + other.pauli,
+            self.terms + other.terms,
             readout_error=dict(self.readout_error) | dict(other.readout_error),
             calibration=self.calibration or other.calibration,
             phases=self.phases + other.phases,
@@ -301,10 +295,10 @@ class NoiseModel:
             placement=self.placement or other.placement,
         )
 
-    @property
-    def terms(self) -> tuple[NoiseTerm, ...]:
-        """All terms, in the order in which they act in a slot."""
-        return (*self.dephasing, *self.relaxation, *self.depolarizing, *self.pauli)
+    def __getattr__(self, name: str) -> tuple[Any, ...]:
+        if name in KINDS:
+            return tuple(term for term in self.terms if term.kind == name)
+        raise AttributeError(f"a noise model has no {name!r}; its terms are under {', '.join(KINDS)}.")
 
     def slots(self, layers: Sequence[Layer], num_qubits: int) -> tuple[Slot, ...]:
         """The terms of each slot, for a circuit's layers: wildcards expanded, layers and gates resolved.
@@ -319,20 +313,10 @@ class NoiseModel:
             NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
         """
         self._check_place(layers, num_qubits)
-        white = {
-            kind: [
-                one for term in getattr(self, kind) if not _is_correlated(term) for one in expanded(term, num_qubits)
-            ]
-            for kind in KINDS
-        }
+        white = [one for term in self.terms if not term.is_correlated for one in term.expanded(num_qubits)]
         found: list[Slot] = []
         for index, layer in enumerate(layers):
-            slot = Slot(
-                **{
-                    kind: tuple(t for t in terms for _ in range(_times(t, index, layer)))
-                    for kind, terms in white.items()
-                }
-            )
+            slot = Slot(tuple(term for term in white for _ in range(_times(term, index, layer))))
             # noise that repeats is held once, so that what follows looks at it once
             before = found[-1].terms if found else None
             same = before is not None and len(slot.terms) == len(before) and all(map(operator.is_, slot.terms, before))
@@ -368,7 +352,7 @@ class NoiseModel:
         for term in self.dephasing:
             if term.correlation is None or term.rate == 0:
                 continue
-            for one in expanded(term, num_qubits):
+            for one in term.expanded(num_qubits):
                 pairs = tuple((q, w) for q, w in one.pairs if w != 0)
                 times = [_times(one, index, layer) for index, layer in enumerate(layers)]
                 if pairs and any(times):
@@ -380,7 +364,7 @@ class NoiseModel:
         if self.calibration is not None:
             raise NoiseError("this model holds a device calibration; place it on a circuit first (Problem does).")
         for term in self.terms:
-            outside = [q for q in term.qubits if q != EACH and isinstance(q, int) and q >= num_qubits]
+            outside = [q for q in term.sites if q >= num_qubits]
             if outside:
                 raise NoiseError(f"{term} acts on qubit {outside[0]}, but the circuit has qubits 0..{num_qubits - 1}.")
             if term.layers and term.layers[-1] >= len(layers):
@@ -406,11 +390,11 @@ class NoiseModel:
     def idle_terms(self, layers: Sequence[Layer], num_qubits: int) -> tuple[str, ...]:
         """Descriptions of terms tied to gates that the circuit does not have: they act in no slot."""
         return tuple(
-            describe_term(term)
+            term.describe()
             for term in self.terms
             if term.gate is not None
             and not any(
-                _times(one, index, layer) for one in expanded(term, num_qubits) for index, layer in enumerate(layers)
+                _times(one, index, layer) for one in term.expanded(num_qubits) for index, layer in enumerate(layers)
             )
         )
 
@@ -418,7 +402,7 @@ class NoiseModel:
         """The model as plain data that :meth:`from_dict` reads back (a calibration is not part of it)."""
         out: dict[str, Any] = {}
         for kind in KINDS:
-            entries = [plain_data(term) for term in getattr(self, kind)]
+            entries = [term.plain() for term in getattr(self, kind)]
             if entries:
                 out[kind] = entries
         if self.phases:
@@ -445,7 +429,7 @@ class NoiseModel:
         """
         lines: list[str] = []
         if circuit is None:
-            lines += [describe_term(term) for term in self.terms]
+            lines += [term.describe() for term in self.terms]
             lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in self.phases]
             if self.calibration is None:
                 lines = lines or ["no noise"]
@@ -456,7 +440,7 @@ class NoiseModel:
             for index, slot in enumerate(slots):
                 lines.append(f"slot {index} (after layer {index}):")
                 acting = [p.describe(index) for p in processes if p.acts(index)]
-                white = [describe_term(term) for term in slot.terms]
+                white = [term.describe() for term in slot.terms]
                 where = len(slot.dephasing)
                 lines += [f"  {line}" for line in white[:where] + acting + white[where:]] or ["  nothing"]
         lines += [f"readout of qubit {q}: p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in self.readout_error]
@@ -475,9 +459,9 @@ class NoiseModel:
         return data_frame(noise_table.noise_columns(self, circuit))
 
 
-def _times(term: Any, index: int, layer: Layer) -> int:
+def _times(term: NoiseTerm, index: int, layer: Layer) -> int:
     """How often an expanded term acts in the slot of a layer."""
-    return 0 if term.layers is not None and index not in term.layers else occurrences(term, layer)
+    return 0 if term.layers is not None and index not in term.layers else term.occurrences(layer)
 
 
 def place_noise(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from equinoise.errors import NoiseError
-from equinoise.noise.terms import NoiseTerm, describe_term
+from equinoise.noise.terms import KINDS
 from equinoise.notebook import facts_html, rows_html
 
 if TYPE_CHECKING:
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["noise_columns", "noise_html", "plot_noise"]
 
 # Okabe and Ito's palette, told apart by colour-blind readers; hatches for print
-_STYLES = {
-    "dephasing": ("#0072B2", ""),
-    "relaxation": ("#D55E00", "//"),
-    "depolarizing": ("#009E73", ".."),
-    "pauli": ("#CC79A7", "xx"),
-}
+_STYLES = (
+    ("#0072B2", ""),
+    ("#D55E00", "//"),
+    ("#009E73", ".."),
+    ("#CC79A7", "xx"),
+    ("#E69F00", "++"),
+    ("#56B4E9", "oo"),
+)
 
 
 def noise_columns(model: NoiseModel, circuit: Any = None) -> dict[str, list[Any]]:
@@ -34,15 +36,15 @@ def noise_columns(model: NoiseModel, circuit: Any = None) -> dict[str, list[Any]
         circuit: A circuit or :class:`equinoise.Problem`: the terms are then those of its slots, wildcards expanded.
 
     Returns:
-        layer (None without a circuit), mechanism, qubits ("0 3", or a wildcard's word), rate (dimensionless, per slot;
+        layer (None without a circuit), mechanism, qubits ("0 3", empty for a wildcard), rate (dimensionless, per slot;
         down + up for relaxation), term (in words).
     """
-    found = [(None, term, describe_term(term)) for term in model.terms] if circuit is None else _placed(model, circuit)
+    found = [(None, term, term.describe()) for term in model.terms] if circuit is None else _placed(model, circuit)
     return {
         "layer": [layer for layer, _, _ in found],
-        "mechanism": [_mechanism(term) for _, term, _ in found],
-        "qubits": [" ".join(map(str, term.qubits)) for _, term, _ in found],
-        "rate": [_rate(term) for _, term, _ in found],
+        "mechanism": [term.kind for _, term, _ in found],
+        "qubits": [" ".join(map(str, term.sites)) for _, term, _ in found],
+        "rate": [term.strength for _, term, _ in found],
         "term": [text for _, _, text in found],
     }
 
@@ -51,7 +53,7 @@ def _placed(model: NoiseModel, circuit: Any) -> list[tuple[Any, Any, str]]:
     slots, processes = model.placed(circuit)
     out: list[tuple[Any, Any, str]] = []
     for layer, slot in enumerate(slots):
-        out += [(layer, term, describe_term(term)) for term in slot.terms]
+        out += [(layer, term, term.describe()) for term in slot.terms]
         out += [(layer, _Phase(p, layer), p.describe(layer)) for p in processes if p.acts(layer)]
     return out
 
@@ -62,24 +64,16 @@ class _Phase:
 
     process: Any
     layer: int
+    kind: ClassVar[str] = "dephasing"
 
     @property
-    def qubits(self) -> tuple[int, ...]:
+    def sites(self) -> tuple[int, ...]:
         qubits: tuple[int, ...] = self.process.qubits
         return qubits
 
     @property
-    def rate(self) -> float:
+    def strength(self) -> float:
         return float(self.process.rate_in(self.layer))
-
-
-def _mechanism(term: NoiseTerm | _Phase) -> str:
-    names = {"Dephasing": "dephasing", "_Phase": "dephasing", "Relaxation": "relaxation"}
-    return names.get(type(term).__name__, "depolarizing" if type(term).__name__ == "Depolarizing" else "pauli")
-
-
-def _rate(term: Any) -> float:
-    return float(term.down + term.up) if hasattr(term, "down") else float(term.rate)
 
 
 def noise_html(model: NoiseModel) -> str:
@@ -119,7 +113,7 @@ def plot_noise(model: NoiseModel, circuit: Any) -> Figure:
     axes = figure.subplots()
     base = [0.0] * count
     for mechanism, heights in totals.items():
-        colour, hatch = _STYLES[mechanism]
+        colour, hatch = _STYLES[list(KINDS).index(mechanism) % len(_STYLES)]
         axes.bar(range(count), heights, bottom=base, color=colour, hatch=hatch, edgecolor="white", label=mechanism)
         base = [a + b for a, b in zip(base, heights, strict=True)]
     axes.set(xlabel="circuit qubit", ylabel="rate, summed over slots (dimensionless)")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.errors import NoiseError
-from equinoise.noise.terms import checked_qubit
+from equinoise.noise.terms.checks import checked_qubit
 
 __all__ = ["PhaseModes", "checked_modes"]
 

@@ -59,7 +59,7 @@ class CompiledProblem:
         self.parameters = cone.parameters
         self._local = {q: i for i, q in enumerate(cone.qubits)}
         different = {id(slot): slot for slot in cone.slots}
-        compiled = {key: compile_slot(slot, self._local, self.width) for key, slot in different.items()}
+        compiled = {key: compile_slot(slot, self._local) for key, slot in different.items()}
         self.slots: tuple[SlotProgram, ...] = tuple(compiled[id(slot)] for slot in cone.slots)
         self.processes: tuple[ProcessProgram | ModesProgram, ...] = compile_processes(
             problem.processes, cone, self._local, self.width
@@ -68,6 +68,11 @@ class CompiledProblem:
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are compiled again from the problem."""
         return type(self), (self.problem,)
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether the noise has a limit s -> infinity."""
+        return all(slot.has_limit for slot in self.slots)
 
     @property
     def dephases_only(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation, Slot
+from equinoise.noise.terms import Slot
 from equinoise.problem import Problem
 from equinoise.readout import support
 
-__all__ = ["LightCone", "light_cone", "restrict"]
+__all__ = ["LightCone", "light_cone"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class LightCone:
 def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
     """Follows the readout backwards through blocks and noise.
 
-    Noise does not widen the cone: a trace-preserving generator acts on an operator through its own qubits only, so a
+    Most noise does not widen the cone: a trace-preserving generator acts on an operator through its own qubits only. A
     dephasing jump K = K_in + K_out gives -[K, [K, O]]/2 = -[K_in, [K_in, O]]/2, and a depolarizing or Pauli term is
-    restricted to the seen qubits at the same rate.
+    restricted to the seen qubits at the same rate. A general jump or Hamiltonian on two qubits, one of them seen, may
+    carry the readout to the other (``reach``).
 
     Args:
         problem: The problem.
@@ -52,7 +53,9 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
     now = set(range(problem.num_qubits)) if everything else set(support(problem.readout))
     seen: list[frozenset[int]] = []
     kept: list[tuple[int, ...]] = []
-    for layer in reversed(problem.layers):
+    for layer, slot in zip(reversed(problem.layers), reversed(problem.slots), strict=True):
+        for term in reversed(slot.terms):
+            now |= term.reach(now)
         seen.append(frozenset(now))
         inside: list[int] = []
         for i in range(len(layer.blocks) - 1, -1, -1):
@@ -66,7 +69,7 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
     slots: list[Slot] = []
     for number, (slot, there) in enumerate(zip(problem.slots, seen, strict=True)):
         again = number > 0 and slot is problem.slots[number - 1] and there == seen[number - 1]
-        slots.append(slots[-1] if again else restrict(slot, there))
+        slots.append(slots[-1] if again else slot.restricted(there))
     parameters = {
         k
         for layer, indices in zip(problem.layers, kept, strict=True)
@@ -75,37 +78,3 @@ def light_cone(problem: Problem, *, everything: bool = False) -> LightCone:
         for k, _ in rotation.angle.coefficients
     }
     return LightCone(tuple(sorted(now)), tuple(seen), tuple(kept), tuple(slots), tuple(sorted(parameters)))
-
-
-def restrict(slot: Slot, qubits: frozenset[int]) -> Slot:
-    """A slot's noise as seen by an operator on ``qubits``; terms of zero rate and terms outside are dropped."""
-    dephasing = [_restricted(t, qubits) for t in slot.dephasing if t.rate > 0]
-    relaxation = [t for t in slot.relaxation if t.qubit in qubits and t.down + t.up > 0]
-    depolarizing = [_restricted(t, qubits) for t in slot.depolarizing if t.rate > 0]
-    pauli = [_restricted(t, qubits) for t in slot.pauli if t.rate > 0]
-    return Slot(
-        tuple(t for t in dephasing if isinstance(t, Dephasing)),
-        tuple(relaxation),
-        tuple(t for t in depolarizing if isinstance(t, Depolarizing)),
-        tuple(t for t in pauli if isinstance(t, PauliJump)),
-    )
-
-
-def _has_zero_weight(term: NoiseTerm) -> bool:
-    return isinstance(term, Dephasing) and any(w == 0 for _, w in term.pairs)
-
-
-def _restricted(term: NoiseTerm, qubits: frozenset[int]) -> NoiseTerm | None:
-    if qubits.issuperset(q for q in term.qubits if isinstance(q, int)) and not _has_zero_weight(term):
-        return term
-    if isinstance(term, Dephasing):
-        weights = tuple((q, w) for q, w in term.pairs if q in qubits and w != 0)
-        return replace(term, weights=weights) if weights else None
-    if isinstance(term, Depolarizing):
-        inside = tuple(q for q in term.qubits if q in qubits)
-        return replace(term, qubits=inside) if inside else None
-    if isinstance(term, PauliJump):
-        pauli = tuple((q, p) for q, p in term.pauli if q in qubits)
-        return replace(term, pauli=pauli) if pauli else None
-    if isinstance(term, Relaxation):
-        return term if term.qubit in qubits else None

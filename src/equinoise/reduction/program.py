@@ -23,7 +23,7 @@ from equinoise.initial import InitialState, charge_distribution
 from equinoise.problem import Problem
 from equinoise.readout import support
 from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
-from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
@@ -153,8 +153,8 @@ class Program(CompiledProblem):
 
         Where it would lead to charges that the program does not hold, the seen part alone.
         """
-        restricted = restrict(self.problem.slots[layer], frozenset(self.cone.qubits))
-        whole = compile_slot(restricted, self._local, self.width)
+        restricted = self.problem.slots[layer].restricted(frozenset(self.cone.qubits))
+        whole = compile_slot(restricted, self._local)
         lowers, raises = whole.changes_charge
         held = [q for q in self.charges if q is not None]
         if held and ((lowers and min(held) > 0) or (raises and max(held) < self.width)):

@@ -14,7 +14,7 @@ from equinoise.errors import UnsupportedError
 from equinoise.noise.terms import describe_jump
 from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.light_cone import light_cone, restrict
+from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.slots.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
@@ -52,6 +52,13 @@ class SymmetricProgram(CompiledProblem):
             raise UnsupportedError(
                 f"noise correlated in time is computed in sectors of the charge, not of {problem.symmetry}. Claim "
                 "symmetry='charge' if the circuit keeps it, or give white noise."
+            )
+        others = [slot.terms[place] for slot in self.slots for place, _ in slot.general]
+        if others:
+            raise UnsupportedError(
+                f"{others[0].noun} noise, general jumps and Hamiltonians, is computed in sectors of the charge or in "
+                f"the full space, not in those of {problem.symmetry}. Claim symmetry='charge' and, if the circuit does "
+                "not keep it, allow_broken=True."
             )
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
         self.symmetry: Symmetry = self.claimed
@@ -114,7 +121,7 @@ class SymmetricProgram(CompiledProblem):
             return self.slots[layer]
         # The fixed point asks for noise on all qubits, not only the seen ones: with the invisible jumps left out if
         # that is needed to keep the symmetry.
-        whole = compile_slot(restrict(self.problem.slots[layer], everything), self._local, self.width)
+        whole = compile_slot(self.problem.slots[layer].restricted(everything), self._local)
         acting = felt(whole, self.symmetry, frozenset(range(self.width)))
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 

@@ -197,7 +197,7 @@ def _judged(symmetry: Symmetry, problem: Problem, steps: Sequence[Step], has_rea
 def _noise(symmetry: Symmetry, problem: Problem) -> tuple[str, tuple[str, ...]]:
     place = {q: q for q in range(problem.num_qubits)}
     different = {id(slot): slot for slot in problem.slots}.values()
-    compiled = [(slot, compile_slot(slot, place, len(place))) for slot in different]
+    compiled = [(slot, compile_slot(slot, place)) for slot in different]
     compiled = [(slot, program) for slot, program in compiled if not program.empty]
     breaking: dict[str, None] = {}
     for slot, program in compiled:

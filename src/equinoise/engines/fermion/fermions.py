@@ -121,19 +121,12 @@ def _worked_out(program: Program) -> FermionForm:
 def _check_noise(program: Program) -> None:
     qubits = program.cone.qubits
     for number, slot in enumerate(program.slots):
-        sites: dict[str, list[tuple[int, ...]]] = {
-            "relaxation": [(i,) for i, _ in slot.relaxation],
-            "depolarizing": [pair for pair, _ in slot.depolarizing],
-            "bit-flip": [(i,) for i, _ in slot.flips],
-            "Pauli": [tuple(i for i, _ in letters) for letters, _ in slot.paulis],
-        }
-        for kind, places in sites.items():
-            if places:
-                where = [qubits[i] for i in places[0]]
-                raise UnsupportedError(
-                    f"{kind} noise on qubits {where} (slot {number}) takes the state out of free fermions, which keep "
-                    f"their form under diagonal dephasing alone"
-                )
+        for term in slot.terms[len(slot.jumps) :]:
+            where = [qubits[i] for i in term.sites]
+            raise UnsupportedError(
+                f"{term.noun} noise on qubits {where} (slot {number}) takes the state out of free fermions, which keep "
+                f"their form under diagonal dephasing alone"
+            )
 
 
 def _bonds(program: Program, local: dict[int, int]) -> set[tuple[int, int]]:

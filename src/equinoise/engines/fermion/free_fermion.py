@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -87,10 +87,7 @@ class _FewBodyProgram(Program):
         self.layers, self.kind, self.table, self.tables = program.layers, program.kind, program.table, program.tables
         self.num_blocks, self.rotations = program.num_blocks, program.rotations
         self.slot_parameter, self.slot_block = program.slot_parameter, program.slot_block
-        shared = {
-            slot: _SharedSlot(**{f.name: getattr(slot, f.name) for f in fields(slot)}, width=program.width)
-            for slot in set(program.slots)
-        }
+        shared = {slot: _SharedSlot(slot.terms, width=program.width) for slot in set(program.slots)}
         self.slots = tuple(shared[slot] for slot in program.slots)
         self.order = tuple(order)
         self.charges = tuple(operators)

@@ -96,8 +96,10 @@ def replica_obstacle(program: Program) -> str | None:
         return "the circuit, the readout or the noise does not conserve the charge"
     if program.processes:
         return "noise correlated in time is no product of one channel per slot"
-    if any(slot.paulis for slot in program.slots):
+    if any(slot.strings for slot in program.slots):
         return "the noise breaks the charge"
+    if any(slot.general for slot in program.slots):
+        return "a general jump or Hamiltonian does not keep x - y on every qubit, as the six states of a site need"
     if program.problem.initial.product is None:
         return "the input is entangled; the replica average needs a product state"
     blocks = _cone_blocks(program)
@@ -228,7 +230,7 @@ def compile_replicas(program: Program) -> ReplicaCircuit:
                 idle.append(term.index)
             else:
                 steps.append(Step(term.sites, number, noise=term))
-        first += sum(len(part) for part in (slot.jumps, slot.relaxation, slot.depolarizing, slot.flips, slot.paulis))
+        first += len(slot.terms)
     order = chain_order(program.width, [step.sites for step in steps])
     readout_sites, readout = replica_readout(program, order)
     return ReplicaCircuit(

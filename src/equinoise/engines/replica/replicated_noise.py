@@ -70,25 +70,14 @@ def slot_terms(slot: SlotProgram, first: int) -> list[NoiseTerm]:
         first: Index of the slot's first term in ``Program.budget_terms``.
     """
     terms: list[NoiseTerm] = []
-    index = first
-    for rate, pairs, parity in slot.jumps:
-        sites, weights = tuple(i for i, _ in pairs), tuple(w for _, w in pairs)
-        terms.append(NoiseTerm(sites, index, rate, weights, parity and len(sites) > 1))
-        index += 1
-    late: list[NoiseTerm] = []
-    for i, (down, up) in slot.relaxation:
-        terms.append(NoiseTerm((i,), index, generator=_site_generator(down, up, (down + up) / 2)))
-        index += 1
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            terms.append(NoiseTerm(qubits, index, generator=_site_generator(rate / 2, rate / 2, rate)))
-        else:
-            late.append(NoiseTerm(qubits, index, generator=_pair_generator(rate)))
-        index += 1
-    for i, rate in slot.flips:
-        terms.append(NoiseTerm((i,), index, generator=_site_generator(rate, rate, rate)))
-        index += 1
-    return terms + late
+    for place, jump in enumerate(slot.jumps):
+        sites, weights = tuple(i for i, _ in jump.weights), tuple(w for _, w in jump.weights)
+        terms.append(NoiseTerm(sites, first + place, jump.rate, weights, not jump.is_linear))
+    for place, (i, down, up, decay) in slot.sites:
+        terms.append(NoiseTerm((i,), first + place, generator=_site_generator(down, up, decay)))
+    for place, (qubits, rate) in slot.resets:
+        terms.append(NoiseTerm(qubits, first + place, generator=_pair_generator(rate)))
+    return terms
 
 
 def jump_rates(rate: float, weights: tuple[float, ...], parity: bool) -> Real:

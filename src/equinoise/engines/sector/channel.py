@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.sector import noise_kernels as kernels
+from equinoise.engines.sector.local_channel import LocalChannel
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.slot import SlotProgram
 
@@ -32,13 +33,8 @@ _BLOCK_ROWS = 512
 def _site_generators(slot: SlotProgram) -> list[tuple[int, list[Real]]]:
     """Per qubit, the 2x2 generators on (p0, p1) in the order in which they act."""
     out: dict[int, list[Real]] = {}
-    for i, (down, up) in slot.relaxation:
+    for _, (i, down, up, _) in slot.sites:
         out.setdefault(i, []).append(np.array([[-up, down], [up, -down]]))
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            out.setdefault(qubits[0], []).append(rate / 2 * np.array([[-1.0, 1.0], [1.0, -1.0]]))
-    for i, rate in slot.flips:
-        out.setdefault(i, []).append(rate * np.array([[-1.0, 1.0], [1.0, -1.0]]))
     return sorted(out.items())
 
 
@@ -114,13 +110,13 @@ class Channel:
         self._masks: dict[int | None, Real] = {}
         self._sites = site_populations(slot, scale)
         self._pairs: list[tuple[tuple[int, int], Real, Real]] = []
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 2:
-                keep = _decay(rate, scale, self.orders)
-                spread = -keep / 4
-                spread[0] += 0.25
-                self._pairs.append(((qubits[0], qubits[1]), keep, spread))
-        self._paulis = [self._pauli(letters, rate) for letters, rate in slot.paulis]
+        for _, (qubits, rate) in slot.resets:
+            keep = _decay(rate, scale, self.orders)
+            spread = -keep / 4
+            spread[0] += 0.25
+            self._pairs.append((qubits, keep, spread))
+        self._paulis = [self._pauli(*string) for _, string in slot.strings]
+        self._general = [LocalChannel(program, action, scale) for _, action in slot.general] if not self.idle else []
 
     def _pauli(self, letters: tuple[tuple[int, str], ...], rate: float) -> _Pauli:
         filled = self.program.sectors[None].occupations
@@ -145,11 +141,15 @@ class Channel:
             self._mix_site(state, qubit, matrices)
         self._mix_pairs(state)
         self._apply_paulis(state)
+        for local in self._general:
+            local.apply(state)
 
     def apply_adjoint(self, state: State) -> None:
         """The adjoint map on a readout, in place."""
         if self.idle:
             return
+        for local in reversed(self._general):
+            local.apply_adjoint(state)
         # Pauli channels are their own adjoints and commute with one another
         self._apply_paulis(state)
         self._mix_pairs(state)
@@ -219,7 +219,8 @@ class Channel:
         # rates is made for each term.
         slot, program = self.slot, self.program
         width = program.width
-        jumps = np.zeros(len(slot.jumps))
+        out = np.zeros(len(slot.terms))
+        jumps = out[: len(slot.jumps)]
         both = np.zeros((width, width))
         single = np.zeros(width)
         total = 0.0
@@ -235,38 +236,24 @@ class Channel:
                 phi, rates = program.phases(slot, q)
                 spread = (rows + columns) @ phi**2 - 2 * np.einsum("xj,xj->j", phi, weight @ phi)
                 jumps -= rates * spread / 2
-        out = [jumps]
         # W summed where the qubit is filled on both sides, on one side alone, and on neither.
         filled_both = np.diag(both)
         coherent = single - 2 * filled_both
         empty_both = total - single + filled_both
-        for i, (down, up) in slot.relaxation:
+        for place, (i, down, up, decay) in slot.sites:
             moved = down * self._crossed(readout, dreadout, rho, drho, i, falls=True)
             moved += up * self._crossed(readout, dreadout, rho, drho, i, falls=False)
-            lost = down * filled_both[i] + up * empty_both[i] + (down + up) / 2 * coherent[i]
-            out.append(np.array([moved - lost]))
-        # On one qubit E p0 = (p1 - p0)/2 on populations and -1 on coherences, times the rate; on two T - 1, with T as
-        # in overlap_traced_pair.
-        for qubits, rate in slot.depolarizing:
-            if len(qubits) == 1:
-                i = qubits[0]
-                crossed = self._exchanged(readout, dreadout, rho, drho, i)
-                value = (crossed - filled_both[i] - empty_both[i]) / 2 - coherent[i]
-            else:
-                value = self._traced(readout, dreadout, rho, drho, (qubits[0], qubits[1])) / 4 - total
-            out.append(np.array([rate * value]))
-        for i, rate in slot.flips:
-            value = self._exchanged(readout, dreadout, rho, drho, i) - filled_both[i] - empty_both[i] - coherent[i]
-            out.append(np.array([rate * value]))
-        # D[P] r = P r P - r for a Pauli string P.
-        for pauli in self._paulis:
-            out.append(np.array([pauli.rate * (self._conjugated(readout, dreadout, rho, drho, pauli) - total)]))
-        return np.concatenate(out)
-
-    def _exchanged(self, readout: State, dreadout: State, rho: State, drho: State, qubit: int) -> float:
-        return self._crossed(readout, dreadout, rho, drho, qubit, falls=True) + self._crossed(
-            readout, dreadout, rho, drho, qubit, falls=False
-        )
+            out[place] = moved - (down * filled_both[i] + up * empty_both[i] + decay * coherent[i])
+        # depolarizing of two qubits is T - 1, with T as in overlap_traced_pair
+        for place, (qubits, rate) in slot.resets:
+            out[place] = rate * (self._traced(readout, dreadout, rho, drho, qubits) / 4 - total)
+        # D[P] r = P r P - r for a Pauli string P
+        for (place, _), pauli in zip(slot.strings, self._paulis, strict=True):
+            out[place] = pauli.rate * (self._conjugated(readout, dreadout, rho, drho, pauli) - total)
+        for place, action in slot.general:
+            local = LocalChannel(program, action, None)
+            out[place] = local.overlap(dreadout, rho) + local.overlap(readout, drho)
+        return out
 
     def _crossed(self, readout: State, dreadout: State, rho: State, drho: State, qubit: int, falls: bool) -> float:
         """The overlap of the state's (filled, filled) part with the readout's (empty, empty) part, or the reverse."""

@@ -120,7 +120,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
         """The lowest power of s at which the state can be in a block: noise moves the charge step by step."""
         if orders == 1 or charge is None:
             return 0
-        step = 2 if any(len(q) == 2 for slot in self.program.slots for q, _ in slot.depolarizing) else 1
+        step = max(1, *(slot.largest_step for slot in self.program.slots))
         distance = min(abs(charge - q) for q in self.program.input_charges if q is not None)
         return min(orders, -(-distance // step))
 

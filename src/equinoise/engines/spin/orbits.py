@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from equinoise.circuit.pauli_sums import String
 from equinoise.errors import UnsupportedError
+from equinoise.noise.terms.actions import SiteMoves
 from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_terms import FIRST
 from equinoise.symmetry.spin_blocks import PauliCounts
 
 __all__ = ["KINDS", "SymmetricSlot", "letter_counts", "symmetric_slot", "symmetric_sum", "totals"]
@@ -95,24 +97,21 @@ def symmetric_slot(slot: SlotProgram, num_qubits: int) -> SymmetricSlot:
     first: dict[str, float] = {}
     second: dict[str, float] = {}
     shares = _phase_shares(slot, n, first)
-    relaxation = {(i,): rates for i, rates in slot.relaxation}
-    for place, kind in enumerate(("down", "up")):
-        _add(first, kind, _equal({q: rates[place] for q, rates in relaxation.items()}, n, "relaxation"))
-    shares += [_share([(kind, first[kind] / n) for kind in ("down", "up")]) for _ in slot.relaxation]
-    alone = {q: rate for q, rate in slot.depolarizing if len(q) == 1}
-    rate = _equal(alone, n, "depolarizing")
-    for kind, part in (("Z", 0.25), ("down", 0.5), ("up", 0.5)):
-        _add(second, kind, part * rate)
-    both = {q: rate for q, rate in slot.depolarizing if len(q) == 2}
-    reset = _equal(both, pairs, "depolarizing of pairs")
+    found = dict(enumerate(shares))
+    nouns: dict[str, list[tuple[int, SiteMoves]]] = {}
+    for place, moves in slot.sites:
+        nouns.setdefault(slot.terms[place].noun, []).append((place, moves))
+    for noun, alike in nouns.items():
+        parts = []
+        for kind, name in (("Z", "phase"), ("down", "down"), ("up", "up")):
+            parts.append((kind, _equal({(m.qubit,): getattr(m, name) for _, m in alike}, n, noun)))
+            _add(first if slot.terms[alike[0][0]].stage == FIRST else second, *parts[-1])
+        found |= {place: _share([(kind, rate / n) for kind, rate in parts]) for place, _ in alike}
+    reset = _equal({r.qubits: r.rate for _, r in slot.resets}, pairs, "depolarizing of pairs")
     _add(second, "reset", reset)
-    single = _share([("Z", rate / 4 / n), ("down", rate / 2 / n), ("up", rate / 2 / n)])
-    shares += [single if len(q) == 1 else _share([("reset", reset / max(pairs, 1))]) for q, _ in slot.depolarizing]
-    flip = _equal({(i,): rate for i, rate in slot.flips}, n, "bit-flip")
-    for kind in ("down", "up"):
-        _add(second, kind, flip)
-    shares += [_share([("down", flip / n), ("up", flip / n)]) for _ in slot.flips]
-    shares += _pauli_shares(slot, n, second)
+    found |= {place: _share([("reset", reset / max(pairs, 1))]) for place, _ in slot.resets}
+    found |= _pauli_shares(slot, n, second)
+    shares = [found[place] for place in range(len(slot.terms))]
     keep = [tuple((k, rates[k]) for k in KINDS if rates.get(k, 0.0) != 0.0) for rates in (first, second)]
     return SymmetricSlot(keep[0], keep[1], tuple(shares))
 
@@ -179,10 +178,10 @@ def _phase_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tu
     return shares
 
 
-def _pauli_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tuple[tuple[str, float], ...]]:
+def _pauli_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> dict[int, tuple[tuple[str, float], ...]]:
     """X, Y and pair jumps."""
     kinds: dict[str, dict[String, float]] = {}
-    for letters, rate in slot.paulis:
+    for _, (letters, rate) in slot.strings:
         kind = "".join(sorted(letter for _, letter in letters))
         if kind not in KINDS or kind == "ZZ":
             raise UnsupportedError(f"Pauli jumps {kind} on more than two qubits are not held in closed form")
@@ -191,8 +190,8 @@ def _pauli_shares(slot: SlotProgram, n: int, rates: dict[str, float]) -> list[tu
         places = n if len(kind) == 1 else n * (n - 1) // (2 if kind[0] == kind[1] else 1)
         by_place = {tuple(range(i, i + 1)): rate for i, rate in enumerate(several.values())}
         _add(rates, kind, _equal(by_place, places, f"Pauli {kind}"))
-    shares = []
-    for letters, rate in slot.paulis:
+    shares: dict[int, tuple[tuple[str, float], ...]] = {}
+    for place, (letters, rate) in slot.strings:
         kind = "".join(sorted(letter for _, letter in letters))
-        shares.append(_share([(kind, rate / len(kinds[kind]))]))
+        shares[place] = _share([(kind, rate / len(kinds[kind]))])
     return shares

@@ -35,7 +35,7 @@ def is_classical(program: Program) -> bool:
         return False
     for slot, seen in zip(program.slots, program.cone.seen, strict=True):
         inside = [i for i, q in enumerate(program.cone.qubits) if q in seen]
-        linear = [not parity or len(weights) == 1 for _, weights, parity in slot.jumps]
+        linear = [jump.is_linear for jump in slot.jumps]
         rows = jump_weights(slot, program.width)[linear][:, inside]
         if np.linalg.matrix_rank(np.vstack([np.ones(len(inside)), rows])) < len(inside):
             return False

@@ -87,30 +87,14 @@ def slot_jumps(slot: SlotProgram, width: int, first: int) -> SlotJumps:
         width: Number of cone qubits w.
         first: Index of the slot's first term in ``Program.budget_terms``.
     """
-    linear = [j for j, (_, weights, is_parity) in enumerate(slot.jumps) if not is_parity or len(weights) == 1]
+    linear = [j for j, jump in enumerate(slot.jumps) if jump.is_linear]
     parities = [
-        (tuple(i for i, _ in weights), rate, first + j)
-        for j, (rate, weights, is_parity) in enumerate(slot.jumps)
-        if is_parity and len(weights) > 1
+        (tuple(i for i, _ in jump.weights), jump.rate, first + j)
+        for j, jump in enumerate(slot.jumps)
+        if not jump.is_linear
     ]
-    # The jumps of each mechanism by its Kraus form. Depolarizing at rate r: r (Tr(rho) 1/2 - rho) moves populations at
-    # r/2 each way and decays coherences at r. Hops at r/2 both ways take r/2 of that decay; D[Z] at r/4 takes the other
-    # half, for D[Z] decays a coherence at twice its rate. Flips at rate r decay coherences at r, all of it by the two
-    # hops.
-    term = first + len(slot.jumps)
-    hops, resets = [], []
-    for i, (down, up) in slot.relaxation:
-        hops.append(Hop(i, down, up, 0.0, term))
-        term += 1
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            hops.append(Hop(qubits[0], rate / 2, rate / 2, rate / 4, term))
-        else:
-            resets.append(PairReset((qubits[0], qubits[1]), rate, term))
-        term += 1
-    for i, rate in slot.flips:
-        hops.append(Hop(i, rate, rate, 0.0, term))
-        term += 1
+    hops = [Hop(m.qubit, m.down, m.up, m.phase, first + place) for place, m in slot.sites]
+    resets = [PairReset(reset.qubits, reset.rate, first + place) for place, reset in slot.resets]
     return SlotJumps(
         jump_weights(slot, width)[linear],
         np.array([slot.jumps[j][0] for j in linear], dtype=np.float64),

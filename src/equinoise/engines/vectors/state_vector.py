@@ -172,6 +172,11 @@ class StateVectorEngine(Remade):
                 "circuit, readout or noise breaks the charge, and state vectors are kept in charge sectors; "
                 "engine 'exact' takes it in the full space"
             )
+        if any(slot.general for slot in program.slots):
+            return (
+                "a general jump or Hamiltonian has no kernel on state vectors, which know phases, moves of one qubit "
+                "and resets of pairs; engine 'exact' takes it"
+            )
         return None
 
     @classmethod
@@ -181,7 +186,7 @@ class StateVectorEngine(Remade):
         rows = min(sum(inputs), COUNTLESS)
         largest = min(max(program.dimensions), COUNTLESS)
         pairs = len(set(program.table.tolist()))
-        noise = 2 if any(slot.relaxation or slot.depolarizing or slot.flips for slot in program.slots) else 0
+        noise = 2 if any(not slot.dephases_only for slot in program.slots) else 0
         sectors = largest * (1 + noise)
         # per row: 4 bytes in three tables of a quarter of the rows a pair, occupations, and tables of the jumps
         tables = 3 * pairs + 2 * program.width + (8 * program.width if noise else 0)
@@ -265,7 +270,7 @@ class StateVectorEngine(Remade):
         first = 0
         for slot in self.program.slots:
             out.append(slot_jumps(slot, self.program.width, first))
-            first += len(slot.jumps) + len(slot.relaxation) + len(slot.depolarizing) + len(slot.flips)
+            first += len(slot.terms)
         return tuple(out)
 
     def phases(self, charge: int | None) -> Phases:

@@ -266,13 +266,8 @@ class TrajectoryEngine(StateVectorEngine):
         if key not in self._sites:
             slot = self.program.slots[number]
             coherence: dict[int, float] = {}
-            for i, (down, up) in slot.relaxation:
-                coherence[i] = coherence.get(i, 0.0) + (down + up) / 2
-            for qubits, rate in slot.depolarizing:
-                if len(qubits) == 1:
-                    coherence[qubits[0]] = coherence.get(qubits[0], 0.0) + rate
-            for i, rate in slot.flips:
-                coherence[i] = coherence.get(i, 0.0) + rate
+            for _, moves in slot.sites:
+                coherence[moves.qubit] = coherence.get(moves.qubit, 0.0) + moves.decay
             found = []
             for i, transfer in site_populations(slot, scale):
                 kept = math.sqrt(transfer[0, 0, 0] * transfer[0, 1, 1])

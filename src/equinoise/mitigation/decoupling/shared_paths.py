@@ -27,7 +27,6 @@ from equinoise.errors import MemoryLimitError, ParameterError, UnsupportedError
 from equinoise.mitigation.decoupling.decoupling import Decoupled
 from equinoise.mitigation.decoupling.filter_function import exponential_overlaps
 from equinoise.mitigation.decoupling.toggling import continuous_part
-from equinoise.noise.terms import expanded, occurrences
 from equinoise.reduction.program import compile_problem
 
 __all__ = ["PathComparison", "compare_paths", "shared_modes"]
@@ -89,7 +88,7 @@ def shared_modes(result: Decoupled) -> tuple[Real, Real]:
     """
     problem, toggling = result.plain, result.toggling
     for noise in (result.plain.noise, result.decoupled.noise):
-        if noise.relaxation or noise.depolarizing or noise.pauli:
+        if len(noise.dephasing) < len(noise.terms):
             raise UnsupportedError(
                 "paths of phases serve dephasing alone, but there is relaxation, depolarizing, Pauli noise or an error "
                 "of the pulses. Use equinoise.mitigation.decoupling.decoupling.compare."
@@ -103,10 +102,10 @@ def shared_modes(result: Decoupled) -> tuple[Real, Real]:
     plain: list[Real] = []
     pulsed: list[Real] = []
     for term in problem.noise.dephasing:
-        for one in expanded(term, n):
+        for one in term.expanded(n):
             rate = np.zeros(depth)
             for layer in range(depth) if one.layers is None else one.layers:
-                count = occurrences(one, problem.layers[layer])
+                count = one.occurrences(problem.layers[layer])
                 # occurrences in a slot share the phase of a correlated process, and are independent where it is white
                 rate[layer] = one.rate * (count if one.correlation is None else count**2)
             roots = _factor(grid, one.correlation) * np.sqrt(rate[slot])[:, None]  # (P, R)

@@ -20,14 +20,7 @@ from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.mitigation.decoupling.filter_function import exponential_overlaps
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.phase_modes import PhaseModes
-from equinoise.noise.terms import (
-    Dephasing,
-    Depolarizing,
-    Relaxation,
-    describe_term,
-    expanded,
-    occurrences,
-)
+from equinoise.noise.terms import Dephasing, Depolarizing, Relaxation
 from equinoise.problem import Problem
 
 __all__ = ["Toggling", "continuous_part", "toggled_noise"]
@@ -125,7 +118,7 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
         if term.gate is not None or not _touched(term, problem, toggling):
             dephasing.append(term)
             continue
-        for one in expanded(term, problem.num_qubits):
+        for one in term.expanded(problem.num_qubits):
             if not any(toggling.flips.get(q) for q in one.qubits):
                 dephasing.append(one)
             elif one.correlation is None:
@@ -141,21 +134,19 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
         if fall.gate is not None or not _touched(fall, problem, toggling):
             relaxation.append(fall)
             continue
-        for one in expanded(fall, problem.num_qubits):
+        for one in fall.expanded(problem.num_qubits):
             for layer in _layers(one, problem):
                 # X |0><1| X = |1><0|: while the frame is flipped, decay acts as excitation. The rates are averaged
                 # over the slot, which is exact to first order in them.
                 f = toggling.flipped(one.qubit, layer)
                 down, up = one.down * (1 - f) + one.up * f, one.up * (1 - f) + one.down * f
                 relaxation.append(Relaxation(one.qubit, down, up, layers=(layer,)))
+    others = [term for term in noise.terms if term.kind not in ("dephasing", "relaxation")]
     pulses = [
         Depolarizing((qubit,), rate, layers=(layer,)) for (layer, qubit), rate in sorted(pulse_errors.items()) if rate
     ]
     return NoiseModel(
-        dephasing=dephasing,
-        relaxation=relaxation,
-        depolarizing=(*noise.depolarizing, *pulses),
-        pauli=noise.pauli,
+        [*dephasing, *relaxation, *others, *pulses],
         readout_error=noise.readout_error,
         notes=noise.notes,
         name=f"{noise.name}, decoupled",
@@ -165,7 +156,7 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
 
 
 def _touched(term: Any, problem: Problem, toggling: Toggling) -> bool:
-    return any(toggling.flips.get(q) for one in expanded(term, problem.num_qubits) for q in one.qubits)
+    return any(toggling.flips.get(q) for one in term.expanded(problem.num_qubits) for q in one.qubits)
 
 
 def _layers(term: Any, problem: Problem) -> list[int]:
@@ -205,12 +196,12 @@ def _modes(
     qubits = [q for q, _ in pairs]
     amplitude = np.zeros(depth)
     for layer in _layers(term, problem):
-        amplitude[layer] = math.sqrt(term.rate) * occurrences(term, problem.layers[layer])
+        amplitude[layer] = math.sqrt(term.rate) * term.occurrences(problem.layers[layer])
     grid = toggling.grid(qubits)
     kinds = sorted({toggling.flips.get(q, ()) for q in qubits})
     if depth * len(kinds) > _LARGEST:
         raise MemoryLimitError(
-            f"{describe_term(term)} through {depth} slots with {len(kinds)} pulse patterns is a covariance of "
+            f"{term.describe()} through {depth} slots with {len(kinds)} pulse patterns is a covariance of "
             f"{depth * len(kinds)} phases (at most {_LARGEST}). Decouple without staggering, or fewer qubits."
         )
     slot = np.clip(np.floor((grid[1:] + grid[:-1]) / 2).astype(int), 0, depth - 1)
@@ -239,4 +230,4 @@ def _modes(
         return []
     where = [kinds.index(toggling.flips.get(q, ())) for q in qubits]
     weighted = modes[:, :, where] * np.array([w for _, w in pairs])
-    return [PhaseModes(tuple(qubits), weighted, f"{describe_term(term)}, seen through pulses")]
+    return [PhaseModes(tuple(qubits), weighted, f"{term.describe()}, seen through pulses")]

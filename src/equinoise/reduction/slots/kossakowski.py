@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from equinoise.circuit.pauli_sums import String, Sum
-from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, Relaxation, Slot, describe_term
+from equinoise.noise.terms import Slot
 from equinoise.reduction.slots.slot import SlotProgram, compile_slot
 from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.symmetry.groups import Charge, Generator, Permutation, Symmetry, change
@@ -31,6 +30,11 @@ def kossakowski(slot: SlotProgram) -> Kossakowski:
     for rate, jump in jump_operators(slot):
         for (a, x), (b, y) in itertools.product(jump.items(), repeat=2):
             out[a, b] = out.get((a, b), 0.0) + rate * x * np.conj(y)
+    # -i [H, rho]: the identity, the empty string, stands on the other side
+    for term in slot.terms:
+        for a, x in term.hamiltonian().items():
+            out[a, ()] = out.get((a, ()), 0.0) - 1j * x
+            out[(), a] = out.get(((), a), 0.0) + 1j * np.conj(x)
     return out
 
 
@@ -71,7 +75,7 @@ def keeps_weakly(matrix: Kossakowski, generator: Generator) -> bool:
 
 def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
     """Whether every jump commutes with the generator."""
-    for _, jump in jump_operators(slot):
+    for jump in (*(k for _, k in jump_operators(slot)), *(term.hamiltonian() for term in slot.terms)):
         real = {s: v.real for s, v in jump.items() if v.real}
         imaginary = {s: v.imag for s, v in jump.items() if v.imag}
         if change(real, generator) or change(imaginary, generator):
@@ -102,18 +106,17 @@ def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotPro
     # K is a real combination of the charges iff least squares leaves no rest: all are vectors of coefficients of X_q,
     # Y_q, Z_q.
     kept = []
-    for jump in slot.jumps:
-        _, weights, product = jump
+    for term, (_, weights, product) in zip(slot.terms, slot.jumps, strict=False):
         wanted = np.zeros(len(place))
         for q, w in weights:
             wanted[place[q, "Z"]] = w
         if product and len(weights) > 1:
-            kept.append(jump)
+            kept.append(term)
             continue
         found = np.linalg.lstsq(rows.T, wanted, rcond=None)[0]
         if np.linalg.norm(rows.T @ found - wanted) > _TOLERANCE * np.linalg.norm(wanted):
-            kept.append(jump)
-    return slot if len(kept) == len(slot.jumps) else replace(slot, jumps=tuple(kept))
+            kept.append(term)
+    return slot if len(kept) == len(slot.jumps) else SlotProgram((*kept, *slot.terms[len(slot.jumps) :]))
 
 
 def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -> tuple[str, ...]:
@@ -124,14 +127,6 @@ def breaking_terms(slot: Slot, place: Mapping[int, int], generator: Generator) -
         place: The generator's number of each of them.
         generator: What the noise breaks.
     """
-    broken = _change(kossakowski(compile_slot(slot, place, len(place))), generator)
-    alone = ((t, _change(kossakowski(compile_slot(_only(t), place, len(place))), generator)) for t in slot.terms)
-    return tuple(dict.fromkeys(describe_term(term) for term, part in alone if part.keys() & broken))
-
-
-def _only(term: NoiseTerm) -> Slot:
-    if isinstance(term, Dephasing):
-        return Slot(dephasing=(term,))
-    if isinstance(term, Relaxation):
-        return Slot(relaxation=(term,))
-    return Slot(depolarizing=(term,)) if isinstance(term, Depolarizing) else Slot(pauli=(term,))
+    broken = _change(kossakowski(compile_slot(slot, place)), generator)
+    alone = ((t, _change(kossakowski(compile_slot(Slot((t,)), place)), generator)) for t in slot.terms)
+    return tuple(dict.fromkeys(term.describe() for term, part in alone if part.keys() & broken))

@@ -9,8 +9,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.noise.correlations import Correlation
 from equinoise.noise.phase_modes import PhaseModes
-from equinoise.noise.terms import Correlation, PhaseProcess
+from equinoise.noise.terms import PhaseProcess
 from equinoise.reduction.light_cone import LightCone
 
 __all__ = ["ModesProgram", "ProcessProgram", "compile_processes", "greatest_process_rate"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.noise.terms import Slot
+from equinoise.noise.terms import NoiseTerm, Slot
+from equinoise.noise.terms.actions import Diagonal, General, PairReset, PauliString, SiteMoves
 from equinoise.reduction.sector import Sector
 
 __all__ = [
@@ -32,7 +32,7 @@ class BudgetTerm:
     Attributes:
         layer: Slot, counted from 0.
         qubits: Circuit qubits (those inside the cone).
-        mechanism: "dephasing", "relaxation", "depolarizing" or "pauli".
+        mechanism: "dephasing", "relaxation", "depolarizing", "pauli" or another kind of noise.
     """
 
     layer: int
@@ -42,102 +42,93 @@ class BudgetTerm:
 
 @dataclass(frozen=True)
 class SlotProgram:
-    """One slot's noise on cone qubits, equal terms merged.
+    """One slot's noise on cone qubits, equal terms merged, diagonal jumps first.
+
+    A term's place in ``terms`` is its place in the slot's part of the budget. Below they are sorted by what they
+    do; each action that is no diagonal jump comes with its term's place.
 
     Attributes:
-        jumps: ((rate, ((cone index, weight), ...), is_parity), ...) diagonal jumps K = sum_i weight Z_i, or prod_i Z_i;
-            no weight is 0.
-        relaxation: {qubit: (down, up)}.
-        depolarizing: {qubits: rate} on one or two cone qubits.
-        flips: {qubit: rate} of X and Y jumps with equal rates, which together conserve the charge weakly.
-        paulis: ((((qubit, letter), ...), rate), ...) other jumps, full space only.
+        terms: On cone qubits, in the order in which they act (diagonal jumps commute with what is before them).
+        jumps: Diagonal jumps, those of ``terms[:len(jumps)]``.
+        sites: Noise of one qubit that moves populations.
+        resets: Depolarizing of two qubits.
+        strings: Pauli jumps with X or Y, full space only.
+        general: All else, generators on one or two qubits; they act last, in this order.
     """
 
-    jumps: tuple[tuple[float, tuple[tuple[int, float], ...], bool], ...]
-    relaxation: tuple[tuple[int, tuple[float, float]], ...]
-    depolarizing: tuple[tuple[tuple[int, ...], float], ...]
-    flips: tuple[tuple[int, float], ...]
-    paulis: tuple[tuple[tuple[tuple[int, str], ...], float], ...]
+    terms: tuple[NoiseTerm, ...]
+    jumps: tuple[Diagonal, ...] = field(init=False, compare=False, repr=False)
+    sites: tuple[tuple[int, SiteMoves], ...] = field(init=False, compare=False, repr=False)
+    resets: tuple[tuple[int, PairReset], ...] = field(init=False, compare=False, repr=False)
+    strings: tuple[tuple[int, PauliString], ...] = field(init=False, compare=False, repr=False)
+    general: tuple[tuple[int, General], ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        terms = tuple(sorted(self.terms, key=lambda term: not isinstance(term.action, Diagonal)))
+        actions = [(place, term.action) for place, term in enumerate(terms)]
+        object.__setattr__(self, "terms", terms)
+        object.__setattr__(self, "jumps", tuple(a for _, a in actions if isinstance(a, Diagonal)))
+        object.__setattr__(self, "sites", tuple((i, a) for i, a in actions if isinstance(a, SiteMoves)))
+        object.__setattr__(self, "resets", tuple((i, a) for i, a in actions if isinstance(a, PairReset)))
+        object.__setattr__(self, "strings", tuple((i, a) for i, a in actions if isinstance(a, PauliString)))
+        object.__setattr__(self, "general", tuple((i, a) for i, a in actions if isinstance(a, General)))
 
     @property
     def empty(self) -> bool:
         """Whether nothing acts."""
-        return not (self.jumps or self.relaxation or self.depolarizing or self.flips or self.paulis)
+        return not self.terms
 
     @property
     def dephases_only(self) -> bool:
         """Whether every jump is diagonal."""
-        return not (self.relaxation or self.depolarizing or self.flips or self.paulis)
+        return len(self.jumps) == len(self.terms)
 
     @property
     def changes_charge(self) -> tuple[bool, bool]:
         """Whether it can lower, and raise, the charge."""
-        both = bool(self.depolarizing or self.flips or self.paulis)
+        both = bool(self.resets or self.strings)
+        others = [action.moves for _, action in self.general]
         return (
-            both or any(down > 0 for _, (down, _) in self.relaxation),
-            both or any(up > 0 for _, (_, up) in self.relaxation),
+            both or any(moves.down > 0 for _, moves in self.sites) or any(lowers for lowers, _ in others),
+            both or any(moves.up > 0 for _, moves in self.sites) or any(raises for _, raises in others),
         )
 
+    @property
+    def has_limit(self) -> bool:
+        """Whether there is a limit s -> infinity; a Hamiltonian turns states forever."""
+        return all(action.has_limit for _, action in self.general)
 
-def compile_slot(slot: Slot, place: Mapping[int, int], width: int) -> SlotProgram:
+    @property
+    def largest_step(self) -> int:
+        """By how much the charge may change at once; 0 if not at all."""
+        return 2 if self.resets or self.general else int(any(self.changes_charge))
+
+
+def compile_slot(slot: Slot, place: Mapping[int, int]) -> SlotProgram:
     """A slot's noise with equal terms merged.
 
     Args:
         slot: Restricted to the cone.
         place: Cone index of each circuit qubit.
-        width: Number of cone qubits.
     """
-    jumps: dict[tuple[tuple[tuple[int, float], ...], bool], float] = {}
-    for term in slot.dephasing:
-        key = (tuple(sorted((place[q], w) for q, w in term.pairs if w)), False)
-        jumps[key] = jumps.get(key, 0.0) + term.rate
-    relaxation: dict[int, tuple[float, float]] = {}
-    for r in slot.relaxation:
-        down, up = relaxation.get(place[r.qubits[0]], (0.0, 0.0))
-        relaxation[place[r.qubits[0]]] = (down + r.down, up + r.up)
-    depolarizing: dict[tuple[int, ...], float] = {}
-    for d in slot.depolarizing:
-        qubits = tuple(sorted(place[int(q)] for q in d.qubits))
-        depolarizing[qubits] = depolarizing.get(qubits, 0.0) + d.rate
-    paulis: dict[tuple[tuple[int, str], ...], float] = {}
-    for p in slot.pauli:
-        letters = tuple((place[q], a) for q, a in p.pauli)
-        if all(a == "Z" for _, a in letters):
-            string = tuple(sorted((q, 1.0) for q, _ in letters))
-            jumps[string, True] = jumps.get((string, True), 0.0) + p.rate
-        else:
-            paulis[letters] = paulis.get(letters, 0.0) + p.rate
-    flips: dict[int, float] = {}
-    for q in range(width):
-        x, y = ((q, "X"),), ((q, "Y"),)
-        if x in paulis and math.isclose(paulis[x], paulis.get(y, -1.0), rel_tol=1e-12):
-            flips[q] = paulis.pop(x) + paulis.pop(y)
-    return SlotProgram(
-        tuple((rate, weights, parity) for (weights, parity), rate in jumps.items()),
-        tuple(sorted(relaxation.items())),
-        tuple(sorted(depolarizing.items())),
-        tuple(sorted(flips.items())),
-        tuple(paulis.items()),
-    )
+    kinds: dict[type[NoiseTerm], list[NoiseTerm]] = {}
+    for term in slot.terms:
+        kinds.setdefault(type(term), []).append(term.placed(place))
+    return SlotProgram(tuple(term for kind, terms in kinds.items() for term in kind.merged(terms)))
 
 
 def budget_terms(slots: Sequence[SlotProgram], qubits: Sequence[int]) -> tuple[BudgetTerm, ...]:
-    """The additive parts of kappa, in slot order: jumps, relaxation, depolarizing, flips, Paulis.
+    """The additive parts of kappa, slot by slot in the order of their terms.
 
     Args:
         slots: Per layer.
         qubits: The circuit qubit of each cone index.
     """
-    out: list[BudgetTerm] = []
-    for layer, slot in enumerate(slots):
-        for _, weights, _ in slot.jumps:
-            where = tuple(qubits[i] for i, _ in weights)
-            out.append(BudgetTerm(layer, where, "dephasing"))
-        out += [BudgetTerm(layer, (qubits[i],), "relaxation") for i, _ in slot.relaxation]
-        out += [BudgetTerm(layer, tuple(qubits[i] for i in pair), "depolarizing") for pair, _ in slot.depolarizing]
-        out += [BudgetTerm(layer, (qubits[i],), "pauli") for i, _ in slot.flips]
-        out += [BudgetTerm(layer, tuple(qubits[i] for i, _ in letters), "pauli") for letters, _ in slot.paulis]
-    return tuple(out)
+    return tuple(
+        BudgetTerm(layer, tuple(qubits[i] for i in term.sites), term.mechanism)
+        for layer, slot in enumerate(slots)
+        for term in slot.terms
+    )
 
 
 def jump_weights(slot: SlotProgram, width: int) -> Real:
@@ -163,7 +154,7 @@ def coherence_rates(slot: SlotProgram, sector: Sector, rows: slice = slice(None)
     """Decay rate of each element |x><y| of a charge block, exclusive of population mixing: shape (rows, D).
 
     Gamma_xy = sum_jumps rate (phi_x - phi_y)^2 / 2 + sum_i c_i [x_i != y_i] + sum_ab r_ab [x_ab != y_ab], with
-    c_i = (down + up)/2 + depolarizing + flips. Rates below 1e-13 of the largest are cancellation and set to 0.
+    c_i the decay of each qubit's coherence. Rates below 1e-13 of the largest are cancellation and set to 0.
     """
     # (phi_x - phi_y)^2/2 = (phi_x^2 + phi_y^2)/2 - phi_x phi_y and [x_i != y_i] = x_i + y_i - 2 x_i y_i: a sum of one
     # number for each row, one for each column, and a product of two thin matrices, instead of a D x D table per
@@ -171,20 +162,14 @@ def coherence_rates(slot: SlotProgram, sector: Sector, rows: slice = slice(None)
     filled = sector.occupations.astype(np.float64)
     phi, rates = jump_phases(slot, sector)
     site = np.zeros(sector.width)
-    for i, (down, up) in slot.relaxation:
-        site[i] += (down + up) / 2
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 1:
-            site[qubits[0]] += rate
-    for i, rate in slot.flips:
-        site[i] += rate
+    for _, moves in slot.sites:
+        site[moves.qubit] += moves.decay
     alone = (phi**2) @ rates / 2 + filled @ site
     gamma = alone[rows, None] + alone[None, :] - (phi[rows] * rates) @ phi.T - 2 * (filled[rows] * site) @ filled.T
     largest = 2 * float(alone.max(initial=0.0))
-    for qubits, rate in slot.depolarizing:
-        if len(qubits) == 2:
-            local = filled[:, qubits[0]] + 2 * filled[:, qubits[1]]
-            gamma += rate * (local[rows, None] != local[None, :])
-            largest += rate
+    for _, ((first, second), rate) in slot.resets:
+        local = filled[:, first] + 2 * filled[:, second]
+        gamma += rate * (local[rows, None] != local[None, :])
+        largest += rate
     gamma[np.abs(gamma) < 1e-13 * largest] = 0.0
     return gamma
