@@ -84,6 +84,8 @@ def build_blocks(
                         weight += outer * values[r, k]
                     step[i, j] = total
                     here[i, j] = weight
+            # U = R_r ... R_1, so that i (dU) U^dag is R_r G R_r^dag for the G of the rotations before, carried along by
+            # R_r, and dphi/dtheta V diag(v) V^dag for the rotation itself, which commutes with its generator
             _matmul(step, u, work)
             u[:] = work
             for g in range(slot_ptr[b], slot_ptr[b + 1]):
@@ -134,6 +136,8 @@ def _store_dagger(re, im, start, stop, dst, order):
 @jit
 def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u):
     """Multiplies the rows of one tile by block b (u: (4, 4), its entry (0, 0) scaled to 1 for PAIR)."""
+    # a block that conserves the charge leaves |00> alone (its phase is scaled out: it cancels in U X U^dag), turns |01>
+    # and |10> into each other and gives |11> a phase
     if kind[b] == PAIR:
         ar, ai, br, bi = u[1, 1].real, u[1, 1].imag, u[1, 2].real, u[1, 2].imag
         cr, ci, dr, di = u[2, 1].real, u[2, 1].imag, u[2, 2].real, u[2, 2].imag
@@ -221,6 +225,7 @@ def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair
         stop = min(start + TILE, dim)
         _load(src, 0, start, stop, re, im)
         _load(dsrc, 0, start, stop, tre, tim)
+        # block after block the product rule d(B X) = B dX + dB X, X the tile before the block
         for b in range(kind.shape[0]):
             _apply(tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
             _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du[b])
@@ -273,6 +278,9 @@ def backward_half(
     diagonal and M[2, 1], M[1, 2]; for QUAD blocks all sixteen. rho is zero below order ``rho_first``; adj is not needed
     from ``adj_last`` on.
     """
+    # With V the layer's blocks after b, G_b meets M = (V^dag rho V) (V^dag adj V) = (V^dag rho) (V^dag adj)^dag:
+    # the inner V V^dag cancels. So both need V^dag from the left only, tile of columns by tile, and M is the sum over
+    # tiles of products of columns. What is left of adj is the first half of U^dag adj U; one more pass finishes it.
     orders = rho.shape[0]
     dim = rho.shape[2]
     xr = np.zeros((orders, dim, TILE))
@@ -322,6 +330,8 @@ def backward_half(
 
 @jit
 def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, out):
+    # 2 Im Tr[G M] = 2 sum_a G_aa Im M_aa + 2 Im(G_12 M_21 + conj(G_12) M_12) for the Hermitian G of a PAIR block, with
+    # G_00 = 0 by choice of phase: it needs Im M_aa, Im(M_21 + M_12) and Re(M_21 - M_12), and nothing else of M
     if kind[b] == PAIR:
         d1 = 0.0
         d2 = 0.0
