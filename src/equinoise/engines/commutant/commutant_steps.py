@@ -136,6 +136,8 @@ class GeneralMove:
 
     def moments(self, adjoint: Complex, state: Complex) -> Real:
         """2 Im Tr[A H rho] per step and power of s, shape (orders, 1)."""
+        # coordinates of A and rho carry sqrt(d) each, so that the plain sum over blocks is the whole space's trace;
+        # A is Hermitian, so Tr[A H rho] = sum_ij conj(A_ij) (H rho)_ij
         orders = state.shape[0]
         out = np.zeros((orders, 1))
         for h, a, rho in zip(self.blocks, self._views(adjoint), self._views(state), strict=True):
@@ -196,6 +198,8 @@ class DiagonalMove:
 
     def moments(self, adjoint: Complex, state: Complex) -> Real:
         """2 Im Tr[A H rho] per step and power of s, shape (orders, steps)."""
+        # all H of the move are diagonal and commute, so that each may be read off after the last of them:
+        # Tr[A H rho] = sum_a h_a (rho A)_aa, one diagonal for all steps
         orders = state.shape[0]
         # Tr[A H rho] = sum_a h_a (rho A)_aa for a diagonal H: one diagonal serves all steps of the move.
         diagonal = np.zeros((orders, self.values.shape[1]))

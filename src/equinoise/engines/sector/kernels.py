@@ -87,6 +87,8 @@ def build_blocks(
                         weight += outer * values[r, k]
                     step[i, j] = total
                     here[i, j] = weight
+            # U = R_r ... R_1, so that i (dU) U^dag is R_r G R_r^dag for the G of the rotations before, carried along by
+            # R_r, and dphi/dtheta V diag(v) V^dag for the rotation itself, which commutes with its generator
             _matmul(step, u, work)
             u[:] = work
             for g in range(slot_ptr[b], slot_ptr[b + 1]):
@@ -234,6 +236,7 @@ def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair
         stop = min(start + TILE, dim)
         _load(src, 0, start, stop, re, im)
         _load(dsrc, 0, start, stop, tre, tim)
+        # block after block the product rule d(B X) = B dX + dB X, X the tile before the block
         for b in range(kind.shape[0]):
             _apply(tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
             _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du[b])
@@ -290,11 +293,9 @@ def backward_half(
     diagonal and M[2, 1], M[1, 2]; for QUAD blocks all sixteen. rho is zero below order ``rho_first``; adj is not needed
     from ``adj_last`` on.
     """
-    # One-sided products do for both: with B_b the block just read, B_b^dag rho and B_b^dag adj give the next M =
-    # (B_b^dag rho) (B_b^dag adj)^dag = B_b^dag rho adj^dag B_b, which is M before that block, because a factor on the
-    # right of both rho and adj cancels in rho adj^dag. So a layer's moments take one pass over each tile, and sums over
-    # tiles are sums over the columns that are traced. The loops over orders are Cauchy's product of two series in the
-    # noise scale.
+    # With V the layer's blocks after b, G_b meets M = (V^dag rho V) (V^dag adj V) = (V^dag rho) (V^dag adj)^dag:
+    # the inner V V^dag cancels. So both need V^dag from the left only, tile of columns by tile, and M is the sum over
+    # tiles of products of columns. What is left of adj is the first half of U^dag adj U; one more pass finishes it.
     orders = rho.shape[0]
     dim = rho.shape[2]
     xr = np.zeros((orders, dim, TILE))
@@ -344,6 +345,8 @@ def backward_half(
 
 @jit
 def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, out):
+    # 2 Im Tr[G M] = 2 sum_a G_aa Im M_aa + 2 Im(G_12 M_21 + conj(G_12) M_12) for the Hermitian G of a PAIR block, with
+    # G_00 = 0 by choice of phase: it needs Im M_aa, Im(M_21 + M_12) and Re(M_21 - M_12), and nothing else of M
     if kind[b] == PAIR:
         d1 = 0.0
         d2 = 0.0
