@@ -17,6 +17,7 @@ __all__ = [
     "ALIKE_DOWN",
     "DAMPING",
     "cone_alone",
+    "device_problem",
     "free_fermion_problem",
     "interacting_circuit",
     "interacting_problem",
@@ -68,6 +69,12 @@ def interacting_problem(num_qubits: int, double_layers: int) -> eq.Problem:
     noise = eq.NoiseModel(dephasing=-math.log1p(-DAMPING) / 4)
     circuit = interacting_circuit(num_qubits, double_layers)
     return eq.Problem(circuit, readout=f"Z{num_qubits // 2}", initial="neel", noise=noise)
+
+
+def device_problem(num_qubits: int, double_layers: int) -> eq.Problem:
+    """The same circuit, input and readout under the calibrated noise of ibm:torino, which moves the charge."""
+    circuit = interacting_circuit(num_qubits, double_layers)
+    return eq.Problem(circuit, readout=f"Z{num_qubits // 2}", initial="neel", noise="ibm:torino")
 
 
 def layered_problem(width: int, half_layers: int) -> eq.Problem:

@@ -44,6 +44,7 @@ COLUMNS = (
     "prepare_seconds",
     "calls",
     "parameters",
+    "declared_seconds",
     "reason",
 )
 
@@ -142,7 +143,9 @@ def _line(row: dict[str, Any]) -> str:
     where = f"{row['method']}, {row['width']} qubits, {row['double_layers']} double layers"
     if row["status"] != "measured":
         return f"{where}: {row['status']} ({row['reason']})"
-    return f"{where}: {row['seconds']:.3g} s, {row['peak_bytes'] / GIB:.2f} GiB"
+    declared = row.get("declared_seconds")
+    told = f"; {row['seconds'] / float(declared):.2f} of what the engine declares" if declared else ""
+    return f"{where}: {row['seconds']:.3g} s, {row['peak_bytes'] / GIB:.2f} GiB{told}"
 
 
 if __name__ == "__main__":

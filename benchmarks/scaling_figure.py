@@ -17,6 +17,7 @@ MIB = 2**20
 # Okabe and Ito, told apart by colour-blind readers; like problems have like colours, other programs broken lines
 STYLES = {
     "exact": ("#0072B2", "o"),
+    "exact-device": ("#F0E442", "o"),
     "trajectories": ("#56B4E9", "s"),
     "state-vector": ("#D55E00", "o"),
     "state-vector-law": ("#E69F00", "s"),

@@ -16,19 +16,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 import equinoise as eq
-from benchmarks.circuit import free_fermion_problem, interacting_circuit, interacting_problem, random_angles
+from benchmarks.circuit import (
+    device_problem,
+    free_fermion_problem,
+    interacting_circuit,
+    interacting_problem,
+    random_angles,
+)
 from benchmarks.measure import peak_memory
+from equinoise.engines.select import Declaration, declarations, select_engine
 from equinoise.errors import EquinoiseError, MemoryLimitError
 
 __all__ = ["METHODS", "Method", "measure_point"]
 
 REPEATS = 25
 TRAJECTORIES = 16
-DRAWS = 4
 
-# (width, double layers) to a function of (angles) and the number of parameters
-Prepare = Callable[[int, int], tuple[Callable[[Any], object], int]]
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is timed at one size.
+
+    Attributes:
+        run: A function of the angles.
+        parameters: Their number.
+        declared: Seconds that our engine declares for one unit (gradient, trajectory, draw); None for other programs.
+    """
+
+    run: Callable[[Any], object]
+    parameters: int
+    declared: float | None = None
+
+
+# (width, double layers) to what is timed
+Prepare = Callable[[int, int], Prepared]
 
 
 class Refused(Exception):
@@ -43,7 +67,7 @@ class Method:
         label: In the legend.
         peer: Whether it is another program.
         compiles: Whether the first call compiles, so that only a second one counts.
-        unit: By how many a call's seconds are divided: trajectories or draws in it.
+        unit: By how many a call's seconds are divided: trajectories in it.
         prepare: Builds what does not depend on the angles.
     """
 
@@ -61,50 +85,64 @@ def _accepts(function: Callable[..., object], options: dict[str, Any]) -> None:
             raise Refused(f"{function.__name__} takes no argument {name!r} in this version")
 
 
-def _gradient(engine: str, scale: float, free: bool = False, **options: Any) -> Prepare:
-    def prepare(width: int, double_layers: int) -> tuple[Callable[[Any], object], int]:
+def _declared(problem: eq.Problem, engine: str) -> Declaration:
+    return next(one for one in declarations(problem) if one.engine == engine)
+
+
+def _gradient(
+    engine: str, scale: float, make: Callable[[int, int], eq.Problem] = interacting_problem, **options: Any
+) -> Prepare:
+    def prepare(width: int, double_layers: int) -> Prepared:
         _accepts(eq.gradient, options)
-
-        def make(n: int, layers: int) -> eq.Problem:
-            return free_fermion_problem(n, 2 * layers) if free else interacting_problem(n, layers)
-
         small = make(4, 1)  # loads the kernels
         eq.gradient(small, random_angles(len(small.parameters), 1, seed=0)[0], scale, engine, **options)
         problem = make(width, double_layers)
-        return lambda theta: eq.gradient(problem, theta, scale, engine, **options), len(problem.parameters)
+        return Prepared(
+            lambda theta: eq.gradient(problem, theta, scale, engine, **options),
+            len(problem.parameters),
+            _declared(problem, engine).gradient,
+        )
 
     return prepare
 
 
 def _law(engine: str) -> Prepare:
-    def prepare(width: int, double_layers: int) -> tuple[Callable[[Any], object], int]:
+    def prepare(width: int, double_layers: int) -> Prepared:
         eq.law(interacting_problem(4, 1), samples=2, engine=engine, workers=1)
         problem = interacting_problem(width, double_layers)
-        return lambda _: eq.law(problem, samples=DRAWS, engine=engine, workers=1), len(problem.parameters)
+        chosen, rng = select_engine(problem, engine, workers=1), np.random.default_rng(0)
+        declared = _declared(problem, engine).seconds
+        return Prepared(lambda theta: chosen.first_order(theta, rng), len(problem.parameters), declared)
 
     return prepare
 
 
 def _peer(module: str, function: str) -> Prepare:
-    def prepare(width: int, double_layers: int) -> tuple[Callable[[Any], object], int]:
+    def prepare(width: int, double_layers: int) -> Prepared:
         build = getattr(__import__(f"benchmarks.{module}", fromlist=[function]), function)
         circuit = interacting_circuit(width, double_layers)
-        return build(circuit), circuit.num_parameters
+        return Prepared(build(circuit), circuit.num_parameters)
 
     return prepare
 
 
+def free_fermions(num_qubits: int, double_layers: int) -> eq.Problem:
+    """The free-fermion circuit with as many hopping layers as double layers have."""
+    return free_fermion_problem(num_qubits, 2 * double_layers)
+
+
 METHODS = {
     "exact": Method("equinoise exact, noisy", _gradient("exact", 1.0)),
+    "exact-device": Method("equinoise exact, noise of ibm:torino", _gradient("exact", 1.0, device_problem)),
     "trajectories": Method(
         "equinoise trajectories, noisy, per trajectory",
         _gradient("trajectories", 1.0, samples=TRAJECTORIES),
         unit=TRAJECTORIES,
     ),
     "state-vector": Method("equinoise state vector, noiseless", _gradient("state-vector", 0.0)),
-    "state-vector-law": Method("equinoise state vector, law, per draw", _law("state-vector"), unit=DRAWS),
+    "state-vector-law": Method("equinoise state vector, kappa with its budget, per draw", _law("state-vector")),
     "free-fermion": Method(
-        "equinoise free fermions, noisy, all qubits read", _gradient("free-fermion", 1.0, free=True)
+        "equinoise free fermions, noisy, all qubits read", _gradient("free-fermion", 1.0, free_fermions)
     ),
     "tensorcircuit": Method(
         "TensorCircuit-NG density matrix, noisy",
@@ -134,8 +172,9 @@ def measure_point(method: Method, width: int, double_layers: int, longest: float
     """
     start = time.perf_counter()
     try:
-        run, parameters = method.prepare(width, double_layers)
-        angles = random_angles(parameters, REPEATS + 1, seed=width)
+        made = method.prepare(width, double_layers)
+        run = made.run
+        angles = random_angles(made.parameters, REPEATS + 1, seed=width)
         prepared = time.perf_counter()
         before = peak_memory()
         run(angles[-1])
@@ -163,7 +202,8 @@ def measure_point(method: Method, width: int, double_layers: int, longest: float
         "prepare_seconds": prepared - start,
         "peak_bytes": peak_memory(),
         "before_bytes": before,
-        "parameters": parameters,
+        "parameters": made.parameters,
+        "declared_seconds": made.declared,
     }
 
 

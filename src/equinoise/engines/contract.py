@@ -39,10 +39,12 @@ class Cost:
     Attributes:
         seconds: Of one draw, on one processor.
         bytes: Peak memory of one draw, with the tables that all draws share.
+        gradient: Seconds of one gradient by itself where a draw is more than that (or less), else None.
     """
 
     seconds: float
     bytes: int
+    gradient: float | None = None
 
 
 class Engine(Protocol):

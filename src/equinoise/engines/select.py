@@ -81,6 +81,7 @@ class Declaration:
         quantities: What it computes.
         error: Its kind of error.
         seconds: Estimate for one draw (of an exact gradient, of kappa, of one trajectory), on one processor.
+        gradient: Estimate for one gradient alone, without what a draw adds for kappa or shots.
         bytes: Estimated peak memory of one draw.
     """
 
@@ -90,6 +91,7 @@ class Declaration:
     quantities: str
     error: str
     seconds: float
+    gradient: float
     bytes: int
 
 
@@ -207,7 +209,8 @@ def _declaration(name: str, reason: str, cost: Cost, room: int) -> Declaration:
     quantities, error = _QUANTITIES[name]
     if not reason and cost.bytes > room:
         reason = f"one draw needs {_gigabytes(cost.bytes)} and {_gigabytes(room)} are free"
-    return Declaration(name, not reason, reason, quantities, error, cost.seconds, cost.bytes)
+    alone = cost.seconds if cost.gradient is None else cost.gradient
+    return Declaration(name, not reason, reason, quantities, error, cost.seconds, alone, cost.bytes)
 
 
 def _gigabytes(size: int) -> str:
@@ -241,7 +244,7 @@ def choose(
     processors = workers or os.cpu_count() or 1
     exact = [found[name] for name in _EXACT if name in found]
     exact += [found["state-vector"]] if noiseless else []
-    fits = sorted((d for d in exact if d.serves), key=lambda d: d.seconds)
+    fits = sorted((d for d in exact if d.serves), key=lambda d: d.gradient if noiseless else d.seconds)
     if isinstance(program, SymmetricProgram) and (not fits or fits[0].seconds * draws > _AT_ONCE * processors):
         other = compile_problem(problem)
         least = math.inf if not fits else fits[0].seconds / _CLEARLY
