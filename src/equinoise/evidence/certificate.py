@@ -15,8 +15,8 @@ from equinoise.evidence.frame.cases import Case, cases, draws_per_case, x_grid
 from equinoise.evidence.frame.channels import DEPHASING
 from equinoise.evidence.frame.gaps import TOLERANCE, allowed_sigmas, gaps
 from equinoise.evidence.frame.measured import Survival, evaluate, evaluate_all, in_parallel
-from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal
-from equinoise.evidence.frame.rows import Row, Rows, Tables
+from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, places
+from equinoise.evidence.frame.rows import Row, Rows, Tables, along
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem
 
@@ -24,6 +24,7 @@ __all__ = ["PROVED", "STUDY", "tables_of", "trained_thetas"]
 
 Real = npt.NDArray[np.float64]
 
+_DESCRIBING = ("case", "family", "depth", "readout", "samples")
 _RESAMPLED = 12
 _MORE = 16
 
@@ -82,33 +83,19 @@ def tables_of(found: Mapping[str, Sequence[Survival]]) -> dict[str, list[Row]]:
 
 def _rows(group: str, one: Survival, sigmas: float) -> list[Row]:
     found = gaps(one)
+    described = {name: value for name, value in one.columns().items() if name in _DESCRIBING}
+    fixed: Row = {"group": group, **described, "proved": one.certificate.proved}
+    fixed |= {"kappa": one.kappa, "w0": one.share, "greatest_rate": one.certificate.greatest_rate}
     lower, upper = found.beyond(sigmas)
-    return [
-        {
-            "group": group,
-            "case": one.case.label,
-            "family": one.case.family,
-            "depth": one.case.depth,
-            "readout": one.case.readout,
-            "samples": one.samples,
-            "proved": one.certificate.proved,
-            "scale": float(s),
-            "x": float(s * one.kappa),
-            "kappa": one.kappa,
-            "w0": one.share,
-            "greatest_rate": one.certificate.greatest_rate,
-            "exact": float(found.ratio[i]),
-            "lower": float(found.lower[i]),
-            "upper": float(found.upper[i]),
-            "below": float(found.below[i]),
-            "above": float(found.above[i]),
-            "below_error": float(found.below_error[i]),
-            "above_error": float(found.above_error[i]),
-            "strict": bool(found.outside[i]),
-            "beyond_sampling": bool(lower[i] or upper[i]),
-        }
-        for i, s in enumerate(one.scales)
-    ]
+    return along(
+        fixed,
+        scale=one.scales,
+        x=one.x,
+        exact=found.ratio,
+        **{name: getattr(found, name) for name in ("lower", "upper", "below", "above", "below_error", "above_error")},
+        strict=found.outside,
+        beyond_sampling=lower | upper,
+    )
 
 
 def _bound(rows: Rows, name: str) -> Real:
@@ -216,7 +203,7 @@ def _figure(tables: Tables) -> Layout:
             ("beyond_sampling", OKABE_ITO[1], "beyond the sampling error", 0.2),
         )
     ]
-    names = {float(place): str(r["group"]) for place, r in enumerate(groups)}
+    names = places(groups.distinct("group"))
     return Layout(
         [
             Panel([*bounds, diagonal()], "exact survival R", "bound on R", "dephasing, random phases"),

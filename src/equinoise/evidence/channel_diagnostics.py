@@ -18,7 +18,7 @@ from equinoise.engines.draws import parallel_draws
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.channel_families import FAMILIES, STRENGTH, channel_noise
 from equinoise.evidence.frame.measured import in_parallel, measure
-from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, grouped
+from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, grouped, places
 from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
 from equinoise.evidence.frame.statistics import rank_measures
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least
@@ -153,8 +153,8 @@ def _tables(context: Context) -> dict[str, list[Row]]:
             for task, label in READOUTS.items()
         ]
 
-    parts = in_parallel(one, [(family, copy) for family in FAMILIES for copy in range(copies)], context)
-    data = Rows(row for part in parts for row in part)
+    channels = [(family, copy) for family in FAMILIES for copy in range(copies)]
+    data = Rows(row for part in in_parallel(one, channels, context) for row in part)
     return {"data": list(data), "ranking": ranking(data, resamples, context.seed_for("diagnostics", "bootstrap"))}
 
 
@@ -268,7 +268,6 @@ def _figure(tables: Tables) -> Layout:
     best = rows.column("spearman")
     ends = np.clip([best - rows.column("spearman_low"), rows.column("spearman_high") - best], 0, None)
     colours = [OKABE_ITO[0] if row["law"] else OKABE_ITO[4] for row in rows]
-    names = {float(place): str(row["label"]) for place, row in enumerate(rows)}
     bars = Panel(
         [Bars(best, colours, width=0.7, error=ends)],
         "|Spearman| with the exact survival (95 % bootstrap)",
@@ -276,14 +275,10 @@ def _figure(tables: Tables) -> Layout:
         xlim=(0, 1.02),
         ylim=(len(rows) - 0.5, -0.5),
         legend="",
-        yticks=names,
+        yticks=places(row["label"] for row in rows),
     )
-    return Layout(
-        [bars, *(_scatter(data, rows.row(law=law), law) for law in (True, False))],
-        (13.0, 4.9),
-        columns=3,
-        widths=[1.35, 1, 1],
-    )
+    scatters = [_scatter(data, rows.row(law=law), law) for law in (True, False)]
+    return Layout([bars, *scatters], (13.0, 4.9), columns=3, widths=[1.35, 1, 1])
 
 
 def _scatter(data: Rows, row: Row, law: bool) -> Panel:

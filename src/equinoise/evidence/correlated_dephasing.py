@@ -137,7 +137,7 @@ def _row(channel: Channel, one: Survival) -> Row:
         "w0": one.share,
         "c2": one.rate_variance,
         "scale": float(one.scales[0]),
-        "x": float(one.scales[0] * one.kappa),
+        "x": float(one.x[0]),
         "exact": float(one.exact[0]),
         "leading": float(one.leading[0]),
         "resummed": float(one.resummed[0]),

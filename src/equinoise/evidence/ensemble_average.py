@@ -24,11 +24,11 @@ from equinoise.circuit.builders import brickwork
 from equinoise.engines.evaluate import gradient_variance
 from equinoise.engines.replica.average import EnsembleAverage, FirstOrderAverage, average, first_order_average
 from equinoise.evidence.ensemble_bounds import contained, ratio_interval
+from equinoise.evidence.ensemble_falls import FIXED, NARROW, OPEN, SPREAD, TOLERANCE, fits, local_exponents
 from equinoise.evidence.frame.cases import Case
 from equinoise.evidence.frame.channels import DEPHASING
 from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Rows, Tables
-from equinoise.evidence.frame.statistics import Line, fall
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem
 
@@ -38,9 +38,6 @@ NOISE = "dephasing:0.1"
 RELATIVE_ERROR = 0.05
 # of kappa and m2 of the open cone, whose difference is asked for
 ORDERS_ERROR = 0.02
-# a value whose truncation error is a greater share of it enters no exponent
-TOLERANCE = 0.1
-OPEN, NARROW, FIXED = "open cone", "narrow", "fixed depth"
 QUICK_OPEN = (2, 3, 4, 5, 6)
 FULL_OPEN = (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 30, 40)
 QUICK_NARROW = {4: (2, 5, 10, 20, 40), 6: (4, 8)}
@@ -53,8 +50,6 @@ FULL_NARROW = {
 FULL_FIXED = {10: (4, 6, 8, 10, 12, 14, 16, 18, 60), 30: (4, 8, 16, 24, 40, 60)}
 # depths of the open cone at which kappa, m2 and w0 are worked out as well; on narrow lines at every depth
 QUICK_ORDERS, FULL_ORDERS = (2, 3, 4), (2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 16, 20)
-# the open cone's exponents are those of the depths from here on, where the set goes beyond twice as deep
-ASYMPTOTIC = (8, 16)
 SCALES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 # what the linear programme is told besides kappa, m2 and w0; it has to foretell the others
 TOLD = (0.5, 2.0)
@@ -69,8 +64,6 @@ MORE_SAMPLED = (
     Case("local", 4, 6, "neel", "Z", projected=True),
 )
 ROUNDING = 1e-9
-SPREAD = "sigma_gamma_squared"
-_CURVES = ("noiseless", "noiseless_each", "noisy", "plateau")
 
 
 def _tables(context: Context) -> dict[str, list[Row]]:
@@ -97,7 +90,13 @@ def _tables(context: Context) -> dict[str, list[Row]]:
 
 def tables_of(data: list[Row], draws: list[Row], bounds: list[Row]) -> dict[str, list[Row]]:
     """V along the families ("data"), against sampling ("draws"), in its "bounds", with "fits" and "local" exponents."""
-    return {"data": data, "fits": _fits(Rows(data)), "draws": draws, "bounds": bounds, "local": _local(Rows(data))}
+    return {
+        "data": data,
+        "fits": fits(Rows(data)),
+        "draws": draws,
+        "bounds": bounds,
+        "local": local_exponents(Rows(data)),
+    }
 
 
 def _walks(quick: bool) -> list[tuple[str, int, int]]:
@@ -207,80 +206,6 @@ def _bound_rows(label: str, problem: Problem, context: Context) -> list[Row]:
     orders = first_order_average(problem, 0.01, workers=context.workers)
     found = average(problem, (*SCALES, math.inf), 0.01, workers=context.workers)
     return contained(label, problem, found, orders, TOLD)
-
-
-# -- how it falls ------------------------------------------------------------------------------------------------------
-
-
-def _curves(data: Rows) -> list[tuple[str, str, tuple[str, ...], Rows]]:
-    """Family, variable, quantities and rows of everything that is fitted."""
-    whole, narrow, fixed = (data.where(family=family) for family in (OPEN, NARROW, FIXED))
-    deepest = whole.largest("depth") if whole else 0.0
-    out: list[tuple[str, str, tuple[str, ...], Rows]] = []
-    for start in sorted({min(depth, deepest / 2) for depth in ASYMPTOTIC}):
-        names = (*_CURVES, "kappa", "m2", SPREAD, "w0")
-        out.append((OPEN, "depth", names, whole.between("depth", start)))
-    for n in sorted(narrow.distinct("qubits")):
-        out.append((f"{NARROW}, n = {n:g}", "depth", _CURVES, narrow.where(qubits=n)))
-    for depth in sorted(fixed.distinct("depth")):
-        some = fixed.where(depth=depth).between("qubits", most=2 * depth)
-        out.append((f"{FIXED} {depth:g}", "qubits", _CURVES, some))
-    return out
-
-
-def _positive(rows: Rows, name: str) -> Rows:
-    return rows.known(name).where(lambda r: r[name] > 0)
-
-
-def _sure(rows: Rows, name: str) -> Rows:
-    return rows.where(lambda r: r[f"{name}_error"] <= TOLERANCE * r[name])
-
-
-def _fall(rows: Rows, variable: str, name: str) -> tuple[Line, Line]:
-    return fall(*(rows.column(column) for column in (variable, name, f"{name}_error")))
-
-
-def _fits(data: Rows) -> list[Row]:
-    """Every curve with at least three known points as a power law and as an exponential in depth (or in n)."""
-    out: list[Row] = []
-    for family, variable, names, rows in _curves(data):
-        for name in names:
-            positive = _positive(rows, name)
-            sure = _sure(positive, name)
-            if len(sure) < 3:
-                continue
-            power, exponential = _fall(sure, variable, name)
-            out.append(
-                {
-                    "family": family,
-                    "variable": variable,
-                    "quantity": name,
-                    "points": len(sure),
-                    "left_out": len(positive) - len(sure),
-                    "from": float(sure[0][variable]),
-                    "to": float(sure[-1][variable]),
-                    "power": power.slope,
-                    "power_error": power.error,
-                    "power_r2": power.r2,
-                    "rate": -exponential.slope,
-                    "rate_error": exponential.error,
-                    "exponential_r2": exponential.r2,
-                    "better": "power law" if power.r2 >= exponential.r2 else "exponential",
-                }
-            )
-    return out
-
-
-def _local(data: Rows) -> list[Row]:
-    """Exponent and rate between neighbouring depths of the open cone: a law keeps one of the two."""
-    out: list[Row] = []
-    for name in ("noiseless", "noisy", "plateau", "kappa", SPREAD, "w0"):
-        for pair in itertools.pairwise(_positive(data.where(family=OPEN), name)):
-            power, exponential = _fall(Rows(pair), "depth", name)
-            row: Row = {"quantity": name, "from": pair[0]["depth"], "to": pair[1]["depth"]}
-            row |= {"power": power.slope, "power_error": power.error}
-            out.append(row | {"rate": -exponential.slope, "rate_error": exponential.error})
-    return out
 
 
 # -- verdict -----------------------------------------------------------------------------------------------------------

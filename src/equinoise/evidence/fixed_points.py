@@ -26,7 +26,7 @@ from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.panels import MARKERS, OKABE_ITO, Layout, Panel, Points
-from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing
@@ -80,18 +80,8 @@ def _tables(context: Context) -> dict[str, list[Row]]:
 
 
 def _curve(found: GradientVariance, point: FixedPoint, case: tuple[str, NoiseModel | str, str, str]) -> list[Row]:
-    return [
-        {
-            "channel": case[0],
-            "class": point.kind,
-            "readout": case[2],
-            "scale": scale,
-            "variance": float(found.variance[i]),
-            "standard_error": float(found.standard_error[i]),
-            "survival": float(found.survival[i]),
-        }
-        for i, scale in enumerate(SCALES)
-    ]
+    columns = {"variance": found.variance, "standard_error": found.standard_error, "survival": found.survival}
+    return along({"channel": case[0], "class": point.kind, "readout": case[2]}, scale=np.asarray(SCALES), **columns)
 
 
 def _share(found: GradientVariance) -> tuple[float, float]:

@@ -212,7 +212,7 @@ def _figure(tables: Tables) -> Layout:
             Panel(accuracy, law, "held-out accuracy", log="x"),
             Panel(norms, law, "norm of the first gradient of the loss", log="xy", legend=""),
         ],
-        (7.2, 3.3),
+        (8.6, 3.3),
         columns=2,
     )
 

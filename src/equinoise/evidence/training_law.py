@@ -14,7 +14,7 @@ from equinoise.evidence.frame.cases import Case, cases
 from equinoise.evidence.frame.channels import DEPHASING, DEVICE, FAMILIES, device_available
 from equinoise.evidence.frame.measured import Survival, evaluate_all
 from equinoise.evidence.frame.panels import Layout, Panel, curve, diagonal, grouped
-from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.statistics import coefficient_of_determination, finite
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least
 
@@ -69,19 +69,9 @@ def tables_of(found: Sequence[Survival]) -> dict[str, list[Row]]:
 
 def _rows(one: Survival) -> list[Row]:
     described = one.columns()
-    return [
-        {
-            **{name: described[name] for name in _DESCRIBING},
-            "untouched": one.untouched,
-            "scale": float(s),
-            "x": float(s * one.kappa),
-            "exact": float(one.exact[i]),
-            "leading": float(one.leading[i]),
-            "with_w0": float(one.with_share[i]),
-            "resummed": float(one.resummed[i]),
-        }
-        for i, s in enumerate(one.scales)
-    ]
+    forms = {"leading": one.leading, "with_w0": one.with_share, "resummed": one.resummed}
+    fixed: Row = {**{name: described[name] for name in _DESCRIBING}, "untouched": one.untouched}
+    return along(fixed, scale=one.scales, x=one.x, exact=one.exact, **forms)
 
 
 _DOMAINS: dict[str, Callable[[Row], bool]] = {

@@ -82,6 +82,11 @@ class Measured:
         return abs(1.0 - self.share) < _UNTOUCHED
 
     @property
+    def x(self) -> Real:
+        """S kappa, shape (m,)."""
+        return self.scales * self.kappa
+
+    @property
     def leading(self) -> Real:
         """exp(-s kappa), shape (m,)."""
         return np.asarray(leading_order_survival(self.scales, self.kappa))

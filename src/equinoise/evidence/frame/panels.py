@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MARKERS", "OKABE_ITO", "Bars", "Heat", "Layout", "Panel", "Points", "curve", "diagonal", "grouped"]
+__all__ = [
+    "MARKERS",
+    "OKABE_ITO",
+    "Bars",
+    "Heat",
+    "Layout",
+    "Panel",
+    "Points",
+    "curve",
+    "diagonal",
+    "grouped",
+    "places",
+]
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 """Colours that the colour-blind tell apart (Okabe and Ito)."""
@@ -172,6 +184,11 @@ def grouped(
     ]
 
 
+def places(names: Iterable[str]) -> dict[float, str]:
+    """Ticks 0, 1, ... with the names of bars or cells."""
+    return {float(place): str(name) for place, name in enumerate(names)}
+
+
 @dataclass(frozen=True)
 class Panel:
     """One pair of axes.
@@ -185,7 +202,7 @@ class Panel:
         base: Of the logarithms' ticks.
         xlim: Ends of the horizontal axis.
         ylim: Ends of the vertical axis.
-        legend: Its place; empty for none.
+        legend: Its place, if there are labels; empty for none.
         columns: Of the legend.
         xticks: Place to text.
         yticks: Place to text.
@@ -211,9 +228,9 @@ class Panel:
         for letter, axis, ticks in (("x", axes.xaxis, self.xticks), ("y", axes.yaxis, self.yticks)):
             if letter in self.log:
                 getattr(axes, f"set_{letter}scale")("log", base=self.base)
-                axis.set_minor_formatter("")
             if ticks:
                 axis.set_ticks(list(ticks), list(ticks.values()))
+                axis.set_minor_formatter("")
                 axis.set_tick_params(which="minor", bottom=False, left=False)
         axes.set(xlabel=self.x, ylabel=self.y)
         axes.set_title(self.title, fontsize=9)
@@ -221,10 +238,11 @@ class Panel:
             axes.set_xlim(*self.xlim)
         if self.ylim is not None:
             axes.set_ylim(*self.ylim)
-        if self.legend:
+        if self.legend and axes.get_legend_handles_labels()[1]:
             style: dict[str, Any] = {"fontsize": 7, "frameon": False, "ncols": self.columns, "handletextpad": 0.4}
             axes.legend(loc=self.legend, **style)
         axes.tick_params(labelsize=8)
+        axes.tick_params(which="minor", labelsize=6)
         axes.spines[["top", "right"]].set_visible(False)
 
 
@@ -255,9 +273,9 @@ class Layout:
         out = Figure(figsize=self.size, layout="constrained")
         grid: dict[str, Any] = {"width_ratios": self.widths, "height_ratios": self.heights, "sharey": self.share_y}
         rows = math.ceil(len(self.panels) / self.columns)
-        places = np.ravel(out.subplots(rows, self.columns, squeeze=False, **grid))
-        for place, panel in zip(places, self.panels, strict=False):
+        spots = np.ravel(out.subplots(rows, self.columns, squeeze=False, **grid))
+        for place, panel in zip(spots, self.panels, strict=False):
             panel.draw(place)
-        for place in places[len(self.panels) :]:
+        for place in spots[len(self.panels) :]:
             place.remove()
         return out

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.evidence.frame.files import duckdb, write, write_table
+from equinoise.evidence.frame.statistics import finite
 from equinoise.evidence.frame.study import Context, Study
 from equinoise.table import Table
 
@@ -228,16 +228,7 @@ def _run(folder: Path, name: str, key: Mapping[str, Any], context: Context) -> S
         "key": dict(key),
         "question": question,
         "passed": result.passed,
-        "criteria": [
-            {
-                "statement": c.statement,
-                "value": c.value if math.isfinite(c.value) else None,
-                "threshold": c.threshold,
-                "at_least": c.at_least,
-                "passed": c.passed,
-            }
-            for c in result.criteria
-        ],
+        "criteria": [{**asdict(c), "value": finite(c.value), "passed": c.passed} for c in result.criteria],
         "findings": list(result.findings),
         "files": [f"{name}/{file}" for file in files],
         "seconds": time.perf_counter() - start,

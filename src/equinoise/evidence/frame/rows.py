@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Row", "Rows", "Tables", "listed"]
+__all__ = ["Row", "Rows", "Tables", "along", "listed"]
 
 Row = dict[str, Any]
 """Column name to value: text, number, truth or None."""
@@ -84,6 +84,23 @@ class Rows(tuple[Row, ...]):
     def highest(self, key: str | Callable[[Row], float]) -> Row:
         """The row with the largest value of a column, or of a function of the row."""
         return max(self, key=key if callable(key) else lambda row: float(row[key]))
+
+
+def along(fixed: Row, **columns: npt.NDArray[Any]) -> list[Row]:
+    """One row for each entry of the columns, with the same fixed values in all.
+
+    Args:
+        fixed: Values of every row.
+        columns: Numbers or truths, shape (m,) each.
+
+    Example:
+        >>> import numpy as np
+        >>> from equinoise.evidence.frame.rows import along
+        >>> along({"case": "a"}, scale=np.array([0.5, 1.0]))
+        [{'case': 'a', 'scale': 0.5}, {'case': 'a', 'scale': 1.0}]
+    """
+    plain = zip(*(np.asarray(values).tolist() for values in columns.values()), strict=True)
+    return [{**fixed, **dict(zip(columns, values, strict=True))} for values in plain]
 
 
 Tables = Mapping[str, Rows]

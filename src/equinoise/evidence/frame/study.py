@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -39,9 +38,7 @@ class Criterion:
 
     @property
     def passed(self) -> bool:
-        """Whether the claim holds; never for NaN."""
-        if math.isnan(self.value):
-            return False
+        """Whether the claim holds; never for NaN, which compares with nothing."""
         return self.value >= self.threshold if self.at_least else self.value <= self.threshold
 
     @property

@@ -26,7 +26,7 @@ from equinoise.device.snapshots import snapshot
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.errors import DeviceError
 from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points
-from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.statistics import quotient
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel
@@ -120,9 +120,11 @@ def _tables(context: Context) -> dict[str, list[Row]]:
             seed = context.seed_for("symmetric-or-not", design)
             result = law(problem, draws, seed, workers=context.workers)
             found[design] = gradient_variance(problem, scales, draws, seed, workers=context.workers)
-            which = {"noise": name, "design": design}
+            which: Row = {"noise": name, "design": design}
             data.append({**which, **_law_row(problem, result)})
-            survival += [{**which, **row} for row in _curve(found[design], result)]
+            seen = found[design]
+            columns = {"scale": seen.scales, "survival": seen.survival, "error": seen.survival_error}
+            survival += along(which, **columns, resummed=result.survival(seen.scales))
             context.tick(len(data), 2 * len(noises))
         ratios += [{"noise": name, **row} for row in _ratios(found)]
     return {"data": data, "survival": survival, "ratios": ratios}
@@ -142,12 +144,6 @@ def _law_row(problem: Problem, found: Law) -> Row:
         "fixed_point_purity": found.fixed_point.purity,
         "fixed_point_commutator": found.fixed_point.commutator,
     }
-
-
-def _curve(seen: GradientVariance, found: Law) -> list[Row]:
-    columns = (seen.scales, seen.survival, seen.survival_error, found.survival(seen.scales))
-    names = ("scale", "survival", "error", "resummed")
-    return [dict(zip(names, map(float, values), strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _ratios(found: dict[str, GradientVariance]) -> list[Row]:

@@ -61,6 +61,10 @@ def _heisenberg(a: int, b: int) -> str:
     return "+".join(f"{p}{a}{p}{b}" for p in "XYZ")
 
 
+def _hopping(a: int, b: int) -> str:
+    return f"X{a}X{b}+Y{a}Y{b}"
+
+
 def _plus(n: int) -> Any:
     return np.full((n, 2), 1 / math.sqrt(2), dtype=np.complex128)
 
@@ -70,13 +74,13 @@ SYMMETRIES: dict[str, _Family] = {
         claim=lambda n: "charge",
         circuit=brickwork,
         initial=lambda n: "neel",
-        readouts=lambda n: (f"Z{n // 2}", f"X{n // 2 - 1}X{n // 2}+Y{n // 2 - 1}Y{n // 2}"),
+        readouts=lambda n: (f"Z{n // 2}", _hopping(n // 2 - 1, n // 2)),
     ),
     "two charges": _Family(
         claim=lambda n: f"charges:0-{n // 2 - 1}|{n // 2}-{n - 1}",
         circuit=lambda n, depth: fermi_hubbard(n // 2, depth, shared=False),
         initial=lambda n: "neel",
-        readouts=lambda n: ("Z1", "X1X2+Y1Y2"),
+        readouts=lambda n: ("Z1", _hopping(1, 2)),
     ),
     "parity": _Family(
         claim=lambda n: "parity",
@@ -142,22 +146,24 @@ class SymmetricCase:
         """The noise on n qubits."""
         return make_noise(NOISES[self.noise], self.num_qubits)
 
+    @property
+    def circuit(self) -> QuantumCircuit:
+        """The equivariant circuit."""
+        return SYMMETRIES[self.symmetry].circuit(self.num_qubits, self.depth)
+
+    def _posed(self, circuit: QuantumCircuit, **claimed: Any) -> Problem:
+        """A circuit with the case's readout, input and noise."""
+        family, n = SYMMETRIES[self.symmetry], self.num_qubits
+        return Problem(circuit, family.readouts(n)[self.readout], family.initial(n), self.noise_model(), **claimed)
+
     def problem(self) -> Problem:
         """The equivariant circuit with its symmetry claimed."""
-        family, n = SYMMETRIES[self.symmetry], self.num_qubits
-        return Problem(
-            family.circuit(n, self.depth),
-            family.readouts(n)[self.readout],
-            family.initial(n),
-            self.noise_model(),
-            symmetry=family.claim(n),
-        )
+        return self._posed(self.circuit, symmetry=SYMMETRIES[self.symmetry].claim(self.num_qubits))
 
     @property
     def shares(self) -> bool:
         """Whether gates share angles."""
-        circuit = SYMMETRIES[self.symmetry].circuit(self.num_qubits, self.depth)
-        return bool(circuit.num_parameters < unstructured(circuit, turned=False).num_parameters)
+        return bool(self.circuit.num_parameters < unstructured(self.circuit, turned=False).num_parameters)
 
     def rival(self, *, turned: bool = True) -> Problem:
         """The same with :func:`unstructured` in place of the circuit, in the full space.
@@ -165,14 +171,7 @@ class SymmetricCase:
         Args:
             turned: Whether RY and RZ are put in; without, what sharing angles does alone is seen.
         """
-        family, n = SYMMETRIES[self.symmetry], self.num_qubits
-        return Problem(
-            unstructured(family.circuit(n, self.depth), turned=turned),
-            family.readouts(n)[self.readout],
-            family.initial(n),
-            self.noise_model(),
-            allow_broken=True,
-        )
+        return self._posed(unstructured(self.circuit, turned=turned), allow_broken=True)
 
 
 def grid(quick: bool) -> list[SymmetricCase]:

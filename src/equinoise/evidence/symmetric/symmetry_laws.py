@@ -25,8 +25,8 @@ from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import x_grid
 from equinoise.evidence.frame.gaps import allowed_sigmas, gaps
 from equinoise.evidence.frame.measured import Measured, in_parallel, measure
-from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Heat, Layout, Panel, diagonal, grouped
-from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
+from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Heat, Layout, Panel, diagonal, grouped, places
+from equinoise.evidence.frame.rows import Row, Rows, Tables, along
 from equinoise.evidence.frame.statistics import coefficient_of_determination, finite
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid
@@ -35,8 +35,12 @@ from equinoise.evidence.symmetric.symmetry_rivals import (
     JUDGED,
     NOTHING,
     Pairs,
+    control_finding,
     control_rows,
+    edge,
+    judged,
     pairs_of,
+    rival_finding,
     rival_rows,
     survival_of,
 )
@@ -79,31 +83,23 @@ def _law_rows(context: Context) -> list[Row]:
 def _case_rows(case: SymmetricCase, one: Measured, sigmas: float) -> list[Row]:
     between = gaps(one)
     beyond_below, beyond_above = between.beyond(sigmas)
-    return [
-        {
-            "symmetry": case.symmetry,
-            "noise": case.noise,
-            "depth": case.depth,
-            "qubits": case.num_qubits,
-            "readout": case.readout + 1,
-            "samples": one.samples,
-            "kappa": one.kappa,
-            "w0": one.share,
-            "c2": one.rate_variance,
-            "untouched": one.untouched,
-            "scale": float(s),
-            "exact": float(one.exact[i]),
-            "leading_order": float(one.leading[i]),
-            "resummed": float(one.resummed[i]),
-            "proved": one.certificate.proved,
-            "below": float(between.below[i]),
-            "above": float(between.above[i]),
-            "outside": bool(between.outside[i]),
-            "beyond_below": bool(beyond_below[i]),
-            "beyond_above": bool(beyond_above[i]),
-        }
-        for i, s in enumerate(one.scales)
-    ]
+    fixed: Row = {
+        "symmetry": case.symmetry,
+        "noise": case.noise,
+        "depth": case.depth,
+        "qubits": case.num_qubits,
+        "readout": case.readout + 1,
+        "samples": one.samples,
+        "kappa": one.kappa,
+        "w0": one.share,
+        "c2": one.rate_variance,
+        "untouched": one.untouched,
+        "proved": one.certificate.proved,
+    }
+    predicted = {"leading_order": one.leading, "resummed": one.resummed}
+    violated = {"outside": between.outside, "beyond_below": beyond_below, "beyond_above": beyond_above}
+    sides = {"below": between.below, "above": between.above}
+    return along(fixed, scale=one.scales, exact=one.exact, **predicted, **sides, **violated)
 
 
 def _agreement(which: dict[str, str], data: Rows) -> Row:
@@ -154,20 +150,11 @@ def _fixed_points(pairs: Pairs, context: Context) -> list[Row]:
 # -- verdict -----------------------------------------------------------------------------------------------------------
 
 
-def _judged(tables: Tables) -> Rows:
-    return tables["rivals"].where(scale=JUDGED).known("survival_ratio")
-
-
-def _edge(row: Row, sign: int, name: str = "survival") -> float:
-    """A ratio, four standard errors towards 1: a difference must be real."""
-    return float(row[f"{name}_ratio"] + 4 * sign * row[f"{name}_ratio_error"])
-
-
 def _criteria(tables: Tables) -> list[Criterion]:
     permuted = tables["fixed_points"].where(symmetry="permutations")
     wrong = permuted.where(lambda r: (r["sectors"] == "respected") != (r["noise"] == "collective dephasing"))
     proved = tables["symmetries"].total("proved_beyond")
-    judged, deviations = _judged(tables), lie_deviations(tables["lie"])
+    rivals, deviations = judged(tables["rivals"]), lie_deviations(tables["lie"])
     wording = f"survival over that without symmetry at s = {JUDGED:g}"
     theory = "noiseless variances: sampled less Lie-algebraic at that depth, in standard errors"
     return [
@@ -183,10 +170,10 @@ def _criteria(tables: Tables) -> list[Criterion]:
         ),
         at_least(
             f"{wording}, where symmetry protects most (less 4 standard errors)",
-            max(_edge(r, -1) for r in judged),
+            max(edge(r, -1) for r in rivals),
             1.05,
         ),
-        at_most(f"{wording}, where it protects least (plus 4 standard errors)", min(_edge(r, 1) for r in judged), 0.95),
+        at_most(f"{wording}, where it protects least (plus 4 standard errors)", min(edge(r, 1) for r in rivals), 0.95),
         *([at_most(theory, max(deviations), 4)] if deviations else []),
     ]
 
@@ -211,8 +198,8 @@ def _findings(tables: Tables) -> list[str]:
         f"Worst pair: {worst['symmetry']} under {worst['noise']}, {worst['resummed']:.4f}.",
         f"Bounds: {bounds}.",
         *(_fixed_point_finding(n, tables["fixed_points"].where(noise=n, readout=1)) for n in NOISES),
-        *(_rival_finding(s, _judged(tables).where(symmetry=s)) for s in SYMMETRIES),
-        *(_control_finding(s, rows) for s, rows in tables["controls"].by("symmetry").items()),
+        *(rival_finding(s, judged(tables["rivals"]).where(symmetry=s)) for s in SYMMETRIES),
+        *(control_finding(s, rows) for s, rows in tables["controls"].by("symmetry").items()),
         lie_finding(tables["lie"]),
     ]
 
@@ -226,36 +213,6 @@ def _fixed_point_finding(noise: str, points: Rows) -> str:
         f"{r['symmetry']} {r['class']}, sectors {r['sectors'] or 'not used'}, w0 {_share(r['w0'])}" for r in points
     )
     return f"Fixed points, {noise}: {parts}."
-
-
-def _ratio(row: Row, name: str, error: str) -> str:
-    return f"{row[name]:.2f} +- {row[error]:.2f}"
-
-
-def _rival_finding(symmetry: str, rows: Rows) -> str:
-    ratios = listed(
-        f"{r['noise']} {_ratio(r, 'survival_ratio', 'survival_ratio_error')}" for r in rows.where(readout=1)
-    )
-    fragile, smaller = (
-        listed((f"{r['noise']} (readout {r['readout']})" for r in rows if _edge(r, 1, name) < 1), "nowhere")
-        for name in ("survival", "gradient")
-    )
-    return (
-        f"{symmetry}: survival over that of the rival at s = {JUDGED:g}, first readout: {ratios}. More fragile "
-        f"than without symmetry, beyond four standard errors: {fragile}. Smaller gradient "
-        f"left per parameter: {smaller}."
-    )
-
-
-def _control_finding(symmetry: str, rows: Rows) -> str:
-    parts = listed(
-        f"{r['noise']} {_ratio(r, 'shared_ratio', 'shared_error')} ({_ratio(r, 'control_ratio', 'control_error')})"
-        for r in rows.where(readout=1).known("shared_ratio")
-    )
-    return (
-        f"{symmetry}: survival over that of the same generators with independent angles at s = {JUDGED:g} (in "
-        f"brackets that one's over the rival's), first readout: {parts}."
-    )
 
 
 # -- figure ------------------------------------------------------------------------------------------------------------
@@ -274,8 +231,8 @@ def _figure(tables: Tables) -> Layout:
         )
         for values in [symmetries.column(column)]
     ]
-    names = {float(place): str(r["symmetry"]) for place, r in enumerate(symmetries)}
-    ratios, shares = _by_both(_judged(tables).where(readout=1), "survival_ratio"), _by_both(points, "w0")
+    names = places(SYMMETRIES)
+    ratios, shares = _by_both(judged(tables["rivals"]).where(readout=1), "survival_ratio"), _by_both(points, "w0")
     classes = {(r["symmetry"], r["noise"]): r["class"] for r in points}
     noted = [
         [f"{_cell(shares[i, j])}\n{classes.get((s, n), '')}" for j, n in enumerate(NOISES)]
@@ -288,14 +245,13 @@ def _figure(tables: Tables) -> Layout:
         ),
         (Heat(shares, noted, "Blues", (0, 1), 0.6), "share w₀ that the noise leaves at s = ∞"),
     )
-    across = {float(j): n.replace(" ", "\n") for j, n in enumerate(NOISES)}
-    down = {float(i): s for i, s in enumerate(SYMMETRIES)}
+    across = places(noise.replace(" ", "\n") for noise in NOISES)
     r2 = "R² of predicted against exact survival"
     return Layout(
         [
             Panel([*collapse, diagonal()], "R by the resummed law", "exact R"),
             Panel(bars, y=r2, ylim=(0, 1.18), legend="upper left", columns=2, xticks=names),
-            *(Panel([heat], title=title, legend="", xticks=across, yticks=down) for heat, title in heats),
+            *(Panel([heat], title=title, legend="", xticks=across, yticks=names) for heat, title in heats),
         ],
         (10.5, 8.2),
         columns=2,

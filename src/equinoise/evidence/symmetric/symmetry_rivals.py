@@ -9,12 +9,24 @@ import numpy.typing as npt
 
 from equinoise.coherence.sample import PairedDraws
 from equinoise.evidence.frame.measured import Measured, in_parallel, measure
-from equinoise.evidence.frame.rows import Row
+from equinoise.evidence.frame.rows import Row, Rows, listed
 from equinoise.evidence.frame.statistics import quotient
 from equinoise.evidence.frame.study import Context
 from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase
 
-__all__ = ["JUDGED", "NOTHING", "Pairs", "control_rows", "pairs_of", "rival_rows", "survival_of"]
+__all__ = [
+    "JUDGED",
+    "NOTHING",
+    "Pairs",
+    "control_finding",
+    "control_rows",
+    "edge",
+    "judged",
+    "pairs_of",
+    "rival_finding",
+    "rival_rows",
+    "survival_of",
+]
 
 Real = npt.NDArray[np.float64]
 Pairs = dict[SymmetricCase, tuple[Measured, Measured]]
@@ -109,3 +121,45 @@ def control_rows(pairs: Pairs, context: Context) -> list[Row]:
             row[f"{name}_ratio"], row[f"{name}_error"] = quotient(top, bottom, bottom[0] ** 2 > NOTHING)
         out.append({**row, "parameters": own.parameters, "control_parameters": control.parameters})
     return out
+
+
+def judged(rivals: Rows) -> Rows:
+    """The rows at the scale that is judged, where there is a ratio."""
+    return rivals.where(scale=JUDGED).known("survival_ratio")
+
+
+def edge(row: Row, sign: int, name: str = "survival") -> float:
+    """A ratio, four standard errors towards 1: a difference must be real."""
+    return float(row[f"{name}_ratio"] + 4 * sign * row[f"{name}_ratio_error"])
+
+
+def _ratio(row: Row, name: str, error: str) -> str:
+    return f"{row[name]:.2f} +- {row[error]:.2f}"
+
+
+def rival_finding(symmetry: str, rows: Rows) -> str:
+    """A symmetry's judged survivals and gradients over its rival's, in words."""
+    ratios = listed(
+        f"{r['noise']} {_ratio(r, 'survival_ratio', 'survival_ratio_error')}" for r in rows.where(readout=1)
+    )
+    fragile, smaller = (
+        listed((f"{r['noise']} (readout {r['readout']})" for r in rows if edge(r, 1, name) < 1), "nowhere")
+        for name in ("survival", "gradient")
+    )
+    return (
+        f"{symmetry}: survival over that of the rival at s = {JUDGED:g}, first readout: {ratios}. More fragile "
+        f"than without symmetry, beyond four standard errors: {fragile}. Smaller gradient "
+        f"left per parameter: {smaller}."
+    )
+
+
+def control_finding(symmetry: str, rows: Rows) -> str:
+    """A symmetry's judged survivals over the control's, in words."""
+    parts = listed(
+        f"{r['noise']} {_ratio(r, 'shared_ratio', 'shared_error')} ({_ratio(r, 'control_ratio', 'control_error')})"
+        for r in rows.where(readout=1).known("shared_ratio")
+    )
+    return (
+        f"{symmetry}: survival over that of the same generators with independent angles at s = {JUDGED:g} (in "
+        f"brackets that one's over the rival's), first readout: {parts}."
+    )

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equinoise.coherence.rates import BudgetEntry
 from equinoise.errors import EquinoiseError
 from equinoise.sweeps.store import RESULTS, Store, StoreError
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis
 
-__all__ = ["BudgetPart", "EmptyStoreError", "Results", "read_results", "results_of"]
+__all__ = ["EmptyStoreError", "Results", "read_results", "results_of"]
 
 Row = Mapping[str, Any]
 
@@ -29,25 +30,6 @@ _GREATEST, _MOST = 1e100, 1_000_000
 
 class EmptyStoreError(EquinoiseError):
     """A store holds nothing to report."""
-
-
-@dataclass(frozen=True)
-class BudgetPart:
-    """One additive part of kappa.
-
-    Attributes:
-        layer: Noise slot, counted from 0.
-        qubits: Circuit qubits.
-        mechanism: Kind of noise.
-        kappa: The part, dimensionless.
-        standard_error: Over the draws; NaN if unknown.
-    """
-
-    layer: int
-    qubits: tuple[int, ...]
-    mechanism: str
-    kappa: float
-    standard_error: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +50,7 @@ class Results:
 
     rows: tuple[Row, ...]
     failed: tuple[Row, ...] = ()
-    budgets: Mapping[str, tuple[BudgetPart, ...]] = field(default_factory=dict, repr=False)
+    budgets: Mapping[str, tuple[BudgetEntry, ...]] = field(default_factory=dict, repr=False)
     curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict, repr=False)
     bonds: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict, repr=False)
     meta: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +73,7 @@ def read_results(path: str | Path, study: str | None = None) -> Results:
     if not found:
         of = f" of the study {study!r}" if study is not None else ""
         raise EmptyStoreError(f"the store {str(path)!r} holds no results{of} yet. Run `equinoise sweep` on it first.")
-    budgets: dict[str, list[BudgetPart]] = {}
+    budgets: dict[str, list[BudgetEntry]] = {}
     for part in store.read_budget(study):
         budgets.setdefault(str(part["key"]), []).append(_budget_part(path, part))
     curves: dict[str, list[tuple[float, float]]] = {}
@@ -132,14 +114,14 @@ def _check_numbers(path: str | Path, row: Row) -> None:
         raise _strange(path, row, "scale")
 
 
-def _budget_part(path: str | Path, part: Row) -> BudgetPart:
+def _budget_part(path: str | Path, part: Row) -> BudgetEntry:
     numbers = str(part["qubits"]).split(",")
     if not all(number.isascii() and number.isdigit() and int(number) <= _MOST for number in numbers):
         raise _strange(path, part, "qubits")
     if not isinstance(part["layer"], int) or not 0 <= part["layer"] <= _MOST:
         raise _strange(path, part, "layer")
     kappa, error = _floats(path, part, "kappa", "standard_error")
-    return BudgetPart(part["layer"], tuple(int(q) for q in numbers), str(part["mechanism"]), kappa, error)
+    return BudgetEntry(part["layer"], tuple(int(q) for q in numbers), str(part["mechanism"]), kappa, error)
 
 
 def _floats(path: str | Path, row: Row, *names: str) -> tuple[float, float]:
@@ -273,11 +255,7 @@ def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
     }
     return Results(
         rows=(row,),
-        budgets={
-            key: tuple(
-                BudgetPart(e.layer, e.qubits, e.mechanism, e.kappa, e.standard_error) for e in diagnosis.law.budget
-            )
-        },
+        budgets={key: tuple(diagnosis.law.budget)},
         curves={key: tuple((p.scale, p.survival) for p in diagnosis.curve)},
         bonds={key: tuple(sorted({pair for layer in problem.layers for pair in _pairs(layer)}))},
         origin="one diagnosis",
