@@ -118,7 +118,7 @@ class Law:
     def bound_status(self) -> str:
         """What the bounds are worth, in words: whether they are proved, and at which kappa and w0 they are taken."""
         if math.isnan(self.certificate.greatest_rate):
-            return self.certificate.status
+            return self.certificate.reason
         if self.bound_ends is None:
             return f"none from fewer than {FEWEST_DRAWS} draws"
         within = self.bound_ends.within

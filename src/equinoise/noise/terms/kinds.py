@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from equinoise.noise.terms.coherent import Coherent
 from equinoise.noise.terms.dephasing import Dephasing
 from equinoise.noise.terms.depolarizing import Depolarizing
 from equinoise.noise.terms.jump import Jump
@@ -15,7 +16,7 @@ from equinoise.noise.terms.term import NoiseTerm
 __all__ = ["KINDS", "in_order"]
 
 KINDS: Final[dict[str, type[NoiseTerm]]] = {
-    cls.kind: cls for cls in (Dephasing, Relaxation, Depolarizing, PauliJump, Jump)
+    cls.kind: cls for cls in (Dephasing, Relaxation, Depolarizing, PauliJump, Jump, Coherent)
 }
 
 
