@@ -91,7 +91,7 @@ def test_prediction_of_a_better_qubit_is_exp_of_half_its_kappa():
 def test_collective_noise_on_many_qubits_blames_no_single_one():
     problem = noisy_half().with_noise("collective:0.1+relaxation:0.05")
     budget = eq.law(problem, samples=4).budget
-    assert all("relaxation" in remedy.change for remedy in better_calibration(problem, budget, 1.0, 9))
+    assert all("relaxation" in other.change for other in better_calibration(problem, budget, 1.0, 9))
 
 
 def test_shots_go_to_the_parameters_that_hold_the_gradient():
@@ -150,7 +150,7 @@ def test_same_numbers_whatever_the_number_of_workers():
 
 def test_readouts_stay_on_the_register():
     problem = noisy_half().with_readout("X3X4+Y3Y4")
-    labels = [remedy.build().readout_label for remedy in elsewhere_read(problem, 99)]
+    labels = [other.build().readout_label for other in elsewhere_read(problem, 99)]
     assert len(labels) == 4
     assert all(eq.Problem(problem.circuit, label).readout_conserves for label in labels)
 

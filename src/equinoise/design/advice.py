@@ -13,7 +13,7 @@ import numpy.typing as npt
 from equinoise.coherence.rates import BudgetEntry
 from equinoise.coherence.sample import Interval, PairedDraws
 from equinoise.design.changes import (
-    Remedy,
+    Change,
     better_calibration,
     elsewhere_read,
     fewer_layers,
@@ -226,11 +226,11 @@ def advise(
     draws = _FirstDraws(law_ensemble, min(first_samples, samples), seed, s, workers)
     predicted = _predicted(problem, draws, found, tick)
     room = _AFFORDABLE
-    for gain, remedy in _best_of_each(predicted):
-        tick(f"simulating: {remedy.change}", 0, 1)
-        seconds = _seconds(remedy.build(), samples) if gain > 1 + _NOTHING else 0.0
+    for gain, other in _best_of_each(predicted):
+        tick(f"simulating: {other.change}", 0, 1)
+        seconds = _seconds(other.build(), samples) if gain > 1 + _NOTHING else 0.0
         room -= seconds if seconds <= room else 0.0
-        found.suggestions.append(_looked_at(remedy, gain, base, signal, seconds <= room))
+        found.suggestions.append(_looked_at(other, gain, base, signal, seconds <= room))
     tick("looking at symmetry verification", 0, 1)
     try:
         found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, room, workers))
@@ -264,23 +264,23 @@ def _check(problem: Problem, ensemble: Ensemble, samples: int, first_samples: in
         raise ParameterError("the circuit has no parameters, so that it has no gradient to improve.")
 
 
-def _predicted(problem: Problem, draws: _FirstDraws, found: _Findings, tick: Progress) -> list[tuple[float, Remedy]]:
+def _predicted(problem: Problem, draws: _FirstDraws, found: _Findings, tick: Progress) -> list[tuple[float, Change]]:
     """All changes with the gain that the law predicts; those that cannot be looked at go to what was left out."""
     here, budget = draws.score(problem)
     if not here > 0:
         found.left_out.append(("everything", "the gradient vanishes even without noise: there is nothing to gain on"))
         return []
-    predicted: list[tuple[float, Remedy]] = []
-    for number, remedy in enumerate(_remedies(problem, budget, found, tick, draws)):
+    predicted: list[tuple[float, Change]] = []
+    for number, other in enumerate(_changes(problem, budget, found, tick, draws)):
         tick("predicting changes", number, 0)
         try:
-            if (left := _left_of_symmetry(remedy.build())) != _left_of_symmetry(problem):
-                found.left_out.append((remedy.kind, f"{remedy.change}: leaves {left} of {problem.symmetry}"))
+            if (left := _left_of_symmetry(other.build())) != _left_of_symmetry(problem):
+                found.left_out.append((other.kind, f"{other.change}: leaves {left} of {problem.symmetry}"))
                 continue
-            gain = draws.score(remedy.build())[0] / here if remedy.predicted is None else remedy.predicted
-            predicted.append((gain, remedy))
+            gain = draws.score(other.build())[0] / here if other.predicted is None else other.predicted
+            predicted.append((gain, other))
         except EquinoiseError as error:
-            found.left_out.append((remedy.kind, f"{remedy.change}: {error}"))
+            found.left_out.append((other.kind, f"{other.change}: {error}"))
     return predicted
 
 
@@ -334,9 +334,9 @@ class _FirstDraws:
         return score, budget
 
 
-def _remedies(
+def _changes(
     problem: Problem, budget: tuple[BudgetEntry, ...], found: _Findings, tick: Progress, draws: _FirstDraws
-) -> Iterable[Remedy]:
+) -> Iterable[Change]:
     """All changes that make another problem."""
     yield from better_calibration(problem, budget, draws.scale, _GROUPS)
     shorter = list(fewer_layers(problem))
@@ -373,19 +373,19 @@ def _seconds(problem: Problem, samples: int) -> float:
 
 
 def _looked_at(
-    remedy: Remedy, predicted: float, base: Signal, signal: Callable[[Callable[[], Problem]], Signal], affordable: bool
+    other: Change, predicted: float, base: Signal, signal: Callable[[Callable[[], Problem]], Signal], affordable: bool
 ) -> Suggestion:
-    """The remedy as a suggestion, simulated if it promises something and that is affordable."""
+    """The change as a suggestion, simulated if it promises something and that is affordable."""
 
     def suggestion(simulated: float | None, interval: Interval, note: str) -> Suggestion:
-        return Suggestion(remedy.kind, remedy.change, predicted, simulated, interval, remedy.cost, note)
+        return Suggestion(other.kind, other.change, predicted, simulated, interval, other.cost, note)
 
     unknown = (math.nan, math.nan)
     if predicted <= 1 + _NOTHING:
         return suggestion(None, unknown, "not simulated: the law predicts no gain")
     if not affordable:
         return suggestion(None, unknown, "not simulated: it would take too long")
-    changed = signal(remedy.build)
+    changed = signal(other.build)
     found = compare(changed, base)
     if not math.isfinite(found.difference):
         return suggestion(None, unknown, "not simulated: no gradient to compare with")
@@ -431,10 +431,10 @@ def _verified(
     )
 
 
-def _best_of_each(found: list[tuple[float, Remedy]]) -> list[tuple[float, Remedy]]:
+def _best_of_each(found: list[tuple[float, Change]]) -> list[tuple[float, Change]]:
     """Of readouts, depths and layouts only the best, every better qubit or gate, pulses; the most promising first."""
     ordered = sorted(found, key=lambda pair: -pair[0])
-    first = {remedy.kind: remedy for _, remedy in reversed(ordered)}
+    first = {other.kind: other for _, other in reversed(ordered)}
     return [(gain, one) for gain, one in ordered if one.kind == "calibration" or first[one.kind] is one]
 
 

@@ -18,7 +18,7 @@ from equinoise.noise.terms import NoiseTerm
 from equinoise.problem import Problem
 
 __all__ = [
-    "Remedy",
+    "Change",
     "better_calibration",
     "elsewhere_read",
     "fewer_layers",
@@ -39,7 +39,7 @@ _KEPT_SHARE = 0.99
 
 
 @dataclass(frozen=True)
-class Remedy:
+class Change:
     """A change of the problem that can be simulated like the problem itself.
 
     Attributes:
@@ -57,7 +57,7 @@ class Remedy:
     predicted: float | None = None
 
 
-def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
+def elsewhere_read(problem: Problem, most: int) -> Iterator[Change]:
     """The same readout on other qubits: every shift that stays on the register, nearest first.
 
     Args:
@@ -75,10 +75,10 @@ def elsewhere_read(problem: Problem, most: int) -> Iterator[Remedy]:
         except SymmetryError:  # neither it nor the input keeps the symmetry
             continue
         change = f"read {other.readout_label} instead of {problem.readout_label}"
-        yield Remedy("readout", change, lambda other=other: other, "another observable under the model")  # type: ignore[misc]
+        yield Change("readout", change, lambda other=other: other, "another observable under the model")  # type: ignore[misc]
 
 
-def fewer_layers(problem: Problem) -> Iterator[Remedy]:
+def fewer_layers(problem: Problem) -> Iterator[Change]:
     """The same circuit with one repetition fewer, and with half of them, where its layers repeat."""
     how = repetition(problem)
     if how is None:
@@ -90,10 +90,10 @@ def fewer_layers(problem: Problem) -> Iterator[Remedy]:
             other = repeated(problem, shorter, how)
             lost = len(problem.parameters) - len(other.parameters)
             cost = f"expressivity ({lost} fewer parameters)"
-            yield Remedy("depth", f"{shorter} layers instead of {depth}", lambda other=other: other, cost)  # type: ignore[misc]
+            yield Change("depth", f"{shorter} layers instead of {depth}", lambda other=other: other, cost)  # type: ignore[misc]
 
 
-def better_calibration(problem: Problem, budget: tuple[BudgetEntry, ...], scale: float, most: int) -> Iterator[Remedy]:
+def better_calibration(problem: Problem, budget: tuple[BudgetEntry, ...], scale: float, most: int) -> Iterator[Change]:
     """The costliest mechanisms on one qubit or pair at half their rate, all slots together.
 
     kappa is linear in the rates, so that halving a group gains exp(s kappa_group / 2) to leading order.
@@ -122,7 +122,7 @@ def better_calibration(problem: Problem, budget: tuple[BudgetEntry, ...], scale:
             "relaxation": f"half the relaxation of {where} (twice its T1)",
             "depolarizing": f"half the depolarizing of {where} (gate errors)",
         }.get(mechanism, f"half the {mechanism} noise of {where}")
-        yield Remedy(
+        yield Change(
             "calibration",
             what,
             lambda model=model: problem.with_noise(model),  # type: ignore[misc]
@@ -147,7 +147,7 @@ def _weakened(problem: Problem, mechanism: str, qubits: tuple[int, ...]) -> Nois
     return replace(problem.noise, terms=terms) if changed else None
 
 
-def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
+def other_layout(problem: Problem, **options: Any) -> tuple[Change | None, str]:
     """The layout on the problem's device of which the law predicts the largest gradient.
 
     Args:
@@ -155,7 +155,7 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
         options: Of :func:`equinoise.design.layout_search.best_layouts`.
 
     Returns:
-        The remedy, or None with the reason.
+        The change, or None with the reason.
     """
     from equinoise.design.layout_search import best_layouts  # not at import: it loads Qiskit's transpiler
 
@@ -179,10 +179,10 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Remedy | None, str]:
         calibration = replace(alone.calibration, layout=best.layout) if alone.calibration else None
         return problem.with_noise(replace(stated, calibration=calibration))
 
-    return Remedy("layout", change, build), f"the best of {found.candidates} places"
+    return Change("layout", change, build), f"the best of {found.candidates} places"
 
 
-def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
+def pulses_on_idle_qubits(problem: Problem) -> tuple[Change | None, str]:
     """XY4 on the idle qubits of each layer, where some noise is correlated in time.
 
     With the durations and pulse errors of the problem's device. Without a device durations are relative (gates on two
@@ -190,7 +190,7 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
     decoupling can give; :func:`equinoise.mitigation.decoupling.decoupling.decouple` takes real ones.
 
     Returns:
-        The remedy, or None with the reason.
+        The change, or None with the reason.
     """
     from equinoise.mitigation.decoupling.decoupling import decouple  # not at import: it loads Qiskit's transpiler
 
@@ -208,7 +208,7 @@ def pulses_on_idle_qubits(problem: Problem) -> tuple[Remedy | None, str]:
     if not found.pulses:
         return None, "; ".join(found.notes) or "no qubit is idle for long enough"
     change = f"XY4 on idle qubits, {len(found.pulses)} pulses"
-    return Remedy("decoupling", change, lambda: found.decoupled, cost), ""
+    return Change("decoupling", change, lambda: found.decoupled, cost), ""
 
 
 def whole_register(problem: Problem) -> Problem:

@@ -25,7 +25,7 @@ from equinoise.readout import attenuated, commutes_with_charge, support
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program, compile_problem
 
-__all__ = ["Mean", "ObservedProblem", "Probabilities", "Quantity", "Variance", "prepared_or_empty"]
+__all__ = ["ExpectationProblem", "Mean", "Probabilities", "Quantity", "Variance", "prepared_or_empty"]
 
 Real = npt.NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class _Reading:
         return np.array(values), np.array(rows).reshape(len(values), raw.size)
 
 
-class ObservedProblem:
+class ExpectationProblem:
     """A circuit with its noise and everything that is read from it.
 
     Args:

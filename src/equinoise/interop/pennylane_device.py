@@ -18,7 +18,7 @@ from pennylane.transforms.core import CompilePipeline
 
 from equinoise.engines.draws import parallel_draws
 from equinoise.errors import NoiseError, ParameterError, SymmetryError, UnsupportedError
-from equinoise.interop.expectations import ObservedProblem
+from equinoise.interop.expectations import ExpectationProblem
 from equinoise.interop.pennylane_circuit import convert, described, is_channel, structure_of, takes
 from equinoise.interop.pennylane_gates import REFUSED
 from equinoise.interop.pennylane_measurements import check_measurement, measurement_key, quantity_of
@@ -37,7 +37,7 @@ _GRADIENTS = ("device", "adjoint")
 class _Prepared:
     """A circuit structure made ready, and where its parameters stand."""
 
-    observed: ObservedProblem
+    problem: ExpectationProblem
     used: npt.NDArray[np.int64]
 
 
@@ -185,7 +185,7 @@ class SectorDevice(Device):  # type: ignore[misc]
         """The measured values of each circuit."""
 
         def one(job: _Job) -> Any:
-            return job.results(job.prepared.observed.values(job.theta))
+            return job.results(job.prepared.problem.values(job.theta))
 
         return _all(one, [self._job(circuit) for circuit in circuits])
 
@@ -206,7 +206,7 @@ class SectorDevice(Device):  # type: ignore[misc]
         """Values and Jacobian of each circuit."""
 
         def one(job: _Job) -> Any:
-            values, rows = job.prepared.observed.values_and_jacobian(job.theta)
+            values, rows = job.prepared.problem.values_and_jacobian(job.theta)
             return job.results(values), job.jacobian(rows)
 
         found = _all(one, [self._job(circuit, differentiated=True) for circuit in circuits])
@@ -226,11 +226,11 @@ class SectorDevice(Device):  # type: ignore[misc]
 
         def one(item: tuple[_Job, Any]) -> Any:
             job, cotangent = item
-            values, gradient = job.prepared.observed.values_and_pullback(job.theta, job.weights(cotangent))
+            values, gradient = job.prepared.problem.values_and_pullback(job.theta, job.weights(cotangent))
             return job.results(values), job.pulled_back(gradient)
 
         jobs = [self._job(circuit, differentiated=True) for circuit in circuits]
-        found = _all(one, list(zip(jobs, cotangents, strict=True)), jobs[0].prepared.observed.workers if jobs else 1)
+        found = _all(one, list(zip(jobs, cotangents, strict=True)), jobs[0].prepared.problem.workers if jobs else 1)
         return tuple(value for value, _ in found), tuple(product for _, product in found)
 
     # -- preparation ---------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ class SectorDevice(Device):  # type: ignore[misc]
         structure = structure_of(tape)
         key = (structure.key, tuple(measurement_key(m) for m in tape.measurements))
         prepared = self._circuits.get(key)
-        if prepared is None or not prepared.observed.conserves_at(structure.theta[prepared.used]):
+        if prepared is None or not prepared.problem.conserves_at(structure.theta[prepared.used]):
             prepared = self._circuits[key] = self._prepare(tape, structure.theta)
             while len(self._circuits) > _KEPT_CIRCUITS:
                 self._circuits.popitem(last=False)
@@ -278,15 +278,15 @@ class SectorDevice(Device):  # type: ignore[misc]
         noise = self._noise if converted.noise is None else self._with_channels(converted.noise)
         options = {"noise": noise, "initial": converted.initial, **self._options}
         try:
-            observed = ObservedProblem(converted.circuit, quantities, **options)
+            stated = ExpectationProblem(converted.circuit, quantities, **options)
         except SymmetryError:
             values = theta[converted.used]
             try:
-                observed = ObservedProblem(converted.circuit, quantities, at=values, **options)
+                stated = ExpectationProblem(converted.circuit, quantities, at=values, **options)
             except SymmetryError as error:
                 raise converted.named(error, values) from None
-        self._say(observed.warnings)
-        return _Prepared(observed, converted.used)
+        self._say(stated.warnings)
+        return _Prepared(stated, converted.used)
 
     def _with_channels(self, channels: NoiseModel) -> NoiseModel:
         """The circuit's channels with the device's readout errors, if it has any."""
@@ -328,7 +328,7 @@ def _size(measurement: Any, num_wires: int) -> int | None:
 def _all(one: Callable[[Any], T], items: Sequence[Any], workers: int | None = None) -> tuple[T, ...]:
     if len(items) < 2:
         return tuple(one(item) for item in items)
-    return tuple(parallel_draws(one, items, workers or items[0].prepared.observed.workers))
+    return tuple(parallel_draws(one, items, workers or items[0].prepared.problem.workers))
 
 
 def _not_differentiable(tape: Any, number: int) -> ParameterError:

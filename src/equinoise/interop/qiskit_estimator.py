@@ -16,7 +16,7 @@ from qiskit.primitives.containers.estimator_pub import EstimatorPub
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.engines.draws import parallel_draws
-from equinoise.interop.expectations import Mean, ObservedProblem, prepared_or_empty
+from equinoise.interop.expectations import ExpectationProblem, Mean, prepared_or_empty
 from equinoise.noise.model import NoiseModel
 
 __all__ = ["SectorEstimator", "circuit_key"]
@@ -65,7 +65,7 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
             "projected": projected,
             "postselected": postselected,
         }
-        self._problems: OrderedDict[Hashable, ObservedProblem] = OrderedDict()
+        self._problems: OrderedDict[Hashable, ExpectationProblem] = OrderedDict()
 
     def run(self, pubs: Iterable[Any], *, precision: float | None = None) -> PrimitiveJob:
         """Expectation values of each (circuit, observables, parameter values), broadcast as Qiskit does.
@@ -86,14 +86,14 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
         job._submit()
         return job
 
-    def observed(self, circuit: QuantumCircuit, operators: Sequence[SparsePauliOp]) -> ObservedProblem:
+    def expectation_problem(self, circuit: QuantumCircuit, operators: Sequence[SparsePauliOp]) -> ExpectationProblem:
         """The circuit made ready for these observables; kept for the next call."""
         key = (circuit_key(circuit), tuple(tuple(operator.to_list()) for operator in operators))
         found = self._problems.get(key)
         if found is None:
             means = [Mean(operator, f"the observable {_label(operator)}") for operator in operators]
             initial = prepared_or_empty(circuit)
-            found = self._problems[key] = ObservedProblem(circuit, means, initial=initial, **self._options)
+            found = self._problems[key] = ExpectationProblem(circuit, means, initial=initial, **self._options)
             while len(self._problems) > _KEPT_PROBLEMS:
                 self._problems.popitem(last=False)
         else:
@@ -119,13 +119,13 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
             wanted.setdefault(int(positions[index]), []).append(index)
         reduction: dict[tuple[Any, ...], dict[str, Any]] = {}
         notes: dict[str, None] = {}
-        jobs: list[tuple[ObservedProblem, Real, list[tuple[int, ...]]]] = []
+        jobs: list[tuple[ExpectationProblem, Real, list[tuple[int, ...]]]] = []
         for position, indices in wanted.items():
             operators = [_operator(observables[index], circuit.num_qubits) for index in indices]
-            observed = self.observed(circuit, operators)
-            jobs.append((observed, angles[position], indices))
-            notes |= dict.fromkeys(observed.warnings)
-            reduction |= {part["qubits"]: part for part in observed.reduction}
+            stated = self.expectation_problem(circuit, operators)
+            jobs.append((stated, angles[position], indices))
+            notes |= dict.fromkeys(stated.warnings)
+            reduction |= {part["qubits"]: part for part in stated.reduction}
         for (_, _, indices), found in zip(jobs, _all_values(jobs), strict=True):
             for index, value in zip(indices, found, strict=True):
                 values[index] = value
@@ -140,7 +140,7 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
         return PubResult(data, metadata=metadata)
 
 
-def _all_values(jobs: Sequence[tuple[ObservedProblem, Real, list[tuple[int, ...]]]]) -> list[Real]:
+def _all_values(jobs: Sequence[tuple[ExpectationProblem, Real, list[tuple[int, ...]]]]) -> list[Real]:
     if len(jobs) == 1:
         return [jobs[0][0].values(jobs[0][1])]
     workers = min((job[0].workers for job in jobs), default=1)

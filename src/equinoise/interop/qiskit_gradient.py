@@ -51,8 +51,8 @@ class SectorEstimatorGradient(BaseEstimatorGradient):
     ) -> EstimatorGradientResult:
         jobs = []
         for circuit, observable, values in zip(circuits, observables, parameter_values, strict=True):
-            observed = self._estimator.observed(circuit, [_sparse(observable)])
-            jobs.append((observed, np.asarray(values, dtype=np.float64)))
+            stated = self._estimator.expectation_problem(circuit, [_sparse(observable)])
+            jobs.append((stated, np.asarray(values, dtype=np.float64)))
 
         def one(job: Any) -> Any:
             return job[0].values_and_jacobian(job[1])[1][0]
@@ -60,10 +60,10 @@ class SectorEstimatorGradient(BaseEstimatorGradient):
         workers = min((job[0].workers for job in jobs), default=1)
         rows = [one(job) for job in jobs] if len(jobs) < 2 else parallel_draws(one, jobs, workers)
         gradients, metadata = [], []
-        for circuit, row, chosen, (observed, _) in zip(circuits, rows, parameters, jobs, strict=True):
+        for circuit, row, chosen, (stated, _) in zip(circuits, rows, parameters, jobs, strict=True):
             index = {parameter: k for k, parameter in enumerate(circuit.parameters)}
             gradients.append(row[[index[parameter] for parameter in chosen]])
-            metadata.append({"parameters": list(chosen), "engine": "exact", "warnings": observed.warnings})
+            metadata.append({"parameters": list(chosen), "engine": "exact", "warnings": stated.warnings})
         return EstimatorGradientResult(gradients=gradients, metadata=metadata, options=self._get_local_options(options))
 
     def _get_local_options(self, options: Any) -> Any:

@@ -282,6 +282,7 @@ def _paired(pairs: list[_Pair], settings: int) -> PairedDraws:
     """Squared gradients and variances per shot taken, of both ways of reading."""
     kept = np.array([p.kept for p in pairs])
     with np.errstate(divide="ignore", invalid="ignore"):
+        # Of N shots D N are kept: the error of the mean falls as Var_ps/(D N), so a shot taken is worth D kept ones.
         per_shot = np.array([p.verified_variance for p in pairs]) / kept
     return PairedDraws(
         {
