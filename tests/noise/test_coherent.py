@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import equinoise as eq
-from equinoise.engines import reference
+import slow_twin as reference
 from equinoise.errors import NoiseError, UnsupportedError
 from equinoise.noise.terms.coherent import Coherent
 from equinoise.reduction.program import compile_problem
