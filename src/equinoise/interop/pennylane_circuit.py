@@ -28,6 +28,7 @@ from equinoise.interop.pennylane_channels import channel_terms, check_channel
 from equinoise.interop.pennylane_gates import IDLE, fixed_gate, gate_parts, is_fixed
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
+from equinoise.noise.terms.term import FIRST, SECOND
 
 __all__ = ["Converted", "Structure", "convert", "described", "is_channel", "structure_of", "takes"]
 
@@ -178,9 +179,9 @@ class _Builder:
         self.has_channels = any(is_channel(operation) for operation in tape.operations)
         self.layers: list[list[_Placed]] = [[]]
         self.terms: dict[tuple[NoiseTerm, int], list[int]] = {}
-        # per qubit the layer it is in, and the kinds of noise that have acted on it there
+        # per qubit the layer it is in, and the stages of noise that have acted on it there
         self.at = [0] * self.num_qubits
-        self.acted: list[set[type[Any]]] = [set() for _ in range(self.num_qubits)]
+        self.acted: list[set[str]] = [set() for _ in range(self.num_qubits)]
         self.state: Complex | None = None
         self.flips: list[_Placed] = []
         self.touched: set[int] = set()
@@ -282,13 +283,12 @@ class _Builder:
             return
         layer = max(self.at[q] for q in qubits)
         # Pauli channels commute with one another, dephasing with all the rest; relaxation does not
-        relaxes = any(isinstance(term, Relaxation) for term in terms)
-        blocking = (Relaxation, Depolarizing, PauliJump)
-        if relaxes and any(self.at[q] == layer and self.acted[q] & set(blocking) for q in qubits):
+        relaxes = any(term.stage == FIRST for term in terms)
+        if relaxes and any(self.at[q] == layer and self.acted[q] & {FIRST, SECOND} for q in qubits):
             layer += 1
         self._enter(layer, qubits)
         for q in qubits:
-            self.acted[q] |= {type(term) for term in terms}
+            self.acted[q] |= {term.stage for term in terms}
         for term in terms:
             number = 0
             while layer in self.terms.get((term, number), ()):

@@ -1,12 +1,14 @@
 """Noise as Lindblad generators, one slot after each layer of the circuit, and as phases correlated between slots.
 
 After layer ``l`` act, in this order and each as ``exp(s x generator)``: diagonal dephasing, relaxation, depolarizing,
-and Pauli jumps that fit none of these. Rates are dimensionless, per slot. With D[K](r) = K r K^dag - {K^dag K, r}/2:
+Pauli jumps, general jumps and Hamiltonians. Rates are dimensionless, per slot; D[K](r) = K r K^dag - {K^dag K, r}/2:
 
 * :class:`Dephasing`: ``rate * D[sum_i v_i Z_i]``
 * :class:`Relaxation`: ``down * D[|0><1|] + up * D[|1><0|]`` on one qubit
 * :class:`Depolarizing`: ``r -> rate * (Tr_A(r) (x) 1/d - r)`` on one or two qubits A
 * :class:`PauliJump`: ``rate * D[P]`` for a Pauli string P
+* :class:`~equinoise.noise.terms.jump.Jump`: ``rate * D[K]`` for any matrix K on one or two qubits
+* :class:`~equinoise.noise.terms.coherent.Coherent`: ``exp(-i s angle H)`` for a Hermitian H on one or two qubits
 
 :class:`Dephasing` with a ``correlation`` (quasi-static, exponentially correlated, 1/f) is in no slot: it is a
 :class:`PhaseProcess`, random phases exp(-i sqrt(s rate) xi_l K) with E xi_l xi_m = c(|l - m|) and c(0) = 1.
@@ -78,6 +80,10 @@ class NoiseModel:
         depolarizing: A rate (on each qubit), or :class:`Depolarizing` terms or tables like
             ``{"qubits": [0, 1], "rate": 0.004}``.
         pauli: :class:`PauliJump` terms or tables like ``{"pauli": "X0", "rate": 0.001}``.
+        jump: :class:`~equinoise.noise.terms.jump.Jump` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [0,
+            0]], "rate": 0.01}``, elements as numbers or [re, im].
+        coherent: :class:`~equinoise.noise.terms.coherent.Coherent` terms or tables like ``{"qubits": [0], "matrix":
+            [[0, 1], [1, 0]], "angle": 0.1}``.
         phases: :class:`~equinoise.noise.phase_modes.PhaseModes` or tables like ``{"qubits": [0], "modes": [[[0.1],
             [-0.1]]]}``: Gaussian phases with any covariance between the slots and qubits of one circuit.
         readout_error: Assignment errors {qubit: (p01, p10)}: p01 the probability of reading 1 for |0>, p10 of reading
