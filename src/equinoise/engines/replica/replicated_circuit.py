@@ -99,7 +99,7 @@ def replica_obstacle(program: Program) -> str | None:
     if any(slot.strings for slot in program.slots):
         return "the noise breaks the charge"
     if any(slot.general for slot in program.slots):
-        return "a general jump or Hamiltonian does not keep x - y on every qubit, as the six states of a site need"
+        return "general jumps and Hamiltonians are not averaged here (those that keep x - y on each qubit could be)"
     if program.problem.initial.product is None:
         return "the input is entangled; the replica average needs a product state"
     blocks = _cone_blocks(program)

@@ -16,7 +16,9 @@ __all__ = ["Jump"]
 class Jump(LocalMatrix):
     """rate * D[K] for any matrix K on one or two qubits, D[K](r) = K r K^dag - {K^dag K, r}/2.
 
-    K keeps the charge, moves it by a definite amount, or breaks it; which is computed from K.
+    K keeps the charge, moves it by a definite amount, or breaks it; which is computed from K. Jumps of one slot act one
+    after another in the order given: two on one qubit are not one generator with both (they differ from second order in
+    the rates on).
 
     Attributes:
         qubits: One or two qubit indices, the first the least significant bit of K's rows (Qiskit's order).
