@@ -14,11 +14,11 @@ import symmray as sr
 from symmray.symmetries import U1U1
 
 import equinoise as eq
-from equinoise.engines.replica.actions import at_scale
 from equinoise.engines.replica.chain import Chain, move, operate
 from equinoise.engines.replica.matrix_product import OperationMatrices, conserved_labels
 from equinoise.engines.replica.replicated_circuit import compile_replicas
 from equinoise.engines.replica.schedule import schedule
+from equinoise.engines.replica.site_actions import at_scale
 from equinoise.engines.replica.sites import TRACE
 from equinoise.engines.replica.tensor import (
     Blocks,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from equinoise.noise.terms import Dephasing, Depolarizing, PauliJump, Relaxation
 from equinoise.noise.terms.pauli_jump import BitFlips
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 
 
 def slot_program(jumps=(), relaxation=(), depolarizing=(), flips=(), paulis=()):

@@ -14,7 +14,7 @@ from equinoise.engines.select import ENGINES
 
 BRICKWORK = ("brickwork:n=12,depth=4", "--readout", "Z6")
 NOISE = ("--noise", "dephasing:0.01")
-ROW = {"engine", "serves", "reason", "quantities", "error", "seconds", "bytes"}
+ROW = {"engine", "serves", "reason", "quantities", "error", "seconds", "gradient", "bytes"}
 
 
 def run(*arguments: str) -> Any:

@@ -88,7 +88,7 @@ def test_noise_that_tells_qubits_apart_is_named(given, text):
 
 def test_a_model_for_each_qubit_and_one_for_all_are_the_same_slot():
     from equinoise.circuit.layers import layered
-    from equinoise.reduction.slots.slot import compile_slot
+    from equinoise.reduction.slots.slot_program import compile_slot
 
     layers = layered(permutation_layers(4, 1)).layers
     by_name = NoiseModel.from_string("dephasing:0.1").slots(layers, 4)[0]

@@ -13,8 +13,8 @@ from qiskit.circuit.library import CPhaseGate, RZZGate, XXPlusYYGate, iSwapGate
 import equinoise as eq
 from equinoise.coherence.bounds import certificate, survival_bounds
 from equinoise.coherence.rates import first_order
+from equinoise.engines.replica import average as replica
 from equinoise.engines.replica.average import average, first_order_average
-from equinoise.engines.replica.average import average as replica
 from equinoise.engines.replica.convergence import Attempt, doubled
 from equinoise.engines.replica.tensor import Truncation, isometries
 from equinoise.engines.sector import kernels

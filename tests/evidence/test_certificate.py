@@ -11,7 +11,7 @@ from equinoise.evidence import certificate
 from equinoise.evidence.certificate import PROVED, trained_thetas
 from equinoise.evidence.frame.cases import Case
 from equinoise.evidence.frame.gaps import gaps
-from equinoise.evidence.frame.measured import evaluate, evaluate_all, evaluated
+from equinoise.evidence.frame.measured_cases import evaluate, evaluate_all, evaluated
 from equinoise.evidence.frame.study import Context
 
 X = (0.01, 0.2, 2.0)

@@ -6,7 +6,7 @@ import pytest
 from equinoise.evidence import correlated_dephasing as study
 from equinoise.evidence.correlated_dephasing import Channel, channels, normalised_rate, worst_case_rates
 from equinoise.evidence.frame.cases import Case
-from equinoise.evidence.frame.measured import evaluate, in_parallel
+from equinoise.evidence.frame.measured_cases import evaluate, in_parallel
 from equinoise.evidence.frame.study import Context
 
 

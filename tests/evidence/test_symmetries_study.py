@@ -10,7 +10,7 @@ import pytest
 import slow_twin as reference
 from equinoise.engines.evaluate import gradient
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.frame.measured import measure
+from equinoise.evidence.frame.measured_cases import measure
 from equinoise.evidence.frame.rows import Rows
 from equinoise.evidence.frame.study import Context, StudyResult
 from equinoise.evidence.symmetric import symmetry_laws as study

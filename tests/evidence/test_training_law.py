@@ -11,7 +11,7 @@ from equinoise.evidence import training_law
 from equinoise.evidence.frame import cases as shared_cases
 from equinoise.evidence.frame.cases import Case, cases
 from equinoise.evidence.frame.channels import DEVICE, FAMILIES, make_noise
-from equinoise.evidence.frame.measured import evaluate, evaluate_all, evaluated
+from equinoise.evidence.frame.measured_cases import evaluate, evaluate_all, evaluated
 from equinoise.evidence.frame.statistics import coefficient_of_determination
 from equinoise.evidence.frame.study import Context
 

@@ -217,7 +217,7 @@ def test_pulse_errors_turn_the_gain_into_a_loss() -> None:
     found = decouple(waiting("dephasing:0.005"), "X2", durations=TIMES, pulse_error=0.01)
     result = compare(found, samples=16)
     assert result.gain_interval[1] < 1
-    with pytest.raises(UnsupportedError, match=r"Use equinoise\.mitigation\.decoupling\.compare"):
+    with pytest.raises(UnsupportedError, match=r"Use equinoise\.mitigation\.compare"):
         compare_paths(found)
 
 

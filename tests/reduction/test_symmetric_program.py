@@ -13,7 +13,7 @@ import slow_twin as reference
 from equinoise.errors import UnsupportedError
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.kossakowski import keeps_strongly, keeps_weakly, kossakowski
-from equinoise.reduction.slots.slot import compile_slot
+from equinoise.reduction.slots.slot_program import compile_slot
 from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 from equinoise.symmetry.commutant_dimension import commutant_dimension

@@ -27,7 +27,7 @@ from equinoise.ensemble import Ensemble
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program
 from equinoise.reduction.slots.processes import greatest_process_rate
-from equinoise.reduction.slots.slot import SlotProgram, jump_weights
+from equinoise.reduction.slots.slot_program import SlotProgram, jump_weights
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["BoundEnds", "Certificate", "certificate", "greatest_rate", "least_rate", "survival_bounds"]

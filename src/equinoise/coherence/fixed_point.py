@@ -29,7 +29,7 @@ from equinoise.engines.block_space import BlockEngine, Blocks, BlockSpace
 from equinoise.engines.contract import Engine, Real
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.reduction.program import Program
-from equinoise.reduction.slots.slot import SlotProgram, jump_weights
+from equinoise.reduction.slots.slot_program import SlotProgram, jump_weights
 from equinoise.reduction.symmetric_program import SymmetricProgram
 
 __all__ = ["FixedPoint", "fixed_point", "fixed_point_of_generators"]

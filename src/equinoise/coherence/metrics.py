@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.reduction.program import Program
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 
 __all__ = [
     "DiamondDistance",
@@ -323,7 +323,7 @@ def diamond_distance(
     Example:
         >>> from equinoise.coherence.metrics import SlotChannel, diamond_distance
         >>> from equinoise.noise.terms import Dephasing
-        >>> from equinoise.reduction.slots.slot import SlotProgram
+        >>> from equinoise.reduction.slots.slot_program import SlotProgram
         >>> dephasing = SlotProgram((Dephasing(0.1, {0: 1.0}),))
         >>> round(diamond_distance(SlotChannel(dephasing, 1)).value, 6)
         0.090635

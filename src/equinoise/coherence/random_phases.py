@@ -31,7 +31,7 @@ from equinoise.circuit.steps import Step
 from equinoise.ensemble import periods
 from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
-from equinoise.reduction.slots.slot import jump_weights
+from equinoise.reduction.slots.slot_program import jump_weights
 
 __all__ = ["random_phases", "shared_phases"]
 

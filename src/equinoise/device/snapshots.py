@@ -224,7 +224,7 @@ def _classes() -> dict[str, type[BackendV2]]:
             'device snapshots need the package qiskit-ibm-runtime, which is missing. Run: pip install "equinoise[ibm]"'
         ) from None
     found = {}
-    for item in vars(provider).values():
+    for item in (getattr(provider, name) for name in dir(provider)):
         title = getattr(item, "backend_name", None)
         if isinstance(item, type) and isinstance(title, str) and getattr(item, "conf_filename", None):
             found[title.removeprefix("fake_")] = item

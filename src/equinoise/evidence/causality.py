@@ -25,7 +25,7 @@ from equinoise.engines.draws import parallel_draws
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.confidence import bernstein_bound, martingale_bound
-from equinoise.evidence.frame.panels import MARKERS, OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.figure_panels import MARKERS, OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Tables, listed
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel

@@ -13,9 +13,9 @@ from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import Case, cases, draws_per_case, x_grid
 from equinoise.evidence.frame.channels import DEPHASING
+from equinoise.evidence.frame.figure_panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, places
 from equinoise.evidence.frame.gaps import TOLERANCE, allowed_sigmas, gaps
-from equinoise.evidence.frame.measured import Survival, evaluate, evaluate_all, in_parallel
-from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, places
+from equinoise.evidence.frame.measured_cases import Survival, evaluate, evaluate_all, in_parallel
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem

@@ -17,8 +17,8 @@ from equinoise.coherence import metrics
 from equinoise.engines.draws import parallel_draws
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.channel_families import FAMILIES, STRENGTH, channel_noise
-from equinoise.evidence.frame.measured import in_parallel, measure
-from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, grouped, places
+from equinoise.evidence.frame.figure_panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, grouped, places
+from equinoise.evidence.frame.measured_cases import in_parallel, measure
 from equinoise.evidence.frame.rows import Row, Rows, Tables, listed
 from equinoise.evidence.frame.statistics import rank_measures
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.evidence.frame.cases import Case
-from equinoise.evidence.frame.measured import Survival, evaluate, in_parallel
-from equinoise.evidence.frame.panels import Layout, Panel, curve, diagonal, grouped
+from equinoise.evidence.frame.figure_panels import Layout, Panel, curve, diagonal, grouped
+from equinoise.evidence.frame.measured_cases import Survival, evaluate, in_parallel
 from equinoise.evidence.frame.rows import Row, Rows, Tables
 from equinoise.evidence.frame.statistics import coefficient_of_determination
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most

@@ -27,7 +27,7 @@ from equinoise.evidence.ensemble_bounds import contained, ratio_interval
 from equinoise.evidence.ensemble_falls import FIXED, NARROW, OPEN, SPREAD, TOLERANCE, fits, local_exponents
 from equinoise.evidence.frame.cases import Case
 from equinoise.evidence.frame.channels import DEPHASING
-from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.figure_panels import OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Rows, Tables
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem

@@ -25,7 +25,7 @@ from equinoise.coherence.fixed_point import FixedPoint, fixed_point
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
-from equinoise.evidence.frame.panels import MARKERS, OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.figure_panels import MARKERS, OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
 from equinoise.noise.model import NoiseModel

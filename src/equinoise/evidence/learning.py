@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from equinoise.coherence.law import Law, law
 from equinoise.errors import UnsupportedError
-from equinoise.evidence.frame.panels import Layout, Panel, grouped
+from equinoise.evidence.frame.figure_panels import Layout, Panel, grouped
 from equinoise.evidence.frame.rows import Row, Rows, Tables
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem

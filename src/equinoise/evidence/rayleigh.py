@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from equinoise.circuit.builders import brickwork
 from equinoise.coherence.rates import AlignedRates, aligned_rates
-from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points, curve
+from equinoise.evidence.frame.figure_panels import OKABE_ITO, Layout, Panel, Points, curve
 from equinoise.evidence.frame.rows import Row, Tables
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.noise.model import NoiseModel

@@ -12,8 +12,8 @@ from equinoise.engines.select import exact_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import Case, cases
 from equinoise.evidence.frame.channels import DEPHASING, DEVICE, FAMILIES, device_available
-from equinoise.evidence.frame.measured import Survival, evaluate_all
-from equinoise.evidence.frame.panels import Layout, Panel, curve, diagonal, grouped
+from equinoise.evidence.frame.figure_panels import Layout, Panel, curve, diagonal, grouped
+from equinoise.evidence.frame.measured_cases import Survival, evaluate_all
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.statistics import coefficient_of_determination, finite
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least

@@ -13,7 +13,7 @@ from equinoise.reduction.light_cone import LightCone
 from equinoise.reduction.prepared import Kept
 from equinoise.reduction.slots.noise_class import NoiseClass
 from equinoise.reduction.slots.processes import ModesProgram, ProcessProgram, compile_processes
-from equinoise.reduction.slots.slot import BudgetTerm, SlotProgram, budget_terms, compile_slot
+from equinoise.reduction.slots.slot_program import BudgetTerm, SlotProgram, budget_terms, compile_slot
 
 __all__ = ["CompiledProblem", "IsotypicSector"]
 

@@ -29,7 +29,7 @@ from equinoise.reduction.prepared import prepared
 from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
 from equinoise.reduction.sector import Sector, sector
 from equinoise.reduction.slots.noise_class import NoiseClass, noise_class
-from equinoise.reduction.slots.slot import SlotProgram, coherence_rates, compile_slot, jump_phases
+from equinoise.reduction.slots.slot_program import SlotProgram, coherence_rates, compile_slot, jump_phases
 
 __all__ = ["LayerProgram", "Program", "compile_problem"]
 

@@ -19,7 +19,7 @@ from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.slots.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
 from equinoise.reduction.slots.noise_class import NoiseClass
-from equinoise.reduction.slots.slot import SlotProgram, compile_slot
+from equinoise.reduction.slots.slot_program import SlotProgram, compile_slot
 from equinoise.symmetry.groups import Symmetry
 
 __all__ = ["SymmetricProgram", "compiled", "symmetric_program"]

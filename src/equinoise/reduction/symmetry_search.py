@@ -16,7 +16,7 @@ from equinoise.circuit.steps import Step
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 from equinoise.reduction.slots.kossakowski import breaking_terms, keeps_strongly, keeps_weakly, kossakowski
-from equinoise.reduction.slots.slot import compile_slot
+from equinoise.reduction.slots.slot_program import compile_slot
 from equinoise.symmetry.commutant_dimension import commutant_dimension
 from equinoise.symmetry.equivariance import breaking_gates_of, commute, ends_obstacle, state_keeps
 from equinoise.symmetry.groups import (

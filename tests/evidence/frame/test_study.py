@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from equinoise.evidence.frame.panels import Layout, Panel, Points
+from equinoise.evidence.frame.figure_panels import Layout, Panel, Points
 from equinoise.evidence.frame.study import Context, Study, at_least, at_most
 
 STUDY = Study(

@@ -26,7 +26,7 @@ from equinoise.engines.commutant.commutant_noise import (
     noise_generator,
 )
 from equinoise.engines.commutant.invariant_groups import invariant_groups
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 from equinoise.reduction.slots.slot_terms import SECOND, SlotTerm, slot_terms
 from equinoise.reduction.symmetric_program import SymmetricProgram
 from equinoise.symmetry.commutant_basis import Commutant

@@ -36,7 +36,7 @@ from equinoise.errors import UnsupportedError
 from equinoise.reduction.operators import Entries
 from equinoise.reduction.prepared import Kept
 from equinoise.reduction.program import Program
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 
 __all__ = ["FreeFermionEngine"]
 

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from equinoise.engines.contract import Cost, memory_limit
 from equinoise.engines.draws import check_scale, parallel_draws
-from equinoise.engines.replica.actions import Actions, at_scale, power_series, tangent
 from equinoise.engines.replica.convergence import ROUNDING, Attempt, Converged, doubled
 from equinoise.engines.replica.dense import Pairing, dense_pairings, greatest_play
 from equinoise.engines.replica.matrix_product import chain_pairings
 from equinoise.engines.replica.replicated_circuit import ReplicaCircuit, Step, compile_replicas, replica_obstacle
+from equinoise.engines.replica.site_actions import Actions, at_scale, power_series, tangent
 from equinoise.engines.replica.tensor import Truncation
 from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError, UnsupportedError

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.replica.actions import Actions
 from equinoise.engines.replica.replicated_circuit import ReplicaCircuit, Step
+from equinoise.engines.replica.site_actions import Actions
 from equinoise.engines.replica.sites import TRACE
 
 __all__ = ["Pairing", "dense_pairings", "greatest_play"]

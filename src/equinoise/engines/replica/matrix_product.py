@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.replica.actions import Action, Actions, acted
 from equinoise.engines.replica.chain import Chain, join, operate, readout_chain, sites_tensor
 from equinoise.engines.replica.dense import Pairing
 from equinoise.engines.replica.replicated_circuit import ReplicaCircuit, Step
 from equinoise.engines.replica.schedule import Operation, schedule
+from equinoise.engines.replica.site_actions import Action, Actions, acted
 from equinoise.engines.replica.sites import DIFFERENCE, ODD, TRACE
 from equinoise.engines.replica.tensor import Blocks, Labels, States, Truncation, by_label, labels_of, together
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.linalg import expm
 
 from equinoise.engines.replica.sites import DIFFERENCE, operator_from_elements, site_elements
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 
 __all__ = ["NoiseTerm", "jump_rates", "noise_at", "slot_terms"]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from equinoise.engines.sector import noise_kernels as kernels
 from equinoise.engines.sector.local_channel import LocalChannel
 from equinoise.reduction.program import Program
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 
 __all__ = ["KEEP_BYTES", "Channel", "site_populations"]
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from equinoise.circuit.pauli_sums import String
 from equinoise.errors import UnsupportedError
 from equinoise.noise.terms.actions import SiteMoves
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 from equinoise.reduction.slots.slot_terms import FIRST
 from equinoise.symmetry.spin_blocks import PauliCounts
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contract
 from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.reduction.program import LayerProgram, Program
-from equinoise.reduction.slots.slot import jump_weights
+from equinoise.reduction.slots.slot_program import jump_weights
 
 __all__ = ["classical_gradient", "is_classical"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.reduction.slots.slot import SlotProgram, jump_weights
+from equinoise.reduction.slots.slot_program import SlotProgram, jump_weights
 
 __all__ = ["Hop", "PairReset", "SlotJumps", "slot_jumps"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
-from equinoise.evidence.frame.measured import Measured
+from equinoise.evidence.frame.measured_cases import Measured
 
 __all__ = ["TOLERANCE", "Gaps", "allowed_sigmas", "gaps"]
 

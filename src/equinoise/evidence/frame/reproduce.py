@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError, ParameterError
-from equinoise.evidence.frame.files import duckdb, write, write_table
 from equinoise.evidence.frame.statistics import finite
 from equinoise.evidence.frame.study import Context, Study
+from equinoise.evidence.frame.study_files import duckdb, write, write_table
 from equinoise.table import Table
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import ParameterError
-from equinoise.evidence.frame.panels import Layout
+from equinoise.evidence.frame.figure_panels import Layout
 from equinoise.evidence.frame.rows import Row, Rows, Tables
 from equinoise.notebook import rows_html
 from equinoise.table import Table

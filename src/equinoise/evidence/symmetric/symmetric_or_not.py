@@ -25,7 +25,7 @@ from equinoise.coherence.law import Law, law
 from equinoise.device.snapshots import snapshot
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.errors import DeviceError
-from equinoise.evidence.frame.panels import OKABE_ITO, Layout, Panel, Points
+from equinoise.evidence.frame.figure_panels import OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.statistics import quotient
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most

@@ -23,9 +23,9 @@ from equinoise.coherence.fixed_point import fixed_point
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import x_grid
+from equinoise.evidence.frame.figure_panels import OKABE_ITO, Bars, Heat, Layout, Panel, diagonal, grouped, places
 from equinoise.evidence.frame.gaps import allowed_sigmas, gaps
-from equinoise.evidence.frame.measured import Measured, in_parallel, measure
-from equinoise.evidence.frame.panels import OKABE_ITO, Bars, Heat, Layout, Panel, diagonal, grouped, places
+from equinoise.evidence.frame.measured_cases import Measured, in_parallel, measure
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along
 from equinoise.evidence.frame.statistics import coefficient_of_determination, finite
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most

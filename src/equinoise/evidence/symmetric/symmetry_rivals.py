@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.sample import PairedDraws
-from equinoise.evidence.frame.measured import Measured, in_parallel, measure
+from equinoise.evidence.frame.measured_cases import Measured, in_parallel, measure
 from equinoise.evidence.frame.rows import Row, Rows, listed
 from equinoise.evidence.frame.statistics import quotient
 from equinoise.evidence.frame.study import Context

@@ -91,7 +91,7 @@ def shared_modes(result: Decoupled) -> tuple[Real, Real]:
         if len(noise.dephasing) < len(noise.terms):
             raise UnsupportedError(
                 "paths of phases serve dephasing alone, but there is relaxation, depolarizing, Pauli noise or an error "
-                "of the pulses. Use equinoise.mitigation.decoupling.decoupling.compare."
+                "of the pulses. Use equinoise.mitigation.compare."
             )
     depth, n = toggling.depth, problem.num_qubits
     grid = toggling.grid(range(n))
@@ -225,7 +225,7 @@ def compare_paths(
     if not result.plain.by_charge:
         raise UnsupportedError(
             f"paths of phases are propagated in sectors of the charge; the problem's symmetry is "
-            f"{result.plain.symmetry}. Use equinoise.mitigation.decoupling.decoupling.compare."
+            f"{result.plain.symmetry}. Use equinoise.mitigation.compare."
         )
     program = compile_problem(result.plain.with_noise(None))
     plain, pulsed = shared_modes(result)

@@ -184,7 +184,7 @@ class Dephasing(NoiseTerm):
         found: dict[tuple[tuple[int, float], ...], Self] = {}
         for term in terms:
             before = found.get(term.pairs)
-            found[term.pairs] = term if before is None else term._at(rate=before.rate + term.rate)
+            found[term.pairs] = term if before is None else term.at_rates(rate=before.rate + term.rate)
         return list(found.values())
 
     def plain(self) -> dict[str, Any]:

@@ -118,5 +118,5 @@ class Depolarizing(NoiseTerm):
         found: dict[tuple[int, ...], Self] = {}
         for term in terms:
             before = found.get(term.sites)
-            found[term.sites] = term if before is None else term._at(rate=before.rate + term.rate)
+            found[term.sites] = term if before is None else term.at_rates(rate=before.rate + term.rate)
         return [found[qubits] for qubits in sorted(found)]

@@ -129,7 +129,7 @@ class PauliJump(NoiseTerm):
         found: dict[tuple[tuple[int, str], ...], Self] = {}
         for term in terms:
             before = found.get(term.pauli)
-            found[term.pauli] = term if before is None else term._at(rate=before.rate + term.rate)
+            found[term.pauli] = term if before is None else term.at_rates(rate=before.rate + term.rate)
         flips: list[NoiseTerm] = []
         for q in sorted({q for term in terms for q in term.qubits}):
             x, y = ((q, "X"),), ((q, "Y"),)

@@ -115,5 +115,7 @@ class Relaxation(NoiseTerm):
         found: dict[int, Self] = {}
         for term in terms:
             q = int(term.qubit)
-            found[q] = term if q not in found else term._at(down=found[q].down + term.down, up=found[q].up + term.up)
+            found[q] = (
+                term if q not in found else term.at_rates(down=found[q].down + term.down, up=found[q].up + term.up)
+            )
         return [found[q] for q in sorted(found)]

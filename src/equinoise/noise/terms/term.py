@@ -227,7 +227,7 @@ class NoiseTerm(ABC):
             if value is not None
         }
 
-    def _at(self, **rates: float) -> Self:
+    def at_rates(self, **rates: float) -> Self:
         """The term at other rates, unchecked: a sum of rates may exceed what a single one may be."""
         out = copy.copy(self)
         for name, rate in rates.items():

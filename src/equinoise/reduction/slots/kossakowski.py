@@ -13,7 +13,7 @@ import numpy as np
 
 from equinoise.circuit.pauli_sums import String, Sum
 from equinoise.noise.terms import Slot
-from equinoise.reduction.slots.slot import SlotProgram, compile_slot
+from equinoise.reduction.slots.slot_program import SlotProgram, compile_slot
 from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.symmetry.groups import Charge, Generator, Permutation, Symmetry, change
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from equinoise.noise.terms.dephasing import distinct_sums
 from equinoise.noise.terms.term import DIAGONAL, FIRST, SECOND, JumpOperator
-from equinoise.reduction.slots.slot import SlotProgram
+from equinoise.reduction.slots.slot_program import SlotProgram
 
 __all__ = ["DIAGONAL", "FIRST", "SECOND", "SlotTerm", "joined", "jump_operators", "slot_terms"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from equinoise.evidence.frame.panels import Bars, Heat, Layout, Panel, Points, curve, diagonal, grouped, places
+from equinoise.evidence.frame.figure_panels import Bars, Heat, Layout, Panel, Points, curve, diagonal, grouped, places
 from equinoise.evidence.frame.rows import Rows
 
 
