@@ -187,11 +187,10 @@ def test_declarations_have_costs_where_an_engine_serves_and_reasons_where_not(op
 
 
 def test_declared_costs_grow_with_the_cone_and_density_matrices_most():
-    small, large = ({d.engine: d for d in declarations(problem(20, depth))} for depth in (7, 9))
+    small, large = ({d.engine: d for d in declarations(problem(20, depth))} for depth in (9, 11))
     growth = {name: large[name].seconds / small[name].seconds for name in ("exact", "state-vector", "trajectories")}
-    # C(14, 7) = 3432 states grow to C(18, 9) = 48620: 14-fold, squared for matrices, times the number of blocks; what
-    # Python takes per layer is still half of a trajectory's time in the smaller one
-    assert growth["exact"] > 14 * growth["trajectories"] > 100
+    # C(18, 9) = 48620 states grow to C(20, 10) = 184756: four-fold, squared for matrices, times the number of blocks
+    assert growth["exact"] > 3 * growth["trajectories"] > 10
     assert 0.5 < growth["state-vector"] / growth["trajectories"] < 2
     assert large["exact"].bytes > 100 * large["trajectories"].bytes
 

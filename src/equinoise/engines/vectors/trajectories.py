@@ -38,7 +38,7 @@ Index = npt.NDArray[np.int64]
 _ONE = (0,)
 # for estimates only, in seconds, fitted to cones of 4 to 18 qubits on one core: a block on a row of one trajectory with
 # its gradient, and what Python takes per call, layer and noise term
-_ROW, _CALL, _LAYER, _TERM = 6.7e-9, 1.5e-4, 7e-5, 4e-6
+_ROW, _CALL, _LAYER, _TERM = 3.3e-9, 3e-4, 1.2e-4, 4e-6
 # standard deviation that stands for a uniform phase on everything that differs at all: exp(-(1e6 d)^2 / 2) = 0
 _FROZEN = 1e6
 # a state is kept instead of undone once dividing by no-jump factors would cost more than this in accuracy
