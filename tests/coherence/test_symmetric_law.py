@@ -124,7 +124,7 @@ def test_dephasing_along_the_total_spin_costs_an_exchange_circuit_nothing(n):
     stated = eq.Problem(circuit, "X0X1+Y0Y1+Z0Z1", initial="01" * (n // 2), noise="collective:0.5", symmetry="su2")
     program = compiled(stated)
     assert program.symmetry.name == "su2"
-    assert len(program.unfelt) == len({len(seen) for seen in program.cone.seen})
+    assert len(program.invisible) == len({len(seen) for seen in program.cone.seen})
     thetas = draws(stated, 4)
     law = eq.law(stated, ensemble=thetas)
     assert (law.kappa, law.fixed_point_share) == (pytest.approx(0, abs=1e-12), pytest.approx(1, abs=1e-12))
@@ -155,7 +155,7 @@ def test_noise_that_breaks_part_of_the_group_is_computed_with_the_rest():
     assert str(program.symmetry) == "permutation:0,2,3"
     program = compiled(problem("su2", "dephasing:0.1+collective:0.1"))
     assert "charge" in str(program.symmetry)
-    assert program.unfelt == ()
+    assert program.invisible == ()
 
 
 # -- fixed points --------------------------------------------------------------------------------------------------

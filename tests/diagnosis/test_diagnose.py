@@ -146,7 +146,7 @@ def test_advice_names_the_costliest_mechanism_qubit_and_layer_of_the_budget():
         assert name in text
     assert "of kappa; without it the gradient would be" in report.advice[0]
     nothing = eq.diagnose(problem("collective:1.0", n=4), samples=4, curve=False)
-    assert nothing.advice == ("nothing to gain from less noise: the gradient does not feel it to first order",)
+    assert nothing.advice == ("nothing to gain from less noise: to first order the gradient does not depend on it",)
 
 
 def test_warnings_of_problem_and_noise_are_passed_on():

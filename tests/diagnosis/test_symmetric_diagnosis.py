@@ -132,7 +132,7 @@ def test_noise_that_nothing_feels_is_left_out_and_said_so():
     assert found.verdict.word == "trainable"
     _, warning = found.warnings  # the first says that 8 draws are few
     assert warning.startswith(
-        "left out, since no operator that su2 leaves alone feels it: dephasing 0.3 D[Z0 + Z1 + Z2 + Z3]"
+        "left out, since it is invisible to every operator that su2 leaves alone: dephasing 0.3 D[Z0 + Z1 + Z2 + Z3]"
     )
 
 

@@ -151,6 +151,7 @@ NOISE = [
     "relaxation:down",
     "relaxation:down=",
     "relaxation:down=x",
+    "relaxation:down=0.1,down=0.2",
     "relaxation:down=-1",
     "relaxation:sideways=1",
     "relaxation:down=0.1,up=nan",

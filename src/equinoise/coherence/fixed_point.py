@@ -201,7 +201,7 @@ def _in_blocks(engine: BlockEngine[Any], program: SymmetricProgram, theta: Real)
             seen.add(slot)
     if not found:
         # noise that was left out because it is invisible in the commutant is noise all the same
-        if program.unfelt:
+        if program.invisible:
             return FixedPoint("untouched", math.nan, 1.0, 1.0, "respected")
         return FixedPoint("no noise", math.nan, 1.0, 1.0)
     mixed = any(one.sectors == "mixed" for one in found)

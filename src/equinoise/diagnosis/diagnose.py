@@ -434,7 +434,7 @@ def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
         return ("read what the parameters move: no shots and no better device give this readout a gradient",)
     total = sum(e.kappa for e in law.budget if e.kappa > 0)
     if law.kappa <= 1e-9 or total <= 0:
-        return ("nothing to gain from less noise: the gradient does not feel it to first order",)
+        return ("nothing to gain from less noise: to first order the gradient does not depend on it",)
     found: list[tuple[float, str]] = []
     for name in ("mechanism", "qubit", "layer"):
         sums = budget_sums(law.budget, name)

@@ -56,7 +56,7 @@ def symmetry_facts(engine: Engine, fixed_point: FixedPoint) -> dict[str, Any]:
         "claimed": str(problem.symmetry),
         "kept": kept_symmetry(engine),
         "broken_by": [] if claimed is None else list(claimed.noise_class.breaking),
-        "left_out": [] if claimed is None else list(claimed.unfelt),
+        "left_out": [] if claimed is None else list(claimed.invisible),
         "sectors": [{"label": s.label, "multiplicity": s.multiplicity, "dimension": s.dimension} for s in listed],
         "num_sectors": len(sectors),
         "numbers": sum(s.multiplicity**2 for s in sectors),
@@ -97,8 +97,9 @@ def symmetry_warnings(engine: Engine) -> tuple[str, ...]:
             f"the noise breaks {claimed.claimed} ({_some(claimed.noise_class.breaking)}); computed {kept}: "
             f"{numbers:,} numbers a density matrix{instead}"
         )
-    if claimed.unfelt:
-        out.append(f"left out, since no operator that {claimed.claimed} leaves alone feels it: {_some(claimed.unfelt)}")
+    if claimed.invisible:
+        why = f"it is invisible to every operator that {claimed.claimed} leaves alone"
+        out.append(f"left out, since {why}: {_some(claimed.invisible)}")
     return tuple(out)
 
 

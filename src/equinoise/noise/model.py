@@ -237,8 +237,9 @@ class NoiseModel:
             if kind == "depolarizing":
                 return cls(depolarizing=[Depolarizing(EACH, float(rest))])
             if kind == "relaxation":
-                pairs = dict(item.split("=") for item in rest.split(",")) if "=" in rest else {"down": rest}
-                if set(pairs) <= {"down", "up"}:
+                stated = [item.split("=") for item in rest.split(",")] if "=" in rest else [["down", rest]]
+                pairs = dict(stated)
+                if set(pairs) <= {"down", "up"} and len(pairs) == len(stated):
                     down, up = (float(pairs.get(key, 0.0)) for key in ("down", "up"))
                     return cls(relaxation=[Relaxation(EACH, down, up)])
         except ValueError:

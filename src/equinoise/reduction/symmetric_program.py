@@ -17,7 +17,13 @@ from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import compile_problem
-from equinoise.reduction.slots.kossakowski import breaking_terms, felt, keeps_strongly, keeps_weakly, kossakowski
+from equinoise.reduction.slots.kossakowski import (
+    breaking_terms,
+    keeps_strongly,
+    keeps_weakly,
+    kossakowski,
+    visible_part,
+)
 from equinoise.reduction.slots.noise_class import NoiseClass
 from equinoise.reduction.slots.slot_program import SlotProgram, compile_slot
 from equinoise.symmetry.groups import Symmetry
@@ -35,7 +41,7 @@ class SymmetricProgram(CompiledProblem):
     Attributes:
         claimed: The problem's symmetry on the cone's qubits 0..w-1.
         symmetry: What the noise keeps of it, at least weakly.
-        unfelt: Dephasing that breaks it and was left out, because it is invisible to every operator that keeps it.
+        invisible: Dephasing that breaks it and was left out, because it is invisible to every operator that keeps it.
         steps: In time order, on cone qubits.
         readout: The readout as a Pauli sum on cone qubits.
 
@@ -62,14 +68,14 @@ class SymmetricProgram(CompiledProblem):
             )
         self.claimed: Symmetry = problem.symmetry.on(cone.qubits)
         self.symmetry: Symmetry = self.claimed
-        self.unfelt: tuple[str, ...] = ()
+        self.invisible: tuple[str, ...] = ()
         # Three cases. The noise keeps the symmetry as it is; or it does once the jumps that are invisible in the
         # commutant are left out, which changes no expectation value of an invariant operator; or a smaller symmetry is
         # used, the largest subgroup found that the noise keeps.
         if not self._kept_by(self.slots, self.claimed):
             acting = self._visible(self.claimed)
             if self._kept_by(acting, self.claimed):
-                self.unfelt = self._left_out(acting)
+                self.invisible = self._left_out(acting)
                 self.slots = acting
             else:
                 matrices = [kossakowski(slot) for slot in dict.fromkeys(self.slots)]
@@ -80,7 +86,7 @@ class SymmetricProgram(CompiledProblem):
                 for slot in {id(slot): slot for slot in cone.slots}.values():
                     breaking |= dict.fromkeys(breaking_terms(slot, self._local, generator))
         strong = all(keeps_strongly(slot, g) for slot in set(self.slots) for g in self.symmetry.generators)
-        quiet = all(slot.empty for slot in self.slots) and not self.unfelt
+        quiet = all(slot.empty for slot in self.slots) and not self.invisible
         value = "none" if quiet else "strong" if strong else "weak"
         self.noise_class = NoiseClass(value, tuple(breaking))
         self.steps: tuple[Step, ...] = tuple(self._on_cone(s) for s in steps(problem.layers, cone.blocks))
@@ -92,9 +98,9 @@ class SymmetricProgram(CompiledProblem):
         return all(keeps_weakly(matrix, g) for matrix in matrices for g in symmetry.generators)
 
     def _visible(self, symmetry: Symmetry) -> tuple[SlotProgram, ...]:
-        """The part of each slot that operators of the commutant can see; see :func:`felt`."""
+        """The part of each slot that operators of the commutant can see; see :func:`visible_part`."""
         seen = [frozenset(self._local[q] for q in there) for there in self.cone.seen]
-        return tuple(felt(slot, symmetry, there) for slot, there in zip(self.slots, seen, strict=True))
+        return tuple(visible_part(slot, symmetry, there) for slot, there in zip(self.slots, seen, strict=True))
 
     def _left_out(self, acting: Sequence[SlotProgram]) -> tuple[str, ...]:
         """The jumps that are not in the slots given, in words."""
@@ -122,7 +128,7 @@ class SymmetricProgram(CompiledProblem):
         # The fixed point asks for noise on all qubits, not only the seen ones: with the invisible jumps left out if
         # that is needed to keep the symmetry.
         whole = compile_slot(self.problem.slots[layer].restricted(everything), self._local)
-        acting = felt(whole, self.symmetry, frozenset(range(self.width)))
+        acting = visible_part(whole, self.symmetry, frozenset(range(self.width)))
         return next((slot for slot in (whole, acting) if self._kept_by((slot,), self.symmetry)), self.slots[layer])
 
     @property

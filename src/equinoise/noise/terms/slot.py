@@ -44,6 +44,6 @@ class Slot:
         raise AttributeError(f"a slot has no {name!r}; its terms are under {', '.join(KINDS)}.")
 
     def restricted(self, qubits: Collection[int]) -> Slot:
-        """The noise as an operator on ``qubits`` feels it; terms of zero rate and terms outside are dropped."""
+        """The noise as an operator on ``qubits`` sees it; terms of zero rate and terms outside are dropped."""
         left = (term.restricted(qubits) for term in self.terms if term.strength > 0)
         return Slot(tuple(term for term in left if term is not None))

@@ -17,7 +17,7 @@ from equinoise.reduction.slots.slot_program import SlotProgram, compile_slot
 from equinoise.reduction.slots.slot_terms import jump_operators
 from equinoise.symmetry.groups import Charge, Generator, Permutation, Symmetry, change
 
-__all__ = ["Kossakowski", "breaking_terms", "felt", "keeps_strongly", "keeps_weakly", "kossakowski"]
+__all__ = ["Kossakowski", "breaking_terms", "keeps_strongly", "keeps_weakly", "kossakowski", "visible_part"]
 
 Kossakowski = dict[tuple[String, String], complex]
 
@@ -83,7 +83,7 @@ def keeps_strongly(slot: SlotProgram, generator: Generator) -> bool:
     return True
 
 
-def felt(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotProgram:
+def visible_part(slot: SlotProgram, symmetry: Symmetry, seen: frozenset[int]) -> SlotProgram:
     """The slot without the jumps that are invisible in the commutant: sums K of the symmetry's charges.
 
     [K, X] = 0 and K = K^dag give D[K](X) = 0, whether or not the noise commutes with the group's action: dephasing
