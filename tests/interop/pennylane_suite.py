@@ -24,7 +24,7 @@ LARGE = r"CSWAP|CCZ|DoubleExcitation\w*"
 OPAQUE = "BlockEncode|QubitUnitary|Beamsplitter|QubitDensityMatrix"
 # name: the beginning of the device's message, number of tests
 REFUSALS: dict[str, tuple[str, int]] = {
-    "gate off the charge": (rf"({BREAKING}) on wires .* breaks the charge sum_i \(1 - Z_i\)/2", 173),
+    "gate off the charge": (rf"({BREAKING}) on wires .* breaks the charge sum_i \(1 - Z_i\)/2", 152),
     "large gate off the charge": (
         rf"the gate ({LARGE_BREAKING}) on wires .* does not conserve the charge",
         14,
