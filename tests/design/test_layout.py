@@ -58,7 +58,7 @@ def test_relaxation_up_and_down_have_sensitivities_of_their_own():
     found = sensitivities(circuit, "Z1", initial="0001", samples=6)
     kappas = {}
     for name in ("down", "up"):
-        problem = eq.Problem(circuit, "Z1", initial="0001", noise=f"relaxation:down=0,{name}=0.02")
+        problem = eq.Problem(circuit, "Z1", initial="0001", noise=f"relaxation:{name}=0.02")
         kappas[name] = found.kappa(problem.slots)[0]
         assert kappas[name] == pytest.approx(eq.law(problem, samples=6).kappa, rel=1e-9)
     # one excitation among four qubits: filling the empty ones costs more than emptying the full one

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.circuit import Parameter
 
 import equinoise as eq
 from equinoise.engines.measured import MeasuredReadout
@@ -98,3 +100,16 @@ def test_where_no_engine_shifts_one_gate_of_many_it_says_so():
     problem = eq.Problem(circuit, readout, initial="0" * 30, noise="dephasing:0.01", symmetry="permutation")
     (note,) = MeasuredReadout(select_engine(problem)).notes
     assert note.startswith("shots are those at the angles themselves: permutation")
+
+
+def test_a_hop_of_two_rotations_is_shifted_where_free_fermions_serve_the_circuit_alone():
+    """RXX and RYY with one angle are a free-fermion hop; either of them shifted by itself is not."""
+    circuit = QuantumCircuit(4)
+    for k, (a, b) in enumerate([(0, 1), (2, 3), (1, 2)]):
+        angle = Parameter(f"t{k}")
+        circuit.rxx(angle, a, b)
+        circuit.ryy(angle, a, b)
+    problem = eq.Problem(circuit, readout="Z1", initial="neel", noise="dephasing:0.02")
+    theta = np.array([0.4, 0.9, 1.3])
+    free, whole = (MeasuredReadout(select_engine(problem, name), 1) for name in ("free-fermion", "exact"))
+    assert free.variance(theta, 1.0, 3) == pytest.approx(whole.variance(theta, 1.0, 3), rel=1e-10)

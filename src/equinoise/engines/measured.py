@@ -98,7 +98,13 @@ class MeasuredReadout:
         """An engine that can shift one gate of many, or the chosen one."""
         source = problem.shiftable()
         if problem.by_charge:
-            return reading_engine(self._chosen, source, self._workers)
+            # half of a hop by itself is no hop: free fermions, say, may serve the circuit and not its shifted gates
+            serves = any(one.serves for one in declarations(source) if one.engine == self._chosen.name)
+            return (
+                reading_engine(self._chosen, source, self._workers)
+                if serves
+                else select_engine(source, workers=self._workers)
+            )
         exact = [one for one in declarations(source) if one.serves and one.error == "none"]
         if min((one.seconds for one in exact), default=np.inf) < _AFFORDABLE:
             return select_engine(source, workers=self._workers)

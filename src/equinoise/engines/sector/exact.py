@@ -23,7 +23,7 @@ State = dict[int | None, Real]
 # complex number of a density matrix, near (in cache) and far; a jump that moves the charge on it; the numbers that are
 # half near, half far; what Python takes per call, per layer, per layer and sector, per jump and sector
 _NEAR, _FAR, _MOVE, _CACHED = 5.1e-9, 1.3e-8, 2.0e-9, 4.4e5
-_CALL, _LAYER, _SECTOR, _TERM = 2e-4, 1.3e-5, 1.7e-5, 1.5e-6
+_CALL, _LAYER, _SECTOR, _TERM = 9e-5, 1.3e-5, 1.7e-5, 1.5e-6
 
 
 class ExactEngine(AdjointEngine[State, SectorPoint, OperatorEntries]):
