@@ -31,7 +31,7 @@ Real = npt.NDArray[np.float64]
 _SAME = 1e-9
 # a system of sines is solved with further shifts while its condition number is above this
 _CONDITION = 1e6
-# rounding of a gradient, in units of eps x depth x |dangle/dtheta| x |O|: measured below 8 in every engine
+# rounding of a gradient, in units of eps x depth x |dangle/dtheta| x |O|: below 8 in the small circuits that were tried
 _ROUNDING = 64.0
 
 
