@@ -135,7 +135,7 @@ def bounds(found: Mapping[str, Any], spectrum_subsets: int) -> bool:
     for name in PROVED:
         problem = problems()[name]
         engine = select_engine(problem, "exact", workers=1)
-        exact = eq.gradient_variance(problem, SCALES, engine="replica").survival
+        exact = eq.gradient_variance(problem, SCALES, sampling=eq.Sampling(engine="replica")).survival
         ensemble = Ensemble.of(None)
         thetas = ensemble.draw(problem, DRAWS, SEED)
         terms = len(engine.program.budget_terms)

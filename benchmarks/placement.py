@@ -51,7 +51,7 @@ def rivals(circuit: QuantumCircuit, readout, device: str) -> set[Layout]:
 def by_engine(problem: eq.Problem, device: str, layout: Layout, thetas: np.ndarray) -> float:
     """Survival as read, by our own engine."""
     placed = problem.with_noise(eq.NoiseModel.from_backend(snapshot(device), layout))
-    found = eq.gradient_variance(placed, [0.0, 1.0], ensemble=thetas, engine="exact")
+    found = eq.gradient_variance(placed, [0.0, 1.0], sampling=eq.Sampling(engine="exact", ensemble=thetas))
     return float(found.survival[1]) * readout_factor(placed.readout, placed.noise.readout_error)
 
 
@@ -76,7 +76,9 @@ def by_aer(problem: eq.Problem, device: str, layout: Layout, thetas: np.ndarray)
     states = [np.asarray(result.data(i)["density_matrix"]) for i in range(len(points))]
     values = np.array([(state[0, 0] - state[1, 1]).real for state in states])
     noisy = np.sum((values.reshape(-1, 4) @ weights) ** 2) / len(thetas)
-    noiseless = eq.gradient_variance(problem.with_noise("none"), [0.0], ensemble=thetas, engine="exact").variance[0]
+    noiseless = eq.gradient_variance(
+        problem.with_noise("none"), [0.0], sampling=eq.Sampling(engine="exact", ensemble=thetas)
+    ).variance[0]
     listed = backend.properties().qubit_property(layout[qubit])
     right = 1 - listed["prob_meas1_prep0"][0] - listed["prob_meas0_prep1"][0]
     return math.sqrt(noisy / noiseless) * right

@@ -396,7 +396,7 @@ def draws() -> Row:
     found = {}
 
     def run(workers: int) -> None:
-        found[workers] = eq.gradient_variance(problem, samples=samples, workers=workers)
+        found[workers] = eq.gradient_variance(problem, sampling=eq.Sampling(samples=samples, workers=workers))
 
     run(1)
     run(2)
@@ -475,7 +475,9 @@ def replica_sampled() -> Row:
         found.append(replica.average(layered_problem(width, half_layers), scales, relative_error))
 
     def run_draws(repeat: int) -> None:
-        drawn = eq.gradient_variance(problem, scales, samples=samples, seed=repeat, engine="exact")
+        drawn = eq.gradient_variance(
+            problem, scales, sampling=eq.Sampling(samples=samples, seed=repeat, engine="exact")
+        )
         pooled.append(drawn.variance)
         spread.append(np.square(drawn.standard_error) * samples)
 

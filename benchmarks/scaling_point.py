@@ -108,7 +108,7 @@ def _gradient(
 
 def _law(engine: str) -> Prepare:
     def prepare(width: int, double_layers: int) -> Prepared:
-        eq.law(interacting_problem(4, 1), samples=2, engine=engine, workers=1)
+        eq.law(interacting_problem(4, 1), sampling=eq.Sampling(samples=2, workers=1, engine=engine))
         problem = interacting_problem(width, double_layers)
         chosen, rng = select_engine(problem, engine, workers=1), np.random.default_rng(0)
         declared = _declared(problem, engine).seconds
@@ -136,7 +136,7 @@ METHODS = {
     "exact-device": Method("equinoise exact, noise of ibm:torino", _gradient("exact", 1.0, device_problem)),
     "trajectories": Method(
         "equinoise trajectories, noisy, per trajectory",
-        _gradient("trajectories", 1.0, samples=TRAJECTORIES),
+        _gradient("trajectories", 1.0, trajectories=TRAJECTORIES),
         unit=TRAJECTORIES,
     ),
     "state-vector": Method("equinoise state vector, noiseless", _gradient("state-vector", 0.0)),

@@ -82,8 +82,8 @@ def kappa_wide(
     options: dict[str, Any] = {} if relative_error is None else {"relative_error": relative_error}
     record, law = _measure(
         lambda: interacting_problem(num_qubits, double_layers),
-        lambda problem: eq.law(problem, samples=samples, engine=engine, **options),
-        warm=lambda: eq.law(interacting_problem(4, 1), samples=2, engine=engine),
+        lambda problem: eq.law(problem, sampling=eq.Sampling(samples=samples, engine=engine), **options),
+        warm=lambda: eq.law(interacting_problem(4, 1), sampling=eq.Sampling(samples=2, engine=engine)),
     )
     if law is not None:
         record |= {"draws": law.samples, "kappa": law.kappa, "interval": law.kappa_interval, "engine": law.engine}

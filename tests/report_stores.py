@@ -31,7 +31,7 @@ def diagnosed(
     problem = eq.Problem(eq.load_circuit(source), readout, initial="neel", noise=noise)
     # given draws: no search for the greatest depth, which no page shows
     thetas = np.random.default_rng(seed).uniform(0, 4 * math.pi, (samples, len(problem.parameters)))
-    return eq.diagnose(problem, scale=scale, ensemble=thetas)
+    return eq.diagnose(problem, scale=scale, sampling=eq.Sampling(ensemble=thetas))
 
 
 def small_grid(seeds: Iterable[int] = (0,), noises: Iterable[str] = NOISES) -> list[tuple[str, str, str, eq.Diagnosis]]:

@@ -75,7 +75,10 @@ def test_a_slow_and_a_fast_rotation_by_one_parameter_repeat_with_the_slow_one():
 def test_a_parameters_unit_changes_neither_kappa_nor_its_proof(size):
     circuit = eq.circuits.brickwork(4, depth=2)
     scaled = circuit.assign_parameters({p: size * Parameter(f"s{k:02d}") for k, p in enumerate(circuit.parameters)})
-    one, two = (eq.law(eq.Problem(c, "Z1", "neel", "dephasing:0.1"), samples=16) for c in (circuit, scaled))
+    one, two = (
+        eq.law(eq.Problem(c, "Z1", "neel", "dephasing:0.1"), sampling=eq.Sampling(samples=16))
+        for c in (circuit, scaled)
+    )
     assert one.certificate.proved
     assert two.certificate.proved
     # 16 draws of the same shares of the periods
@@ -172,7 +175,7 @@ def test_malformed_ensembles_are_refused(value, text):
 
 def test_wrong_number_of_columns_and_no_samples_are_refused():
     with pytest.raises(ParameterError, match="given parameter values have 2 columns; the circuit has"):
-        eq.gradient_variance(BRICKS, ensemble=[[0.1, 0.2]])
+        eq.gradient_variance(BRICKS, sampling=eq.Sampling(ensemble=[[0.1, 0.2]]))
     for samples in (0, -3):
         with pytest.raises(ParameterError, match=f"samples must be at least 1, got {samples}"):
-            eq.gradient_variance(BRICKS, samples=samples)
+            eq.gradient_variance(BRICKS, sampling=eq.Sampling(samples=samples))

@@ -121,8 +121,8 @@ def test_gradient_by_a_named_engine_calls_no_higher_room(engine):
 
 @pytest.mark.parametrize("name", [name if name == "exact" else pytest.param(name, marks=SLOW) for name in PROBLEMS])
 def test_diagnose_calls_no_higher_room(name):
-    assert upward_calls(lambda: eq.diagnose(PROBLEMS[name](), samples=2)) == []
+    assert upward_calls(lambda: eq.diagnose(PROBLEMS[name](), sampling=eq.Sampling(samples=2))) == []
 
 
 def test_law_calls_no_higher_room():
-    assert upward_calls(lambda: eq.law(brickwork(), samples=4)) == []
+    assert upward_calls(lambda: eq.law(brickwork(), sampling=eq.Sampling(samples=4))) == []

@@ -75,7 +75,7 @@ def test_printed_problem_is_what_was_stated(diagnosis: eq.Diagnosis) -> None:
 
 
 def test_a_law_without_noise_loses_nothing_anywhere() -> None:
-    law = eq.law(eq.Problem(eq.circuits.brickwork(4, depth=2), "Z1", "neel"), samples=4)
+    law = eq.law(eq.Problem(eq.circuits.brickwork(4, depth=2), "Z1", "neel"), sampling=eq.Sampling(samples=4))
     assert "lost at" not in str(law)
 
 

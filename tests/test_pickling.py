@@ -106,11 +106,11 @@ CASES: dict[str, Callable[[], Case]] = {
     ),
     "program": lambda: (select_engine(problem()).program, lambda p: [p.numbers, p.width, len(p.budget_terms)]),
     "law": lambda: (
-        eq.law(problem(), samples=4),
+        eq.law(problem(), sampling=eq.Sampling(samples=4)),
         lambda law: [law.kappa, *law.survival([0.5, 2])],
     ),
     "diagnosis": lambda: (
-        eq.diagnose(problem(), samples=4),
+        eq.diagnose(problem(), sampling=eq.Sampling(samples=4)),
         lambda d: [d.law.kappa, d.simulated.survival, len(d._repr_html_())],
     ),
     "model": model,

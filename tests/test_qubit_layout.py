@@ -99,7 +99,7 @@ def test_the_layout_is_in_notes_and_json_and_survives_a_qpy_file(tmp_path):
     assert problem.layout == layout
     assert any("stated for its qubits before that" in note for note in problem.warnings)
     assert f"2: {layout.initial[2]} to {layout.final[2]}" in problem.layout.note()
-    found = eq.diagnose(problem, samples=2, curve=False, depth=False).to_dict()
+    found = eq.diagnose(problem, sampling=eq.Sampling(samples=2), curve=False, depth=False).to_dict()
     assert found["qubit_layout"] == {"initial": list(layout.initial), "final": list(layout.final)}
     np.testing.assert_allclose(eq.gradient(problem, THETA, 0.0).gradient, gradient(ansatz()), atol=1e-9)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
     from equinoise.coherence.rates import aligned_rates
     from equinoise.design.advice import advise
+    from equinoise.design.design_space import DesignSpace
     from equinoise.design.rank import rank
     from equinoise.diagnosis.diagnose import Diagnosis, diagnose
     from equinoise.engines.evaluate import (
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
     from equinoise.reduction.symmetry_search import find_symmetries
+    from equinoise.sampling import Sampling
     from equinoise.sources import free_angles, load_circuit
     from equinoise.sweeps.sweep import sweep
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DesignSpace",
     "Diagnosis",
     "Ensemble",
     "EquinoiseError",
@@ -41,6 +44,7 @@ __all__ = [
     "Law",
     "NoiseModel",
     "Problem",
+    "Sampling",
     "advise",
     "aligned_rates",
     "circuits",
@@ -64,6 +68,7 @@ __all__ = [
 
 # where each name lives: a module, or what it holds; loaded when it is first asked for
 _HOMES = {
+    "DesignSpace": "design.design_space:DesignSpace",
     "Diagnosis": "diagnosis.diagnose:Diagnosis",
     "Ensemble": "ensemble:Ensemble",
     "EquinoiseError": "errors:EquinoiseError",
@@ -73,6 +78,7 @@ _HOMES = {
     "Law": "coherence.law:Law",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
+    "Sampling": "sampling:Sampling",
     "advise": "design.advice:advise",
     "aligned_rates": "coherence.rates:aligned_rates",
     "circuits": "circuit.builders",

@@ -18,6 +18,7 @@ __all__ = [
     "MOST_QUBITS",
     "MOST_SHOTS",
     "MOST_TASKS",
+    "MOST_WORKERS",
     "check_draws",
     "check_file",
     "check_gates",
@@ -35,6 +36,8 @@ MOST_DRAWS = 1_000_000
 MOST_ANGLES = 500_000_000
 # a device takes some thousand shots a second: a billion years' worth is a mistyped number
 MOST_SHOTS = 10**18
+# each is a thread or a process
+MOST_WORKERS = 4096
 # of one study, a diagnosis each: at a tenth of a second, a day on one processor
 MOST_TASKS = 1_000_000
 # of one study; each is built to check it

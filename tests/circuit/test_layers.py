@@ -68,7 +68,7 @@ def test_a_barrier_without_gates_on_both_sides_changes_nothing(idle):
     stated = [eq.Problem(c, "Z1", "neel", NOISE) for c in (plain(), idle(plain()))]
     assert [len(p.layers) for p in stated] == [DEPTH, DEPTH]
     assert {p.layers_found for p in stated} == {"as soon as possible"}
-    one, two = (eq.law(p, samples=8) for p in stated)
+    one, two = (eq.law(p, sampling=eq.Sampling(samples=8)) for p in stated)
     assert two.kappa == pytest.approx(one.kappa, rel=1e-9)
     assert one.kappa > 0.01
 

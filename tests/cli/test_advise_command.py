@@ -22,7 +22,7 @@ def test_table_has_the_library_s_gains_and_reasons() -> None:
     result = run(*PROBLEM, *FEW, "--seed", "2")
     assert result.exit_code == 0, result.output
     problem = eq.Problem(eq.load_circuit(PROBLEM[0]), "Z1", noise="relaxation:0.05")
-    advice = eq.advise(problem, samples=4, first_samples=4, seed=2)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=4, seed=2), first_samples=4)
     shown = " ".join(result.stdout.split())
     for one in advice.suggestions:
         assert f"{one.gain:.3f}" in shown
@@ -33,7 +33,7 @@ def test_table_has_the_library_s_gains_and_reasons() -> None:
 def test_json_alone_on_stdout_is_the_library_s_record() -> None:
     result = run(*PROBLEM, *FEW, "--json", "-")
     problem = eq.Problem(eq.load_circuit(PROBLEM[0]), "Z1", noise="relaxation:0.05")
-    expected = eq.advise(problem, samples=4, first_samples=4).to_dict()
+    expected = eq.advise(problem, sampling=eq.Sampling(samples=4), first_samples=4).to_dict()
     assert json.loads(result.stdout) == json.loads(json.dumps(expected))
 
 

@@ -251,7 +251,7 @@ def test_openqasm_3_custom_gate_is_the_hopping_that_it_decomposes(hopping: Path)
     circuit.rz(b, 1)
     circuit.append(XXPlusYYGate(2 * a), [0, 1])
     circuit.rz(a, 0)
-    twin = eq.diagnose(eq.Problem(circuit, "Z1", noise="dephasing:0.1"), samples=4)
+    twin = eq.diagnose(eq.Problem(circuit, "Z1", noise="dephasing:0.1"), sampling=eq.Sampling(samples=4))
     data = numbers(hopping, *QUICK, *NOISE)
     assert data["equivariance"]["breaking"] == []
     assert data["equivariance"]["sector"] == 1

@@ -38,7 +38,7 @@ def test_diagnosis_of_a_symmetry_is_what_the_python_twin_says() -> None:
     problem = eq.Problem(
         circuit, "Z0+Z1+Z2+Z3", initial="0000", noise="dephasing:0.3", symmetry=eq.symmetry.permutation(4)
     )
-    twin = eq.diagnose(problem, samples=4).to_dict()
+    twin = eq.diagnose(problem, sampling=eq.Sampling(samples=4)).to_dict()
     assert found["engine"] == "permutation"
     assert found["symmetry"] == twin["symmetry"]
     assert found["symmetry"]["numbers"] == 35

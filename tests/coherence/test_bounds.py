@@ -45,9 +45,9 @@ NOISES = {
 def test_certificate_contains_the_exact_survival_at_every_scale(noise, readout):
     """kappa, w0 and V(s)/V(0) of the same draws; the theorem is about their means over the whole ensemble."""
     stated = problem(NOISES[noise], readout=readout)
-    found = eq.law(stated, samples=96, seed=1)
+    found = eq.law(stated, sampling=eq.Sampling(samples=96, seed=1))
     assert found.certificate.status == "proved"
-    exact = eq.gradient_variance(stated, scales=SCALES, samples=96, seed=1)
+    exact = eq.gradient_variance(stated, scales=SCALES, sampling=eq.Sampling(samples=96, seed=1))
     low, high = found.bounds(SCALES)
     # three sampling errors of the paired ratio, and as much relative slack for kappa in the exponent
     error = 3 * exact.survival_error + 1e-9
@@ -62,8 +62,8 @@ def test_greatest_rate_is_reached_by_one_coherence():
     gamma = 0.1 * 3**2 / 2
     assert greatest_rate(compile_problem(stated)) == pytest.approx(gamma, rel=1e-12)
     theta = [[math.pi / 2, 0.7, math.pi / 2]]
-    found = eq.law(stated, ensemble=theta)
-    exact = eq.gradient_variance(stated, scales=SCALES, ensemble=theta).survival
+    found = eq.law(stated, sampling=eq.Sampling(ensemble=theta))
+    exact = eq.gradient_variance(stated, scales=SCALES, sampling=eq.Sampling(ensemble=theta)).survival
     low, high = found.bounds(SCALES)
     assert low == pytest.approx(exact, abs=1e-9)
     # the chord touches the exponential when the whole measure sits at Gmax

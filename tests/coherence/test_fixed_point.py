@@ -12,7 +12,7 @@ import equinoise as eq
 
 def law(noise, n=4, depth=3, readout="X1X2+Y1Y2", initial="neel", samples=3, **options):
     stated = eq.Problem(eq.circuits.brickwork(n, depth), readout=readout, initial=initial, noise=noise, **options)
-    return eq.law(stated, samples=samples)
+    return eq.law(stated, sampling=eq.Sampling(samples=samples))
 
 
 def test_collective_dephasing_leaves_the_sector_untouched():
@@ -119,8 +119,8 @@ def test_noise_that_the_readout_does_not_see_is_no_noise():
 def test_share_is_the_ratio_of_the_variances_at_infinite_scale(noise, share):
     circuit = eq.circuits.brickwork(4, 3)
     stated = eq.Problem(circuit, readout="Z1", initial="neel", noise=noise)
-    variance = eq.gradient_variance(stated, scales=[0, math.inf], samples=4).variance
-    found = eq.law(stated, samples=4)
+    variance = eq.gradient_variance(stated, scales=[0, math.inf], sampling=eq.Sampling(samples=4)).variance
+    found = eq.law(stated, sampling=eq.Sampling(samples=4))
     assert found.fixed_point_share == pytest.approx(variance[1] / variance[0], abs=1e-12)
     assert found.fixed_point_share == pytest.approx(share, abs=1e-12)
     low, high = found.fixed_point_share_interval
@@ -130,7 +130,8 @@ def test_share_is_the_ratio_of_the_variances_at_infinite_scale(noise, share):
 def test_share_of_local_dephasing_falls_with_depth():
     """Classical diffusion forgets too (design: 0.84 at three layers and 0.51 at five of another circuit)."""
     shares = [
-        law("dephasing:0.1", n=5, depth=depth, readout="Z2", samples=200).fixed_point_share for depth in (3, 5, 7)
+        law("dephasing:0.1", n=5, depth=depth, readout="Z2", sampling=eq.Sampling(samples=200)).fixed_point_share
+        for depth in (3, 5, 7)
     ]
     # sampling errors are a few per cent at 200 draws
     assert shares[0] > shares[1] + 0.05 > shares[2] + 0.1
@@ -153,6 +154,6 @@ def test_dephasing_all_plus_states_is_too_mixed():
 def test_noise_that_touches_a_later_state_first_is_not_called_untouched():
     # after the first layer Neel still has one charge in each even bond: collective dephasing does nothing to it
     problem = eq.Problem(eq.circuits.parity_conserving(4, 3), "Z2", "neel", "collective:0.1", symmetry="parity")
-    law = eq.law(problem, samples=2)
+    law = eq.law(problem, sampling=eq.Sampling(samples=2))
     assert law.fixed_point_share < 0.99
     assert law.fixed_point.kind == "partly protected"

@@ -188,7 +188,7 @@ def test_moments_at_depth_are_the_integrals_over_all_angles(case, points):
     ids=["permutation", "matchgates", "hubbard"],
 )
 def test_sampled_angles_agree_within_their_error_bars(case):
-    found = lie_algebraic_check(case, samples=500, seed=3)
+    found = lie_algebraic_check(case, sampling=eq.Sampling(samples=500, seed=3))
     theory = found.formula
     assert abs(found.variance - theory.variance_at_depth) < 4 * found.variance_error
     assert abs(found.gradient_sum - theory.gradient_at_depth.sum()) < 4 * found.gradient_sum_error

@@ -33,7 +33,7 @@ def problem(noise="dephasing:0.03", n=6, depth=4, readout="Z3", **options):
 @pytest.mark.parametrize("noise", ["dephasing:0.03", "relaxation:down=0.03,up=0.01", "depolarizing:0.02"])
 def test_sampled_kappa_and_budget_agree_with_the_exact_law(engine, noise):
     stated = problem(noise)
-    exact, found = (eq.law(stated, samples=160, seed=2, engine=e) for e in ("exact", engine))
+    exact, found = (eq.law(stated, sampling=eq.Sampling(samples=160, seed=2, engine=e)) for e in ("exact", engine))
     assert found.engine == engine
     assert found.variance == pytest.approx(exact.variance, rel=1e-10)  # without noise it is exact
     # the draws of the parameters are the same, and their scatter is in the bar: 4 of it is generous
@@ -52,7 +52,9 @@ def test_sampled_kappa_and_budget_agree_with_the_exact_law(engine, noise):
 @pytest.mark.parametrize("readout", ["Z3", "X2X3+Y2Y3"])
 def test_fixed_point_share_from_trajectories_agrees_with_the_exact_law(readout):
     stated = problem(readout=readout)
-    exact, found = (eq.law(stated, samples=160, seed=3, engine=e) for e in ("exact", "trajectories"))
+    exact, found = (
+        eq.law(stated, sampling=eq.Sampling(samples=160, seed=3, engine=e)) for e in ("exact", "trajectories")
+    )
     low, high = found.fixed_point_share_interval
     # a 95 % interval is 4 standard errors wide: as much again on both sides is 4 sigma and more
     assert low - (high - low) / 2 <= exact.fixed_point_share <= high + (high - low) / 2
@@ -64,7 +66,7 @@ def test_fixed_point_share_from_trajectories_agrees_with_the_exact_law(readout):
 def test_law_of_static_noise_is_that_of_no_density_matrix_but_has_its_collective_limit():
     """Static phases, equal on all qubits: kappa 0 and w0 1, draw by draw."""
     noise = {"dephasing": [{"rate": 0.5, "weights": "all", "correlation": "static"}]}
-    found = eq.law(problem(noise), samples=8, engine="trajectories")
+    found = eq.law(problem(noise), sampling=eq.Sampling(samples=8, engine="trajectories"))
     assert found.kappa == pytest.approx(0, abs=1e-10)
     assert found.fixed_point_share == pytest.approx(1, abs=1e-9)
     assert found.survival([1.0, math.inf]) == pytest.approx([1, 1], abs=1e-8)
@@ -72,8 +74,8 @@ def test_law_of_static_noise_is_that_of_no_density_matrix_but_has_its_collective
 
 def test_static_noise_costs_more_than_white_noise_of_its_rate():
     """Phases that repeat add up: Gamma grows with the square of the slots that a history lasts."""
-    static = eq.law(problem(STATIC), samples=640, seed=1, engine="state-vector")
-    white = eq.law(problem("dephasing:0.02"), samples=640, seed=1, engine="exact")
+    static = eq.law(problem(STATIC), sampling=eq.Sampling(samples=640, seed=1, engine="state-vector"))
+    white = eq.law(problem("dephasing:0.02"), sampling=eq.Sampling(samples=640, seed=1, engine="exact"))
     assert static.kappa > white.kappa + 4 * math.hypot(static.kappa_error, white.kappa_error)
 
 
@@ -81,7 +83,7 @@ def test_static_noise_costs_more_than_white_noise_of_its_rate():
 
 
 def test_state_vectors_leave_the_share_open_and_say_so():
-    found = eq.law(problem(), samples=8, engine="state-vector")
+    found = eq.law(problem(), sampling=eq.Sampling(samples=8, engine="state-vector"))
     assert math.isnan(found.fixed_point_share)
     assert math.isnan(found.second_moment)
     assert math.isnan(found.rate_variance)
@@ -95,17 +97,17 @@ def test_state_vectors_leave_the_share_open_and_say_so():
 
 
 def test_trajectories_leave_the_share_of_relaxation_open_and_say_so():
-    found = eq.law(problem("relaxation:0.03"), samples=8, engine="trajectories")
+    found = eq.law(problem("relaxation:0.03"), sampling=eq.Sampling(samples=8, engine="trajectories"))
     assert math.isnan(found.fixed_point_share)
     assert found.lasting_share == 0
     assert any("w0 is not computed" in note for note in found.approximations)
-    share = eq.law(problem(), samples=8, engine="trajectories")
+    share = eq.law(problem(), sampling=eq.Sampling(samples=8, engine="trajectories"))
     assert math.isfinite(share.fixed_point_share)
     assert not any("w0" in note for note in share.approximations)
 
 
 def test_exact_laws_approximate_nothing():
-    assert eq.law(problem(), samples=32, engine="exact").approximations == ()
+    assert eq.law(problem(), sampling=eq.Sampling(samples=32, engine="exact")).approximations == ()
 
 
 # -- stopping early ------------------------------------------------------------------------------------------------
@@ -114,24 +116,24 @@ def test_exact_laws_approximate_nothing():
 @pytest.mark.parametrize("engine", ["exact", "state-vector"])
 def test_draws_stop_once_kappa_is_known_well_enough(engine):
     stated = problem(depth=3)
-    found = eq.law(stated, samples=960, engine=engine, relative_error=0.2)
+    found = eq.law(stated, sampling=eq.Sampling(samples=960, engine=engine), relative_error=0.2)
     assert found.samples < 960
     assert found.samples % 16 == 0
     assert found.kappa_error <= 0.2 * found.kappa
     # as many draws without a target are the same draws
-    same = eq.law(stated, samples=found.samples, engine=engine)
+    same = eq.law(stated, sampling=eq.Sampling(samples=found.samples, engine=engine))
     if engine == "exact":  # drawn by the same sequence, whatever its length
         assert same.kappa_error <= 0.4 * same.kappa
-    finer = eq.law(stated, samples=960, engine=engine, relative_error=0.1)
+    finer = eq.law(stated, sampling=eq.Sampling(samples=960, engine=engine), relative_error=0.1)
     assert finer.samples > found.samples
 
 
 def test_a_target_out_of_reach_takes_all_draws():
-    assert eq.law(problem(), samples=40, engine="state-vector", relative_error=1e-6).samples == 40
+    assert eq.law(problem(), sampling=eq.Sampling(samples=40, engine="state-vector"), relative_error=1e-6).samples == 40
 
 
 def test_no_rate_has_no_relative_error_and_takes_all_draws():
-    assert eq.law(problem("none"), samples=40, engine="exact", relative_error=0.5).samples == 40
+    assert eq.law(problem("none"), sampling=eq.Sampling(samples=40, engine="exact"), relative_error=0.5).samples == 40
 
 
 @pytest.mark.parametrize("target", [0.0, -0.1, math.nan, math.inf])
@@ -198,10 +200,10 @@ FIXED = {
 def test_fixed_point_of_the_generators_is_of_the_kind_that_the_state_shows(name):
     """Without the state, one missing qubit is known from the charge, two are not."""
     stated = eq.Problem(eq.circuits.brickwork(4, 3), readout="X1X2+Y1Y2", initial="neel", noise=FIXED[name])
-    expected = eq.law(stated, samples=2, engine="exact").fixed_point
+    expected = eq.law(stated, sampling=eq.Sampling(samples=2, engine="exact")).fixed_point
     found = fixed_point_of_generators(compile_problem(stated))
     assert found.kind == expected.kind
-    assert eq.law(stated, samples=2, engine="state-vector").fixed_point.kind == expected.kind
+    assert eq.law(stated, sampling=eq.Sampling(samples=2, engine="state-vector")).fixed_point.kind == expected.kind
     if name != "none":
         assert math.isnan(found.purity)
 
@@ -237,10 +239,12 @@ def test_greatest_rate_of_large_sectors_is_tight_for_local_dephasing_at_half_fil
 def test_certificate_of_static_noise_contains_the_survival_from_trajectories():
     """Each history of charge differences has one rate, half the variance of its phase: positive measure, same proof."""
     stated = problem(STATIC, n=5, depth=4, readout="Z2")
-    found = eq.law(stated, samples=320, seed=5, engine="trajectories")
+    found = eq.law(stated, sampling=eq.Sampling(samples=320, seed=5, engine="trajectories"))
     assert found.certificate.status == "proved"
     scales = np.array([0.3, 1.0, 3.0])
-    sampled = eq.gradient_variance(stated, scales=scales, samples=320, seed=6, engine="trajectories")
+    sampled = eq.gradient_variance(
+        stated, scales=scales, sampling=eq.Sampling(samples=320, seed=6, engine="trajectories")
+    )
     low, high = found.bounds(scales)
     # 4 standard errors of the ratio, and of kappa in the exponent (twice: two samples of angles), and of w0
     share_error = np.diff(found.fixed_point_share_interval)[0] / 4
@@ -269,5 +273,5 @@ def test_relaxation_on_some_qubits_and_dephasing_on_the_others_leave_a_classical
         "dephasing": [{"rate": 0.1, "weights": {q: 1.0}} for q in (2, 3)],
     }
     stated = eq.Problem(eq.circuits.brickwork(4, 3), readout="X1X2+Y1Y2", initial="neel", noise=noise)
-    expected = eq.law(stated, samples=2, engine="exact").fixed_point.kind
+    expected = eq.law(stated, sampling=eq.Sampling(samples=2, engine="exact")).fixed_point.kind
     assert fixed_point_of_generators(compile_problem(stated)).kind == expected == "classical"

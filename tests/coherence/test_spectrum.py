@@ -207,8 +207,12 @@ def averaged_phases(readout, noise):
     thetas = np.tile(np.random.default_rng(4).uniform(0, 2 * math.pi, len(problem.parameters)), (3**6, 1))
     thetas[:, places] = list(itertools.product(2 * math.pi / 3 * np.arange(3), repeat=6))
     scales = [0.0, 0.3, 0.5, 0.8, 1.0, 1.7, 2.0, 4.0, 7.0, 16.0, math.inf]
-    exact = eq.gradient_variance(problem, scales, ensemble=thetas, engine="exact")
-    return problem, dict(zip(scales, exact.survival**2, strict=True)), eq.law(problem, ensemble=thetas, engine="exact")
+    exact = eq.gradient_variance(problem, scales, sampling=eq.Sampling(engine="exact", ensemble=thetas))
+    return (
+        problem,
+        dict(zip(scales, exact.survival**2, strict=True)),
+        eq.law(problem, sampling=eq.Sampling(engine="exact", ensemble=thetas)),
+    )
 
 
 @pytest.mark.parametrize("noise", ["equal", "unequal"])
@@ -233,8 +237,8 @@ def test_exactly_averaged_phases_obey_the_bounds_at_every_scale(readout, noise):
 
 def test_law_and_diagnosis_carry_the_spectrum():
     problem = eq.Problem(eq.circuits.brickwork(5, 3), readout="Z2", initial="neel", noise="dephasing:0.1")
-    alone = eq.law(problem, samples=32, seed=2)
-    diagnosis = eq.diagnose(problem, samples=32, seed=2, depth=False)
+    alone = eq.law(problem, sampling=eq.Sampling(samples=32, seed=2))
+    diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=32, seed=2), depth=False)
     spectrum = diagnosis.law.spectrum
     assert [s for s, _ in alone.spectrum.ratios] == [math.inf]
     assert [s for s, _ in spectrum.ratios] == [0.5, 1.0, 2.0, 4.0, 8.0, math.inf]
@@ -242,7 +246,7 @@ def test_law_and_diagnosis_carry_the_spectrum():
     assert spectrum.kappa.value == pytest.approx(alone.kappa, rel=1e-12)
     assert spectrum.kappa.error == pytest.approx(alone.kappa_error, rel=1e-9)
     assert dict(spectrum.ratios)[1.0].value == pytest.approx(diagnosis.simulated.survival**2, rel=1e-9)
-    direct = eq.gradient_variance(problem, [0.5, 4.0], samples=32, seed=2)
+    direct = eq.gradient_variance(problem, [0.5, 4.0], sampling=eq.Sampling(samples=32, seed=2))
     for s, survival, error in zip(direct.scales, direct.survival, direct.survival_error, strict=True):
         # d(R^2) = 2 R dR; the jackknife's error differs from that to first order by O(1/S), here by up to 13 %
         assert dict(spectrum.ratios)[s].error == pytest.approx(2 * survival * error, rel=0.2)
@@ -256,8 +260,8 @@ def test_law_and_diagnosis_carry_the_spectrum():
 
 def test_other_noise_is_not_proved_and_fewer_than_32_draws_have_no_spectrum():
     problem = eq.Problem(eq.circuits.brickwork(4, 2), readout="Z1", initial="neel", noise="relaxation:0.1")
-    assert eq.law(problem, samples=32).spectrum.status == "not proved"
-    assert eq.law(problem, samples=31).spectrum is None
+    assert eq.law(problem, sampling=eq.Sampling(samples=32)).spectrum.status == "not proved"
+    assert eq.law(problem, sampling=eq.Sampling(samples=31)).spectrum is None
 
 
 # -- data that no measure has --------------------------------------------------------------------------------------

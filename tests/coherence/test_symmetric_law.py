@@ -71,7 +71,10 @@ def test_law_is_that_of_the_full_space(case, noise):
     stated = problem(case, NOISES[noise])
     assert isinstance(compiled(stated), SymmetricProgram)
     thetas = draws(stated)
-    found, exact = eq.law(stated, ensemble=thetas), reference.law(stated, thetas)
+    found, exact = (
+        eq.law(stated, sampling=eq.Sampling(ensemble=thetas)),
+        reference.law(stated, sampling=eq.Sampling(samples=thetas)),
+    )
     assert found.engine in ("commutant", "permutation")
     assert found.variance == pytest.approx(exact["V0"], rel=1e-10)
     for mine, name in (
@@ -81,7 +84,7 @@ def test_law_is_that_of_the_full_space(case, noise):
     ):
         assert mine == pytest.approx(exact[name], abs=1e-10)
     assert sum(entry.kappa for entry in found.budget) == pytest.approx(found.kappa, abs=1e-12)
-    survival = eq.gradient_variance(stated, [0.7], ensemble=thetas).survival[0]
+    survival = eq.gradient_variance(stated, [0.7], sampling=eq.Sampling(ensemble=thetas)).survival[0]
     assert survival**2 == pytest.approx(exact["V"](0.7) / exact["V0"], rel=1e-9)
 
 
@@ -92,7 +95,7 @@ def test_total_charge_is_the_same_by_both_code_paths(noise):
     first, second = (
         eq.Problem(circuit, "Z2", initial="neel", noise=noise, symmetry=name) for name in ("charge", "charges:0-4")
     )
-    one, other = (eq.law(p, samples=3, seed=4) for p in (first, second))
+    one, other = (eq.law(p, sampling=eq.Sampling(samples=3, seed=4)) for p in (first, second))
     assert (one.engine, other.engine) == ("exact", "commutant")
     for name in ("variance", "kappa", "second_moment", "fixed_point_share", "rate_variance", "lasting_share"):
         assert getattr(other, name) == pytest.approx(getattr(one, name), abs=1e-10)
@@ -109,7 +112,7 @@ def test_total_charge_is_the_same_by_both_code_paths(noise):
 def test_engine_exact_asked_for_by_name_is_the_full_space():
     stated = problem("su2", "depolarizing:0.04")
     thetas = draws(stated)
-    whole, reduced = (eq.law(stated, ensemble=thetas, engine=name) for name in ("exact", "auto"))
+    whole, reduced = (eq.law(stated, sampling=eq.Sampling(engine=name, ensemble=thetas)) for name in ("exact", "auto"))
     assert (whole.engine, reduced.engine) == ("exact", "commutant")
     assert whole.kappa == pytest.approx(reduced.kappa, abs=1e-11)
 
@@ -126,7 +129,7 @@ def test_dephasing_along_the_total_spin_costs_an_exchange_circuit_nothing(n):
     assert program.symmetry.name == "su2"
     assert len(program.invisible) == len({len(seen) for seen in program.cone.seen})
     thetas = draws(stated, 4)
-    law = eq.law(stated, ensemble=thetas)
+    law = eq.law(stated, sampling=eq.Sampling(ensemble=thetas))
     assert (law.kappa, law.fixed_point_share) == (pytest.approx(0, abs=1e-12), pytest.approx(1, abs=1e-12))
     assert law.fixed_point.kind == "untouched"
     assert law.certificate == certificate(program, Ensemble.of("normal:0.1"))
@@ -143,11 +146,11 @@ def test_charges_feel_no_dephasing_by_their_own_sums():
     noise = {"dephasing": [{"rate": 0.3, "weights": {0: 1.0, 1: 1.0, 2: -2.0, 3: -2.0}}]}
     stated = problem("two charges", noise)
     assert greatest_rate(compiled(stated)) == 0
-    law = eq.law(stated, ensemble=draws(stated))
+    law = eq.law(stated, sampling=eq.Sampling(ensemble=draws(stated)))
     assert law.kappa == pytest.approx(0, abs=1e-12)
     assert law.budget  # it is listed, at no cost
     uneven = {"dephasing": [{"rate": 0.3, "weights": {0: 1.0, 1: 0.9, 2: -2.0, 3: -2.0}}]}
-    assert eq.law(problem("two charges", uneven), ensemble=draws(stated)).kappa > 1e-4
+    assert eq.law(problem("two charges", uneven), sampling=eq.Sampling(ensemble=draws(stated))).kappa > 1e-4
 
 
 def test_noise_that_breaks_part_of_the_group_is_computed_with_the_rest():
@@ -186,7 +189,7 @@ def test_fixed_point_classes_and_what_becomes_of_the_sectors(case, noise, kind, 
     Permutations of three of four qubits: dephasing of the fourth commutes with each.
     """
     stated = problem(case, noise)
-    found = eq.law(stated, ensemble=draws(stated, 1)).fixed_point
+    found = eq.law(stated, sampling=eq.Sampling(ensemble=draws(stated, 1))).fixed_point
     assert (found.kind, found.sectors) == (kind, sectors)
 
 
@@ -195,14 +198,14 @@ def test_purity_of_the_fixed_point_is_the_full_spaces():
     circuit = permutation_layers(8, 2)
     for noise, purity in (("depolarizing:0.1", 2.0**-8), ("relaxation:0.1", 1.0)):
         stated = eq.Problem(circuit, mean_z(8), initial="0" * 8, noise=noise, symmetry="permutation")
-        found = eq.law(stated, ensemble=draws(stated, 1)).fixed_point
+        found = eq.law(stated, sampling=eq.Sampling(ensemble=draws(stated, 1))).fixed_point
         assert found.purity == pytest.approx(purity, rel=1e-9)
 
 
 def test_noise_class_of_the_charge_says_what_becomes_of_its_sectors():
     for noise, sectors in (("dephasing:0.1", "respected"), ("relaxation:0.1", "mixed"), ("none", "")):
         stated = eq.Problem(eq.circuits.brickwork(4, 2), "Z1", initial="neel", noise=noise)
-        assert eq.law(stated, samples=2).fixed_point.sectors == sectors
+        assert eq.law(stated, sampling=eq.Sampling(samples=2)).fixed_point.sectors == sectors
 
 
 # -- which bounds are proved ---------------------------------------------------------------------------------------
@@ -303,8 +306,13 @@ def averaged(case):
     thetas = np.tile(np.random.default_rng(5).uniform(0, 2 * math.pi, len(stated.parameters)), (len(values), 1))
     thetas[:, places] = values
     scales = [0.0, 0.3, 0.5, 1.0, 1.7, 2.0, 4.0, 7.0, 16.0, math.inf]
-    exact = eq.gradient_variance(stated, scales, ensemble=thetas, engine="auto")
-    return stated, dict(zip(scales, exact.survival**2, strict=True)), eq.law(stated, ensemble=thetas), thetas
+    exact = eq.gradient_variance(stated, scales, sampling=eq.Sampling(engine="auto", ensemble=thetas))
+    return (
+        stated,
+        dict(zip(scales, exact.survival**2, strict=True)),
+        eq.law(stated, sampling=eq.Sampling(ensemble=thetas)),
+        thetas,
+    )
 
 
 @pytest.mark.parametrize("case", ["parity", "shared"])
@@ -332,8 +340,8 @@ def test_without_the_condition_the_chord_can_be_crossed():
     proof = status(stated)
     crossed = 0
     for theta in thetas[:12]:
-        law = eq.law(stated, ensemble=theta[None])
-        exact = eq.gradient_variance(stated, [2.0], ensemble=theta[None]).survival[0]
+        law = eq.law(stated, sampling=eq.Sampling(ensemble=theta[None]))
+        exact = eq.gradient_variance(stated, [2.0], sampling=eq.Sampling(ensemble=theta[None])).survival[0]
         low, high = law.kappa, survival_bounds(2.0, law.kappa, 0.0, proof.greatest_rate)[1]
         crossed += bool(exact > high + 1e-6 or exact < math.exp(-2.0 * low) - 1e-6)
     assert crossed > 0
@@ -341,7 +349,7 @@ def test_without_the_condition_the_chord_can_be_crossed():
 
 def test_rayleigh_quotients_add_up_to_kappa_for_parity():
     stated, _, law, thetas = averaged("parity")
-    rates = eq.aligned_rates(stated, ensemble=thetas)
+    rates = eq.aligned_rates(stated, sampling=eq.Sampling(ensemble=thetas))
     assert rates.total == pytest.approx(law.kappa, rel=1e-9)
 
 
@@ -364,6 +372,6 @@ def test_greatest_rate_is_no_less_than_any_decay_of_the_gradient():
     """-d ln|g|/ds of every gradient component at s = 0 is an average of rates."""
     for case, noise in itertools.product(CASES, ("dephasing:0.1", "relaxation:0.05", "depolarizing:0.04")):
         stated = problem(case, noise)
-        law = eq.law(stated, ensemble=draws(stated))
+        law = eq.law(stated, sampling=eq.Sampling(ensemble=draws(stated)))
         assert law.kappa <= greatest_rate(compiled(stated)) + 1e-12
         assert least_rate(compiled(stated)) <= greatest_rate(compiled(stated))

@@ -31,7 +31,7 @@ def noisy_half(**options):
 
 def score(problem, samples, seed=0):
     """Signal-to-noise ratio of one shot from public gradients, and the variance of the shots of the same draws."""
-    found = eq.gradient_variance(problem.as_read(), [1.0], samples=samples, seed=seed)
+    found = eq.gradient_variance(problem.as_read(), [1.0], sampling=eq.Sampling(samples=samples, seed=seed))
     thetas = eq.Ensemble().draw(problem, samples, seed)
     engine = select_engine(problem)
     measured = MeasuredReadout(engine)
@@ -46,7 +46,7 @@ def one(advice, kind):
 
 def test_reading_the_quiet_half_gains_what_both_readouts_simulated_apart_say():
     problem = noisy_half()
-    advice = eq.advise(problem, samples=6, seed=3)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=6, seed=3))
     found = one(advice, "readout")
     assert found.change == "read Z4 instead of Z1" or found.change.startswith("read Z")
     other = problem.with_readout(found.change.split()[1])
@@ -59,7 +59,7 @@ def test_reading_the_quiet_half_gains_what_both_readouts_simulated_apart_say():
 
 def test_a_better_qubit_is_predicted_by_its_share_of_kappa_and_simulated_at_half_its_rates():
     problem = noisy_half()
-    advice = eq.advise(problem, samples=6, seed=1)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=6, seed=1))
     found = [s for s in (*advice.suggestions, *advice.useless) if s.kind == "calibration"]
     assert {s.change.split(" of ")[0] for s in found} <= {"half the dephasing", "half the relaxation"}
     best = found[0]
@@ -79,7 +79,7 @@ def test_a_better_qubit_is_predicted_by_its_share_of_kappa_and_simulated_at_half
 
 def test_prediction_of_a_better_qubit_is_exp_of_half_its_kappa():
     problem = noisy_half()
-    budget = eq.law(problem, samples=8).budget
+    budget = eq.law(problem, sampling=eq.Sampling(samples=8)).budget
     (first, *_) = better_calibration(problem, budget, 2.0, 3)
     groups = {}
     for entry in budget:
@@ -90,15 +90,15 @@ def test_prediction_of_a_better_qubit_is_exp_of_half_its_kappa():
 
 def test_collective_noise_on_many_qubits_blames_no_single_one():
     problem = noisy_half().with_noise("collective:0.1+relaxation:0.05")
-    budget = eq.law(problem, samples=4).budget
+    budget = eq.law(problem, sampling=eq.Sampling(samples=4)).budget
     assert all("relaxation" in other.change for other in better_calibration(problem, budget, 1.0, 9))
 
 
 def test_shots_go_to_the_parameters_that_hold_the_gradient():
     problem = eq.Problem(eq.circuits.brickwork(8, depth=2), readout="Z0", initial="neel", noise="dephasing:0.05")
-    advice = eq.advise(problem, samples=8)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=8))
     found = one(advice, "shots")
-    squares = eq.gradient_variance(problem, [1.0], samples=8).per_parameter[0]
+    squares = eq.gradient_variance(problem, [1.0], sampling=eq.Sampling(samples=8)).per_parameter[0]
     worth, share = needed_parameters(squares)
     needed, taken = np.count_nonzero(worth), shift_evaluations(problem)
     assert needed < np.count_nonzero(squares) + 1
@@ -117,7 +117,9 @@ def test_fewest_parameters_that_hold_the_gradient_are_counted():
 
 def test_depth_is_left_out_where_nothing_repeats_and_layout_without_a_device():
     circuit = eq.circuits.brickwork(4, depth=1)
-    advice = eq.advise(eq.Problem(circuit, readout="Z1", initial="neel", noise="dephasing:0.1"), samples=4)
+    advice = eq.advise(
+        eq.Problem(circuit, readout="Z1", initial="neel", noise="dephasing:0.1"), sampling=eq.Sampling(samples=4)
+    )
     reasons = dict(advice.left_out)
     assert "do not repeat" in reasons["depth"]
     assert "no layout to choose" in reasons["layout"]
@@ -131,9 +133,9 @@ def test_a_device_gets_layout_advice_and_a_bad_layout_is_mended():
             eq.Problem(circuit, "Z1", noise=eq.NoiseModel.from_backend(backend, layout=[a, a + 1, a + 2]))
             for a in range(4)
         ),
-        key=lambda problem: eq.law(problem, samples=4).kappa,
+        key=lambda problem: eq.law(problem, sampling=eq.Sampling(samples=4)).kappa,
     )
-    advice = eq.advise(worst, samples=6)
+    advice = eq.advise(worst, sampling=eq.Sampling(samples=6))
     found = one(advice, "layout")
     assert found.simulated is not None
     assert found.gain > 1
@@ -144,7 +146,7 @@ def test_a_device_gets_layout_advice_and_a_bad_layout_is_mended():
 
 def test_same_numbers_whatever_the_number_of_workers():
     problem = noisy_half()
-    alone, together = (eq.advise(problem, samples=4, seed=5, workers=w).to_dict() for w in (1, 2))
+    alone, together = (eq.advise(problem, sampling=eq.Sampling(samples=4, seed=5, workers=w)).to_dict() for w in (1, 2))
     assert json.dumps(alone) == json.dumps(together)
 
 
@@ -157,12 +159,12 @@ def test_readouts_stay_on_the_register():
 
 def test_the_verdict_cites_the_first_suggestion():
     problem = noisy_half()
-    diagnosis = eq.diagnose(problem, samples=4, depth=False, curve=False, advisor=eq.advise)
+    diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=4), depth=False, curve=False, advisor=eq.advise)
     first = eq.advise(problem).suggestions[0].text
     assert diagnosis.advice[0] == first
     assert diagnosis.verdict.reason.endswith(f"What would help most: {first}")
     assert diagnosis.to_dict()["suggestions"]["suggestions"][0]["kind"] == diagnosis.suggestions.suggestions[0].kind
-    plain = eq.diagnose(problem, samples=4, depth=False, curve=False)
+    plain = eq.diagnose(problem, sampling=eq.Sampling(samples=4), depth=False, curve=False)
     assert plain.suggestions is None
     assert "What would help" not in plain.verdict.reason
 
@@ -190,9 +192,9 @@ def test_a_circuit_without_parameters_has_nothing_to_improve():
 
 def test_verification_gains_the_root_of_the_shots_that_the_verified_law_saves():
     problem = eq.Problem(eq.circuits.brickwork(5, depth=5), readout="Z2", initial="00100", noise="depolarizing:0.05")
-    advice = eq.advise(problem, samples=6, seed=2)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=6, seed=2))
     found = one(advice, "verification")
-    law = eq.mitigation.verified_law(problem, 6, 2)
+    law = eq.mitigation.verified_law(problem, sampling=eq.Sampling(samples=6, seed=2))
     assert found.simulated == pytest.approx(math.sqrt(law.gain), rel=1e-9)
     assert f"({100 * law.kept:.3g} % of them)" in found.change
     assert found.simulated > 1
@@ -200,7 +202,7 @@ def test_verification_gains_the_root_of_the_shots_that_the_verified_law_saves():
 
 def test_dephasing_inside_a_sector_makes_verification_useless_and_white_noise_decoupling():
     problem = eq.Problem(eq.circuits.brickwork(4, depth=4), readout="Z1", initial="neel", noise="dephasing:0.05")
-    advice = eq.advise(problem, samples=4)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=4))
     found = next(s for s in advice.useless if s.kind == "verification")
     assert found.gain == 1.0
     assert "verification does nothing here" in found.note
@@ -209,7 +211,7 @@ def test_dephasing_inside_a_sector_makes_verification_useless_and_white_noise_de
 
 def test_verification_of_a_register_that_no_engine_holds_is_left_out():
     problem = eq.Problem(eq.circuits.brickwork(40, depth=2), readout="Z20", initial="neel", noise="relaxation:0.02")
-    advice = eq.advise(problem, samples=2, first_samples=2)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=2), first_samples=2)
     assert "post-selection sees all 40 qubits" in dict(advice.left_out)["verification"]
 
 
@@ -218,7 +220,7 @@ def test_pulses_against_static_phases_of_an_idle_qubit_help_by_what_its_phases_c
     static = {"rate": 0.3, "weights": {0: 1.0}, "correlation": "static"}
     noise = eq.NoiseModel(dephasing=[static])
     problem = eq.Problem(eq.circuits.brickwork(4, depth=5), readout="X0X1+Y0Y1", initial="neel", noise=noise)
-    advice = eq.advise(problem, samples=64, seed=1)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=64, seed=1))
     found = one(advice, "decoupling")
     assert found.change.startswith("XY4 on idle qubits")
     assert found.predicted > 1.01
@@ -230,7 +232,7 @@ def test_changes_that_leave_less_of_a_symmetry_are_left_out():
     readout = "+".join(f"Z{q}" for q in range(4))
     circuit = eq.circuits.permutation_equivariant(4, 2)
     problem = eq.Problem(circuit, readout, "0000", "relaxation:0.1", symmetry="permutation")
-    advice = eq.advise(problem, samples=4, first_samples=4)
+    advice = eq.advise(problem, sampling=eq.Sampling(samples=4), first_samples=4)
     left = [text for kind, text in advice.left_out if "leaves permutation:1-3 of permutation" in text]
     assert len(left) == 1
     assert "half the relaxation of qubit 0" in left[0]

@@ -41,12 +41,20 @@ def physical_pairs(circuit, layout):
 @pytest.mark.parametrize("readout", ["Z2", "X1X2+Y1Y2"])
 def test_kappa_of_every_layout_is_the_laws_for_the_placed_problem(source, readout, backend):
     circuit = eq.load_circuit(source)
-    search = best_layouts(circuit, readout, backend, initial="neel", count=2, spread=4, samples=6, seed=3)
+    search = best_layouts(
+        eq.Problem(circuit, readout, initial="neel"),
+        backend,
+        count=2,
+        spread=4,
+        sampling=eq.Sampling(samples=6, seed=3),
+    )
     placements = {one.layout: one for one in (*search.best, *search.spread, search.default)}
     assert len(placements) >= 3
     for one in placements.values():
         noise = eq.NoiseModel.from_backend(backend, layout=one.layout)
-        expected = eq.law(eq.Problem(circuit, readout, initial="neel", noise=noise), samples=6, seed=3)
+        expected = eq.law(
+            eq.Problem(circuit, readout, initial="neel", noise=noise), sampling=eq.Sampling(samples=6, seed=3)
+        )
         # the same draws and the same linear form: rounding alone
         assert one.kappa == pytest.approx(expected.kappa, rel=1e-9)
         assert one.kappa_error == pytest.approx(expected.kappa_error, rel=1e-9)
@@ -55,19 +63,19 @@ def test_kappa_of_every_layout_is_the_laws_for_the_placed_problem(source, readou
 
 def test_relaxation_up_and_down_have_sensitivities_of_their_own():
     circuit = eq.circuits.brickwork(4, depth=3)
-    found = sensitivities(circuit, "Z1", initial="0001", samples=6)
+    found = sensitivities(eq.Problem(circuit, "Z1", initial="0001"), sampling=eq.Sampling(samples=6))
     kappas = {}
     for name in ("down", "up"):
         problem = eq.Problem(circuit, "Z1", initial="0001", noise=f"relaxation:{name}=0.02")
         kappas[name] = found.kappa(problem.slots)[0]
-        assert kappas[name] == pytest.approx(eq.law(problem, samples=6).kappa, rel=1e-9)
+        assert kappas[name] == pytest.approx(eq.law(problem, sampling=eq.Sampling(samples=6)).kappa, rel=1e-9)
     # one excitation among four qubits: filling the empty ones costs more than emptying the full one
     assert abs(kappas["up"] - kappas["down"]) > 1e-3
 
 
 def test_dephasing_with_a_weight_counts_by_its_square():
     circuit = eq.circuits.brickwork(4, depth=3)
-    found = sensitivities(circuit, "X1X2+Y1Y2", samples=4, initial="neel")
+    found = sensitivities(eq.Problem(circuit, "X1X2+Y1Y2", initial="neel"), sampling=eq.Sampling(samples=4))
     noise = eq.NoiseModel(
         dephasing=[{"rate": 0.01, "weights": {2: 3.0}}], depolarizing=[{"qubits": [1, 2], "rate": 0.1}]
     )
@@ -77,12 +85,12 @@ def test_dephasing_with_a_weight_counts_by_its_square():
     with pytest.raises(UnsupportedError, match=r"slot 0 has depolarizing on qubits \[1, 2\]"):
         found.kappa(problem.slots)
     alone = eq.Problem(circuit, "X1X2+Y1Y2", initial="neel", noise=eq.NoiseModel(dephasing=noise.dephasing))
-    assert found.kappa(alone.slots)[0] == pytest.approx(eq.law(alone, samples=4).kappa, rel=1e-9)
+    assert found.kappa(alone.slots)[0] == pytest.approx(eq.law(alone, sampling=eq.Sampling(samples=4)).kappa, rel=1e-9)
 
 
 def test_noise_without_a_sensitivity_is_refused_by_name():
     circuit = eq.circuits.brickwork(4, depth=2)
-    found = sensitivities(circuit, "Z1", samples=2, initial="neel")
+    found = sensitivities(eq.Problem(circuit, "Z1", initial="neel"), sampling=eq.Sampling(samples=2))
     problem = eq.Problem(circuit, "Z1", initial="neel", noise="collective:0.1")
     with pytest.raises(UnsupportedError, match=r"slot 0 has dephasing on qubits .* Use equinoise.law"):
         found.kappa(problem.slots)
@@ -92,8 +100,10 @@ def test_sampled_sensitivities_agree_with_exact_ones_within_their_error_bars(bac
     circuit = eq.circuits.brickwork(4, depth=3)
     noise = eq.NoiseModel.from_backend(backend, layout=[0, 1, 2, 3])
     slots = eq.Problem(circuit, "Z1", initial="neel", noise=noise).slots
-    exact = sensitivities(circuit, "Z1", initial="neel", samples=200, engine="exact")
-    sampled = sensitivities(circuit, "Z1", initial="neel", samples=200, engine="state-vector")
+    exact = sensitivities(eq.Problem(circuit, "Z1", initial="neel"), sampling=eq.Sampling(samples=200, engine="exact"))
+    sampled = sensitivities(
+        eq.Problem(circuit, "Z1", initial="neel"), sampling=eq.Sampling(samples=200, engine="state-vector")
+    )
     (a, _), (b, error) = exact.kappa(slots), sampled.kappa(slots)
     assert exact.columns.keys() == sampled.columns.keys()
     assert abs(a - b) < 4 * error
@@ -124,11 +134,13 @@ def test_readout_factor_is_the_measured_over_the_ideal_gradient():
 )
 def test_predicted_order_of_layouts_is_the_simulated_one(source, readout, backend):
     circuit = eq.load_circuit(source)
-    search = best_layouts(circuit, readout, backend, initial="neel", spread=8, samples=24)
+    search = best_layouts(
+        eq.Problem(circuit, readout, initial="neel"), backend, spread=8, sampling=eq.Sampling(samples=24)
+    )
     predicted, simulated = [], []
     for one in search.spread:
         problem = eq.Problem(circuit, readout, initial="neel", noise=one.noise)
-        found = eq.gradient_variance(problem, [1.0], samples=24)
+        found = eq.gradient_variance(problem, [1.0], sampling=eq.Sampling(samples=24))
         predicted.append(math.exp(-one.kappa) * one.readout_factor)
         simulated.append(found.survival[0] * one.readout_factor)
     assert len(predicted) >= 6
@@ -142,7 +154,7 @@ def test_predicted_order_of_layouts_is_the_simulated_one(source, readout, backen
 def test_best_layout_is_the_best_of_all_there_are(source, backend):
     """Every line on the device, placed and scored one by one."""
     circuit = eq.load_circuit(source)
-    search = best_layouts(circuit, "Z1", backend, initial="neel", samples=4)
+    search = best_layouts(eq.Problem(circuit, "Z1", initial="neel"), backend, sampling=eq.Sampling(samples=4))
     couplers = {frozenset(pair) for pair in ARMS}
     lines = [
         p for p in itertools.permutations(range(9), 4) if all({a, b} in couplers for a, b in itertools.pairwise(p))
@@ -164,7 +176,9 @@ def test_best_layout_is_the_best_of_all_there_are(source, backend):
 def test_table_of_blocks_scores_a_layout_as_placing_it_does(source, backend):
     """A staircase's blocks wait for each other: the layer lasts as long as their chain, and all its qubits decay."""
     circuit = eq.load_circuit(source)
-    search = best_layouts(circuit, "Z2", backend, initial="neel", count=3, spread=4, samples=2)
+    search = best_layouts(
+        eq.Problem(circuit, "Z2", initial="neel"), backend, count=3, spread=4, sampling=eq.Sampling(samples=2)
+    )
     calibration = eq.NoiseModel.from_backend(backend).calibration
     bare = eq.Problem(circuit, "Z2", initial="neel")
     rates = SiteRates(circuit, bare.layers, calibration, ARMS)
@@ -177,7 +191,7 @@ def test_table_of_blocks_scores_a_layout_as_placing_it_does(source, backend):
 
 def test_qubits_outside_the_cone_must_fit_and_no_more(backend):
     circuit = eq.circuits.brickwork(7, depth=1)
-    search = best_layouts(circuit, "Z0", backend, initial="neel", count=3, samples=4)
+    search = best_layouts(eq.Problem(circuit, "Z0", initial="neel"), backend, count=3, sampling=eq.Sampling(samples=4))
     assert search.sensitivities.qubits == (0, 1)
     couplers = {tuple(sorted(pair)) for pair in ARMS}
     for one in search.best:
@@ -189,10 +203,15 @@ def test_uncalibrated_qubits_are_not_taken_for_noiseless(backend):
     circuit = eq.circuits.brickwork(3, depth=2)
     model = eq.NoiseModel.from_backend(backend)
     calibration = model.calibration
-    favourite = best_layouts(circuit, "Z1", model, initial="neel", samples=4).best[0].layout
+    favourite = (
+        best_layouts(eq.Problem(circuit, "Z1", initial="neel"), model, sampling=eq.Sampling(samples=4)).best[0].layout
+    )
     t1 = tuple(None if q == favourite[1] else t for q, t in enumerate(calibration.t1))
     search = best_layouts(
-        circuit, "Z1", replace(model, calibration=replace(calibration, t1=t1)), initial="neel", samples=4, count=20
+        eq.Problem(circuit, "Z1", initial="neel"),
+        replace(model, calibration=replace(calibration, t1=t1)),
+        sampling=eq.Sampling(samples=4),
+        count=20,
     )
     assert all(favourite[1] not in one.layout for one in search.best)
     assert "1 qubits without T1, T2 or readout error are not used" in search.notes
@@ -200,12 +219,12 @@ def test_uncalibrated_qubits_are_not_taken_for_noiseless(backend):
 
 def test_a_ring_has_no_place_on_a_tree_and_the_search_says_that_it_is_proved(backend):
     with pytest.raises(DeviceError, match=r"no place on .* its interaction graph is not part of the coupling map"):
-        best_layouts(eq.circuits.ring(4, 2), "Z1", backend, samples=2)
+        best_layouts(eq.Problem(eq.circuits.ring(4, 2), "Z1"), backend, sampling=eq.Sampling(samples=2))
 
 
 def test_noise_beside_the_calibration_is_refused(backend):
     both = eq.NoiseModel.from_backend(backend).combined(eq.NoiseModel.from_string("dephasing:0.01"))
     with pytest.raises(NoiseError, match="has other terms beside it"):
-        best_layouts(eq.circuits.brickwork(3, 2), "Z1", both, samples=2)
+        best_layouts(eq.Problem(eq.circuits.brickwork(3, 2), "Z1"), both, sampling=eq.Sampling(samples=2))
     with pytest.raises(NoiseError, match="holds a device's calibration"):
-        best_layouts(eq.circuits.brickwork(3, 2), "Z1", eq.NoiseModel(), samples=2)
+        best_layouts(eq.Problem(eq.circuits.brickwork(3, 2), "Z1"), eq.NoiseModel(), sampling=eq.Sampling(samples=2))

@@ -37,7 +37,12 @@ def signal_of(source, readout, noise, samples, *, scale=1.0, seed=0):
 
 def test_collective_dephasing_leaves_every_design_its_gradient():
     """All-ones dephasing commutes with everything that conserves the charge."""
-    found = rank(4, ["Z1", "X1X2+Y1Y2"], "collective:0.5", depths=[2, 3], samples=8, first_samples=8)
+    found = rank(
+        eq.DesignSpace(4, ["Z1", "X1X2+Y1Y2"], depth=[2, 3]),
+        "collective:0.5",
+        sampling=eq.Sampling(samples=8),
+        first_samples=8,
+    )
     assert len(found.designs) == 4 * 2 * 2
     for one in found.designs:
         assert one.survival == pytest.approx(1.0, abs=1e-12)
@@ -47,7 +52,12 @@ def test_collective_dephasing_leaves_every_design_its_gradient():
 
 def test_under_local_dephasing_the_deeper_of_two_equal_gradients_is_worse():
     """Layers of a single pair add nothing without noise: blocks on the same pair draw from the same (Haar-like) law."""
-    found = rank(2, "X0X1+Y0Y1", "dephasing:0.05", families=["ladder"], depths=[2, 4, 8], samples=64, first_samples=64)
+    found = rank(
+        eq.DesignSpace(2, "X0X1+Y0Y1", family=["ladder"], depth=[2, 4, 8]),
+        "dephasing:0.05",
+        sampling=eq.Sampling(samples=64),
+        first_samples=64,
+    )
     assert [one.design.depth for one in found.designs] == [2, 4, 8]
     survivals = [one.survival for one in found.designs]
     kappas = [one.kappa for one in found.designs]
@@ -63,10 +73,15 @@ def test_under_local_dephasing_the_deeper_of_two_equal_gradients_is_worse():
 def test_scores_are_those_of_the_diagnosis():
     """Same draws, same formula: N = Var(O)/(2 g^2) for signal-to-noise 1, assignment errors included."""
     noise = eq.NoiseModel(dephasing=0.02, relaxation=0.01, readout_error={2: (0.02, 0.06)}, name="own")
-    found = rank(5, "Z2", noise, families=["brickwork"], depths=[3], samples=12, first_samples=12, seed=4)
+    found = rank(
+        eq.DesignSpace(5, "Z2", family=["brickwork"], depth=[3]),
+        noise,
+        sampling=eq.Sampling(samples=12, seed=4),
+        first_samples=12,
+    )
     (one,) = found.designs
     problem = eq.Problem(eq.load_circuit(one.design.source), "Z2", initial=found.initial, noise=noise)
-    diagnosis = eq.diagnose(problem, samples=12, seed=4, curve=False)
+    diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=12, seed=4), curve=False)
     assert one.shots == pytest.approx(diagnosis.resources.shots_per_gradient, rel=1e-9)
     assert one.survival == pytest.approx(diagnosis.simulated.survival, rel=1e-9)
     assert one.kappa == pytest.approx(diagnosis.law.kappa, rel=1e-9)
@@ -77,7 +92,12 @@ def test_scores_are_those_of_the_diagnosis():
 
 def test_a_readout_without_gradient_comes_last_with_no_signal():
     """From |0000> nothing moves: the Z readout is constant."""
-    found = rank(4, "Z1", "dephasing:0.1", charge=0, families=["brickwork"], depths=[2], samples=4, first_samples=4)
+    found = rank(
+        eq.DesignSpace(4, "Z1", charge=0, family=["brickwork"], depth=[2]),
+        "dephasing:0.1",
+        sampling=eq.Sampling(samples=4),
+        first_samples=4,
+    )
     (one,) = found.designs
     assert (one.score, one.interval) == (0.0, (0.0, 0.0))
     assert math.isinf(one.shots)
@@ -91,7 +111,9 @@ def test_a_readout_without_gradient_comes_last_with_no_signal():
 
 def test_identical_designs_are_told_as_indistinguishable_without_wasting_draws():
     """On two qubits one layer is the same circuit in every family."""
-    found = rank(2, "Z0", "dephasing:0.05", depths=[1], samples=64, first_samples=8)
+    found = rank(
+        eq.DesignSpace(2, "Z0", depth=[1]), "dephasing:0.05", sampling=eq.Sampling(samples=64), first_samples=8
+    )
     assert len(found.designs) == 4
     assert [one.group for one in found.designs] == [1] * 4
     assert [one.leads for one in found.designs] == [True, False, False, False]
@@ -102,12 +124,9 @@ def test_identical_designs_are_told_as_indistinguishable_without_wasting_draws()
 
 def test_a_clear_winner_is_told_apart_and_close_rivals_get_more_draws():
     clear = rank(
-        4,
-        "X1X2+Y1Y2",
+        eq.DesignSpace(4, "X1X2+Y1Y2", family=["brickwork"], depth=[3]),
         ["dephasing:0.001", "dephasing:0.5"],
-        families=["brickwork"],
-        depths=[3],
-        samples=64,
+        sampling=eq.Sampling(samples=64),
         first_samples=16,
     )
     assert clear.told_apart
@@ -118,7 +137,12 @@ def test_a_clear_winner_is_told_apart_and_close_rivals_get_more_draws():
 
 def test_mirror_images_get_more_draws_and_stay_tied():
     """Z2 and Z3 in a brickwork of six qubits are each other's mirror image: equal in law, not in draws."""
-    found = rank(6, ["Z2", "Z3"], "dephasing:0.05", families=["brickwork"], depths=[3], samples=64, first_samples=8)
+    found = rank(
+        eq.DesignSpace(6, ["Z2", "Z3"], family=["brickwork"], depth=[3]),
+        "dephasing:0.05",
+        sampling=eq.Sampling(samples=64),
+        first_samples=8,
+    )
     assert [one.group for one in found.designs] == [1, 1]
     assert [one.samples for one in found.designs] == [64, 64]
     low, high = found.designs[1].against_leader
@@ -174,7 +198,12 @@ def test_more_draws_continue_the_same_sequence():
 
 
 def test_designs_that_do_not_fit_a_device_are_listed_with_the_reason(device):
-    found = rank(4, "Z1", device, families=["brickwork", "ring", "all-to-all"], depths=[3], samples=4, first_samples=4)
+    found = rank(
+        eq.DesignSpace(4, "Z1", family=["brickwork", "ring", "all-to-all"], depth=[3]),
+        device,
+        sampling=eq.Sampling(samples=4),
+        first_samples=4,
+    )
     assert {one.design.family for one in found.designs} == {"brickwork"}
     assert {one.design.placement for one in found.designs} in ({"searched", "qiskit"}, {"both"})
     assert {one.design.family for one in found.left_out} == {"ring", "all-to-all"}
@@ -183,7 +212,10 @@ def test_designs_that_do_not_fit_a_device_are_listed_with_the_reason(device):
 
 def test_the_searched_layout_is_no_worse_than_qiskits_and_the_gain_is_the_ratio_of_the_two(device):
     found = rank(
-        4, ["Z1", "X1X2+Y1Y2"], device, families=["brickwork", "ladder"], depths=[2], samples=16, first_samples=16
+        eq.DesignSpace(4, ["Z1", "X1X2+Y1Y2"], family=["brickwork", "ladder"], depth=[2]),
+        device,
+        sampling=eq.Sampling(samples=16),
+        first_samples=16,
     )
     assert found.left_out == ()
     assert found.gains
@@ -201,17 +233,28 @@ def test_the_searched_layout_is_no_worse_than_qiskits_and_the_gain_is_the_ratio_
 
 
 def test_without_a_search_a_device_has_qiskits_layout_alone_and_a_given_layout_stays(device):
-    found = rank(3, "Z1", device, families=["brickwork"], depths=[2], samples=4, first_samples=4, search_layouts=False)
+    found = rank(
+        eq.DesignSpace(3, "Z1", family=["brickwork"], depth=[2]),
+        device,
+        sampling=eq.Sampling(samples=4),
+        first_samples=4,
+        layout_search=False,
+    )
     assert [one.design.placement for one in found.designs] == ["qiskit"]
     given = eq.NoiseModel.from_backend(GenericBackendV2(6, coupling_map=LINE, seed=11), layout=[3, 2, 1])
-    (one,) = rank(3, "Z1", given, families=["brickwork"], depths=[2], samples=4, first_samples=4).designs
+    (one,) = rank(
+        eq.DesignSpace(3, "Z1", family=["brickwork"], depth=[2]),
+        given,
+        sampling=eq.Sampling(samples=4),
+        first_samples=4,
+    ).designs
     assert (one.design.placement, one.design.layout) == ("given", (3, 2, 1))
 
 
 def test_noise_beside_a_device_acts_on_every_layout(device):
     both = device.combined(eq.NoiseModel.from_string("depolarizing:0.05"))
     options = {"families": ["brickwork"], "depths": [2], "samples": 4, "first_samples": 4}
-    alone, more = rank(3, "Z1", device, **options), rank(3, "Z1", both, **options)
+    alone, more = rank(eq.DesignSpace(3, "Z1"), device, **options), rank(eq.DesignSpace(3, "Z1"), both, **options)
     assert more.left_out == ()
     assert {one.design.layout for one in more.designs} == {one.design.layout for one in alone.designs}
     assert min(one.kappa for one in more.designs) > max(one.kappa for one in alone.designs) + 0.05
@@ -222,13 +265,9 @@ def test_noise_beside_a_device_acts_on_every_layout(device):
 
 def test_odd_rings_and_too_many_parameters_are_listed_with_the_reason():
     found = rank(
-        5,
-        "Z2",
+        eq.DesignSpace(5, "Z2", family=["brickwork", "ring"], depth=[1, 3], max_parameters=20),
         "dephasing:0.01",
-        families=["brickwork", "ring"],
-        depths=[1, 3],
-        max_parameters=20,
-        samples=4,
+        sampling=eq.Sampling(samples=4),
         first_samples=4,
     )
     assert [(one.design.family, one.design.depth) for one in found.designs] == [("brickwork", 1)]
@@ -240,15 +279,35 @@ def test_odd_rings_and_too_many_parameters_are_listed_with_the_reason():
 
 def test_a_seed_repeats_every_number_whatever_the_workers():
     options = {"families": ["brickwork", "ladder"], "depths": [2, 3], "samples": 16, "first_samples": 8}
-    first = rank(4, "Z1", ["dephasing:0.05", "relaxation:0.02"], seed=5, workers=1, **options).to_dict()
-    again = rank(4, "Z1", ["dephasing:0.05", "relaxation:0.02"], seed=5, workers=2, **options).to_dict()
-    other = rank(4, "Z1", ["dephasing:0.05", "relaxation:0.02"], seed=6, workers=2, **options).to_dict()
+    first = rank(
+        eq.DesignSpace(4, "Z1"),
+        ["dephasing:0.05", "relaxation:0.02"],
+        sampling=eq.Sampling(seed=5, workers=1),
+        **options,
+    ).to_dict()
+    again = rank(
+        eq.DesignSpace(4, "Z1"),
+        ["dephasing:0.05", "relaxation:0.02"],
+        sampling=eq.Sampling(seed=5, workers=2),
+        **options,
+    ).to_dict()
+    other = rank(
+        eq.DesignSpace(4, "Z1"),
+        ["dephasing:0.05", "relaxation:0.02"],
+        sampling=eq.Sampling(seed=6, workers=2),
+        **options,
+    ).to_dict()
     assert first == again
     assert first["designs"] != other["designs"]
 
 
 def test_a_sampling_engine_serves_too():
-    found = rank(4, "Z1", "static:0.05", families=["brickwork"], depths=[3], samples=64, first_samples=64)
+    found = rank(
+        eq.DesignSpace(4, "Z1", family=["brickwork"], depth=[3]),
+        "static:0.05",
+        sampling=eq.Sampling(samples=64),
+        first_samples=64,
+    )
     (one,) = found.designs
     assert one.engine == "trajectories"
     assert one.interval[0] <= one.score <= one.interval[1]

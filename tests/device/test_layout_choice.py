@@ -135,7 +135,7 @@ def test_chosen_layout_leaves_no_less_of_the_gradient_than_level_3(device, least
     rival = level3_layout(Calibration.from_backend(backend), circuit, problem.readout)
     kept = []
     for one in (problem, problem.with_noise(eq.NoiseModel.from_backend(backend, rival))):
-        found = eq.gradient_variance(one, [0.0, 1.0], samples=8, engine="exact")
+        found = eq.gradient_variance(one, [0.0, 1.0], sampling=eq.Sampling(samples=8, engine="exact"))
         factor = readout_factor(one.readout, one.noise.readout_error)
         kept.append(float(found.survival[1]) * factor)
     assert kept[0] >= kept[1]

@@ -57,8 +57,8 @@ def test_layers_of_other_gates_do_not_repeat():
         circuit.barrier()
     stated = eq.Problem(circuit, readout="Z1", initial="neel")
     assert repetition(stated) is None
-    assert greatest_depth(stated, 0.01, 1.0, seed=0) is None
-    assert eq.diagnose(stated, samples=2, curve=False).resources.greatest_depth is None
+    assert greatest_depth(stated, 0.01, 1.0, eq.Sampling(seed=0)) is None
+    assert eq.diagnose(stated, sampling=eq.Sampling(samples=2), curve=False).resources.greatest_depth is None
 
 
 def hamiltonian_ansatz(repetitions, barriers, prepares=True, final=True):
@@ -98,7 +98,7 @@ def test_an_ansatz_whose_repetitions_hold_several_layers_repeats_whatever_stands
     initial = None if options.get("prepares", True) else "neel"
     stated = eq.Problem(circuit, "Z1", initial, "relaxation:0.05")
     assert repetition(stated) == expected
-    assert greatest_depth(stated, 1e9, 1.0, seed=0).depth == 0
+    assert greatest_depth(stated, 1e9, 1.0, eq.Sampling(seed=0)).depth == 0
 
 
 @pytest.mark.parametrize("barriers", [True, False])
@@ -146,7 +146,7 @@ def test_a_parameter_of_all_repetitions_stays_one():
 def test_given_parameter_values_have_no_other_depth():
     stated = problem()
     thetas = np.ones((2, len(stated.parameters)))
-    assert greatest_depth(stated, 0.01, 1.0, seed=0, ensemble=thetas) is None
+    assert greatest_depth(stated, 0.01, 1.0, eq.Sampling(seed=0, ensemble=thetas)) is None
 
 
 @pytest.mark.parametrize("depth", [2, 4, 7])
@@ -182,7 +182,7 @@ def test_shared_parameters_stay_shared_in_each_layer():
 
 def rms(depth, noise):
     stated = problem(depth, noise)
-    variance = eq.gradient_variance(stated, [1.0], samples=16, seed=0).variance[0]
+    variance = eq.gradient_variance(stated, [1.0], sampling=eq.Sampling(samples=16, seed=0)).variance[0]
     return math.sqrt(variance / len(compile_problem(stated).parameters))
 
 
@@ -192,33 +192,35 @@ def test_greatest_depth_lies_between_resolved_and_lost_whether_searched_up_or_do
     noise = "relaxation:0.1"
     threshold = math.sqrt(rms(8, noise) * rms(10, noise))
     assert rms(8, noise) > 1.02 * threshold
-    found = greatest_depth(problem(start, noise), threshold, 1.0, seed=0)
+    found = greatest_depth(problem(start, noise), threshold, 1.0, eq.Sampling(seed=0))
     assert (found.depth, found.at_least) == (8, False)
     assert found.samples == 16
 
 
 def test_no_depth_is_resolved_with_an_impossible_threshold():
-    found = greatest_depth(problem(), 100.0, 1.0, seed=0)
+    found = greatest_depth(problem(), 100.0, 1.0, eq.Sampling(seed=0))
     assert (found.depth, found.at_least) == (0, False)
 
 
 def test_depth_without_an_end_is_said_to_be_a_least_one():
     """Collective dephasing costs nothing: the search ends at its own limit, not at the gradient's."""
-    found = greatest_depth(problem(3, "collective:1.0", n=2, readout="Z0", interaction="none"), 1e-9, 1.0, seed=0)
+    found = greatest_depth(
+        problem(3, "collective:1.0", n=2, readout="Z0", interaction="none"), 1e-9, 1.0, sampling=eq.Sampling(seed=0)
+    )
     assert found.at_least
     assert found.depth >= 100
 
 
 def test_more_noise_and_a_higher_threshold_leave_less_depth():
     depths = [
-        greatest_depth(problem(4, "relaxation:0.2"), threshold, scale, seed=0).depth
+        greatest_depth(problem(4, "relaxation:0.2"), threshold, scale, eq.Sampling(seed=0)).depth
         for threshold, scale in ((0.01, 1.0), (0.01, 2.0), (0.03, 2.0))
     ]
     assert depths[0] > depths[1] >= depths[2]
 
 
 def test_same_seed_gives_the_same_depth():
-    one, two = (greatest_depth(problem(), 0.02, 1.0, seed=5) for _ in range(2))
+    one, two = (greatest_depth(problem(), 0.02, 1.0, eq.Sampling(seed=5)) for _ in range(2))
     assert one == two
 
 
@@ -228,5 +230,5 @@ def test_circuits_of_very_many_gates_are_not_built(monkeypatch):
     many = problem(depth=4, noise="dephasing:0.001")
     gates = max(len(layer.gates) for layer in many.layers)
     monkeypatch.setattr(depth, "_MOST_GATES", 8 * gates)
-    found = greatest_depth(many, threshold=1e-6, scale=1.0, seed=0)
+    found = greatest_depth(many, threshold=1e-6, scale=1.0, sampling=eq.Sampling(seed=0))
     assert (found.depth, found.at_least) == (8, True)

@@ -34,7 +34,7 @@ def no_depth_search(monkeypatch):
 def report():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("equinoise.diagnosis.diagnose.greatest_depth", lambda *_: None)
-        return eq.diagnose(problem(), samples=12, seed=3)
+        return eq.diagnose(problem(), sampling=eq.Sampling(samples=12, seed=3))
 
 
 # issue 2 names these; `null` stands where the layers do not repeat
@@ -61,8 +61,8 @@ def plain(report):
 
 def test_diagnosis_holds_the_law_and_the_exact_survival_of_the_same_draws(report):
     stated = problem()
-    law = eq.law(stated, samples=12, seed=3)
-    exact = eq.gradient_variance(stated, scales=[0, 1], samples=12, seed=3)
+    law = eq.law(stated, sampling=eq.Sampling(samples=12, seed=3))
+    exact = eq.gradient_variance(stated, scales=[0, 1], sampling=eq.Sampling(samples=12, seed=3))
     assert report.law.kappa == law.kappa
     assert report.law.budget == law.budget
     assert report.law.fixed_point_share == law.fixed_point_share
@@ -76,7 +76,7 @@ def test_diagnosis_holds_the_law_and_the_exact_survival_of_the_same_draws(report
 @pytest.mark.parametrize("case", golden_cases()[:5], ids=lambda case: case["name"])
 def test_diagnosis_equals_the_golden_program(case):
     expected = case["expected"]
-    report = eq.diagnose(golden_problem(case), ensemble=case["thetas"], curve=False)
+    report = eq.diagnose(golden_problem(case), sampling=eq.Sampling(ensemble=case["thetas"]), curve=False)
     assert report.law.kappa == pytest.approx(expected["kappa"], rel=1e-5)
     assert report.simulated.survival == pytest.approx(math.sqrt(expected["V1"] / expected["V0"]), rel=1e-8)
     assert plain(report)["noiseless"]["variance"] == pytest.approx(expected["V0"], rel=1e-8)
@@ -86,24 +86,24 @@ def test_diagnosis_equals_the_golden_program(case):
 def test_curve_holds_exact_survival_beside_the_law(report):
     scales = [p.scale for p in report.curve]
     assert len(scales) >= 4
-    exact = eq.gradient_variance(problem(), scales=scales, samples=12, seed=3).survival
+    exact = eq.gradient_variance(problem(), scales=scales, sampling=eq.Sampling(samples=12, seed=3)).survival
     assert [p.survival for p in report.curve] == pytest.approx(exact, rel=1e-12)
     assert [p.law for p in report.curve] == pytest.approx(report.law.survival(scales), rel=1e-12)
 
 
 def test_scale_moves_the_exact_survival_and_not_the_law(report):
-    half = eq.diagnose(problem(), samples=12, seed=3, scale=0.5, curve=False)
+    half = eq.diagnose(problem(), sampling=eq.Sampling(samples=12, seed=3), scale=0.5, curve=False)
     assert half.scale == 0.5
     assert half.law.kappa == report.law.kappa
     assert half.simulated.survival > report.simulated.survival
     assert half.simulated.survival == pytest.approx(
-        eq.gradient_variance(problem(), scales=[0.5], samples=12, seed=3).survival[0], rel=1e-12
+        eq.gradient_variance(problem(), scales=[0.5], sampling=eq.Sampling(samples=12, seed=3)).survival[0], rel=1e-12
     )
 
 
 def test_greatest_scale_is_where_the_law_meets_what_the_shots_resolve():
     stated = problem("relaxation:0.1", n=4)
-    report = eq.diagnose(stated, samples=12, shots=2000, curve=False)
+    report = eq.diagnose(stated, sampling=eq.Sampling(samples=12), shots=2000, curve=False)
     scale = report.resources.greatest_scale
     assert 0 < scale < math.inf
     left = report.noiseless_rms * float(report.law.survival(scale)) * report.resources.readout_factor
@@ -129,7 +129,7 @@ def test_what_breaks_the_charge_is_listed():
     circuit.rx(0.3, 1)
     noise = {"pauli": [{"pauli": "X1", "rate": 0.1}]}
     stated = eq.Problem(circuit, readout="X0X1", initial="neel", noise=noise, allow_broken=True)
-    breaking = plain(eq.diagnose(stated, samples=2, curve=False))["equivariance"]["breaking"]
+    breaking = plain(eq.diagnose(stated, sampling=eq.Sampling(samples=2), curve=False))["equivariance"]["breaking"]
     assert any("gate 'rx'" in text for text in breaking)
     assert any("D[X1]" in text for text in breaking)
     assert any("readout X0X1" in text for text in breaking)
@@ -140,18 +140,20 @@ def test_advice_names_the_costliest_mechanism_qubit_and_layer_of_the_budget():
         "dephasing": 0.001,
         "relaxation": [{"qubit": 2, "down": 0.5, "layers": [1]}],
     }
-    report = eq.diagnose(problem(noise, n=4), samples=12, curve=False)
+    report = eq.diagnose(problem(noise, n=4), sampling=eq.Sampling(samples=12), curve=False)
     text = "\n".join(report.advice)
     for name in ("mechanism relaxation costs", "qubit 2 costs", "layer 1 costs"):
         assert name in text
     assert "of kappa; without it the gradient would be" in report.advice[0]
-    nothing = eq.diagnose(problem("collective:1.0", n=4), samples=4, curve=False)
+    nothing = eq.diagnose(problem("collective:1.0", n=4), sampling=eq.Sampling(samples=4), curve=False)
     assert nothing.advice == ("nothing to gain from less noise: to first order the gradient does not depend on it",)
 
 
 def test_warnings_of_problem_and_noise_are_passed_on():
     noise = eq.NoiseModel(dephasing=0.1, notes=["T2 of qubit 3 clipped"])
-    report = eq.diagnose(eq.Problem(eq.circuits.brickwork(4, 2), readout="Z1", noise=noise), samples=2, curve=False)
+    report = eq.diagnose(
+        eq.Problem(eq.circuits.brickwork(4, 2), readout="Z1", noise=noise), sampling=eq.Sampling(samples=2), curve=False
+    )
     text = "\n".join(plain(report)["warnings"])
     assert "Néel input assumed" in text
     assert "T2 of qubit 3 clipped" in text
@@ -183,7 +185,7 @@ def test_json_budget_sums_to_kappa(report):
 
 
 def test_json_bounds_hold_the_exact_survival_where_they_are_proved():
-    found = plain(eq.diagnose(problem("dephasing:0.05"), samples=64, curve=False))
+    found = plain(eq.diagnose(problem("dephasing:0.05"), sampling=eq.Sampling(samples=64), curve=False))
     assert found["law"]["bounds_proved"] is True
     assert found["law"]["bound_status"] == "proved for exact kappa and w0; these at 99 %"
     assert not any("draws: below" in w for w in found["warnings"])
@@ -226,7 +228,7 @@ def test_json_has_neither_nan_nor_infinity(noise, options):
 )
 def test_gradient_without_size_or_without_rate_warns_of_no_arithmetic(initial, noise, scale, word):
     """Charge 0 has no gradient at all; without noise kappa = 0 at any scale; total depolarizing leaves exactly 0."""
-    found = eq.diagnose(problem(noise, n=4, depth=3, initial=initial), samples=3, scale=scale)
+    found = eq.diagnose(problem(noise, n=4, depth=3, initial=initial), sampling=eq.Sampling(samples=3), scale=scale)
     plain(found)
     assert found.verdict.word == word
 
@@ -235,12 +237,14 @@ def test_gradient_without_size_or_without_rate_warns_of_no_arithmetic(initial, n
 
 
 def test_same_seed_gives_the_same_numbers_whatever_the_number_of_workers(report):
-    found = [plain(eq.diagnose(problem(), samples=12, seed=3, workers=workers)) for workers in (1, 2)]
+    found = [
+        plain(eq.diagnose(problem(), sampling=eq.Sampling(samples=12, seed=3, workers=workers))) for workers in (1, 2)
+    ]
     again = plain(report)
     for one in (*found, again):
         one.pop("engine_reason")  # says how many draws run at once
     assert found[0] == found[1] == again
-    other = plain(eq.diagnose(problem(), samples=12, seed=4))
+    other = plain(eq.diagnose(problem(), sampling=eq.Sampling(samples=12, seed=4)))
     assert other["law"]["kappa"] != again["law"]["kappa"]
 
 
@@ -249,16 +253,16 @@ def test_greatest_depth_is_that_of_the_search(monkeypatch):
     stated = eq.Problem(
         eq.circuits.brickwork(2, 3, interaction="none"), readout="Z0", initial="neel", noise="relaxation:0.4"
     )
-    resources = eq.diagnose(stated, samples=4, shots=200, curve=False, seed=2).resources
-    assert resources.greatest_depth == greatest_depth(stated, resources.resolved_rms, 1.0, 2)
-    found = plain(eq.diagnose(stated, samples=4, shots=200, curve=False, seed=2))["resources"]
+    resources = eq.diagnose(stated, sampling=eq.Sampling(samples=4, seed=2), shots=200, curve=False).resources
+    assert resources.greatest_depth == greatest_depth(stated, resources.resolved_rms, 1.0, eq.Sampling(seed=2))
+    found = plain(eq.diagnose(stated, sampling=eq.Sampling(samples=4, seed=2), shots=200, curve=False))["resources"]
     assert found["greatest_depth"] == resources.greatest_depth.depth
     assert found["greatest_depth_at_least"] is False
 
 
 def test_progress_counts_the_draws_to_the_end():
     seen = []
-    eq.diagnose(problem(n=4, depth=3), samples=5, progress=lambda *step: seen.append(step))
+    eq.diagnose(problem(n=4, depth=3), sampling=eq.Sampling(samples=5), progress=lambda *step: seen.append(step))
     draws = [(done, total) for stage, done, total in seen if stage == "draws"]
     assert draws[-1][0] == draws[-1][1]
     assert [done for done, _ in draws] == sorted(done for done, _ in draws)

@@ -42,7 +42,10 @@ def widened(interval, share=0.5):
 @pytest.mark.parametrize("noise", [NOISE, "relaxation:down=0.04,up=0.01", "depolarizing:0.03"])
 def test_trajectories_diagnose_as_density_matrices_do(noise):
     stated = problem(noise)
-    exact, found = (eq.diagnose(stated, samples=48, seed=1, engine=engine) for engine in ("exact", "trajectories"))
+    exact, found = (
+        eq.diagnose(stated, sampling=eq.Sampling(samples=48, seed=1, engine=engine))
+        for engine in ("exact", "trajectories")
+    )
     assert (plain(exact)["simulated"]["kind"], plain(found)["simulated"]["kind"]) == ("exact", "sampled")
     for name in ("survival", "rms_gradient"):
         interval = "interval" if name == "survival" else "rms_interval"
@@ -70,7 +73,9 @@ def test_trajectories_diagnose_as_density_matrices_do(noise):
 )
 @pytest.mark.parametrize("scale", [1.0, math.inf])
 def test_what_trajectories_do_not_know_is_null_and_never_nan(noise, scale):
-    report = eq.diagnose(problem(noise, n=4, depth=2), samples=6, scale=scale, engine="trajectories")
+    report = eq.diagnose(
+        problem(noise, n=4, depth=2), sampling=eq.Sampling(samples=6, engine="trajectories"), scale=scale
+    )
     data = plain(report)
     law = data["law"]
     assert law["second_moment"] is None
@@ -85,10 +90,10 @@ def test_what_trajectories_do_not_know_is_null_and_never_nan(noise, scale):
 
 @pytest.mark.usefixtures("no_depth_search")
 def test_spread_of_rates_is_fitted_to_the_sampled_survival_and_said_so():
-    report = eq.diagnose(problem("dephasing:0.05"), samples=48, engine="trajectories")
+    report = eq.diagnose(problem("dephasing:0.05"), sampling=eq.Sampling(samples=48, engine="trajectories"))
     assert math.isfinite(report.law.rate_variance)
     assert any("c2 is fitted to the sampled survival" in note for note in report.law.approximations)
-    bare = eq.diagnose(problem("dephasing:0.05"), samples=48, engine="trajectories", curve=False)
+    bare = eq.diagnose(problem("dephasing:0.05"), sampling=eq.Sampling(samples=48, engine="trajectories"), curve=False)
     assert bare.curve == ()
     assert bare.law.kappa == report.law.kappa
 
@@ -96,7 +101,10 @@ def test_spread_of_rates_is_fitted_to_the_sampled_survival_and_said_so():
 @pytest.mark.usefixtures("no_depth_search")
 def test_same_seed_same_diagnosis_whatever_the_workers():
     one, two = (
-        eq.diagnose(problem("relaxation:0.05", n=4), samples=8, seed=3, engine="trajectories", workers=workers)
+        eq.diagnose(
+            problem("relaxation:0.05", n=4),
+            sampling=eq.Sampling(samples=8, seed=3, workers=workers, engine="trajectories"),
+        )
         for workers in (1, 2)
     )
     one, two = (plain(report) | {"engine_reason": ""} for report in (one, two))
@@ -105,7 +113,9 @@ def test_same_seed_same_diagnosis_whatever_the_workers():
 
 @pytest.mark.usefixtures("no_depth_search")
 def test_diagnosis_stops_once_kappa_is_known_well_enough():
-    report = eq.diagnose(problem("dephasing:0.05"), samples=640, engine="trajectories", relative_error=0.3)
+    report = eq.diagnose(
+        problem("dephasing:0.05"), sampling=eq.Sampling(samples=640, engine="trajectories"), relative_error=0.3
+    )
     assert report.samples < 640
     assert report.samples % 16 == 0
     assert report.law.kappa_error <= 0.3 * report.law.kappa
@@ -122,7 +132,7 @@ def test_a_device_like_problem_on_a_wide_cone_gets_a_verdict_from_trajectories(m
     monkeypatch.setenv("EQUINOISE_MEMORY_GB", "0.3")
     exact = next(d for d in declarations(stated) if d.engine == "exact")
     assert not exact.serves
-    report = eq.diagnose(stated, samples=10, curve=False)
+    report = eq.diagnose(stated, sampling=eq.Sampling(samples=10), curve=False)
     assert report.engine == "trajectories"
     assert "no exact engine serves" in report.engine_reason
     assert report.light_cone["width"] == 14
@@ -146,7 +156,7 @@ def test_a_device_like_problem_on_a_wide_cone_gets_a_verdict_from_trajectories(m
 def test_a_device_snapshot_is_diagnosed_by_trajectories():
     pytest.importorskip("qiskit_ibm_runtime")
     stated = problem("ibm:torino", n=12, depth=5, readout="Z6")
-    report = eq.diagnose(stated, samples=12, engine="trajectories", curve=False)
+    report = eq.diagnose(stated, sampling=eq.Sampling(samples=12, engine="trajectories"), curve=False)
     assert report.light_cone["width"] == 10
     assert math.isfinite(report.simulated.survival)
     assert all(math.isfinite(bound) for bound in report.simulated.interval)
@@ -159,11 +169,11 @@ def test_greatest_depth_takes_an_engine_that_fits(monkeypatch):
     """What density matrices can afford they do; a memory limit hands the deeper circuits to trajectories."""
     stated = problem("dephasing:0.01", n=8, depth=4, readout="Z4")
     monkeypatch.setattr("equinoise.diagnosis.depth._DEEPEST", 6)
-    exact = greatest_depth(stated, 1e-3, 1.0, 0)
+    exact = greatest_depth(stated, 1e-3, 1.0, eq.Sampling(seed=0))
     assert (exact.engine, exact.depth, exact.at_least) == ("exact", 6, True)
     monkeypatch.setenv("EQUINOISE_MEMORY_GB", "0.0001")
     fresh = problem("dephasing:0.01", n=8, depth=4, readout="Z4")
-    found = greatest_depth(fresh, 1e-3, 1.0, 0)
+    found = greatest_depth(fresh, 1e-3, 1.0, eq.Sampling(seed=0))
     assert (found.engine, found.depth, found.at_least) == ("trajectories", 6, True)
     assert found.samples > exact.samples
 
@@ -171,7 +181,7 @@ def test_greatest_depth_takes_an_engine_that_fits(monkeypatch):
 def test_greatest_depth_of_static_noise_is_found_by_trajectories(monkeypatch):
     noise = {"dephasing": [{"rate": 0.02, "correlation": "static"}]}
     monkeypatch.setattr("equinoise.diagnosis.depth._DEEPEST", 6)
-    report = eq.diagnose(problem(noise, n=6, depth=4), samples=8, curve=False)
+    report = eq.diagnose(problem(noise, n=6, depth=4), sampling=eq.Sampling(samples=8), curve=False)
     assert report.engine == "trajectories"
     depth = report.resources.greatest_depth
     assert depth.engine == "trajectories"

@@ -77,7 +77,7 @@ KINDS = {
 def test_real_shift_rule_estimates_are_as_noisy_as_large_at_the_shots_of_the_diagnosis(kind):
     """Every gate shifted by itself, outcomes drawn: mean sum_k (estimate - g_k)^2 over mean sum_k g_k^2 is 1."""
     problem = KINDS[kind]()
-    resources = eq.diagnose(problem, samples=64, curve=False, depth=False).resources
+    resources = eq.diagnose(problem, sampling=eq.Sampling(samples=64), curve=False, depth=False).resources
     thetas, shots = eq.Ensemble.of(None).draw(problem, 64, 0), max(1, round(resources.shots_per_gradient))
     settings = qubit_wise(problem.readout.to_sparse_list())
     assert resources.settings == len(settings)
@@ -92,7 +92,7 @@ def test_shots_of_a_narrow_ensemble_are_those_at_the_shifted_angles():
     """Neel input and angles near 0: Var(Z) = sin^2 a is next to nothing, but 1 where cos a is shifted by pi/2."""
     problem = one_hop()
     thetas = np.random.default_rng(3).normal(0, 0.05, (64, 1))
-    resources = eq.diagnose(problem, ensemble=thetas, curve=False, depth=False).resources
+    resources = eq.diagnose(problem, sampling=eq.Sampling(ensemble=thetas), curve=False, depth=False).resources
     noise, signal = shift_rule_errors(problem, [({0: "Z"}, [((0,), 1.0)])], thetas, 100, {}, repeats=40)
     assert math.sqrt(100 * noise / signal / resources.shots_per_gradient) == pytest.approx(1, abs=0.1)
 
@@ -115,7 +115,7 @@ def test_variance_of_one_measurement_is_that_of_the_readout():
 
 
 def test_diagnosis_asks_for_the_shots_of_the_formula():
-    report = eq.diagnose(one_hop("relaxation:0.2"), samples=8, shots=500, curve=False)
+    report = eq.diagnose(one_hop("relaxation:0.2"), sampling=eq.Sampling(samples=8), shots=500, curve=False)
     resources = report.resources
     assert resources.shots == 500
     # XX+YY takes four terms: 3/8
@@ -130,9 +130,9 @@ def test_diagnosis_asks_for_the_shots_of_the_formula():
 @pytest.mark.parametrize(("p01", "p10"), [(0.03, 0.03), (0.02, 0.08), (0.0, 0.2)])
 def test_readout_error_scales_the_measured_gradient_and_not_the_survival(p01, p10):
     """Z becomes (1 - p01 - p10) Z + (p10 - p01)."""
-    quiet = eq.diagnose(one_hop("relaxation:0.2"), samples=8, curve=False)
+    quiet = eq.diagnose(one_hop("relaxation:0.2"), sampling=eq.Sampling(samples=8), curve=False)
     noise = eq.NoiseModel(relaxation=0.2, readout_error={0: (p01, p10), 1: (0.3, 0.3)})
-    read = eq.diagnose(one_hop(noise), samples=8, curve=False)
+    read = eq.diagnose(one_hop(noise), sampling=eq.Sampling(samples=8), curve=False)
     factor = 1 - p01 - p10
     assert read.resources.readout_factor == pytest.approx(factor, rel=1e-10)
     assert read.resources.measured_rms == pytest.approx(factor * quiet.simulated.rms_gradient, rel=1e-10)
@@ -145,13 +145,19 @@ def test_readout_error_of_a_pair_multiplies():
     """Each of X0X1 and Y0Y1 is read on both qubits: (1 - 2 p)(1 - 2 q)."""
     circuit = eq.circuits.brickwork(4, 3)
     noise = eq.NoiseModel(dephasing=0.02, readout_error={1: (0.05, 0.05), 2: (0.1, 0.1)})
-    report = eq.diagnose(eq.Problem(circuit, readout="X1X2+Y1Y2", initial="neel", noise=noise), samples=6, curve=False)
+    report = eq.diagnose(
+        eq.Problem(circuit, readout="X1X2+Y1Y2", initial="neel", noise=noise),
+        sampling=eq.Sampling(samples=6),
+        curve=False,
+    )
     assert report.resources.readout_factor == pytest.approx(0.9 * 0.8, rel=1e-10)
     assert any("readout errors scale the measured gradient by 0.720" in text for text in report.advice)
 
 
 def test_readout_error_of_other_qubits_costs_nothing():
-    report = eq.diagnose(one_hop(eq.NoiseModel(readout_error={1: (0.2, 0.2)})), samples=4, curve=False)
+    report = eq.diagnose(
+        one_hop(eq.NoiseModel(readout_error={1: (0.2, 0.2)})), sampling=eq.Sampling(samples=4), curve=False
+    )
     assert report.resources.readout_factor == 1
 
 
@@ -160,7 +166,7 @@ def test_hopping_readout_on_a_device_keeps_what_conserves_the_charge():
     errors = {2: (0.01, 0.03), 3: (0.0, 0.05)}
     noise = eq.NoiseModel(dephasing=0.01, readout_error=errors)
     problem = eq.Problem(circuit, readout="X2X3+Y2Y3", initial="neel", noise=noise)
-    report = eq.diagnose(problem, samples=8, depth=False)
+    report = eq.diagnose(problem, sampling=eq.Sampling(samples=8), depth=False)
     # X2 alone, of weight p10 - p01 on qubit 3, has mean 0 in a state without coherence between charges
     assert report.resources.readout_factor == pytest.approx((1 - 0.04) * (1 - 0.05), rel=1e-12)
     superposed = eq.Problem(circuit, readout="X2X3+Y2Y3", initial=[[0.6, 0.8]] * 6, noise=noise)

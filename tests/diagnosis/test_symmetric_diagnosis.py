@@ -179,7 +179,7 @@ def test_deeper_problems_keep_the_symmetry():
     deeper = repeated(problem, 5, Repetition(0, 1, 0))
     assert deeper.symmetry == problem.symmetry
     assert len(deeper.layers) == 5
-    found = greatest_depth(problem, 0.35, 1.0, seed=0)
+    found = greatest_depth(problem, 0.35, 1.0, eq.Sampling(seed=0))
     assert found.engine == "commutant"
     assert found.depth >= 1
 
@@ -200,7 +200,7 @@ def test_readings_that_break_the_symmetry_are_computed_with_what_is_left(error, 
 
 
 def test_advice_by_the_budget_works_and_the_rest_is_left_out_in_words():
-    found = eq.advise(exchanged("depolarizing:0.05"), samples=4, first_samples=4)
+    found = eq.advise(exchanged("depolarizing:0.05"), sampling=eq.Sampling(samples=4), first_samples=4)
     left_out = dict(found.left_out)
     assert left_out["verification"] == "post-selection keeps a sector of the charge; the symmetry here is su2"
     better = [one for one in (*found.suggestions, *found.useless) if one.kind == "calibration"]
@@ -219,13 +219,28 @@ TIMES = {"rxx": 1e-7, "ryy": 1e-7, "rzz": 1e-7}
     ("call", "text"),
     [
         (lambda p: verify(p, np.zeros(5)), "verification keeps the shots of one charge sum_i (1 - Z_i)/2"),
-        (lambda p: verified_law(p, 2), "but the problem's symmetry is su2"),
+        (lambda p: verified_law(p, sampling=eq.Sampling(samples=2)), "but the problem's symmetry is su2"),
         (lambda p: compare_paths(decouple(p, "X2", durations=TIMES)), "propagated in sectors of the charge"),
-        (lambda p: eq.law(p, 2, engine="trajectories"), "it does not work with the symmetry su2"),
-        (lambda p: eq.law(p, 2, engine="replica"), "it does not work with the symmetry su2"),
-        (lambda p: eq.law(p, 2, engine="permutation"), "differs from qubit to qubit or pair to pair"),
-        (lambda p: eq.law(p.with_noise("static:0.1"), 2), "computed in sectors of the charge, not of su2"),
-        (lambda p: eq.aligned_rates(p, 2), "the Rayleigh form holds for diagonal dephasing"),
+        (
+            lambda p: eq.law(p, sampling=eq.Sampling(samples=2, engine="trajectories")),
+            "it does not work with the symmetry su2",
+        ),
+        (
+            lambda p: eq.law(p, sampling=eq.Sampling(samples=2, engine="replica")),
+            "it does not work with the symmetry su2",
+        ),
+        (
+            lambda p: eq.law(p, sampling=eq.Sampling(samples=2, engine="permutation")),
+            "differs from qubit to qubit or pair to pair",
+        ),
+        (
+            lambda p: eq.law(p.with_noise("static:0.1"), sampling=eq.Sampling(samples=2)),
+            "computed in sectors of the charge, not of su2",
+        ),
+        (
+            lambda p: eq.aligned_rates(p, sampling=eq.Sampling(samples=2)),
+            "the Rayleigh form holds for diagonal dephasing",
+        ),
     ],
 )
 def test_what_needs_the_charge_is_refused_in_words(call, text):

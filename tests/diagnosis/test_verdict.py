@@ -114,7 +114,7 @@ def test_threshold_at_the_gradient_itself_is_undecided():
 
 
 def test_one_draw_decides_nothing():
-    verdict = diagnose("dephasing:0.1", samples=1).verdict
+    verdict = diagnose("dephasing:0.1", sampling=eq.Sampling(samples=1)).verdict
     assert verdict.word == "undecided"
     assert "take more samples" in verdict.reason
 
@@ -159,7 +159,9 @@ def phases_alone(factor):
 @pytest.mark.parametrize("noise", ["none", "dephasing:0.1", "relaxation:0.1"])
 def test_gradient_that_is_rounding_is_none_and_the_report_says_so_throughout(monkeypatch, factor, noise):
     monkeypatch.undo()  # with the search for the greatest depth
-    report = eq.diagnose(eq.Problem(phases_alone(factor), "Z0", initial="01", noise=noise), samples=8)
+    report = eq.diagnose(
+        eq.Problem(phases_alone(factor), "Z0", initial="01", noise=noise), sampling=eq.Sampling(samples=8)
+    )
     assert report.verdict.word == "shot-limited"
     assert "the gradient vanishes identically" in report.verdict.reason
     assert (report.noiseless_rms, report.simulated.rms_gradient, report.law.variance, report.law.kappa) == (0, 0, 0, 0)
@@ -174,7 +176,7 @@ def test_gradient_that_is_rounding_is_none_and_the_report_says_so_throughout(mon
 
 def test_total_charge_has_no_gradient_whatever_relaxation_does_to_it():
     problem = eq.Problem(eq.circuits.brickwork(4, 3), "Z0+Z1+Z2+Z3", initial="neel", noise="relaxation:0.1")
-    report = eq.diagnose(problem, samples=8, curve=False)
+    report = eq.diagnose(problem, sampling=eq.Sampling(samples=8), curve=False)
     assert (report.law.variance, report.verdict.word) == (0, "shot-limited")
 
 
@@ -183,7 +185,9 @@ def test_tiny_readout_has_the_verdict_of_a_large_one():
     problem = eq.Problem(
         eq.circuits.brickwork(4, 3), SparsePauliOp("IIZI", 1e-9), initial="neel", noise="relaxation:0.1"
     )
-    report, large = (eq.diagnose(p, samples=16, curve=False) for p in (problem, problem.with_readout("Z1")))
+    report, large = (
+        eq.diagnose(p, sampling=eq.Sampling(samples=16), curve=False) for p in (problem, problem.with_readout("Z1"))
+    )
     assert report.verdict.word == large.verdict.word == "trainable"
     assert report.resources.shots_per_gradient == pytest.approx(large.resources.shots_per_gradient, rel=1e-6)
     assert report.law.kappa == pytest.approx(large.law.kappa, rel=1e-6)

@@ -314,7 +314,7 @@ def test_series_budget_and_limit_are_derivatives_of_the_average(name):
 def test_first_order_agrees_with_the_exact_engines_draws(name):
     problem = stated(name)
     found = first_order_average(problem)
-    sampled = first_order(problem, samples=600, engine="exact")
+    sampled = first_order(problem, sampling=eq.Sampling(samples=600, engine="exact"))
     assert abs(found.kappa - sampled.kappa) < 4 * sampled.kappa_error + 1e-12
     # a ratio of means of 600 draws
     assert found.second_moment == pytest.approx(sampled.second_moment, rel=0.1)
@@ -333,7 +333,9 @@ def test_v_lies_within_four_standard_errors_of_sampling(samples, names):
     for name in names:
         problem = stated(name)
         found = average(problem, [0.0, 1.0, math.inf])
-        sampled = eq.gradient_variance(problem, [0.0, 1.0, math.inf], samples=samples, seed=3, engine="exact")
+        sampled = eq.gradient_variance(
+            problem, [0.0, 1.0, math.inf], sampling=eq.Sampling(samples=samples, seed=3, engine="exact")
+        )
         distance = np.abs(found.variance - sampled.variance)
         assert np.all(distance <= 4 * sampled.standard_error + 1e-12), name
 
@@ -360,7 +362,7 @@ def test_collective_dephasing_costs_nothing_and_is_skipped(cut):
 
 def test_gradient_variance_takes_the_average_scale_by_scale_as_asked():
     problem = stated("hopping and ZZ")
-    found = eq.gradient_variance(problem, [1.0, 0.0, 1.0, math.inf], engine="replica")
+    found = eq.gradient_variance(problem, [1.0, 0.0, 1.0, math.inf], sampling=eq.Sampling(engine="replica"))
     expected = average(problem, [1.0, 0.0, 1.0, math.inf])
     np.testing.assert_array_equal(found.variance, expected.variance)
     np.testing.assert_array_equal(found.per_parameter, expected.per_parameter)

@@ -54,7 +54,7 @@ def test_auto_takes_state_vectors_where_no_noise_is_asked_for():
     assert found.engine == "state-vector"
     np.testing.assert_array_equal(found.standard_error, 0)
     assert eq.expectation(stated, random_theta(stated, 0), scale=0).engine == "state-vector"
-    assert eq.gradient_variance(stated, scales=[0.0], samples=2).engine == "state-vector"
+    assert eq.gradient_variance(stated, scales=[0.0], sampling=eq.Sampling(samples=2)).engine == "state-vector"
 
 
 def test_auto_takes_trajectories_where_density_matrices_do_not_fit(monkeypatch):
@@ -129,8 +129,8 @@ def test_an_engine_refuses_what_it_cannot_do_and_names_one_that_can(engine, opti
     for ask in (
         lambda: eq.gradient(stated, theta, engine=engine),
         lambda: eq.expectation(stated, theta, engine=engine),
-        lambda: eq.law(stated, samples=2, engine=engine),
-        lambda: eq.diagnose(stated, samples=2, engine=engine),
+        lambda: eq.law(stated, sampling=eq.Sampling(samples=2, engine=engine)),
+        lambda: eq.diagnose(stated, sampling=eq.Sampling(samples=2, engine=engine)),
     ):
         with pytest.raises(UnsupportedError) as caught:
             ask()
@@ -149,8 +149,8 @@ def test_state_vectors_refuse_noise_and_name_trajectories():
     theta = random_theta(stated, 0)
     for ask in (
         lambda: eq.gradient(stated, theta, engine="state-vector"),
-        lambda: eq.gradient_variance(stated, scales=[0, 1], samples=2, engine="state-vector"),
-        lambda: eq.diagnose(stated, samples=2, engine="state-vector"),
+        lambda: eq.gradient_variance(stated, scales=[0, 1], sampling=eq.Sampling(samples=2, engine="state-vector")),
+        lambda: eq.diagnose(stated, sampling=eq.Sampling(samples=2, engine="state-vector")),
     ):
         with pytest.raises(UnsupportedError, match=r"noise scale 1.*'trajectories'"):
             ask()
@@ -236,18 +236,21 @@ def wide():
 def test_trajectories_agree_with_free_fermions_on_sixteen_qubits(wide):
     theta = random_theta(wide, 2)
     exact = eq.gradient(wide, theta, engine="free-fermion")
-    found = eq.gradient(wide, theta, engine="trajectories", samples=150, seed=1)
+    found = eq.gradient(wide, theta, engine="trajectories", trajectories=150, seed=1)
     assert found.reduction["numbers"] > 1e8
     # 4 standard errors, each known to 6 % from 150 trajectories
     excess = np.abs(found.gradient - exact.gradient) / (4 * found.standard_error + 1e-10)
     assert excess.max() < 1
     assert np.linalg.norm(found.standard_error) < 0.5 * np.linalg.norm(exact.gradient)
-    values = eq.expectation(wide, theta, engine="trajectories", samples=150, seed=2)
+    values = eq.expectation(wide, theta, engine="trajectories", trajectories=150, seed=2)
     assert abs(values.value - exact.value) < 4 * values.standard_error
 
 
 def test_kappa_of_state_vectors_agrees_with_free_fermions_on_sixteen_qubits(wide):
-    exact, found = (eq.law(wide, samples=320, seed=3, engine=engine) for engine in ("free-fermion", "state-vector"))
+    exact, found = (
+        eq.law(wide, sampling=eq.Sampling(samples=320, seed=3, engine=engine))
+        for engine in ("free-fermion", "state-vector")
+    )
     # the same draws of the parameters: the bar, which holds their scatter too, is generous
     assert abs(found.kappa - exact.kappa) < 4 * found.kappa_error
     assert found.kappa_error < 0.4 * exact.kappa
@@ -256,8 +259,8 @@ def test_kappa_of_state_vectors_agrees_with_free_fermions_on_sixteen_qubits(wide
 
 def test_survival_from_trajectories_agrees_with_free_fermions_on_sixteen_qubits(wide):
     options = {"scales": [0.0, 2.0], "samples": 48, "seed": 4}
-    exact = eq.gradient_variance(wide, engine="free-fermion", **options)
-    found = eq.gradient_variance(wide, engine="trajectories", **options)
+    exact = eq.gradient_variance(wide, sampling=eq.Sampling(engine="free-fermion"), **options)
+    found = eq.gradient_variance(wide, sampling=eq.Sampling(engine="trajectories"), **options)
     assert found.variance[0] == pytest.approx(exact.variance[0], rel=1e-9)
     assert abs(found.variance[1] - exact.variance[1]) < 4 * found.standard_error[1]
 
@@ -271,7 +274,7 @@ def test_every_engine_gives_the_closed_form_of_one_hop(engine):
     circuit = QuantumCircuit(2)
     circuit.append(XXPlusYYGate(Parameter("t")), [0, 1])
     stated = eq.Problem(circuit, readout="Z0", initial="01", noise="dephasing:0.3")
-    found = eq.gradient(stated, [0.4], engine=engine, samples=3)
+    found = eq.gradient(stated, [0.4], engine=engine, trajectories=3)
     assert found.value == pytest.approx(-math.cos(0.4), abs=1e-12)
     assert found.gradient == pytest.approx([math.sin(0.4)], abs=1e-12)
     built = choose_engine(stated, engine).engine

@@ -195,10 +195,12 @@ def test_budget_from_entangled_inputs_and_projected_readouts_is_that_of_density_
 def test_error_bars_shrink_with_the_root_of_the_draws():
     problem = noisy_problem("all together")
     theta = random_theta(problem, 0)
-    few, many = (eq.law(problem, engine="state-vector", ensemble=[theta] * count) for count in (64, 1024))
+    few, many = (
+        eq.law(problem, sampling=eq.Sampling(engine="state-vector", ensemble=[theta] * count)) for count in (64, 1024)
+    )
     # a standard deviation from 64 draws is known to 9 %, more for the tails of products of signs: 4 sigma
     assert few.kappa_error / many.kappa_error == pytest.approx(4, rel=0.4)
-    exact = eq.law(problem, engine="exact", ensemble=[theta]).kappa
+    exact = eq.law(problem, sampling=eq.Sampling(engine="exact", ensemble=[theta])).kappa
     assert abs(many.kappa - exact) < 4 * many.kappa_error
     # and the draws are independent: means of 16 scatter by the bar of one over 4; 64 such means know it to 9 %
     engine, _ = engines(problem)

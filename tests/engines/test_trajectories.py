@@ -174,14 +174,14 @@ def test_what_relaxation_leaves_at_infinity_is_not_claimed():
 def test_error_bars_shrink_with_the_root_of_the_trajectories():
     problem = noisy_problem(NOISES["local"])
     theta = random_theta(problem, 0)
-    few, many = (eq.expectation(problem, theta, engine="trajectories", samples=n, seed=4) for n in (100, 1600))
+    few, many = (eq.expectation(problem, theta, engine="trajectories", trajectories=n, seed=4) for n in (100, 1600))
     # a standard deviation from 100 trajectories is known to about 7 %: 4 sigma
     assert few.standard_error / many.standard_error == pytest.approx(4, rel=0.3)
     exact = eq.expectation(problem, theta, engine="exact")
     assert abs(many.value - exact.value) < SIGMAS * many.standard_error
     # <O^2> - C^2 with the mean's own error taken out; it varies by at most |O|^2 = 4 per trajectory
     assert many.shot_variance == pytest.approx(exact.shot_variance, abs=SIGMAS * 4 / 40)
-    gradient = eq.gradient(problem, theta, engine="trajectories", samples=1600, seed=4)
+    gradient = eq.gradient(problem, theta, engine="trajectories", trajectories=1600, seed=4)
     expected = eq.gradient(problem, theta, engine="exact").gradient
     assert (np.abs(gradient.gradient - expected) <= SIGMAS * gradient.standard_error + 1e-12).all()
     assert (gradient.samples, gradient.seed, gradient.engine) == (1600, 4, "trajectories")
@@ -311,14 +311,19 @@ def test_same_seed_same_numbers_whatever_the_workers():
     def variance(workers, seed=3):
         problem = noisy_problem(NOISES["all together"])
         return eq.gradient_variance(
-            problem, scales=[0, 0.5, 1], samples=12, seed=seed, engine="trajectories", workers=workers
+            problem,
+            scales=[0, 0.5, 1],
+            sampling=eq.Sampling(samples=12, seed=seed, workers=workers, engine="trajectories"),
         )
 
     one, two = variance(1), variance(2)
     np.testing.assert_array_equal(one.per_parameter, two.per_parameter)
     assert one.engine == "trajectories"
     assert np.abs(variance(2, seed=4).variance - two.variance).max() > 1e-3
-    laws = [eq.law(noisy_problem(NOISES["local"]), samples=12, engine="trajectories", workers=w) for w in (1, 2)]
+    laws = [
+        eq.law(noisy_problem(NOISES["local"]), sampling=eq.Sampling(samples=12, workers=w, engine="trajectories"))
+        for w in (1, 2)
+    ]
     assert laws[0].kappa == laws[1].kappa
     assert laws[0].fixed_point_share == laws[1].fixed_point_share
 

@@ -183,10 +183,12 @@ def test_law_of_one_excitation_on_eighty_qubits_is_the_derivative_of_its_varianc
     circuit = eq.circuits.brickwork(n, depth=2)
     problem = eq.Problem(circuit, readout=readout, initial=bits(n, {40}), noise="dephasing:0.05")
     theta = np.random.default_rng(9).uniform(-3, 3, (1, circuit.num_parameters))
-    law = eq.law(problem, ensemble=theta)
+    law = eq.law(problem, sampling=eq.Sampling(ensemble=theta))
     # 5-point difference of ln V at s = 0 on one side: error about step^4 times a fifth derivative of order kappa
     step = 0.05
-    variance = eq.gradient_variance(problem, scales=[0, step, 2 * step, 3 * step, 4 * step], ensemble=theta).variance
+    variance = eq.gradient_variance(
+        problem, scales=[0, step, 2 * step, 3 * step, 4 * step], sampling=eq.Sampling(ensemble=theta)
+    ).variance
     slope = np.array([-25, 48, -36, 16, -3]) @ np.log(variance) / (12 * step)
     assert law.kappa == pytest.approx(-slope / 2, rel=1e-4)
     assert sum(entry.kappa for entry in law.budget) == pytest.approx(law.kappa, rel=1e-10)
@@ -246,7 +248,7 @@ def test_sweep_takes_no_more_memory_than_it_is_allowed(states, monkeypatch):
 def test_law_in_little_memory_is_the_same_or_refused_with_numbers(monkeypatch):
     """The power series and the budget hold more than one gradient; they must fit, repeat, or refuse."""
     plain = small()
-    expected = eq.law(plain, ensemble=THETA[None, :])
+    expected = eq.law(plain, sampling=eq.Sampling(ensemble=THETA[None, :]))
     state = 16 * compile_problem(plain).numbers
     answered, refused = [], []
     for states in (3, 6, 9, 12, 20, 40):
@@ -254,7 +256,7 @@ def test_law_in_little_memory_is_the_same_or_refused_with_numbers(monkeypatch):
             "EQUINOISE_MEMORY_GB", f"{(shared_bytes(compile_problem(plain)) + states * state) / 1e9:.12f}"
         )
         try:
-            found = eq.law(small(), ensemble=THETA[None, :])
+            found = eq.law(small(), sampling=eq.Sampling(ensemble=THETA[None, :]))
         except MemoryLimitError as error:
             refused.append((states, str(error)))
             continue
@@ -301,13 +303,15 @@ def test_memory_limit_is_the_stated_one_or_a_share_of_what_is_free(monkeypatch):
 @pytest.mark.parametrize("noise", ["dephasing:0.05", "relaxation:0.05"])
 def test_one_and_two_workers_give_the_same_numbers(noise):
     results = [
-        eq.gradient_variance(small(noise=noise), scales=[0, 1, math.inf], samples=7, seed=3, workers=workers)
+        eq.gradient_variance(
+            small(noise=noise), scales=[0, 1, math.inf], sampling=eq.Sampling(samples=7, seed=3, workers=workers)
+        )
         for workers in (1, 2)
     ]
     np.testing.assert_array_equal(results[0].variance, results[1].variance)
     np.testing.assert_array_equal(results[0].per_parameter, results[1].per_parameter)
     np.testing.assert_array_equal(results[0].survival_error, results[1].survival_error)
-    laws = [eq.law(small(noise=noise), samples=5, seed=3, workers=workers) for workers in (1, 2)]
+    laws = [eq.law(small(noise=noise), sampling=eq.Sampling(samples=5, seed=3, workers=workers)) for workers in (1, 2)]
     assert laws[0].kappa == laws[1].kappa
     assert laws[0].budget == laws[1].budget
 

@@ -13,13 +13,14 @@ from equinoise.evidence.frame.cases import Case
 from equinoise.evidence.frame.gaps import gaps
 from equinoise.evidence.frame.measured_cases import evaluate, evaluate_all, evaluated
 from equinoise.evidence.frame.study import Context
+from equinoise.sampling import Sampling
 
 X = (0.01, 0.2, 2.0)
 
 
 def test_bounds_meet_the_survival_where_one_rate_alone_decays():
     # all coherence decays at the one rate Gmax = kappa: both bounds are V(s)/V(0) = exp(-2 s kappa)
-    found = gaps(evaluate(Case("staggered", 1, 2, "neel", "hopping"), 8, 3, X))
+    found = gaps(evaluate(Case("staggered", 1, 2, "neel", "hopping"), Sampling(samples=8, seed=3), X))
     np.testing.assert_allclose(found.ratio, np.exp(-2 * np.array(X)), rtol=1e-9)
     np.testing.assert_allclose(found.below, 0.0, atol=1e-10)
     np.testing.assert_allclose(found.above, 0.0, atol=1e-10)
@@ -27,7 +28,7 @@ def test_bounds_meet_the_survival_where_one_rate_alone_decays():
 
 
 def test_both_bounds_are_one_under_collective_noise():
-    found = gaps(evaluate(Case("collective", 3, 4, "neel", "Z"), 4, 3, X))
+    found = gaps(evaluate(Case("collective", 3, 4, "neel", "Z"), Sampling(samples=4, seed=3), X))
     for bound in (found.lower, found.upper, found.ratio):
         np.testing.assert_allclose(bound, 1.0, atol=1e-12)
 
@@ -36,7 +37,9 @@ def test_gap_errors_agree_with_the_scatter_over_samples():
     case = Case("local", 3, 4, "neel", "Z")
     problem = case.problem()
     # at these scales the lower bound is exp(-2 s kappa) and w0, far from where they meet
-    ones = [evaluate(case, 32, seed, (), problem=problem, scales=[0.3, 20.0]) for seed in range(40)]
+    ones = [
+        evaluate(case, Sampling(samples=32, seed=seed), (), problem=problem, scales=[0.3, 20.0]) for seed in range(40)
+    ]
     stated = [gaps(one) for one in ones]
     for name in ("below", "above"):
         scatter = np.std([getattr(g, name) for g in stated], axis=0, ddof=1)
@@ -90,6 +93,6 @@ def test_same_tables_with_one_worker_and_two():
 
 
 def test_populations_relax_at_twice_the_rate_of_coherences():
-    one = evaluate(Case("damping", 1, 2, "neel", "Z"), 2, 0, X)
+    one = evaluate(Case("damping", 1, 2, "neel", "Z"), Sampling(samples=2, seed=0), X)
     # the readout is Z1: one qubit seen in one slot, down = 0.05, no visible coherence
     assert one.certificate.greatest_rate == pytest.approx(0.05)

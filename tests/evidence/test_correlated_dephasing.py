@@ -8,6 +8,7 @@ from equinoise.evidence.correlated_dephasing import Channel, channels, normalise
 from equinoise.evidence.frame.cases import Case
 from equinoise.evidence.frame.measured_cases import evaluate, in_parallel
 from equinoise.evidence.frame.study import Context
+from equinoise.sampling import Sampling
 
 
 def test_every_channel_has_the_same_worst_case_rate():
@@ -31,7 +32,7 @@ def test_nearly_collective_noise_costs_the_square_of_its_imperfection():
         v = 1 + size * tilt
         noise = Channel("nearly collective", "", tuple(v)).noise()
         case = Case("correlated", 3, 4, "neel", "Z")
-        one = evaluate(case, 4, 0, (), problem=case.problem(noise), scales=[1.0])
+        one = evaluate(case, Sampling(samples=4, seed=0), (), problem=case.problem(noise), scales=[1.0])
         kappas.append(one.kappa / normalised_rate(tuple(v)))
     assert kappas[1] / kappas[0] == pytest.approx(4.0, rel=1e-6)
 
@@ -47,7 +48,7 @@ def _result(workers: int):
 
     def one(item):
         case, channel = item
-        return evaluate(case, 8, 5, (), problem=case.problem(channel.noise()), scales=[1.0])
+        return evaluate(case, Sampling(samples=8, seed=5), (), problem=case.problem(channel.noise()), scales=[1.0])
 
     found = in_parallel(one, items, Context(quick=True, workers=workers))
     seen = [(channel, survival) for (_, channel), survival in zip(items, found, strict=True)]

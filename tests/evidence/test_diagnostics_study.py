@@ -43,9 +43,9 @@ def test_survival_and_law_equal_those_of_the_public_functions(result):
     circuit = eq.circuits.brickwork(6, depth=4, periodic=True)
     problem = eq.Problem(circuit, "Z3", "neel", noise)
     draws = Ensemble().draw(problem, 12, context.seed_for("diagnostics", "draws"))
-    exact = eq.gradient_variance(problem, scales=[1.0], ensemble=draws)
+    exact = eq.gradient_variance(problem, scales=[1.0], sampling=eq.Sampling(ensemble=draws))
     assert row["survival"] == pytest.approx(exact.survival[0], rel=1e-10)
-    law = eq.law(problem, ensemble=draws)
+    law = eq.law(problem, sampling=eq.Sampling(ensemble=draws))
     assert row["kappa"] == pytest.approx(law.kappa, rel=1e-8)
     assert row["resummed"] == pytest.approx(float(law.survival(1.0)), rel=1e-8)
 

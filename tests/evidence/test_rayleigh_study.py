@@ -10,6 +10,7 @@ import pytest
 from equinoise.coherence.rates import aligned_rates
 from equinoise.evidence import rayleigh as study
 from equinoise.evidence.frame.study import Context, StudyResult
+from equinoise.sampling import Sampling
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def small() -> StudyResult:
 
 @pytest.fixture(scope="module")
 def rates():
-    return aligned_rates(study.problem(1), samples=40, seed=2)
+    return aligned_rates(study.problem(1), sampling=Sampling(samples=40, seed=2))
 
 
 def test_the_sum_agrees_with_kappa_within_four_standard_errors(small: StudyResult) -> None:
@@ -33,14 +34,14 @@ def test_per_draw_numbers_make_up_the_rates(rates) -> None:
     denominator = rates.denominator.sum(axis=0)
     np.testing.assert_allclose(rates.alpha, rates.numerator.sum(axis=0) / denominator, rtol=1e-13)
     assert rates.kappa == pytest.approx(-rates.slope.sum() / rates.square.sum(), rel=1e-13)
-    few = aligned_rates(study.problem(1), samples=10, seed=2, workers=1)
+    few = aligned_rates(study.problem(1), sampling=Sampling(samples=10, seed=2, workers=1))
     np.testing.assert_array_equal(few.numerator, rates.numerator[:10])
     np.testing.assert_array_equal(few.square, rates.square[:10])
 
 
 def test_progress_counts_draws() -> None:
     ticks: list[int] = []
-    aligned_rates(study.problem(1), samples=3, progress=ticks.append)
+    aligned_rates(study.problem(1), sampling=Sampling(samples=3), progress=ticks.append)
     assert ticks == [1, 1, 1]
 
 

@@ -19,6 +19,7 @@ from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, Symm
 from equinoise.evidence.symmetric.symmetry_rivals import survival_of
 from equinoise.notebook import MissingPackageError
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +88,13 @@ def test_the_figure_shows_every_symmetry(quick: StudyResult) -> None:
 @pytest.mark.parametrize("symmetry", list(SYMMETRIES))
 def test_measured_law_is_that_of_the_full_space(symmetry: str) -> None:
     problem = SymmetricCase(symmetry, "damping", depth=2, num_qubits=4).problem()
-    found = measure(problem, 3, 5, scales=(0.7,))
+    found = measure(problem, Sampling(samples=3, seed=5), scales=(0.7,))
     thetas = Ensemble().draw(problem, 3, 5)
     # the twin sums over all parameters; those outside the cone add zero
     squares = {s: np.mean([np.sum(reference.gradient(problem, t, s) ** 2) for t in thetas]) for s in (0.0, 0.7)}
     assert found.variance == pytest.approx(squares[0.0], rel=1e-9)
     assert found.exact[0] == pytest.approx(math.sqrt(squares[0.7] / squares[0.0]), rel=1e-9)
-    assert found.kappa == pytest.approx(reference.law(problem, thetas)["kappa"], rel=1e-5)
+    assert found.kappa == pytest.approx(reference.law(problem, sampling=Sampling(samples=thetas))["kappa"], rel=1e-5)
 
 
 def test_the_rival_differs_by_its_one_qubit_gates_and_angles_alone() -> None:
@@ -148,7 +149,7 @@ def test_without_pennylane_the_theory_is_said_not_to_have_run(monkeypatch: pytes
 
 def test_survival_and_its_error_of_a_known_sample() -> None:
     problem = SymmetricCase("charge", "damping", depth=2, num_qubits=4).problem()
-    one = measure(problem, 40, 1, scales=(1.0,))
+    one = measure(problem, Sampling(samples=40, seed=1), scales=(1.0,))
     survival, error = survival_of(one)[0]
     assert survival == pytest.approx(one.exact[0])
     # jackknife: the spread of the survival with one draw left out

@@ -14,6 +14,7 @@ from equinoise.evidence.frame.channels import DEVICE, FAMILIES, make_noise
 from equinoise.evidence.frame.measured_cases import evaluate, evaluate_all, evaluated
 from equinoise.evidence.frame.statistics import coefficient_of_determination
 from equinoise.evidence.frame.study import Context
+from equinoise.sampling import Sampling
 
 X = (0.01, 0.2, 2.0)
 
@@ -29,7 +30,7 @@ def test_coefficient_of_determination_is_one_minus_residual_over_spread():
 @pytest.mark.parametrize("initial", ["neel", "dicke", "product"])
 @pytest.mark.parametrize("readout", ["Z", "hopping"])
 def test_collective_dephasing_leaves_every_gradient_untouched(initial, readout):
-    found = evaluate(Case("collective", 3, 6, initial, readout), 3, 1, X)
+    found = evaluate(Case("collective", 3, 6, initial, readout), Sampling(samples=3, seed=1), X)
     assert found.untouched
     # rounding of sums of squares
     np.testing.assert_allclose(found.exact, 1.0, atol=1e-12)
@@ -38,7 +39,7 @@ def test_collective_dephasing_leaves_every_gradient_untouched(initial, readout):
 def test_a_readout_that_all_noise_reaches_once_decays_exponentially():
     # one block, one slot, hopping readout: |01><10| decays at rate r (v_0 - v_1)^2 2 alone, so R = exp(-x) exactly
     case = Case("staggered", 1, 2, "neel", "hopping")
-    found = evaluate(case, 8, 3, X)
+    found = evaluate(case, Sampling(samples=8, seed=3), X)
     assert found.kappa == pytest.approx(0.05 * (2 * 2) ** 2 / 2, rel=1e-10)
     assert found.share == pytest.approx(0.0, abs=1e-14)
     np.testing.assert_allclose(found.exact, np.exp(-np.array(X)), rtol=1e-9)

@@ -112,17 +112,17 @@ def test_gain_shrinks_with_the_correlation_time() -> None:
 
 def test_white_noise_gains_nothing_and_pulse_errors_lose() -> None:
     stated = problem("dephasing:0.05+depolarizing:0.01")
-    same = compare(decouple(stated, durations=TIMES), samples=8)
+    same = compare(decouple(stated, durations=TIMES), sampling=eq.Sampling(samples=8))
     assert same.gain == pytest.approx(1, abs=1e-12)
     assert same.kappa[0] == pytest.approx(same.kappa[1], abs=1e-12)
-    worse = compare(decouple(stated, durations=TIMES, pulse_error=0.01), samples=8)
+    worse = compare(decouple(stated, durations=TIMES, pulse_error=0.01), sampling=eq.Sampling(samples=8))
     assert worse.gain < 1
     assert worse.gain_interval[1] < 1
 
 
 def test_collective_white_dephasing_is_spread_by_pulses_and_decoupling_loses() -> None:
     """A flipped spectator leaves the decoherence-free sector: kappa 0 becomes > 0."""
-    result = compare(decouple(problem("collective:0.05"), "X2", durations=TIMES), samples=8)
+    result = compare(decouple(problem("collective:0.05"), "X2", durations=TIMES), sampling=eq.Sampling(samples=8))
     assert abs(result.kappa[0]) < 1e-12
     assert result.kappa[1] > 1e-3
     assert result.gain < 1
@@ -139,7 +139,7 @@ def test_relaxation_of_a_flipped_qubit_goes_up_as_often_as_down() -> None:
 
 
 def test_static_noise_gains_in_surviving_gradient_from_the_same_draws() -> None:
-    result = compare(decouple(problem("static:0.1"), durations=TIMES), samples=200, seed=3)
+    result = compare(decouple(problem("static:0.1"), durations=TIMES), sampling=eq.Sampling(samples=200, seed=3))
     assert result.kappa[1] < result.kappa[0]
     assert result.gain > 1
 

@@ -107,7 +107,7 @@ def test_static_detunings_with_explicit_pulses_agree(collective: bool) -> None:
     def field(start: float, stop: float) -> np.ndarray:
         return math.sqrt(rate) * (stop - start) * nodes
 
-    ours = eq.gradient(found.decoupled, theta, samples=1024, engine="trajectories")
+    ours = eq.gradient(found.decoupled, theta, trajectories=1024, engine="trajectories")
     program = compile_problem(found.plain.with_noise(None))
     phases = np.tensordot(nodes[:, :1] if collective else nodes, shared_modes(found)[1], axes=1)
     exact = path_average(program, theta, phases[:, :, list(program.cone.qubits)], weights)
@@ -140,7 +140,7 @@ def test_ou_paths_with_explicit_pulses_agree() -> None:
         assert abs(z - round(z)) < 1e-9  # pulses fall on steps
         return np.asarray(whole[round(z)] - whole[round(a)])
 
-    ours = eq.gradient(found.decoupled, theta, samples=2048, engine="trajectories")
+    ours = eq.gradient(found.decoupled, theta, trajectories=2048, engine="trajectories")
     for k in (0, 1, 4):
         seen = slope(found, theta, k, field)
         error = math.hypot(ours.standard_error[k], seen.std() / math.sqrt(paths))
@@ -169,7 +169,7 @@ def test_few_static_phases_are_averaged_exactly() -> None:
     """Quadrature and random paths agree; the interval then has no noise of paths: no seed in V(s) for given draws."""
     found = decouple(problem("static:0.01", layers(5)), "X2", durations=TIMES)
     angles = np.array([drawn(found.plain, seed) for seed in range(12)])
-    exact = compare_paths(found, ensemble=eq.Ensemble.of(angles))
+    exact = compare_paths(found, sampling=eq.Sampling(ensemble=eq.Ensemble.of(angles)))
     assert exact.exact
     assert exact.gain_interval[0] > 1
     program = compile_problem(found.plain.with_noise(None))
@@ -180,7 +180,7 @@ def test_few_static_phases_are_averaged_exactly() -> None:
         still = path_average(program, theta, np.zeros((1, *plain.shape[1:])), np.ones(1)).gradient
         moved = path_average(program, theta, np.tensordot(xi, plain, axes=1), np.full(len(xi), 1 / len(xi))).gradient
         ratio.append((moved @ moved, still @ still))
-    part = compare_paths(found, ensemble=eq.Ensemble.of(angles[:4]))
+    part = compare_paths(found, sampling=eq.Sampling(ensemble=eq.Ensemble.of(angles[:4])))
     top, bottom = np.sum(ratio, axis=0)
     assert part.survival[0] == pytest.approx(math.sqrt(top / bottom), abs=0.01)  # 1/sqrt(20000) = 0.007
 
@@ -195,7 +195,10 @@ def test_static_phases_of_fully_idle_windows_vanish() -> None:
 def test_gain_agrees_with_separate_trajectories() -> None:
     """Survival of both problems by :func:`compare`, whose interval is far wider."""
     found = decouple(waiting("static:0.005"), "X2", durations=TIMES)
-    ours, theirs = compare_paths(found, seed=2), compare(found, samples=64, seed=2)
+    ours, theirs = (
+        compare_paths(found, sampling=eq.Sampling(seed=2)),
+        compare(found, sampling=eq.Sampling(samples=64, seed=2)),
+    )
     for i in (0, 1):
         low, high = theirs.survival_interval[i]
         assert abs(ours.survival[i] - theirs.survival[i]) < high - low
@@ -205,7 +208,7 @@ def test_gain_agrees_with_separate_trajectories() -> None:
 def test_collective_white_noise_loses() -> None:
     """A flipped spectator leaves the sector that collective phases do not see; the exact engine has the same gain."""
     found = decouple(waiting("collective:0.01"), "X2", durations=TIMES)
-    ours, exact = compare_paths(found), compare(found, samples=64)
+    ours, exact = compare_paths(found), compare(found, sampling=eq.Sampling(samples=64))
     assert exact.engines == ("exact", "exact")
     assert ours.survival[0] == pytest.approx(1, abs=1e-10)
     assert ours.gain_interval[1] < 1
@@ -215,7 +218,7 @@ def test_collective_white_noise_loses() -> None:
 def test_pulse_errors_turn_the_gain_into_a_loss() -> None:
     """Kappa and survival by the exact engine with white noise: one error of 1 % a pulse costs more than nothing."""
     found = decouple(waiting("dephasing:0.005"), "X2", durations=TIMES, pulse_error=0.01)
-    result = compare(found, samples=16)
+    result = compare(found, sampling=eq.Sampling(samples=16))
     assert result.gain_interval[1] < 1
     with pytest.raises(UnsupportedError, match=r"Use equinoise\.mitigation\.compare"):
         compare_paths(found)

@@ -266,7 +266,7 @@ def test_gates_that_move_all_shots_to_another_charge_leave_nothing_to_verify(noi
 
 def test_a_law_of_what_is_never_kept_is_refused_by_name():
     with pytest.raises(eq.EquinoiseError, match="even without noise nothing of this circuit is read with charge 1"):
-        eq.mitigation.verified_law(moved_out_of_the_sector("relaxation:0.1"), samples=2)
+        eq.mitigation.verified_law(moved_out_of_the_sector("relaxation:0.1"), sampling=eq.Sampling(samples=2))
 
 
 def test_where_nothing_is_kept_the_readout_is_undefined_and_not_zero():

@@ -29,7 +29,7 @@ def brick(noise, readout="Z2", n=4, depth=4, **options):
 
 def test_uniform_relaxation_costs_shots_and_no_gradient():
     problem = brick("relaxation:0.07")
-    found = verified_law(problem, samples=6, scale=1.5)
+    found = verified_law(problem, sampling=eq.Sampling(samples=6), scale=1.5)
     assert found.verified.survival == pytest.approx(1.0, abs=1e-12)
     assert abs(found.verified.kappa) < 1e-13
     assert sum(e.kappa for e in found.verified.budget) == pytest.approx(0.0, abs=1e-13)
@@ -42,7 +42,7 @@ def test_uniform_relaxation_costs_shots_and_no_gradient():
 
 
 def test_dephasing_gains_nothing():
-    found = verified_law(brick("dephasing:0.1"), samples=6)
+    found = verified_law(brick("dephasing:0.1"), sampling=eq.Sampling(samples=6))
     assert (found.kept, found.kept_rate, found.gain, found.gain_interval) == (1.0, 0.0, 1.0, (1.0, 1.0))
     assert found.verified == found.plain
     assert not found.changes
@@ -50,7 +50,7 @@ def test_dephasing_gains_nothing():
 
 
 def test_depolarizing_at_infinity_leaves_shots_without_gradient():
-    found = verified_law(brick("depolarizing:0.1"), samples=4, scale=math.inf)
+    found = verified_law(brick("depolarizing:0.1"), sampling=eq.Sampling(samples=4), scale=math.inf)
     # the maximally mixed state: C(4, 2) of 16 states
     assert found.kept == pytest.approx(6 / 16, abs=1e-12)
     assert found.verified.survival == pytest.approx(0.0, abs=1e-12)
@@ -61,7 +61,7 @@ def test_depolarizing_at_infinity_leaves_shots_without_gradient():
 def test_kappa_is_the_slope_of_the_variance_and_its_budget_adds_up(noise):
     problem = brick(noise, allow_broken="pauli" in noise)
     thetas = np.stack([random_theta(problem, i) for i in range(3)])
-    found = verified_law(problem, ensemble=thetas).verified
+    found = verified_law(problem, sampling=eq.Sampling(ensemble=thetas)).verified
 
     def logarithm(scale):
         return math.log(sum(np.sum(verify(problem, t, scale).gradient ** 2) for t in thetas))
@@ -78,8 +78,10 @@ def test_kappa_is_the_slope_of_the_variance_and_its_budget_adds_up(noise):
 
 def test_a_part_of_the_budget_is_the_kappa_of_that_noise_alone():
     thetas = np.stack([random_theta(brick(None), i) for i in range(3)])
-    whole = verified_law(brick(MIXED), ensemble=thetas).verified
-    alone = verified_law(brick({"relaxation": UNEQUAL["relaxation"][3:]}), ensemble=thetas).verified
+    whole = verified_law(brick(MIXED), sampling=eq.Sampling(ensemble=thetas)).verified
+    alone = verified_law(
+        brick({"relaxation": UNEQUAL["relaxation"][3:]}), sampling=eq.Sampling(ensemble=thetas)
+    ).verified
     part = sum(e.kappa for e in whole.budget if e.mechanism == "relaxation" and e.qubits == (3,))
     assert part == pytest.approx(alone.kappa, abs=1e-12)
     assert abs(part) > 1e-3
@@ -88,7 +90,7 @@ def test_a_part_of_the_budget_is_the_kappa_of_that_noise_alone():
 def test_the_law_foretells_the_verified_survival():
     problem = brick(MIXED)
     for scale in (0.2, 0.5):
-        found = verified_law(problem, samples=24, seed=3, scale=scale)
+        found = verified_law(problem, sampling=eq.Sampling(samples=24, seed=3), scale=scale)
         exact = found.verified.survival
         assert found.verified.predicted(scale) == pytest.approx(exact, abs=0.01)
         low, high = found.verified.survival_interval
@@ -98,15 +100,15 @@ def test_the_law_foretells_the_verified_survival():
 def test_selecting_on_all_qubits_lets_parameters_outside_the_light_cone_in():
     """Unequal relaxation: which shots are kept depends on angles far from the readout."""
     problem = brick({"relaxation": [{"qubit": 5, "down": 0.8}]}, readout="Z0", n=6, depth=3)
-    found = verified_law(problem, samples=6)
+    found = verified_law(problem, sampling=eq.Sampling(samples=6))
     assert found.outside_share > 1e-6
     assert found.plain.survival == pytest.approx(1.0, abs=1e-12)
 
 
 def test_draws_do_not_depend_on_workers_and_report_progress():
     ticks = []
-    one = verified_law(brick(MIXED), samples=3, workers=1, progress=ticks.append)
-    two = verified_law(brick(MIXED), samples=3, workers=2)
+    one = verified_law(brick(MIXED), sampling=eq.Sampling(samples=3, workers=1), progress=ticks.append)
+    two = verified_law(brick(MIXED), sampling=eq.Sampling(samples=3, workers=2))
     assert ticks == [1, 1, 1]
     assert one == two
 
@@ -114,7 +116,7 @@ def test_draws_do_not_depend_on_workers_and_report_progress():
 def test_a_bad_seed_and_scale_are_named():
     problem = brick(MIXED)
     with pytest.raises(eq.EquinoiseError, match="seed must be a whole number >= 0, got -1"):
-        verified_law(problem, seed=-1)
+        verified_law(problem, sampling=eq.Sampling(seed=-1))
     with pytest.raises(eq.EquinoiseError, match="noise scale must be a number >= 0 or infinity, got -1"):
         verified_law(problem, scale=-1)
 
@@ -236,7 +238,7 @@ def test_a_current_is_read_by_a_rotation_of_its_pair():
 def test_plain_shots_of_a_sum_are_those_of_the_bits_that_are_read(readout):
     """Gain per shot: both variances are those of the outcomes, by enumeration; plain hopping takes two settings."""
     problem = brick(MIXED | {"readout_error": ERRORS}, readout=readout)
-    found = verified_law(problem, samples=4, seed=2)
+    found = verified_law(problem, sampling=eq.Sampling(samples=4, seed=2))
     errors = {int(q): tuple(p) for q, p in ERRORS.items()}
     settings = qubit_wise(problem.readout.to_sparse_list())
     thetas = eq.Ensemble.of(None).draw(problem, 4, 2)

@@ -41,7 +41,7 @@ def test_gradient_and_signed_kappa_equal_the_slow_twins(name):
         found = eq.gradient(stated, theta, scale=scale, engine="exact")
         np.testing.assert_allclose(found.gradient, reference.gradient(stated, theta, scale), atol=1e-9)
     first = reference.second_order(stated, theta)
-    law = eq.law(stated, ensemble=[theta], engine="exact")
+    law = eq.law(stated, sampling=eq.Sampling(engine="exact", ensemble=[theta]))
     g0, g1 = first.gradient, first.first
     assert law.kappa == pytest.approx(-np.sum(g0 * g1) / np.sum(g0**2), rel=1e-9)
     assert sum(entry.kappa for entry in law.budget) == pytest.approx(law.kappa, rel=1e-9)
@@ -49,7 +49,9 @@ def test_gradient_and_signed_kappa_equal_the_slow_twins(name):
 
 def test_a_coherent_exchange_is_a_shift_of_the_gates_angle_with_a_kappa_of_either_sign():
     kappas = [
-        eq.law(problem({"coherent": [{"qubits": [1, 2], "matrix": EXCHANGE, "angle": a}]}), samples=4).kappa
+        eq.law(
+            problem({"coherent": [{"qubits": [1, 2], "matrix": EXCHANGE, "angle": a}]}), sampling=eq.Sampling(samples=4)
+        ).kappa
         for a in (0.2, -0.2)
     ]
     assert kappas[0] == pytest.approx(-kappas[1], rel=1e-9)
@@ -58,7 +60,7 @@ def test_a_coherent_exchange_is_a_shift_of_the_gates_angle_with_a_kappa_of_eithe
 
 def test_there_is_no_limit_and_the_law_says_so():
     stated = problem({"coherent": [{"qubits": [q], "matrix": X, "angle": 0.1} for q in range(4)]})
-    law = eq.law(stated, samples=4)
+    law = eq.law(stated, sampling=eq.Sampling(samples=4))
     assert math.isnan(law.fixed_point_share)
     assert math.isnan(law.rate_variance)
     assert np.isnan(law.bounds(1.0)).all()

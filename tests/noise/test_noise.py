@@ -411,11 +411,11 @@ def test_least_and_greatest_rates_give_finite_laws(kind, rate):
     import equinoise as eq
 
     problem = eq.Problem(eq.circuits.brickwork(3, depth=3), "Z1", initial="neel", noise=f"{kind}:{rate}")
-    law = eq.law(problem, samples=2)
+    law = eq.law(problem, sampling=eq.Sampling(samples=2))
     assert 0 <= law.survival(1.0) <= 1
     assert law.kappa == pytest.approx(rate * law.kappa / rate)
     assert math.isfinite(law.kappa)
-    unit = eq.law(problem.with_noise(f"{kind}:0.01"), samples=2).kappa / 0.01
+    unit = eq.law(problem.with_noise(f"{kind}:0.01"), sampling=eq.Sampling(samples=2)).kappa / 0.01
     assert law.kappa == pytest.approx(rate * unit, rel=1e-9, abs=1e-300)
 
 

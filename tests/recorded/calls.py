@@ -83,13 +83,13 @@ def _expectation(problem: eq.Problem, engine: str, scale: float = 1.0, **options
     return {"value": found.value, "shot_variance": found.shot_variance, "error": found.standard_error}
 
 
-def _variance(problem: eq.Problem, engine: str, **options: Any) -> Numbers:
-    found = eq.gradient_variance(problem, scales=(0.0, 0.5, 1.0, 4.0), engine=engine, **options)
+def _variance(problem: eq.Problem, sampling: eq.Sampling) -> Numbers:
+    found = eq.gradient_variance(problem, scales=(0.0, 0.5, 1.0, 4.0), sampling=sampling)
     return {"variance": found.variance, "survival": found.survival, "per_parameter": found.per_parameter}
 
 
 def _law(problem: eq.Problem, engine: str, samples: int = 6) -> Numbers:
-    found = eq.law(problem, samples=samples, seed=3, engine=engine)
+    found = eq.law(problem, sampling=eq.Sampling(samples=samples, seed=3, engine=engine))
     return {
         "variance": found.variance,
         "kappa": found.kappa,
@@ -108,7 +108,7 @@ def _law(problem: eq.Problem, engine: str, samples: int = 6) -> Numbers:
 
 
 def _diagnosis(problem: eq.Problem) -> Numbers:
-    found = eq.diagnose(problem, samples=6, seed=5, depth=False)
+    found = eq.diagnose(problem, sampling=eq.Sampling(samples=6, seed=5), depth=False)
     return {
         "noiseless": found.noiseless_rms,
         "survival": found.simulated.survival,
@@ -128,14 +128,14 @@ def _verified(problem: eq.Problem) -> Numbers:
 
 
 def _verified_law(problem: eq.Problem) -> Numbers:
-    found = eq.mitigation.verified_law(problem, samples=4, seed=1)
+    found = eq.mitigation.verified_law(problem, sampling=eq.Sampling(samples=4, seed=1))
     return {"kept": found.kept, "plain": found.plain.kappa, "verified": found.verified.kappa}
 
 
 def _decoupled(problem: eq.Problem, sequence: str) -> Numbers:
     durations = {"xx_plus_yy": 2e-7, "rzz": 2e-7, "rz": 5e-8}
     found = eq.mitigation.decouple(problem, sequence, durations=durations)
-    compared = eq.mitigation.compare(found, samples=4, seed=2)
+    compared = eq.mitigation.compare(found, sampling=eq.Sampling(samples=4, seed=2))
     return {"kappa": compared.kappa, "survival": compared.survival, "gain": compared.gain}
 
 
@@ -145,7 +145,7 @@ def _lie(problem: eq.Problem) -> Numbers:
 
 
 def _aligned(problem: eq.Problem) -> Numbers:
-    found = eq.aligned_rates(problem, samples=4, seed=1)
+    found = eq.aligned_rates(problem, sampling=eq.Sampling(samples=4, seed=1))
     return {"alpha": found.alpha, "kappa": found.kappa}
 
 
@@ -164,17 +164,17 @@ def calls() -> Iterator[tuple[str, Callable[[], Numbers]]]:
         yield f"law exact {noise} {readout}", lambda p=p: _law(p(), "exact")
         if noise != "flips":
             yield f"law state-vector {noise} {readout}", lambda p=p: _law(p(), "state-vector", 4)
-            yield f"gradient trajectories {noise} {readout}", lambda p=p: _gradient(p(), "trajectories", samples=8)
+            yield f"gradient trajectories {noise} {readout}", lambda p=p: _gradient(p(), "trajectories", trajectories=8)
     for noise in ("static", "drift"):
         p = lambda noise=noise: _problem(noise)  # noqa: E731
         yield f"law trajectories {noise}", lambda p=p: _law(p(), "trajectories", 4)
         yield f"law state-vector {noise}", lambda p=p: _law(p(), "state-vector", 4)
-        yield f"gradient trajectories {noise}", lambda p=p: _gradient(p(), "trajectories", samples=8)
+        yield f"gradient trajectories {noise}", lambda p=p: _gradient(p(), "trajectories", trajectories=8)
     for noise in ("dephasing", "collective", "mixed", "pair", "parity"):
         p = lambda noise=noise: _problem(noise, n=6, depth=3)  # noqa: E731
-        yield f"variance replica {noise}", lambda p=p: _variance(p(), "replica")
+        yield f"variance replica {noise}", lambda p=p: _variance(p(), eq.Sampling(engine="replica"))
         yield f"law replica {noise}", lambda p=p: _law(p(), "replica")
-        yield f"variance exact {noise}", lambda p=p: _variance(p(), "exact", samples=4, seed=1)
+        yield f"variance exact {noise}", lambda p=p: _variance(p(), eq.Sampling(samples=4, seed=1, engine="exact"))
         yield f"diagnose {noise}", lambda p=p: _diagnosis(p())
         yield f"verify {noise}", lambda p=p: _verified(p())
         yield f"verified law {noise}", lambda p=p: _verified_law(p())

@@ -177,7 +177,7 @@ def test_threads_get_one_program_of_a_problem_and_right_gradients():
 def test_a_problem_holds_after_use_what_it_held_before():
     stated = problem({"relaxation": [{"qubit": 1, "down": 0.05}], "readout_error": {1: [0.02, 0.02]}})
     theta, before = angles(stated), dict(vars(stated))
-    eq.law(stated, samples=2)
+    eq.law(stated, sampling=eq.Sampling(samples=2))
     eq.gradient(stated, theta)
     eq.mitigation.verify(stated, theta)
     eq.lie_algebraic_variance(stated)

@@ -159,6 +159,6 @@ def test_class_is_that_of_the_noise_inside_the_cone():
     noise = {"dephasing": 0.1, "pauli": jumps({"X7": 0.2})}
     problem = eq.Problem(wide, readout="Z1", initial="neel", noise=noise)
     assert noise_class(problem.slots) == "broken"
-    report = eq.diagnose(problem, samples=2, curve=False)
+    report = eq.diagnose(problem, sampling=eq.Sampling(samples=2), curve=False)
     assert report.equivariance["noise_class"] == "strong"
     assert report.equivariance["breaking"] == []

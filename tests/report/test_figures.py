@@ -24,7 +24,9 @@ def diagnosed(**noise: object) -> eq.Diagnosis:
     circuit = eq.circuits.brickwork(4, depth=3)
     # given draws: no search for the greatest depth, which these tests do not read
     thetas = np.random.default_rng(7).uniform(0, 4 * math.pi, (6, circuit.num_parameters))
-    return eq.diagnose(eq.Problem(circuit, "Z1", initial="neel", noise=eq.NoiseModel(**noise)), ensemble=thetas)
+    return eq.diagnose(
+        eq.Problem(circuit, "Z1", initial="neel", noise=eq.NoiseModel(**noise)), sampling=eq.Sampling(ensemble=thetas)
+    )
 
 
 @pytest.fixture(scope="module")

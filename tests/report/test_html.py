@@ -329,7 +329,7 @@ def test_graph_of_a_diagnosis_on_a_device_takes_the_layout_that_was_chosen() -> 
     pytest.importorskip("qiskit_ibm_runtime")
     problem = eq.Problem(eq.circuits.brickwork(4, depth=2), "Z1", initial="neel", noise="ibm:torino")
     thetas = np.random.default_rng(1).uniform(0, 4 * math.pi, (3, len(problem.parameters)))
-    live = results_of(eq.diagnose(problem, ensemble=thetas))
+    live = results_of(eq.diagnose(problem, sampling=eq.Sampling(ensemble=thetas)))
     graph = graph_of(live, live.rows[0])
     assert len(graph.physical) == 4
     assert set(graph.bonds) == {(0, 1), (1, 2), (2, 3)}

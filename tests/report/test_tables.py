@@ -27,7 +27,7 @@ def diagnosed(noise: object, qubits: int = 6, readout: str = "Z2", **options: ob
     # given draws: no search for the greatest depth, which these tests put in by hand
     thetas = np.random.default_rng(3).uniform(0, 4 * math.pi, (6, circuit.num_parameters))
     problem = eq.Problem(circuit, readout, initial="neel", noise=noise)
-    return eq.diagnose(problem, ensemble=thetas, **options)
+    return eq.diagnose(problem, sampling=eq.Sampling(ensemble=thetas), **options)
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +108,11 @@ def test_report_holds_the_numbers_of_the_diagnosis(dephased: eq.Diagnosis) -> No
 
 def test_report_says_at_which_kappa_and_w0_proved_bounds_are_taken_and_prints_none_from_few_draws() -> None:
     stated = eq.Problem(eq.circuits.brickwork(4, 3), readout="Z1", initial="neel", noise="dephasing:0.05")
-    found = eq.diagnose(stated, samples=32, curve=False, depth=False)
+    found = eq.diagnose(stated, sampling=eq.Sampling(samples=32), curve=False, depth=False)
     low, high = (number(float(bound)) for bound in found.law.bounds(1.0))
     assert f"bounds {low} to {high} proved for exact kappa and w0; these at 99 %" in flat(printed(found, 120))
     assert "proved for exact V(s); these at 99 %" in flat(printed(found, 120))
-    few = eq.diagnose(stated, samples=31, curve=False, depth=False)
+    few = eq.diagnose(stated, sampling=eq.Sampling(samples=31), curve=False, depth=False)
     text = flat(printed(few, 120))
     assert "bounds none from fewer than 32 draws" in text
     assert "only 31 draws: below 32 the intervals may be too narrow" in text
@@ -259,7 +259,7 @@ def test_the_first_lines_say_how_many_layers_were_found_and_how(barriers: bool, 
             circuit.barrier()
     circuit.measure_all()
     problem = eq.Problem(circuit, "Z1", "neel", "dephasing:0.01")
-    diagnosis = eq.diagnose(problem, samples=2, curve=False, depth=False)
+    diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=2), curve=False, depth=False)
     first = flat("\n".join(printed(diagnosis).splitlines()[:3]))
     assert f"layers 3 {said}" in first
     found = "barriers" if barriers else "as soon as possible"
@@ -271,6 +271,6 @@ def test_a_wide_gate_that_keeps_the_charge_is_not_said_to_break_it() -> None:
     circuit.append(XXPlusYYGate(Parameter("t")), [0, 1])
     circuit.ccz(0, 1, 2)
     problem = eq.Problem(circuit, "Z1", "neel", "dephasing:0.01", allow_broken=True)
-    text = flat(printed(eq.diagnose(problem, samples=2, curve=False, depth=False)))
+    text = flat(printed(eq.diagnose(problem, sampling=eq.Sampling(samples=2), curve=False, depth=False)))
     assert "because of gate 'ccz' at position 1" in text
     assert "keeps the charge, but acts on 3 qubits, and blocks on at most two are computed" in text

@@ -99,7 +99,7 @@ def test_files_are_known_by_their_content_and_workers_need_none(tmp_path):
 
 def test_the_law_of_a_task_is_the_library_s():
     row = run_task(TINY)["row"]
-    law = eq.law(_problem(), samples=4)
+    law = eq.law(_problem(), sampling=eq.Sampling(samples=4))
     assert row["kappa"] == law.kappa
     assert (row["kappa_low"], row["kappa_high"]) == law.kappa_interval
     assert row["law_survival"] == float(law.survival(1.0))
@@ -110,15 +110,15 @@ def test_the_law_of_a_task_is_the_library_s():
 
 def test_the_bounds_of_a_task_are_the_law_s():
     row = run_task(replace(TINY, samples=32))["row"]
-    low, high = eq.law(_problem(), samples=32).bounds(1.0)
+    low, high = eq.law(_problem(), sampling=eq.Sampling(samples=32)).bounds(1.0)
     assert (row["lower_bound"], row["upper_bound"]) == (float(low), float(high))
     assert row["bounds_proved"] is True
 
 
 def test_budget_and_curve_are_rows_of_their_own():
     answer = run_task(replace(TINY, quantities=("budget", "curve", "survival"), scale=0.5))
-    law = eq.law(_problem(), samples=4)
-    variance = eq.gradient_variance(_problem(), [0, 0.5, 0.25, 1, 2, 4], samples=4)
+    law = eq.law(_problem(), sampling=eq.Sampling(samples=4))
+    variance = eq.gradient_variance(_problem(), [0, 0.5, 0.25, 1, 2, 4], sampling=eq.Sampling(samples=4))
     assert [entry["kappa"] for entry in answer["budget"]] == [entry.kappa for entry in law.budget]
     assert math.fsum(entry["kappa"] for entry in answer["budget"]) == pytest.approx(answer["row"]["kappa"], rel=1e-9)
     assert [point["scale"] for point in answer["curve"]] == [0.25, 1.0, 2.0, 4.0]
@@ -132,7 +132,7 @@ def test_budget_and_curve_are_rows_of_their_own():
 
 def test_a_diagnosis_holds_all_that_diagnose_says():
     answer = run_task(replace(TINY, quantities=("diagnosis",)))
-    found = eq.diagnose(_problem(), samples=4, workers=1).to_dict()
+    found = eq.diagnose(_problem(), sampling=eq.Sampling(samples=4, workers=1)).to_dict()
     row = answer["row"]
     assert json.loads(row["diagnosis"]) == found
     assert row["verdict"] == found["verdict"]
@@ -164,7 +164,12 @@ def test_the_layout_is_the_one_that_a_device_s_noise_was_placed_on():
     placed = eq.NoiseModel.from_backend(tasks.snapshot("manila"), [4, 3, 2]).combined(
         eq.NoiseModel.from_string("dephasing:0.001")
     )
-    assert given["kappa"] == eq.law(eq.Problem(eq.circuits.brickwork(3, depth=2), "Z1", noise=placed), samples=2).kappa
+    assert (
+        given["kappa"]
+        == eq.law(
+            eq.Problem(eq.circuits.brickwork(3, depth=2), "Z1", noise=placed), sampling=eq.Sampling(samples=2)
+        ).kappa
+    )
 
 
 @pytest.mark.parametrize(

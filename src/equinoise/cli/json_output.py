@@ -12,11 +12,19 @@ from equinoise.cli.terminal import Terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["JsonFile", "checked", "shown"]
+__all__ = ["OUTPUT", "JsonFile", "checked", "shown"]
+
+OUTPUT = "Output"
 
 JsonFile = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE", help="Write it as JSON; '-' prints JSON alone.", show_default=False),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write it as JSON; '-' prints JSON alone.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
 ]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,143 +11,72 @@ if TYPE_CHECKING:
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
 
-__all__ = [
-    "AllowBroken",
-    "Charge",
-    "FreeAngles",
-    "Initial",
-    "Layout",
-    "Noise",
-    "Projected",
-    "Readout",
-    "Source",
-    "SymmetryName",
-    "stated_noise",
-    "stated_problem",
-]
+__all__ = ["FreeAngles", "Initial", "Layout", "Noise", "ProblemOptions", "Readout", "Source", "stated_noise"]
 
 _PROBLEM = "Problem"
+
+
+def _option(*names: str, help: str, metavar: str | None = None, default: bool | str = False) -> Any:
+    return typer.Option(*names, metavar=metavar, help=help, show_default=default, rich_help_panel=_PROBLEM)
+
 
 Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="The circuit: an OpenQASM 2 or 3 file (.qasm), a QPY file (.qpy), brickwork:n=12,depth=6 "
-        "(likewise ladder, ring, all-to-all), or device:torino,depth=6 on a device's couplers (options: "
-        "interaction=rzz|cphase|none, phase, shared; for brickwork also periodic).",
+        help="A .qasm or .qpy file, brickwork:n=12,depth=6 (ladder, ring, all-to-all), or device:torino,depth=6.",
         show_default=False,
     ),
 ]
-Readout = Annotated[
-    str,
-    typer.Option(
-        metavar="LABEL",
-        help="What is measured: Pauli letters with qubit indices, e.g. Z5, X2X3+Y2Y3, 0.5*Z0Z1-Z2.",
-        show_default=False,
-        rich_help_panel=_PROBLEM,
-    ),
-]
+Readout = Annotated[str, _option(metavar="LABEL", help="What is measured: Z5, X2X3+Y2Y3.")]
 Noise = Annotated[
     list[str],
-    typer.Option(
+    _option(
         metavar="SPEC",
-        help="The noise: dephasing:RATE, static:RATE (quasi-static), collective:RATE, relaxation:down=RATE,up=RATE, "
-        "depolarizing:RATE (rates "
-        "per slot), ibm:NAME (a device snapshot), none, or a TOML or JSON file; several joined by + or given "
-        "one by one act together.",
-        show_default=False,
-        rich_help_panel=_PROBLEM,
+        help="dephasing:R, collective:R, static:R, depolarizing:R, relaxation:down=R,up=R (rates per slot), ibm:NAME, "
+        "none or a file (.toml, .json); joined by + or one by one.",
     ),
 ]
 Initial = Annotated[
-    str | None,
-    typer.Option(
-        metavar="STATE",
-        help="The input: neel (even qubits in |1>) or a bitstring with qubit 0 rightmost.",
-        show_default="what the circuit's own leading gates prepare, neel if there are none",
-        rich_help_panel=_PROBLEM,
-    ),
+    str | None, _option(metavar="STATE", help="neel or bits, qubit 0 rightmost.", default="the circuit's own")
 ]
-Charge = Annotated[
-    int | None,
-    typer.Option(
-        metavar="Q",
-        help="The active charge sector, 0..n.",
-        show_default="the charge of the input",
-        rich_help_panel=_PROBLEM,
-    ),
-]
-Projected = Annotated[
-    bool,
-    typer.Option("--projected", help="Project the readout on the active sector.", rich_help_panel=_PROBLEM),
-]
-Layout = Annotated[
-    str | None,
-    typer.Option(
-        metavar="Q0,Q1,..",
-        help="With ibm:NAME: the physical qubit of each circuit qubit.",
-        show_default="chosen by Qiskit",
-        rich_help_panel=_PROBLEM,
-    ),
-]
-FreeAngles = Annotated[
-    bool,
-    typer.Option(
-        "--free-angles",
-        help="Make each bound rotation angle a parameter of its own.",
-        rich_help_panel=_PROBLEM,
-    ),
-]
-AllowBroken = Annotated[
-    bool,
-    typer.Option(
-        "--allow-broken",
-        help="Where gates or readout break the symmetry, compute in the full space of the light cone.",
-        rich_help_panel=_PROBLEM,
-    ),
-]
-
-SymmetryName = Annotated[
-    str,
-    typer.Option(
-        "--symmetry",
-        metavar="NAME",
-        help="What the circuit keeps: charge, charges:0-3|4-7, parity (or parity:X), permutation (of blocks: "
-        "permutation:0-3|4-7), su2, translation, reflection, a permutation in cycles '(0 1)(2 3)', a Pauli string "
-        "X0X1Z2, or several joined by *. equinoise symmetries finds those that a circuit has.",
-        rich_help_panel=_PROBLEM,
-    ),
-]
+Layout = Annotated[str | None, _option(metavar="QUBITS", help="Physical ones for ibm:NAME, e.g. 4,5,6.")]
+FreeAngles = Annotated[bool, _option("--free-angles", help="Make each bound angle a parameter.")]
 
 
-def stated_problem(
-    source: str,
-    readout: str,
-    noise: list[str],
-    initial: str | None,
-    charge: int | None,
-    projected: bool,
-    layout: str | None,
-    free_angles: bool,
-    allow_broken: bool,
-    symmetry: str = "charge",
-) -> Problem:
-    """The problem that the options state."""
-    import equinoise as eq
+@dataclass(frozen=True)
+class ProblemOptions:
+    """What states a problem on the command line; named as in :class:`equinoise.Problem`."""
 
-    circuit = eq.load_circuit(source)
-    if free_angles:
-        circuit = eq.free_angles(circuit)
-    return eq.Problem(
-        circuit,
-        readout,
-        initial=initial,
-        noise=stated_noise(noise, layout),
-        projected=projected,
-        charge=charge,
-        allow_broken=allow_broken,
-        symmetry=symmetry,
-    )
+    source: Source
+    readout: Readout
+    noise: Noise
+    initial: Initial = None
+    charge: Annotated[int | None, _option(metavar="Q", help="Active sector.", default="the input's")] = None
+    projected: Annotated[bool, _option("--projected", help="Project the readout on that sector.")] = False
+    layout: Layout = None
+    free_angles: FreeAngles = False
+    allow_broken: Annotated[bool, _option("--allow-broken", help="Where symmetry breaks take the full space.")] = False
+    symmetry: Annotated[
+        str,
+        _option(metavar="NAME", help="See equinoise symmetries.", default=True),
+    ] = "charge"
+
+    def problem(self) -> Problem:
+        """The problem that the options state."""
+        import equinoise as eq
+
+        circuit = eq.load_circuit(self.source)
+        return eq.Problem(
+            eq.free_angles(circuit) if self.free_angles else circuit,
+            self.readout,
+            initial=self.initial,
+            noise=stated_noise(self.noise, self.layout),
+            projected=self.projected,
+            charge=self.charge,
+            allow_broken=self.allow_broken,
+            symmetry=self.symmetry,
+        )
 
 
 def stated_noise(specifications: list[str], layout: str | None) -> NoiseModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -33,18 +33,20 @@ from equinoise.notebook import data_frame
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.shift_rules import gradient_rounding
+from equinoise.sampling import Sampling
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Law", "enough", "law", "law_from_draws"]
+__all__ = ["Law", "Precision", "law", "law_from_draws"]
 
 Real = npt.NDArray[np.float64]
-T = TypeVar("T")
 
 # of the intervals whose ends the bounds are taken at
 _CONFIDENCE = 0.99
 _WITHIN = "at 99 %"
+# draws between two looks at whether they suffice
+_BETWEEN_LOOKS = 16
 # share of kappa that is rounding and no truncation
 _ROUNDING = 1e-9
 
@@ -148,27 +150,25 @@ class Law:
 
 def law_from_draws(
     engine: Engine,
-    ensemble: Ensemble,
+    sampling: Sampling,
     thetas: Real,
     first: FirstOrder,
     frozen: Real,
-    seed: int,
     known: Sequence[tuple[float, Real]] = (),
 ) -> Law:
     """The law from per-draw quantities.
 
     Args:
         engine: Which made them.
-        ensemble: The draws' ensemble.
+        sampling: The draws' ensemble and seed.
         thetas: The draws, shape (S, K).
         first: First-order quantities.
         frozen: sum_k g_k^2 at s = infinity, shape (S,); NaN if unknown.
-        seed: Of the draws.
         known: (scale, sum_k g_k^2 there, shape (S,)), ...; c2 is fitted to their ratios where the engine has no second
             moment, and the spectrum holds them.
     """
     program = engine.program
-    drawn = ensemble.kind != "given"
+    drawn = not sampling.given
     notes = [*few_draws_warning(len(thetas))] if drawn else []
     variance = float(first.square.mean())
     if variance == 0:
@@ -202,7 +202,7 @@ def law_from_draws(
             "coherent noise has no limit s -> infinity: there is no w0, c2 or bound, and kappa has a sign; the law is "
             "exp(-s kappa). Measure survival and direction at the scale of interest"
         )
-    bounded = certificate(program, ensemble)
+    bounded = certificate(program, sampling.ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
         per_parameter = np.where(squares > gradient_rounding(program) ** 2, -slopes / squares, np.nan)
@@ -224,8 +224,8 @@ def law_from_draws(
         if program.has_limit
         else None,
         samples=len(thetas),
-        seed=seed if drawn else None,
-        ensemble=ensemble.describe(),
+        seed=sampling.drawn_seed,
+        ensemble=sampling.ensemble.describe(),
         engine=engine.name,
         approximations=tuple(notes),
         spectrum=_spectrum(first, frozen, known, bounded)
@@ -275,13 +275,9 @@ def _spectrum(
 
 def law(
     problem: Problem,
-    samples: int = 128,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
     *,
+    sampling: Sampling | None = None,
     relative_error: float | None = None,
-    workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Law:
     """The coherence law of a problem.
@@ -291,18 +287,15 @@ def law(
 
     Args:
         problem: The problem.
-        samples: Number of draws; the greatest number where ``relative_error`` is given.
-        seed: Of the draws; the same numbers whatever the number of workers.
-        ensemble: "uniform" (default), "normal:WIDTH" or given parameter values of shape (S, K).
-        engine: "auto" or an engine's name. "replica" averages over independent uniform angles without sampling, and
-            "auto" takes it where sampling would take more than a second, and longer.
+        sampling: Draws (128 by default; the greatest number where ``relative_error`` is given), ensemble and engine.
+            Engine "replica" averages over independent uniform angles without sampling, and "auto" takes it where
+            sampling would take more than a second, and longer.
         relative_error: Stop as soon as kappa's standard error is at most this share of kappa (looked at every 16
             draws); from "replica" the truncation error asked for, by default 1 %.
-        workers: Draws run at once; all processors by default.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: The ensemble, samples or relative_error does not fit.
+        ParameterError: The sampling or relative_error does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
@@ -313,30 +306,33 @@ def law(
         >>> import equinoise as eq
         >>> circuit = eq.circuits.brickwork(6, depth=3)
         >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="collective:0.3")
-        >>> result = eq.law(problem, samples=8)
+        >>> result = eq.law(problem, sampling=eq.Sampling(samples=8))
         >>> abs(result.kappa) < 1e-12, result.fixed_point.kind
         (True, 'untouched')
     """
-    law_ensemble = Ensemble.of(ensemble)
-    thetas = law_ensemble.draw(problem, samples, seed)
-    stop = enough(relative_error, _first)
+    sampling = Sampling.of(sampling, samples=128)
+    thetas = sampling.draw(problem)
+    precision = Precision(relative_error)
     count = LAW_GRADIENTS * len(thetas)
-    if averages(problem, law_ensemble, engine, draws=count, scales=LAW_AVERAGES, workers=workers):
-        found = first_order_average(problem, relative_error or 0.01, workers=workers, progress=progress)
-        return _averaged_law(problem, law_ensemble, found)
-    chosen = select_engine(problem, engine, workers=workers, draws=count)
+    if averages(problem, sampling, draws=count, scales=LAW_AVERAGES):
+        found = first_order_average(problem, relative_error or 0.01, workers=sampling.workers)
+        return _averaged_law(problem, sampling.ensemble, found)
+    chosen = select_engine(problem, sampling.engine, workers=sampling.workers, draws=count)
 
     def one(theta: Real, rng: np.random.Generator) -> tuple[FirstOrderDraw, float]:
         return chosen.first_order(theta, rng), chosen.frozen(theta, rng)
 
-    draws = sampled_draws(one, thetas, seed, chosen.workers, progress, stop)
-    first = collect([d for d, _ in draws], chosen.program)
-    frozen = np.array([f for _, f in draws])
-    return law_from_draws(chosen, law_ensemble, thetas[: len(draws)], first, frozen, seed)
-
-
-def _first(draw: tuple[FirstOrderDraw, float]) -> FirstOrderDraw:
-    return draw[0]
+    draws: list[FirstOrderDraw] = []
+    frozen: list[float] = []
+    for draw, last in sampled_draws(one, thetas, sampling.seed, chosen.workers):
+        draws.append(draw)
+        frozen.append(last)
+        if progress is not None:
+            progress(1)
+        if precision.reached(draws):
+            break
+    first = collect(draws, chosen.program)
+    return law_from_draws(chosen, sampling, thetas[: len(draws)], first, np.array(frozen))
 
 
 def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage) -> Law:
@@ -397,18 +393,30 @@ def _averaged_ends(found: FirstOrderAverage, lasting: float) -> BoundEnds:
     )
 
 
-def enough(target: float | None, first: Callable[[T], FirstOrderDraw]) -> Callable[[list[T]], bool] | None:
-    """Whether draws give kappa to a relative standard error; None where no target is set.
+@dataclass(frozen=True)
+class Precision:
+    """When draws suffice for kappa; whoever takes the draws asks, one after the other.
 
-    Args:
-        target: The error asked for.
-        first: A draw's first-order part.
+    Attributes:
+        relative_error: Of kappa, its standard error over its size; None to take all draws.
 
     Raises:
-        ParameterError: The target is not a positive number.
+        ParameterError: It is not a positive number.
     """
-    if target is None:
-        return None
-    if not (math.isfinite(target) and target > 0):
-        raise ParameterError(f"relative_error must be a number > 0, e.g. 0.05, got {target}.")
-    return lambda draws: relative_error([first(d) for d in draws]) <= target
+
+    relative_error: float | None
+
+    def __post_init__(self) -> None:
+        target = self.relative_error
+        if target is not None and not (math.isfinite(target) and target > 0):
+            raise ParameterError(f"relative_error must be a number > 0, e.g. 0.05, got {target}.")
+
+    def reached(self, draws: Sequence[FirstOrderDraw]) -> bool:
+        """Whether these draws suffice; looked at after every 16 of them.
+
+        Args:
+            draws: All so far.
+        """
+        if self.relative_error is None or len(draws) % _BETWEEN_LOOKS:
+            return False
+        return relative_error(draws) <= self.relative_error

@@ -14,12 +14,12 @@ from equinoise.coherence.sample import PairedDraws, Sampled
 from equinoise.engines.draws import FirstOrderDraw, parallel_draws, sampled_draws
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import exact_engine, select_engine
-from equinoise.ensemble import Ensemble
 from equinoise.errors import UnsupportedError
 from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program
 from equinoise.reduction.shift_rules import gradient_rounding
+from equinoise.sampling import Sampling
 
 __all__ = [
     "LAW_GRADIENTS",
@@ -172,18 +172,12 @@ def relative_error(draws: Sequence[FirstOrderDraw]) -> float:
     return FirstOrder(square, slope, slope, np.zeros((2, 0)), np.zeros((square.size, 0))).relative_error
 
 
-def first_order(
-    problem: Problem,
-    samples: int = 128,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
-    progress: Callable[[int], None] | None = None,
-) -> FirstOrder:
+def first_order(problem: Problem, *, sampling: Sampling | None = None) -> FirstOrder:
     """kappa, its budget and the second moment over an ensemble; see :func:`equinoise.law`."""
-    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
-    chosen = select_engine(problem, engine, draws=LAW_GRADIENTS * len(thetas))
-    return collect(sampled_draws(chosen.first_order, thetas, seed, chosen.workers, progress), chosen.program)
+    sampling = Sampling.of(sampling, samples=128)
+    thetas = sampling.draw(problem)
+    chosen = select_engine(problem, sampling.engine, workers=sampling.workers, draws=LAW_GRADIENTS * len(thetas))
+    return collect(list(sampled_draws(chosen.first_order, thetas, sampling.seed, chosen.workers)), chosen.program)
 
 
 @dataclass(frozen=True)
@@ -216,11 +210,8 @@ class AlignedRates:
 
 def aligned_rates(
     problem: Problem,
-    samples: int = 32,
-    seed: int = 0,
-    ensemble: Any = None,
     *,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> AlignedRates:
     """alpha_l = sum_dz Gamma_dz |a_dz|^2 / sum_dz |a_dz|^2, from the amplitudes of the charge-difference modes.
@@ -231,20 +222,20 @@ def aligned_rates(
 
     Args:
         problem: With diagonal dephasing only.
-        samples: Number of draws; each costs one sweep per parameter.
-        seed: Of the draws.
-        ensemble: As in :func:`equinoise.gradient_variance`.
-        workers: Draws run at once; all processors by default.
+        sampling: Draws (32 by default; each costs one sweep per parameter) and ensemble; the engine is "exact".
         progress: Called with 1 after each draw.
 
     Raises:
-        UnsupportedError: The noise is not diagonal dephasing, or the circuit breaks the symmetry.
+        UnsupportedError: Another engine is asked for, the noise is not diagonal dephasing, or the circuit breaks the
+            symmetry.
         MemoryLimitError: The exact engine, which this needs, does not fit.
 
     Source:
         arXiv:2606.30688, the readout-visible aligned coherence rate.
     """
-    chosen = exact_engine(problem, workers=workers)
+    sampling = Sampling.of(sampling, samples=32)
+    sampling.check_engine("aligned_rates", "exact")
+    chosen = exact_engine(problem, workers=sampling.workers)
     program = chosen.program
     if not program.dephases_only or (program.full and problem.by_charge):
         raise UnsupportedError(
@@ -252,13 +243,17 @@ def aligned_rates(
             f"{program.noise_class if problem.by_charge else 'not diagonal'}. Use equinoise.law, whose kappa holds for "
             "any noise."
         )
-    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
+    thetas = sampling.draw(problem)
     modes = [_modes(program, number) for number in range(len(program.layers))]
 
     def one(theta: Real) -> tuple[Real, Real]:
         return _rayleigh_draw(chosen, modes, theta), chosen.series(theta)
 
-    draws = parallel_draws(one, thetas, chosen.workers, progress)
+    draws = []
+    for draw in parallel_draws(one, thetas, chosen.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
     parts = np.stack([rayleigh for rayleigh, _ in draws])
     slope = np.array([float((g[0] * g[1]).sum()) for _, g in draws])
     square = np.array([float((g[0] ** 2).sum()) for _, g in draws])
@@ -269,7 +264,7 @@ def aligned_rates(
         total=float(alpha.sum()),
         kappa=float(-slope.sum() / square.sum()) if square.any() else math.nan,
         samples=len(thetas),
-        seed=seed,
+        seed=sampling.seed,
         numerator=parts[:, 0],
         denominator=parts[:, 1],
         slope=slope,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,15 @@ from equinoise.design.changes import (
 from equinoise.design.sensitivity import first_order_budget, readout_factor
 from equinoise.design.signal import Signal, compare
 from equinoise.engines.contract import memory_limit
-from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
+from equinoise.engines.draws import check_scale, draw_generator, parallel_draws, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import declarations, select_engine
-from equinoise.ensemble import Ensemble
 from equinoise.errors import EquinoiseError, ParameterError, UnsupportedError
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.shift_rules import gradient_rounding, shift_evaluations
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
+from equinoise.sampling import Sampling
 
 __all__ = ["Advice", "Suggestion", "advise"]
 
@@ -165,13 +165,10 @@ class _Findings:
 
 def advise(
     problem: Problem,
-    samples: int = 32,
-    seed: int = 0,
     scale: float = 1.0,
-    ensemble: Any = None,
     *,
+    sampling: Sampling | None = None,
     first_samples: int = 8,
-    workers: int | None = None,
     progress: Progress | None = None,
 ) -> Advice:
     """Ranks what would help this circuit on this device most, by the gain in surviving gradient per shot.
@@ -187,16 +184,15 @@ def advise(
 
     Args:
         problem: The problem.
-        samples: Draws of the simulations.
-        seed: Of the draws; the same numbers whatever the number of workers.
         scale: Noise scale s.
-        ensemble: "uniform" (default) or "normal:WIDTH".
+        sampling: Draws of the simulations (32 by default) and ensemble, "uniform" or "normal:WIDTH"; each change takes
+            the engine that suits it.
         first_samples: Draws of the predictions.
-        workers: Draws run at once; all processors by default.
         progress: Called with (stage, done, total).
 
     Raises:
-        ParameterError: samples, seed, scale or ensemble does not fit, or the circuit has no parameters.
+        ParameterError: The sampling, first_samples or scale does not fit, or the circuit has no parameters.
+        UnsupportedError: An engine is asked for by name.
         EquinoiseError: No engine serves the problem as it is.
 
     Source:
@@ -206,37 +202,37 @@ def advise(
         >>> import equinoise as eq
         >>> circuit = eq.circuits.brickwork(6, depth=4)
         >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="relaxation:0.02")
-        >>> advice = eq.advise(problem, samples=8, first_samples=4)
+        >>> advice = eq.advise(problem, sampling=eq.Sampling(samples=8), first_samples=4)
         >>> advice.suggestions[0].gain > 1
         True
     """
     s = check_scale(scale)
-    law_ensemble = Ensemble.of(ensemble)
-    _check(problem, law_ensemble, samples, first_samples, seed)
+    sampling = Sampling.of(sampling, samples=32)
+    _check(problem, sampling, first_samples)
     tick = progress or _silent
 
     def signal(build: Callable[[], Problem]) -> Signal:
-        out = Signal(build, s, seed, law_ensemble, with_kappa=False)
-        out.extend(samples, samples, workers)
+        out = Signal(build, s, sampling, with_kappa=False)
+        out.extend(sampling.count)
         return out
 
     tick("simulating the circuit as it is", 0, 1)
     base = signal(lambda: problem)
     found = _Findings()
-    draws = _FirstDraws(law_ensemble, min(first_samples, samples), seed, s, workers)
+    draws = _FirstDraws(replace(sampling, samples=min(first_samples, sampling.count)), s)
     predicted = _predicted(problem, draws, found, tick)
     room = _AFFORDABLE
     for gain, other in _best_of_each(predicted):
         tick(f"simulating: {other.change}", 0, 1)
-        seconds = _seconds(other.build(), samples) if gain > 1 + _NOTHING else 0.0
+        seconds = _seconds(other.build(), sampling.count) if gain > 1 + _NOTHING else 0.0
         room -= seconds if seconds <= room else 0.0
         found.suggestions.append(_looked_at(other, gain, base, signal, seconds <= room))
     tick("looking at symmetry verification", 0, 1)
     try:
-        found.suggestions.append(_verified(problem, law_ensemble, samples, seed, s, room, workers))
+        found.suggestions.append(_verified(problem, sampling, s, room))
     except EquinoiseError as error:
         found.left_out.append(("verification", str(error)))
-    shots = _fewer_shots(problem, law_ensemble, samples, seed, s, workers)
+    shots = _fewer_shots(problem, sampling, s)
     if shots is not None:
         found.suggestions.append(shots)
     ordered = sorted(found.suggestions, key=lambda one: -one.gain)
@@ -246,20 +242,18 @@ def advise(
         left_out=tuple(found.left_out),
         scale=s,
         baseline=base.score,
-        samples=samples,
-        seed=seed,
-        ensemble=law_ensemble.describe(),
+        samples=sampling.count,
+        seed=sampling.seed,
+        ensemble=sampling.ensemble.describe(),
         engine=base.engine,
     )
 
 
-def _check(problem: Problem, ensemble: Ensemble, samples: int, first_samples: int, seed: int) -> None:
-    if ensemble.kind == "given":
-        raise ParameterError("changed circuits have other parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")
-    if min(samples, first_samples) < 2:
-        raise ParameterError(f"samples and first_samples must be at least 2, got {samples} and {first_samples}.")
-    if isinstance(seed, bool) or seed < 0:
-        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
+def _check(problem: Problem, sampling: Sampling, first_samples: int) -> None:
+    sampling.draws_only("changed circuits have other parameters")
+    sampling.check_engine("advise")
+    if min(sampling.count, first_samples) < 2:
+        raise ParameterError(f"samples and first_samples must be at least 2, got {sampling.count} and {first_samples}.")
     if not problem.parameters:
         raise ParameterError("the circuit has no parameters, so that it has no gradient to improve.")
 
@@ -298,25 +292,23 @@ def _silent(stage: str, done: int, total: int) -> None:
 class _FirstDraws:
     """A few draws without noise that say, by the law, what a circuit's gradient per shot would be."""
 
-    ensemble: Ensemble
-    samples: int
-    seed: int
+    sampling: Sampling
     scale: float
-    workers: int | None
 
     def score(self, problem: Problem) -> tuple[float, tuple[BudgetEntry, ...]]:
         """sqrt(V(0)/K) exp(-s kappa) x readout factor / sqrt(w Var(O)) of one shot, and kappa's budget."""
         served = {d.engine for d in declarations(problem) if d.serves}
-        engine = select_engine(problem, "state-vector" if "state-vector" in served else "auto", workers=self.workers)
-        thetas = self.ensemble.draw(problem, self.samples, self.seed)
-        measured = MeasuredReadout(engine, self.workers)
+        workers = self.sampling.workers
+        engine = select_engine(problem, "state-vector" if "state-vector" in served else "auto", workers=workers)
+        thetas = self.sampling.draw(problem)
+        measured = MeasuredReadout(engine, workers)
 
         def one(number: int) -> tuple[float, Real, float]:
-            rng = draw_generator(self.seed, number)
+            rng = draw_generator(self.sampling.seed, number)
             square, slopes = first_order_budget(engine, thetas[number], rng)
             return square, slopes, measured.variance(thetas[number], 0.0, int(rng.integers(2**63)))
 
-        found = parallel_draws(one, range(len(thetas)), engine.workers)
+        found = list(parallel_draws(one, range(len(thetas)), engine.workers))
         square = np.array([row[0] for row in found])
         slopes = np.stack([row[1] for row in found])
         total, variance = float(square.mean()), float(np.mean([row[2] for row in found]))
@@ -350,15 +342,8 @@ def _changes(
     else:
         yield pulses
     tick("searching layouts", 0, 1)
-    layout, reason = other_layout(
-        problem,
-        scale=draws.scale,
-        samples=draws.samples,
-        seed=draws.seed,
-        ensemble=draws.ensemble,
-        engine="auto" if problem.breaking else "state-vector",
-        workers=draws.workers,
-    )
+    engine = "auto" if problem.breaking else "state-vector"
+    layout, reason = other_layout(problem, draws.scale, replace(draws.sampling, engine=engine))
     if layout is None:
         found.left_out.append(("layout", reason))
     else:
@@ -394,9 +379,7 @@ def _looked_at(
     return suggestion(math.exp(found.difference), (low, high), note)
 
 
-def _verified(
-    problem: Problem, ensemble: Ensemble, samples: int, seed: int, scale: float, left: float, workers: int | None
-) -> Suggestion:
+def _verified(problem: Problem, sampling: Sampling, scale: float, left: float) -> Suggestion:
     """Post-selection on the charge of all qubits, at the price of the shots thrown away."""
     from equinoise.mitigation.verification.post_selection import (
         keeps_charge,  # not at import: mitigation loads Qiskit's transpiler
@@ -409,13 +392,13 @@ def _verified(
         # before any engine is asked: most of them build tables that a large register has no room for
         whole = whole_register(problem)
         fits = 16 * compile_problem(whole).numbers < memory_limit()
-        seconds = _seconds(whole, samples) * _VERIFIED_SWEEPS / _SWEEPS if fits else math.inf
+        seconds = _seconds(whole, sampling.count) * _VERIFIED_SWEEPS / _SWEEPS if fits else math.inf
         if seconds > left:
             raise UnsupportedError(
                 f"post-selection sees all {problem.num_qubits} qubits, "
                 + (f"about {seconds:.2g} s of simulation" if math.isfinite(seconds) else "and no engine holds them")
             )
-    found = verified_law(problem, samples, seed, scale, ensemble, workers=workers)
+    found = verified_law(problem, scale, sampling=sampling)
     low, high = (math.sqrt(max(0.0, bound)) for bound in found.gain_interval)
     gain = math.sqrt(max(0.0, found.gain))
     law = [float(one.predicted(scale)) / max(one.survival, 1e-300) for one in (found.verified, found.plain)]
@@ -438,22 +421,20 @@ def _best_of_each(found: list[tuple[float, Change]]) -> list[tuple[float, Change
     return [(gain, one) for gain, one in ordered if one.kind == "calibration" or first[one.kind] is one]
 
 
-def _fewer_shots(
-    problem: Problem, ensemble: Ensemble, samples: int, seed: int, scale: float, workers: int | None
-) -> Suggestion | None:
+def _fewer_shots(problem: Problem, sampling: Sampling, scale: float) -> Suggestion | None:
     """Shots on those parameters alone that hold nearly all of the squared gradient.
 
     A budget of shots spread over E' of E evaluations gives each E/E' times as many: the signal-to-noise ratio grows by
     sqrt(share E/E').
     """
-    engine = select_engine(problem, workers=workers, draws=2 * samples)
-    thetas = ensemble.draw(problem, samples, seed)
-    draws = parallel_draws(
-        lambda i: engine.noisy(thetas[i], [scale], draw_generator(seed, i))[0].gradient_square,
-        range(len(thetas)),
+    engine = select_engine(problem, workers=sampling.workers, draws=2 * sampling.count)
+    draws = sampled_draws(
+        lambda theta, rng: engine.noisy(theta, [scale], rng)[0].gradient_square,
+        sampling.draw(problem),
+        sampling.seed,
         engine.workers,
     )
-    squares: Real = np.maximum(np.mean(draws, axis=0), 0.0)
+    squares: Real = np.maximum(np.mean(list(draws), axis=0), 0.0)
     total, count = len(problem.parameters), len(compiled(problem).parameters)
     worth, share = needed_parameters(squares)
     needed = int(worth.sum())

@@ -16,6 +16,7 @@ from equinoise.errors import EquinoiseError, SymmetryError
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import NoiseTerm
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 __all__ = [
     "Change",
@@ -147,12 +148,13 @@ def _weakened(problem: Problem, mechanism: str, qubits: tuple[int, ...]) -> Nois
     return replace(problem.noise, terms=terms) if changed else None
 
 
-def other_layout(problem: Problem, **options: Any) -> tuple[Change | None, str]:
+def other_layout(problem: Problem, scale: float, sampling: Sampling) -> tuple[Change | None, str]:
     """The layout on the problem's device of which the law predicts the largest gradient.
 
     Args:
         problem: The problem; its stated noise may hold a device's calibration, and other terms beside it.
-        options: Of :func:`equinoise.design.layout_search.best_layouts`.
+        scale: Noise scale s.
+        sampling: As for :func:`equinoise.design.layout_search.best_layouts`.
 
     Returns:
         The change, or None with the reason.
@@ -166,9 +168,8 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Change | None, str]:
         return None, f"layouts are scored in sectors of the charge; the symmetry here is {problem.symmetry}"
     alone = NoiseModel(calibration=replace(stated.calibration, layout=None), name=stated.name)
     try:
-        found = best_layouts(
-            problem.circuit, problem.readout, alone, initial=problem.stated_initial, count=1, **options
-        )
+        bare = Problem(problem.circuit, problem.readout, initial=problem.stated_initial)
+        found = best_layouts(bare, alone, count=1, scale=scale, sampling=sampling)
     except EquinoiseError as error:
         return None, str(error)
     best = found.best[0]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.design.sensitivity import Sensitivities, readout_factor, sensitivities
@@ -27,6 +26,7 @@ from equinoise.errors import DeviceError, NoiseError
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
+from equinoise.sampling import Sampling
 
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
@@ -93,22 +93,15 @@ class LayoutSearch:
 
 
 def best_layouts(
-    circuit: QuantumCircuit,
-    readout: str | SparsePauliOp,
+    problem: Problem,
     device: str | BackendV2 | NoiseModel,
     *,
-    initial: Any = None,
     count: int = 5,
     spread: int = 0,
     scale: float = 1.0,
-    samples: int = 32,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
+    sampling: Sampling | None = None,
     limit: int = _MOST_CANDIDATES,
     known: Sensitivities | None = None,
-    workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> LayoutSearch:
     """The layouts without SWAPs of which the law predicts the largest gradient, exp(-s kappa) x readout factor.
 
@@ -117,52 +110,35 @@ def best_layouts(
     make a layer. Sites without T1, T2 or readout error and couplers without a stated error are not used.
 
     Args:
-        circuit: The circuit.
-        readout: As for :class:`equinoise.Problem`.
+        problem: Circuit, readout and input; its noise is not looked at.
         device: A snapshot's name, a backend, or a ``NoiseModel`` that holds a device's calibration and nothing else.
-        initial: As for :class:`equinoise.Problem`.
         count: Number of placements wanted.
         spread: Number of further placements, from the best candidate to the worst.
         scale: Noise scale s.
-        samples: Draws of the parameters for the sensitivities.
-        seed: Of the draws, and of the sample of candidates.
-        ensemble: As in :func:`equinoise.law`.
-        engine: As for :func:`sensitivities`.
+        sampling: As for :func:`sensitivities`; its seed is also that of the sample of candidates.
         limit: Greatest number of candidates.
         known: Sensitivities of this circuit, readout, input and ensemble computed before.
-        workers: Draws run at once; all processors by default.
-        progress: Called with 1 after each draw.
 
     Raises:
         DeviceError: Unknown device, or the circuit fits nowhere without SWAPs.
         NoiseError: A noise model without a calibration, or with noise beside it.
-        EquinoiseError: As :class:`equinoise.Problem` and :func:`equinoise.law`.
+        EquinoiseError: As :func:`equinoise.law`.
 
     Example:
         >>> import equinoise as eq
         >>> from qiskit.providers.fake_provider import GenericBackendV2
         >>> from equinoise.design.layout_search import best_layouts
         >>> backend = GenericBackendV2(5, coupling_map=[[0, 1], [1, 2], [2, 3], [3, 4]], seed=1)
-        >>> found = best_layouts(eq.circuits.brickwork(3, depth=2), "Z1", backend, initial="neel", samples=4)
+        >>> problem = eq.Problem(eq.circuits.brickwork(3, depth=2), "Z1", "neel")
+        >>> found = best_layouts(problem, backend, sampling=eq.Sampling(samples=4))
         >>> found.candidates, found.complete
         (6, True)
     """
     model, calibration = _device_model(device)
-    bare = Problem(circuit, readout, initial=initial)
+    sampling, bare = sampling or Sampling(), problem.with_noise(None)
     notes: list[str] = []
-    candidates = _candidates(bare, calibration, limit, seed, notes)
-    if known is None:
-        known = sensitivities(
-            circuit,
-            readout,
-            initial=initial,
-            samples=samples,
-            seed=seed,
-            ensemble=ensemble,
-            engine=engine,
-            workers=workers,
-            progress=progress,
-        )
+    candidates = _candidates(bare, calibration, limit, sampling.seed, notes)
+    known = known or sensitivities(bare, sampling=sampling)
     score = partial(log_scores, candidates.rates, readout=bare.readout, known=known, scale=scale)
     placed = partial(_placed, bare, model, calibration, known, scale)
     best = [placed(layout) for layout in candidates.highest(score, count + _SPARE)]

@@ -2,88 +2,45 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, cast, get_args
 
 from qiskit import QuantumCircuit
 
-from equinoise.circuit.builders import all_to_all, brickwork, ladder, ring
+from equinoise.design.design_space import FAMILIES, DesignSpace
 from equinoise.design.layout_search import best_layouts, qiskit_layout
 from equinoise.design.ranking import Design, Gain, LeftOut, RankedDesign, Ranking
 from equinoise.design.sensitivity import Sensitivities
 from equinoise.design.signal import Signal, compare, paired_ratios
 from equinoise.engines.draws import check_scale
-from equinoise.ensemble import Ensemble
 from equinoise.errors import (
     DeviceError,
     MemoryLimitError,
     NoiseError,
     ParameterError,
     SourceError,
-    StateError,
     UnsupportedError,
 )
-from equinoise.limits import check_gates, check_qubits
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
-__all__ = ["FAMILIES", "INTERACTIONS", "rank", "spread_input"]
+__all__ = ["rank"]
 
-Interaction = Literal["rzz", "cphase", "none"]
-
-FAMILIES: dict[str, Callable[..., QuantumCircuit]] = {
-    "brickwork": brickwork,
-    "ladder": ladder,
-    "ring": ring,
-    "all-to-all": all_to_all,
-}
-INTERACTIONS = cast(tuple[Interaction, ...], get_args(Interaction))
 # what is true of one design alone; anything else is a mistake in the task
 _OWN_FAILURES = (DeviceError, MemoryLimitError, SourceError, UnsupportedError)
 
 
-def spread_input(num_qubits: int, charge: int) -> str:
-    """The bitstring of a charge, its excitations spread evenly: on the qubits ceil(i n / q); qubit 0 rightmost.
-
-    Args:
-        num_qubits: n.
-        charge: q in 0..n.
-
-    Raises:
-        StateError: A charge outside 0..n.
-
-    Example:
-        >>> spread_input(6, 3), spread_input(8, 2)
-        ('010101', '00010001')
-    """
-    if not 0 <= charge <= num_qubits:
-        raise StateError(f"charge must lie in 0..{num_qubits}, got {charge}.")
-    filled = {-(-i * num_qubits // charge) for i in range(charge)}
-    return "".join("1" if q in filled else "0" for q in reversed(range(num_qubits)))
-
-
 def rank(
-    num_qubits: int,
-    readouts: str | Sequence[str],
-    noises: str | NoiseModel | Sequence[str | NoiseModel],
-    *,
-    charge: int | None = None,
-    max_parameters: int | None = None,
-    families: Sequence[str] = tuple(FAMILIES),
-    interactions: Sequence[str] = ("rzz",),
-    depths: Sequence[int] = (2, 4, 6),
-    search_layouts: bool = True,
+    space: DesignSpace,
+    noise: str | NoiseModel | Sequence[str | NoiseModel],
     scale: float = 1.0,
-    samples: int = 128,
+    *,
+    sampling: Sampling | None = None,
     first_samples: int = 16,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
-    workers: int | None = None,
+    layout_search: bool = True,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Ranking:
     """Ranks designs and placements by the gradient that survives per unit of shots.
@@ -94,102 +51,78 @@ def rank(
     long as some do not differ significantly from the best, these and the best get twice as many, up to ``samples``.
 
     Args:
-        num_qubits: n.
-        readouts: One label or several; each is a candidate of its own.
-        noises: One or several, each a world of its own: what ``NoiseModel.from_string`` reads ("ibm:torino",
+        space: The designs.
+        noise: One or several, each a world of its own: what ``NoiseModel.from_string`` reads ("ibm:torino",
             "dephasing:0.01") or a ``NoiseModel``.
-        charge: Of the input, spread evenly; by default half of n, rounded up (Néel).
-        max_parameters: Circuits with more are left out.
-        families: Some of "brickwork", "ladder", "ring", "all-to-all".
-        interactions: Some of "rzz", "cphase", "none".
-        depths: Numbers of layers.
-        search_layouts: Whether a layout is searched on devices (:func:`equinoise.design.layout_search.best_layouts`)
-            beside the one that Qiskit chooses.
         scale: Noise scale s.
-        samples: Greatest number of draws of one design.
+        sampling: Greatest number of draws of one design (128 by default), engine and ensemble: "uniform" or
+            "normal:WIDTH", as designs differ in their parameters.
         first_samples: Draws of every design, and of the layout search.
-        seed: Of the draws.
-        ensemble: As in :func:`equinoise.gradient_variance`, but for given values: designs differ in their parameters.
-        engine: "auto" or an engine's name.
-        workers: Draws run at once; all processors by default.
+        layout_search: Whether a layout is searched on devices (:func:`equinoise.design.layout_search.best_layouts`)
+            beside the one that Qiskit chooses.
         progress: Called with (stage, done, total).
 
     Raises:
-        ParameterError: A size, family or interaction that does not fit.
-        EquinoiseError: A malformed readout, noise, charge or ensemble.
+        ParameterError: The sampling does not fit.
+        EquinoiseError: A malformed readout or noise.
 
     Example:
-        >>> from equinoise.design.rank import rank
-        >>> found = rank(4, "Z1", ["dephasing:0.01", "dephasing:0.5"], families=["ladder"], depths=[3], samples=8)
+        >>> import equinoise as eq
+        >>> space = eq.DesignSpace(4, "Z1", family="ladder", depth=3)
+        >>> found = eq.rank(space, ["dephasing:0.01", "dephasing:0.5"], sampling=eq.Sampling(samples=8))
         >>> [one.design.noise for one in found.designs], found.left_out
         (['dephasing:0.01', 'dephasing:0.5'], ())
     """
-    listed = [readouts] if isinstance(readouts, str) else list(readouts)
-    worlds = [noises] if isinstance(noises, str | NoiseModel) else list(noises)
+    worlds = [noise] if isinstance(noise, str | NoiseModel) else list(noise)
     s = check_scale(scale)
-    law_ensemble = Ensemble.of(ensemble)
-    _check_task(num_qubits, listed, worlds, families, interactions, depths, max_parameters, samples, first_samples)
-    _check_draws(law_ensemble, seed)
-    count = (num_qubits + 1) // 2 if charge is None else charge
-    initial = spread_input(num_qubits, count)
+    sampling = Sampling.of(sampling, samples=128)
+    _check_draws(sampling, first_samples, len(worlds))
     models = [m if isinstance(m, NoiseModel) else NoiseModel.from_string(m) for m in worlds]
     tick = progress if progress is not None else _silent
-    few = min(first_samples, samples)
+    few = replace(sampling, samples=min(first_samples, sampling.count))
+    search = _Search(s, replace(few, engine="auto")) if layout_search else None
 
     left_out: list[LeftOut] = []
-    bare = _bare_designs(num_qubits, families, interactions, depths, listed)
+    bare = space.designs()
     placed: list[tuple[Design, Signal]] = []
     for number, design in enumerate(bare):
         tick("placing designs", number, len(bare))
-        for one, found in _placed(
-            design, models, initial, max_parameters, search_layouts, s, few, seed, law_ensemble, workers
-        ):
+        for one, found in _placed(design, models, space, search):
             if isinstance(found, str):
                 left_out.append(LeftOut(one, found))
             else:
-                circuit, noise = found
-                build = partial(Problem, circuit, design.readout, initial=initial, noise=noise)
-                placed.append((one, Signal(build, s, seed, law_ensemble, engine)))
-    kept = _sampled(placed, few, samples, workers, tick, left_out)
-    _refine([signal for _, signal in kept], samples, workers, tick)
+                circuit, acting = found
+                build = partial(Problem, circuit, design.readout, initial=space.initial, noise=acting)
+                placed.append((one, Signal(build, s, sampling)))
+    kept = _sampled(placed, few.count, tick, left_out)
+    _refine([signal for _, signal in kept], tick)
     designs = _ranked(kept)
     return Ranking(
         designs=designs,
         left_out=tuple(left_out),
         gains=_gains(designs, dict(kept), s),
-        initial=initial,
-        charge=count,
-        max_parameters=max_parameters,
+        initial=space.initial,
+        charge=space.charge or 0,
+        max_parameters=space.max_parameters,
         scale=s,
-        samples=samples,
-        first_samples=few,
-        seed=seed,
-        ensemble=law_ensemble.describe(),
+        samples=sampling.count,
+        first_samples=few.count,
+        seed=sampling.seed,
+        ensemble=sampling.ensemble.describe(),
     )
 
 
-def _bare_designs(
-    num_qubits: int,
-    families: Sequence[str],
-    interactions: Sequence[str],
-    depths: Sequence[int],
-    readouts: Sequence[str],
-) -> list[Design]:
-    """Every combination once, without noise."""
-    kinds = itertools.product(*map(dict.fromkeys, (families, interactions)))
-    return [
-        Design(family, num_qubits, depth, interaction, readout, "")
-        for family, interaction in kinds
-        for depth in dict.fromkeys(depths)
-        for readout in dict.fromkeys(readouts)
-    ]
+@dataclass(frozen=True)
+class _Search:
+    """What a layout search is asked with; its engine is its own choice."""
+
+    scale: float
+    sampling: Sampling
 
 
 def _sampled(
     placed: Sequence[tuple[Design, Signal]],
     few: int,
-    samples: int,
-    workers: int | None,
     tick: Callable[[str, int, int], None],
     left_out: list[LeftOut],
 ) -> list[tuple[Design, Signal]]:
@@ -198,7 +131,7 @@ def _sampled(
     for number, (design, signal) in enumerate(placed):
         tick("sampling designs", number, len(placed))
         try:
-            signal.extend(few, samples, workers)
+            signal.extend(few)
             kept.append((design, signal))
         except _OWN_FAILURES as error:
             left_out.append(LeftOut(design, str(error)))
@@ -209,63 +142,18 @@ def _silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
 
 
-def _check_draws(ensemble: Ensemble, seed: int) -> None:
-    if ensemble.kind == "given":
-        raise ParameterError("designs differ in their parameters: give the ensemble 'uniform' or 'normal:WIDTH'.")
-    if isinstance(seed, bool) or seed < 0:
-        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
-
-
-def _check_task(
-    num_qubits: int,
-    readouts: Sequence[str],
-    noises: Sequence[object],
-    families: Sequence[str],
-    interactions: Sequence[str],
-    depths: Sequence[int],
-    max_parameters: int | None,
-    samples: int,
-    first_samples: int,
-) -> None:
-    check_qubits(num_qubits, "each design")
-    check_gates(2 * num_qubits * max(depths, default=0), "the deepest design")
-    if isinstance(num_qubits, bool) or num_qubits < 2:
-        raise ParameterError(f"rank needs at least 2 qubits, got {num_qubits}.")
-    for what, values, known in (("family", families, tuple(FAMILIES)), ("interaction", interactions, INTERACTIONS)):
-        unknown = [v for v in values if v not in known]
-        if unknown:
-            raise ParameterError(f"{what} must be one of {', '.join(known)}, got {unknown[0]!r}.")
-    for what, several in (
-        ("readout", readouts),
-        ("noise", noises),
-        ("family", families),
-        ("interaction", interactions),
-        ("depth", depths),
-    ):
-        if not several:
-            raise ParameterError(f"rank needs at least one {what}.")
-    bad = [d for d in depths if isinstance(d, bool) or d < 1]
-    if bad:
-        raise ParameterError(f"depths must be whole numbers >= 1, got {bad[0]}.")
-    if max_parameters is not None and max_parameters < 1:
-        raise ParameterError(f"max_parameters must be at least 1, got {max_parameters}.")
-    if samples < 2 or first_samples < 2:
+def _check_draws(sampling: Sampling, first_samples: int, worlds: int) -> None:
+    if not worlds:
+        raise ParameterError("rank needs at least one noise.")
+    sampling.draws_only("designs differ in their parameters")
+    if sampling.count < 2 or first_samples < 2:
         raise ParameterError(
-            f"samples and first_samples must be at least 2 for an interval, got {samples} and {first_samples}."
+            f"samples and first_samples must be at least 2 for an interval, got {sampling.count} and {first_samples}."
         )
 
 
 def _placed(
-    design: Design,
-    models: Sequence[NoiseModel],
-    initial: str,
-    max_parameters: int | None,
-    search: bool,
-    scale: float,
-    samples: int,
-    seed: int,
-    ensemble: Ensemble,
-    workers: int | None,
+    design: Design, models: Sequence[NoiseModel], space: DesignSpace, search: _Search | None
 ) -> Iterable[tuple[Design, str | tuple[QuantumCircuit, NoiseModel]]]:
     """The design under each noise and in each place: circuit and placed noise, or why not."""
     try:
@@ -273,9 +161,9 @@ def _placed(
     except SourceError as error:
         yield from ((replace(design, noise=model.name), str(error)) for model in models)
         return
-    bare = Problem(circuit, design.readout, initial=initial)  # a malformed readout is the task's mistake
-    if max_parameters is not None and circuit.num_parameters > max_parameters:
-        reason = f"{circuit.num_parameters} parameters are above the budget of {max_parameters}"
+    bare = Problem(circuit, design.readout, initial=space.initial)  # a malformed readout is the task's mistake
+    if space.max_parameters is not None and circuit.num_parameters > space.max_parameters:
+        reason = f"{circuit.num_parameters} parameters are above the budget of {space.max_parameters}"
         yield from ((replace(design, noise=model.name), reason) for model in models)
         return
     known: Sensitivities | None = None
@@ -288,23 +176,11 @@ def _placed(
                 continue
             if calibration.layout is not None:
                 choices = {"given": calibration.layout}
-            elif not search:
+            elif search is None:
                 choices = {"qiskit": qiskit_layout(bare, calibration)}
             else:
                 alone = NoiseModel(calibration=calibration, name=model.name)
-                found = best_layouts(
-                    circuit,
-                    design.readout,
-                    alone,
-                    initial=initial,
-                    count=1,
-                    scale=scale,
-                    samples=samples,
-                    seed=seed,
-                    ensemble=ensemble,
-                    known=known,
-                    workers=workers,
-                )
+                found = best_layouts(bare, alone, count=1, scale=search.scale, sampling=search.sampling, known=known)
                 known = found.sensitivities
                 choices = {"searched": found.best[0].layout}
                 if found.default is None:
@@ -315,14 +191,14 @@ def _placed(
                     choices["qiskit"] = found.default.layout
             for name, layout in choices.items():
                 whole = replace(model, calibration=replace(calibration, layout=layout))
-                noise = Problem(circuit, design.readout, initial=initial, noise=whole).noise
+                noise = bare.with_noise(whole).noise
                 yield replace(here, placement=name, layout=layout), (circuit, noise)
         except (*_OWN_FAILURES, NoiseError) as error:
             yield here, str(error)
 
 
-def _refine(signals: Sequence[Signal], most: int, workers: int | None, tick: Callable[[str, int, int], None]) -> None:
-    """More draws for the best and for those not significantly worse, until there are none or all have ``most``."""
+def _refine(signals: Sequence[Signal], tick: Callable[[str, int, int], None]) -> None:
+    """More draws for the best and for those not significantly worse, until there are none or all have the most."""
     while signals:
         leader = max(signals, key=lambda one: one.score)
         rivals = []
@@ -330,12 +206,12 @@ def _refine(signals: Sequence[Signal], most: int, workers: int | None, tick: Cal
             found = compare(one, leader)
             if one is not leader and not found.told_apart and not found.same:
                 rivals.append(one)
-        short = [one for one in (leader, *rivals) if one.count < most]
+        short = [one for one in (leader, *rivals) if one.count < one.sampling.count]
         if not rivals or not short:
             return
         for number, one in enumerate(short):
             tick(f"refining the {len(short)} best", number, len(short))
-            one.extend(min(most, 2 * one.count), most, workers)
+            one.extend(min(one.sampling.count, 2 * one.count))
 
 
 def _ranked(found: Sequence[tuple[Design, Signal]]) -> tuple[RankedDesign, ...]:

@@ -11,13 +11,11 @@ the rates that the calibration gives it: no simulation per layout.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.coherence.rates import LAW_GRADIENTS
@@ -25,12 +23,12 @@ from equinoise.coherence.sample import PairedDraws
 from equinoise.engines.contract import Engine, ExactAnswers
 from equinoise.engines.draws import sampled_draws
 from equinoise.engines.select import choose, select_engine
-from equinoise.ensemble import Ensemble
 from equinoise.errors import UnsupportedError
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Dephasing, Depolarizing, Relaxation, Slot
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
+from equinoise.sampling import Sampling
 
 __all__ = ["Sensitivities", "first_order_budget", "readout_factor", "sensitivities"]
 
@@ -105,36 +103,19 @@ class Sensitivities:
         return found.value, found.error
 
 
-def sensitivities(
-    circuit: QuantumCircuit,
-    readout: str | SparsePauliOp,
-    *,
-    initial: Any = None,
-    samples: int = 32,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
-    workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> Sensitivities:
+def sensitivities(problem: Problem, *, sampling: Sampling | None = None) -> Sensitivities:
     """The sensitivity S_j of kappa to a unit of rate at every place of the light cone.
 
     One run of the budget has dephasing, relaxation down and depolarizing of every qubit and gate pair at rate 1, a
     second one relaxation up, which the budget does not tell from relaxation down.
 
     Args:
-        circuit: The circuit.
-        readout: As for :class:`equinoise.Problem`.
-        initial: Likewise.
-        samples: Draws of the parameters.
-        seed: Of the draws; those of :func:`equinoise.law` for the same seed.
-        ensemble: As in :func:`equinoise.law`.
-        engine: "exact", "state-vector" (sampled, with error bars), or "auto": the first if it is affordable.
-        workers: Draws run at once; all processors by default.
-        progress: Called with 1 after each draw.
+        problem: The problem; its noise is not looked at.
+        sampling: Draws (32 by default; those of :func:`equinoise.law` for the same seed), ensemble and engine: "exact",
+            "state-vector" (sampled, with error bars), or "auto": the first if it is affordable.
 
     Raises:
-        EquinoiseError: As :class:`equinoise.Problem` and :func:`equinoise.law`.
+        EquinoiseError: As :func:`equinoise.law`.
 
     Source:
         arXiv:2606.30688 (the aligned rate); its use for placement goes beyond it.
@@ -142,13 +123,13 @@ def sensitivities(
     Example:
         >>> import equinoise as eq
         >>> from equinoise.design.sensitivity import sensitivities
-        >>> circuit = eq.circuits.brickwork(4, depth=2)
-        >>> found = sensitivities(circuit, "Z1", initial="neel", samples=4)
+        >>> circuit, few = eq.circuits.brickwork(4, depth=2), eq.Sampling(samples=4)
         >>> problem = eq.Problem(circuit, "Z1", initial="neel", noise="relaxation:0.01")
-        >>> bool(abs(found.kappa(problem.slots)[0] - eq.law(problem, samples=4).kappa) < 1e-12)
+        >>> found = sensitivities(problem, sampling=few)
+        >>> bool(abs(found.kappa(problem.slots)[0] - eq.law(problem, sampling=few).kappa) < 1e-12)
         True
     """
-    bare = Problem(circuit, readout, initial=initial)
+    sampling, bare = Sampling.of(sampling, samples=32), problem.with_noise(None)
     cone = light_cone(bare)
     dephasing: list[Dephasing] = []
     down: list[Relaxation] = []
@@ -164,19 +145,18 @@ def sensitivities(
         inside = sorted(pair for pair in pairs if seen.issuperset(pair))
         depolarizing += [Depolarizing(pair, 1.0, layers=(layer,)) for pair in inside]
     models = [NoiseModel([*dephasing, *down, *depolarizing]), NoiseModel(up)]
-    problems = [Problem(circuit, readout, initial=initial, noise=model) for model in models]
-    law_ensemble = Ensemble.of(ensemble)
-    thetas = law_ensemble.draw(bare, samples, seed)
+    problems = [bare.with_noise(model) for model in models]
+    thetas, engine, workers = sampling.draw(bare), sampling.engine, sampling.workers
     if engine == "auto":
         engine, _ = choose(problems[0], workers=workers, draws=LAW_GRADIENTS * len(thetas))
         engine = "state-vector" if engine == "trajectories" else engine
-    engines = [select_engine(problem, engine, workers=workers) for problem in problems]
+    engines = [select_engine(loaded, engine, workers=workers) for loaded in problems]
 
     def one(theta: Real, rng: np.random.Generator) -> tuple[list[Real], list[float]]:
         found = [first_order_budget(chosen, theta, rng) for chosen in engines]
         return [budget for _, budget in found], [square for square, _ in found]
 
-    draws = sampled_draws(one, thetas, seed, min(e.workers for e in engines), progress)
+    draws = list(sampled_draws(one, thetas, sampling.seed, min(e.workers for e in engines)))
     columns: dict[Place, int] = {}
     for chosen, relaxation in zip(engines, ("down", "up"), strict=True):
         for term in chosen.program.budget_terms:
@@ -189,8 +169,8 @@ def sensitivities(
         seen=cone.seen,
         qubits=cone.qubits,
         engine=engines[0].name,
-        seed=seed,
-        ensemble=law_ensemble.describe(),
+        seed=sampling.seed,
+        ensemble=sampling.ensemble.describe(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,9 @@ from equinoise.engines.contract import Engine
 from equinoise.engines.draws import draw_generator, parallel_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import select_engine
-from equinoise.ensemble import Ensemble
 from equinoise.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding
+from equinoise.sampling import Sampling
 
 __all__ = ["Comparison", "Signal", "compare", "paired_ratios"]
 
@@ -44,9 +44,8 @@ class Signal:
     Attributes:
         build: Makes the problem; called at each extension, so that no compiled problem outlives its draws.
         scale: Noise scale s.
-        seed: Of the draws.
-        ensemble: Of the draws.
-        engine: Its name; "auto" until the first draws.
+        sampling: Of the draws; its number of samples is the most there may ever be, for the choice of an engine.
+        engine: Its name; that asked for until the first draws.
         with_kappa: Whether the first draws also tell kappa.
         circuit_parameters: Number of parameters of the circuit.
         parameters: Number K of parameters in the light cone.
@@ -59,9 +58,8 @@ class Signal:
 
     build: Callable[[], Problem]
     scale: float
-    seed: int
-    ensemble: Ensemble
-    engine: str = "auto"
+    sampling: Sampling
+    engine: str = field(init=False)
     with_kappa: bool = True
     circuit_parameters: int = 0
     parameters: int = 0
@@ -71,41 +69,40 @@ class Signal:
     columns: Real = field(default_factory=lambda: np.zeros((0, 4)))
     slope: Real = field(default_factory=lambda: np.zeros((0, 2)))
 
+    def __post_init__(self) -> None:
+        self.engine = self.sampling.engine
+
     @property
     def count(self) -> int:
         """Number of draws so far."""
         return int(self.columns.shape[0])
 
-    def extend(
-        self, samples: int, most: int, workers: int | None = None, progress: Callable[[int], None] | None = None
-    ) -> None:
+    def extend(self, samples: int) -> None:
         """Draws on up to ``samples`` in all; draw i is the same however many there are.
 
         Args:
             samples: Number of draws wanted in all.
-            most: Number of draws there may ever be, for the choice of an engine.
-            workers: Draws run at once; all processors by default.
-            progress: Called with 1 after each draw.
 
         Raises:
             EquinoiseError: No engine serves.
         """
         problem = self.build()
-        chosen = select_engine(problem, self.engine, workers=workers, draws=6 * most)
+        workers = self.sampling.workers
+        chosen = select_engine(problem, self.engine, workers=workers, draws=6 * self.sampling.count)
         self.circuit_parameters = len(problem.parameters)
         self.engine, self.parameters, self.width = chosen.name, len(chosen.program.parameters), chosen.program.width
         self.rounding = float(np.sum(gradient_rounding(chosen.program) ** 2))
         measured = MeasuredReadout(chosen, workers)
         self.shift_weight = measured.shift_weight
-        thetas = self.ensemble.draw(problem, samples, self.seed)
+        thetas = replace(self.sampling, samples=samples).draw(problem)
         first = self.count == 0 and self.with_kappa
 
         def one(number: int) -> tuple[list[float], tuple[float, float]]:
-            rng = draw_generator(self.seed, number)
+            rng = draw_generator(self.sampling.seed, number)
             row = self._draw(chosen, measured, thetas[number], int(rng.integers(2**63)))
             return row, _slope(chosen, thetas[number], rng) if first else (math.nan, math.nan)
 
-        found = parallel_draws(one, range(self.count, len(thetas)), chosen.workers, progress)
+        found = list(parallel_draws(one, range(self.count, len(thetas)), chosen.workers))
         if not found:
             return
         self.columns = np.concatenate([self.columns, np.array([row for row, _ in found])])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from equinoise.engines.select import declarations
 from equinoise.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding, shift_costs
 from equinoise.reduction.symmetric_program import compiled
+from equinoise.sampling import Sampling
 
 __all__ = ["GreatestDepth", "greatest_depth"]
 
@@ -44,9 +44,7 @@ class GreatestDepth:
     engine: str | None = None
 
 
-def greatest_depth(
-    problem: Problem, threshold: float, scale: float, seed: int, ensemble: Any = None, workers: int | None = None
-) -> GreatestDepth | None:
+def greatest_depth(problem: Problem, threshold: float, scale: float, sampling: Sampling) -> GreatestDepth | None:
     """The greatest depth at which the RMS gradient per parameter is above a threshold at a noise scale.
 
     Depths in steps of the repetition are evaluated on a few draws, exactly where that is affordable, else on
@@ -57,15 +55,13 @@ def greatest_depth(
         problem: The problem; its layers and noise must repeat.
         threshold: RMS gradient that the shots resolve in the problem as it is; other depths take the same shots.
         scale: Noise scale s.
-        seed: Of the draws.
-        ensemble: As in :func:`equinoise.gradient_variance`; given parameter values have no depth to go to.
-        workers: Draws run at once; all processors by default.
+        sampling: Seed, ensemble and workers; the number of draws and the engine are those that a depth can afford.
 
     Returns:
-        None where the layers do not repeat.
+        None where the layers do not repeat, and for given parameter values, which have no depth to go to.
     """
     how = repetition(problem)
-    if how is None or (ensemble is not None and not isinstance(ensemble, str)):
+    if how is None or sampling.given:
         return None
 
     used: dict[int, tuple[int, str]] = {}
@@ -88,7 +84,7 @@ def greatest_depth(
             count, engine = _SAMPLED, "trajectories"
         else:
             return None
-        result = gradient_variance(candidate, [scale], count, seed, ensemble, engine, workers=workers)
+        result = gradient_variance(candidate, [scale], sampling=replace(sampling, samples=count, engine=engine))
         used[depth] = (count, result.engine)
         program = compiled(candidate)
         noise = shift_costs(program).total * per_weight

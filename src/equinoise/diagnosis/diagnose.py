@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,25 +10,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.law import Law, enough, law_from_draws
+from equinoise.coherence.law import Law, Precision, law_from_draws
 from equinoise.coherence.law_table import bound_ends_numbers, spectrum_numbers
 from equinoise.coherence.rates import LAW_GRADIENTS, budget_sums
 from equinoise.coherence.resummed import scale_at_survival
 from equinoise.coherence.sample import Interval, few_draws_warning
-from equinoise.diagnosis.averages import Averages, Sampler, Simulation, SurvivalPoint
+from equinoise.diagnosis.averages import Averages, DiagnosisDraw, Sampler, Simulation, SurvivalPoint
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
 from equinoise.diagnosis.panels import diagnosis_html, diagnosis_text, plot_diagnosis
 from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
 from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
 from equinoise.engines.contract import Engine
-from equinoise.engines.draws import check_scale, sampled_draws
+from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import Choice, choose_engine
-from equinoise.ensemble import Ensemble
-from equinoise.errors import EquinoiseError, ParameterError
+from equinoise.errors import ParameterError
 from equinoise.limits import MOST_SHOTS
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +44,7 @@ _CURVE = (0.5, 2.0, 4.0, 8.0)
 
 
 class Advised(Protocol):
-    """What an advisor answers, such as :func:`equinoise.advise`."""
+    """What :func:`equinoise.advise` answers, as far as a diagnosis cites it."""
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -76,7 +74,7 @@ class Diagnosis:
         resources: Shots, scale and depth.
         verdict: One word and its reason.
         advice: What would help most, most effective first.
-        suggestions: The advisor's answer; None if it was not asked.
+        suggestions: What was advised (:meth:`with_advice`); None if nothing was.
         engine: Engine's name.
         engine_reason: Why it was taken, with memory and number of draws at once.
         samples: Number of draws.
@@ -202,6 +200,25 @@ class Diagnosis:
             "warnings": list(self.warnings),
         }
 
+    def with_advice(self, found: Advised) -> Diagnosis:
+        """The same diagnosis with what would help most before kappa's budget; the verdict cites the first.
+
+        Args:
+            found: Of :func:`equinoise.advise`, for the same problem and scale.
+
+        Example:
+            >>> import equinoise as eq
+            >>> circuit = eq.circuits.brickwork(4, depth=3)
+            >>> problem = eq.Problem(circuit, readout="Z1", initial="neel", noise="relaxation:0.02")
+            >>> few = eq.Sampling(samples=4)
+            >>> found = eq.diagnose(problem, sampling=few).with_advice(eq.advise(problem, sampling=few))
+            >>> "What would help most" in found.verdict.reason
+            True
+        """
+        advice = (*found.texts, *self.advice)
+        reason = f"{self.verdict.reason}. What would help most: {advice[0]}"
+        return replace(self, advice=advice, suggestions=found, verdict=replace(self.verdict, reason=reason))
+
     def __str__(self) -> str:
         return diagnosis_text(self)
 
@@ -231,40 +248,29 @@ def _bounds(interval: Interval) -> list[float | None]:
 
 def diagnose(
     problem: Problem,
-    samples: int = 128,
-    seed: int = 0,
     scale: float = 1.0,
-    shots: int = 10_000,
-    ensemble: Any = None,
-    engine: str = "auto",
     *,
+    shots: int = 10_000,
+    sampling: Sampling | None = None,
+    relative_error: float | None = None,
     curve: bool = True,
     depth: bool = True,
-    relative_error: float | None = None,
-    workers: int | None = None,
-    advisor: Callable[..., Advised] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Diagnosis:
     """Whether the gradients of a circuit survive its noise, why, and what would help most.
 
     Args:
         problem: The problem.
-        samples: Number of parameter draws; the greatest number where ``relative_error`` is given.
-        seed: Of the draws; the same numbers whatever the number of workers.
         scale: Noise scale s of the verdict (1 is the stated noise).
         shots: Per expectation value and measurement setting; the verdict asks whether they resolve the RMS gradient.
-        ensemble: "uniform" (default), "normal:WIDTH" in radians, or given parameter values of shape (S, K).
-        engine: "auto" or an engine's name.
+        sampling: Draws (128 by default; the greatest number where ``relative_error`` is given), ensemble and engine.
+        relative_error: Stop as soon as kappa's standard error is at most this share of kappa.
         curve: Whether to simulate the survival at a few more scales.
         depth: Whether to search the greatest depth at which the gradient is resolved (some seconds).
-        relative_error: Stop as soon as kappa's standard error is at most this share of kappa.
-        workers: Draws run at once; all processors by default.
-        advisor: ``equinoise.advise``, to look for what would help (some seconds to a minute); the verdict then cites
-            the first. Not called for given parameter values.
         progress: Called with (stage, done, total).
 
     Raises:
-        ParameterError: samples, shots, scale, relative_error or the ensemble does not fit.
+        ParameterError: shots, scale, relative_error or the sampling does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large for any engine.
 
@@ -275,47 +281,44 @@ def diagnose(
         >>> import equinoise as eq
         >>> circuit = eq.circuits.brickwork(6, depth=3)
         >>> problem = eq.Problem(circuit, readout="Z3", initial="neel", noise="relaxation:0.01")
-        >>> eq.diagnose(problem, samples=16).verdict.word
+        >>> eq.diagnose(problem, sampling=eq.Sampling(samples=16)).verdict.word
         'trainable'
     """
     s = check_scale(scale)
     if isinstance(shots, bool) or not 1 <= shots <= MOST_SHOTS:
         raise ParameterError(f"shots must be at least 1 and at most {MOST_SHOTS:.0e}, got {shots}.")
-    if isinstance(seed, bool) or seed < 0:
-        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
-    law_ensemble = Ensemble.of(ensemble)
-    thetas = law_ensemble.draw(problem, samples, seed)
+    sampling, precision = Sampling.of(sampling, samples=128), Precision(relative_error)
+    thetas = sampling.draw(problem)
     scales = [s, *(f * s for f in _CURVE if curve and 0 < s < math.inf)]
-    choice = choose_engine(problem, engine, workers=workers, draws=gradients_of(len(thetas), len(scales) - 1))
+    count = gradients_of(len(thetas), len(scales) - 1)
+    choice = choose_engine(problem, sampling.engine, workers=sampling.workers, draws=count)
     chosen = choice.engine
-    measured = MeasuredReadout(chosen, workers)
-    counted = None if progress is None else _counted(progress, len(thetas))
-    stop = enough(relative_error, operator.attrgetter("first"))
-    draws = sampled_draws(Sampler(chosen, measured, scales), thetas, seed, chosen.workers, counted, stop)
+    measured = MeasuredReadout(chosen, sampling.workers)
+    tell = progress or _silent
+    draws: list[DiagnosisDraw] = []
+    first: list[FirstOrderDraw] = []
+    for draw in sampled_draws(Sampler(chosen, measured, scales), thetas, sampling.seed, chosen.workers):
+        draws.append(draw)
+        first.append(draw.first)
+        tell("draws", len(draws), len(thetas))
+        if precision.reached(first):
+            break
     averages = Averages.of(draws, chosen, scales)
-    law = law_from_draws(
-        chosen, law_ensemble, thetas[: len(draws)], averages.first, averages.frozen, seed, averages.known
-    )
+    law = law_from_draws(chosen, sampling, thetas[: len(draws)], averages.first, averages.frozen, averages.known)
     threshold = resolved_rms(averages.shot_variance, shots, measured.shift_weight)
     factor = _readout_factor(averages)
     reached: GreatestDepth | None = None
-    if progress is not None:
-        progress("depth", 0, 1)
+    tell("depth", 0, 1)
     if depth:
-        reached = greatest_depth(problem, threshold / max(factor, 1e-12), s, seed, ensemble, workers)
-    if progress is not None:
-        progress("depth", 1, 1)
-    advised: Advised | None = None
-    silent: tuple[str, ...] = ()
-    if advisor is not None and law_ensemble.kind != "given":
-        try:
-            advised = advisor(problem, scale=s, seed=seed, ensemble=ensemble, workers=workers, progress=progress)
-        except EquinoiseError as error:  # the diagnosis stands without it
-            silent = (f"no advice beyond kappa's budget: {error}",)
+        reached = greatest_depth(problem, threshold / max(factor, 1e-12), s, sampling)
+    tell("depth", 1, 1)
     resources = _resources(averages, measured, law, shots, reached)
-    few = few_draws_warning(len(draws)) if law_ensemble.kind != "given" else ()
-    warnings = _warnings(chosen, measured, law, few, silent)
-    return _diagnosis(problem, choice, averages, law, resources, advised, warnings)
+    few = () if sampling.given else few_draws_warning(len(draws))
+    return _diagnosis(problem, choice, averages, law, resources, _warnings(chosen, measured, law, few))
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    del stage, done, total
 
 
 def _diagnosis(
@@ -324,15 +327,10 @@ def _diagnosis(
     averages: Averages,
     law: Law,
     resources: Resources,
-    advised: Advised | None,
     warnings: tuple[str, ...],
 ) -> Diagnosis:
     """The record, from what was sampled."""
     chosen, s = choice.engine, averages.scales[0]
-    verdict = _verdict(averages, law, resources)
-    advice = (*(advised.texts if advised is not None else ()), *_advice(law, resources, s))
-    if advised is not None:
-        verdict = replace(verdict, reason=f"{verdict.reason}. What would help most: {advice[0]}")
     return Diagnosis(
         problem=problem,
         scale=s,
@@ -346,20 +344,15 @@ def _diagnosis(
         simulated=averages.simulation(),
         curve=averages.curve(law),
         resources=resources,
-        verdict=verdict,
-        advice=advice,
-        suggestions=advised,
+        verdict=_verdict(averages, law, resources),
+        advice=_advice(law, resources, s),
+        suggestions=None,
         engine=chosen.name,
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(averages.columns),
         seed=law.seed,
         warnings=warnings,
     )
-
-
-def _counted(progress: Callable[[str, int, int], None], total: int) -> Callable[[int], None]:
-    numbers = itertools.count(1)
-    return lambda _: progress("draws", next(numbers), total)
 
 
 def _readout_factor(averages: Averages) -> float:
@@ -400,13 +393,11 @@ def _resources(
     )
 
 
-def _warnings(
-    chosen: Engine, measured: MeasuredReadout, law: Law, few: tuple[str, ...], silent: tuple[str, ...]
-) -> tuple[str, ...]:
+def _warnings(chosen: Engine, measured: MeasuredReadout, law: Law, few: tuple[str, ...]) -> tuple[str, ...]:
     """In the order of their weight, as a terminal shows the first few."""
     further = [note for note in law.approximations if note not in few]
     readout = (*measured.warnings, *measured.notes)
-    return (*few, *readout, *symmetry_warnings(chosen), *further, *_doubts(law), *silent)
+    return (*few, *readout, *symmetry_warnings(chosen), *further, *_doubts(law))
 
 
 def gradients_of(samples: int, points: int = len(_CURVE)) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,8 +19,6 @@ __all__ = ["Draw", "FirstOrderDraw", "NoisyDraw", "check_scale", "draw_generator
 T = TypeVar("T")
 Real = npt.NDArray[np.float64]
 
-# draws between two looks at whether they suffice
-_BATCH = 16
 # keeps the generators of trajectories apart from those that draw parameters
 _STREAM = 0x7247
 
@@ -74,68 +72,40 @@ class FirstOrderDraw:
     budget: Real
 
 
-def parallel_draws(
-    function: Callable[[Any], T], items: Iterable[Any], workers: int, progress: Callable[[int], None] | None = None
-) -> list[T]:
-    """function(item) for each item in threads, results in order whatever the number of workers.
+def parallel_draws(function: Callable[[Any], T], items: Iterable[Any], workers: int) -> Iterator[T]:
+    """function(item) for each item in threads, one result after the other, in order whatever the number of workers.
+
+    Who takes the results counts them, and may stop: what has not begun then never does.
 
     Args:
         function: Releases the GIL for most of its time.
         items: Draws.
         workers: Threads.
-        progress: Called with 1 whenever an item is done.
     """
-    return _in_threads(function, (items,), workers, progress)
+    yield from _in_threads(function, (items,), workers)
 
 
-def _in_threads(
-    function: Callable[..., T],
-    arguments: Sequence[Iterable[Any]],
-    workers: int,
-    progress: Callable[[int], None] | None,
-) -> list[T]:
+def _in_threads(function: Callable[..., T], arguments: Sequence[Iterable[Any]], workers: int) -> Iterator[T]:
     """function(a, b, ...) for a, b, ... from the arguments' iterables; the pool's threads call it, nothing of ours."""
-    done: list[T] = []
     with one_blas_thread(), ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        results: Iterable[T] = pool.map(function, *arguments)
         try:
-            for result in results:
-                done.append(result)
-                if progress is not None:
-                    progress(1)
-        except BaseException:
+            yield from pool.map(function, *arguments)
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return done
 
 
 def sampled_draws(
-    function: Callable[[Real, np.random.Generator], T],
-    thetas: Sequence[Real] | Real,
-    seed: int,
-    workers: int,
-    progress: Callable[[int], None] | None = None,
-    enough: Callable[[list[T]], bool] | None = None,
-) -> list[T]:
-    """function(theta, generator) for each draw of the parameters, whatever the number of workers.
+    function: Callable[[Real, np.random.Generator], T], thetas: Sequence[Real] | Real, seed: int, workers: int
+) -> Iterator[T]:
+    """function(theta, generator) for each draw of the parameters; see :func:`parallel_draws`.
 
     Args:
         function: Releases the GIL for most of its time.
         thetas: S draws of shape (K,), radians.
         seed: Each draw's generator follows from it and the draw's number.
         workers: Threads.
-        progress: Called with 1 whenever a draw is done.
-        enough: Asked after every 16 draws whether those so far suffice.
     """
-    done: list[T] = []
-    batch = _BATCH if enough is not None else max(1, len(thetas))
-    for start in range(0, len(thetas), batch):
-        part = thetas[start : start + batch]
-        generators = [draw_generator(seed, start + i) for i in range(len(part))]
-        done += _in_threads(function, (part, generators), workers, progress)
-        if enough is not None and enough(done):
-            break
-    return done
+    yield from _in_threads(function, (thetas, [draw_generator(seed, i) for i in range(len(thetas))]), workers)
 
 
 def draw_generator(seed: int, number: int) -> np.random.Generator:

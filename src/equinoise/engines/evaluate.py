@@ -14,10 +14,10 @@ from equinoise.engines.contract import Engine
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
 from equinoise.engines.replica.average import average
 from equinoise.engines.select import averages, select_engine
-from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError
 from equinoise.problem import Problem
 from equinoise.reduction.program import Program
+from equinoise.sampling import Sampling
 
 __all__ = ["Expectation", "Gradient", "GradientVariance", "expectation", "gradient", "gradient_variance"]
 
@@ -109,7 +109,7 @@ def expectation(
     scale: float = 1.0,
     engine: str = "auto",
     *,
-    samples: int = 256,
+    trajectories: int = 256,
     seed: int = 0,
     reduce: bool = True,
     progress: Callable[[int], None] | None = None,
@@ -121,13 +121,13 @@ def expectation(
         theta: Shape (K,), radians, in the order of ``circuit.parameters`` (or a mapping).
         scale: Noise scale s in [0, infinity]; 1 is the stated noise.
         engine: "auto" or an engine's name.
-        samples: Trajectories, where the engine samples.
+        trajectories: How many are averaged, where the engine samples.
         seed: Of the trajectories.
         reduce: Whether to use light cone and sectors (off only for checks).
         progress: Called with 1 after each trajectory.
 
     Raises:
-        ParameterError: theta, scale or samples does not fit.
+        ParameterError: theta, scale or trajectories does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
@@ -147,19 +147,25 @@ def expectation(
     if chosen.exact or s == 0:
         value, square = chosen.value(angles, s)
         return Expectation(value, square - value**2, 0.0, s, chosen.name)
-    count = _checked_samples(samples)
-    found = sampled_draws(lambda t, rng: chosen.value(t, s, rng), [angles] * count, seed, chosen.workers, progress)
+    found = []
+    for pair in sampled_draws(
+        lambda t, rng: chosen.value(t, s, rng), _repeated(angles, trajectories), seed, chosen.workers
+    ):
+        found.append(pair)
+        if progress is not None:
+            progress(1)
     values, squares = np.array(found).T
     # The mean's square overestimates C^2 by the mean's own variance, error^2: adding it to <O^2> - mean^2 makes the
     # variance of a shot unbiased.
     value, error = float(values.mean()), _standard_error(values)
-    return Expectation(value, float(squares.mean()) - value**2 + error**2, error, s, chosen.name, count, seed)
+    return Expectation(value, float(squares.mean()) - value**2 + error**2, error, s, chosen.name, len(found), seed)
 
 
-def _checked_samples(samples: int) -> int:
-    if isinstance(samples, bool) or not isinstance(samples, int) or samples < 2:
-        raise ParameterError(f"samples must be at least 2 trajectories for an error bar, got {samples!r}.")
-    return samples
+def _repeated(angles: Real, trajectories: int) -> list[Real]:
+    """The same angles for each trajectory."""
+    if isinstance(trajectories, bool) or not isinstance(trajectories, int) or trajectories < 2:
+        raise ParameterError(f"trajectories must be at least 2 for an error bar, got {trajectories!r}.")
+    return [angles] * trajectories
 
 
 def _standard_error(values: Real) -> Any:
@@ -173,7 +179,7 @@ def gradient(
     scale: float = 1.0,
     engine: str = "auto",
     *,
-    samples: int = 256,
+    trajectories: int = 256,
     seed: int = 0,
     reduce: bool = True,
     progress: Callable[[int], None] | None = None,
@@ -185,13 +191,13 @@ def gradient(
         theta: Shape (K,), radians, in the order of ``circuit.parameters`` (or a mapping).
         scale: Noise scale s in [0, infinity].
         engine: "auto" or an engine's name.
-        samples: Trajectories, where the engine samples.
+        trajectories: How many are averaged, where the engine samples.
         seed: Of the trajectories.
         reduce: Whether to use light cone and sectors (off only for checks).
         progress: Called with 1 after each trajectory.
 
     Raises:
-        ParameterError: theta, scale or samples does not fit.
+        ParameterError: theta, scale or trajectories does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
@@ -213,16 +219,19 @@ def gradient(
         draw = chosen.draw(angles, s)
         exact = np.zeros_like(draw.gradient)
         return Gradient(draw.value, draw.gradient, exact, s, chosen.name, _reduction(chosen))
-    count = _checked_samples(samples)
 
     def one(angles: Real, rng: np.random.Generator) -> Draw:
         return chosen.draw(angles, s, rng)
 
-    draws = sampled_draws(one, [angles] * count, seed, chosen.workers, progress)
+    draws = []
+    for draw in sampled_draws(one, _repeated(angles, trajectories), seed, chosen.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
     gradients = np.stack([d.gradient for d in draws])
     value = float(np.mean([d.value for d in draws]))
     error = _standard_error(gradients)
-    return Gradient(value, gradients.mean(axis=0), error, s, chosen.name, _reduction(chosen), count, seed)
+    return Gradient(value, gradients.mean(axis=0), error, s, chosen.name, _reduction(chosen), len(draws), seed)
 
 
 def _reduction(engine: Engine) -> dict[str, Any]:
@@ -235,12 +244,8 @@ def _reduction(engine: Engine) -> dict[str, Any]:
 def gradient_variance(
     problem: Problem,
     scales: Sequence[float] = (0.0, 1.0),
-    samples: int = 128,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
     *,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> GradientVariance:
     """V(s) and the survival R(s) over an ensemble of parameters.
@@ -248,16 +253,12 @@ def gradient_variance(
     Args:
         problem: The problem.
         scales: Noise scales in [0, infinity].
-        samples: Number of draws.
-        seed: Seed of the draws; the same numbers whatever the number of workers.
-        ensemble: "uniform" (default), "normal:WIDTH", or given parameter values of shape (S, K).
-        engine: "auto" or an engine's name. "replica" averages over independent uniform angles without sampling, and
-            "auto" takes it where sampling would take more than a second, and longer.
-        workers: Draws run at once; all processors by default.
+        sampling: Draws (128 by default), ensemble and engine. Engine "replica" averages over independent uniform
+            angles without sampling, and "auto" takes it where sampling would take more than a second, and longer.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: A scale, the ensemble or samples does not fit.
+        ParameterError: A scale or the sampling does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
         MemoryLimitError: The cone is too large.
 
@@ -265,26 +266,31 @@ def gradient_variance(
         >>> import equinoise as eq
         >>> circuit = eq.circuits.brickwork(4, depth=2)
         >>> problem = eq.Problem(circuit, readout="Z2", initial="neel", noise="collective:0.5")
-        >>> result = eq.gradient_variance(problem, scales=[0, 1], samples=4)
+        >>> result = eq.gradient_variance(problem, scales=[0, 1], sampling=eq.Sampling(samples=4))
         >>> bool(abs(result.survival[1] - 1) < 1e-12)
         True
     """
     wanted = [check_scale(s) for s in scales]
     if not wanted:
         raise ParameterError("scales must hold at least one noise scale.")
-    law = Ensemble.of(ensemble)
-    thetas = law.draw(problem, samples, seed)
+    sampling = Sampling.of(sampling, samples=128)
+    thetas = sampling.draw(problem)
     all_scales = wanted if 0.0 in wanted else [0.0, *wanted]
     count = len(thetas) * len(all_scales)
     alone = set(wanted) == {0.0}
-    if averages(problem, law, engine, draws=count, scales=len(all_scales), workers=workers, noiseless=alone):
-        return _averaged(problem, wanted, law, workers, progress)
-    chosen = select_engine(problem, engine, workers=workers, draws=count, noiseless=alone)
+    if averages(problem, sampling, draws=count, scales=len(all_scales), noiseless=alone):
+        return _averaged(problem, wanted, sampling, progress)
+    chosen = select_engine(problem, sampling.engine, workers=sampling.workers, draws=count, noiseless=alone)
 
     def one(theta: Real, rng: np.random.Generator) -> Real:
         return np.stack([d.gradient_square for d in chosen.noisy(theta, all_scales, rng)])
 
-    squares = np.stack(sampled_draws(one, thetas, seed, chosen.workers, progress))
+    drawn = []
+    for draw in sampled_draws(one, thetas, sampling.seed, chosen.workers):
+        drawn.append(draw)
+        if progress is not None:
+            progress(1)
+    squares = np.stack(drawn)
     totals = squares.sum(axis=2)
     mean = totals.mean(axis=0)
     base = all_scales.index(0.0)
@@ -307,22 +313,21 @@ def gradient_variance(
         survival=survival[pick],
         survival_error=survival_error[pick],
         samples=count,
-        seed=None if law.kind == "given" else seed,
+        seed=sampling.drawn_seed,
         engine=chosen.name,
-        ensemble=law.describe(),
+        ensemble=sampling.ensemble.describe(),
     )
 
 
 def _averaged(
     problem: Problem,
     wanted: Sequence[float],
-    law: Ensemble,
-    workers: int | None,
+    sampling: Sampling,
     progress: Callable[[int], None] | None,
 ) -> GradientVariance:
     """The same without sampling."""
     scales = list(dict.fromkeys([0.0, *wanted]))
-    found = average(problem, scales, workers=workers, progress=progress)
+    found = average(problem, scales, workers=sampling.workers, progress=progress)
     base, size = found.variance[0], np.maximum(found.variance, np.finfo(float).tiny)
     pick = [scales.index(s) for s in wanted]
     ratio = np.maximum(found.variance, 0.0) / base if base > 0 else np.full(size.shape, np.nan)
@@ -341,5 +346,5 @@ def _averaged(
         samples=0,
         seed=None,
         engine=found.engine,
-        ensemble=law.describe(),
+        ensemble=sampling.ensemble.describe(),
     )

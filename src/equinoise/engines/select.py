@@ -22,6 +22,7 @@ from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import Program, compile_problem
 from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
+from equinoise.sampling import Sampling
 
 __all__ = [
     "ENGINES",
@@ -141,16 +142,7 @@ def _foreign(engine: str, program: CompiledProblem) -> str:
     return f"it does not work with the symmetry {symmetry}"
 
 
-def averages(
-    problem: Problem,
-    ensemble: Ensemble,
-    engine: str,
-    *,
-    draws: float,
-    scales: int,
-    workers: int | None = None,
-    noiseless: bool = False,
-) -> bool:
+def averages(problem: Problem, sampling: Sampling, *, draws: float, scales: int, noiseless: bool = False) -> bool:
     """Whether an average over the ensemble is to be taken without sampling.
 
     For "replica" it is; for "auto" where the ensemble and the problem have such an average, sampling would take more
@@ -158,16 +150,15 @@ def averages(
 
     Args:
         problem: The problem.
-        ensemble: The ensemble asked for.
-        engine: "auto" or an engine's name.
+        sampling: Ensemble, engine and workers asked for.
         draws: Number of gradients that sampling would take.
         scales: Number of averages at one noise scale that it would take without.
-        workers: Draws run at once; all processors by default.
         noiseless: Whether only noise scale 0 is asked for.
 
     Raises:
         UnsupportedError: "replica" was asked for and cannot serve (with the reason).
     """
+    engine, ensemble, workers = sampling.engine, sampling.ensemble, sampling.workers
     if engine == REPLICA:
         reason = _average_obstacle(compiled(problem), ensemble)
         if reason is not None:
@@ -178,13 +169,13 @@ def averages(
     program = compiled(problem)
     try:
         chosen, _ = choose(problem, workers=workers, draws=draws, noiseless=noiseless)
-        sampling = _declare(program)[chosen].seconds * draws / (workers or os.cpu_count() or 1)
+        duration = _declare(program)[chosen].seconds * draws / (workers or os.cpu_count() or 1)
     except UnsupportedError:
-        sampling = math.inf
-    if sampling <= _AT_ONCE or _average_obstacle(program, ensemble) is not None:
+        duration = math.inf
+    if duration <= _AT_ONCE or _average_obstacle(program, ensemble) is not None:
         return False
     cost = average_cost(cast(Program, program))
-    return cost.seconds * scales < sampling and cost.bytes < memory_limit()
+    return cost.seconds * scales < duration and cost.bytes < memory_limit()
 
 
 _ELSE = "Engine 'auto' takes one that samples."

@@ -23,7 +23,6 @@ import numpy.typing as npt
 from equinoise.circuit.builders import brickwork
 from equinoise.engines.draws import parallel_draws
 from equinoise.engines.select import exact_engine
-from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.confidence import bernstein_bound, martingale_bound
 from equinoise.evidence.frame.figure_panels import MARKERS, OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Tables, listed
@@ -115,7 +114,7 @@ def _both_scales(problem: Problem, thetas: Real, context: Context, reduced: bool
     def one(theta: Real) -> Real:
         return np.stack([engine.draw(theta, scale).gradient for scale in (0.0, 1.0)])
 
-    return np.stack(parallel_draws(one, thetas, engine.workers))
+    return np.stack(list(parallel_draws(one, thetas, engine.workers)))
 
 
 def _pairs(n: int) -> NoiseModel:
@@ -162,7 +161,7 @@ def _width_rows(context: Context, depth: int, bounds: int) -> list[Row]:
     problem = Problem(brickwork(n, depth), f"Z{depth - 1}", "neel", WIDTH_NOISE)
     cone = light_cone(problem)
     samples = 250 if context.quick else 1000
-    thetas = Ensemble().draw(problem, samples, context.seed_for("light-cone", "width", n))
+    thetas = context.sampling(samples, "light-cone", "width", n).draw(problem)
     gradients = _both_scales(problem, thetas, context)
     limits = gradient_bounds(problem)[list(cone.parameters)]
     delta = (1 - CONFIDENCE) / bounds

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.select import exact_engine
-from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import Case, cases, draws_per_case, x_grid
 from equinoise.evidence.frame.channels import DEPHASING
 from equinoise.evidence.frame.figure_panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, places
@@ -19,6 +18,7 @@ from equinoise.evidence.frame.measured_cases import Survival, evaluate, evaluate
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 __all__ = ["PROVED", "STUDY", "tables_of", "trained_thetas"]
 
@@ -52,20 +52,20 @@ def _tables(context: Context) -> dict[str, list[Row]]:
 
 
 def _variant(variant: str, case: Case, context: Context) -> Survival:
-    samples, seed, x = draws_per_case(context.quick), context.seed_for(variant, case.label), x_grid(context.quick)
+    sampling, x = context.sampling(draws_per_case(context.quick), variant, case.label), x_grid(context.quick)
     if variant == "shared":
-        return evaluate(replace(case, shared=True), samples, seed, x)
+        return evaluate(replace(case, shared=True), sampling, x)
     if variant == "trained":
         problem = case.problem()
-        given = Ensemble.of(trained_thetas(problem, samples, seed, 5 if context.quick else 15))
-        return evaluate(case, samples, seed, x, ensemble=given, problem=problem)
-    return evaluate(case, samples, seed, x, ensemble=Ensemble.of(variant))
+        trained = trained_thetas(problem, sampling, 5 if context.quick else 15)
+        return evaluate(case, replace(sampling, ensemble=trained), x, problem=problem)
+    return evaluate(case, replace(sampling, ensemble=variant), x)
 
 
-def trained_thetas(problem: Problem, samples: int, seed: int, steps: int, rate: float = 0.3) -> Real:
+def trained_thetas(problem: Problem, sampling: Sampling, steps: int, rate: float = 0.3) -> Real:
     """Parameters after a few steps of noiseless gradient descent on C from uniform starts, shape (samples, K)."""
     engine = exact_engine(problem, workers=1)
-    thetas = np.array(Ensemble().draw(problem, samples, seed))
+    thetas = np.array(sampling.draw(problem))
     for _ in range(steps):
         thetas -= rate * np.stack([engine.draw(theta, 0.0).gradient for theta in thetas])
     return thetas
@@ -131,8 +131,8 @@ def _most_broken(data: Rows, count: int) -> list[str]:
 def _again(case: Case, context: Context) -> list[Row]:
     """The deepest violation of a case with the grid's draws and with more; the same scales."""
     few, x = draws_per_case(context.quick), x_grid(context.quick)
-    first = evaluate(case, few, context.seed_for("grid", case.label), x)
-    many = evaluate(case, _MORE * few, context.seed_for("more", case.label), x, scales=first.scales)
+    first = evaluate(case, context.sampling(few, "grid", case.label), x)
+    many = evaluate(case, context.sampling(_MORE * few, "more", case.label), x, scales=first.scales)
     out: list[Row] = []
     for one in (first, many):
         found = gaps(one)

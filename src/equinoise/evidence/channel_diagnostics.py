@@ -15,7 +15,6 @@ from qiskit.quantum_info import Operator
 from equinoise.circuit.builders import brickwork
 from equinoise.coherence import metrics
 from equinoise.engines.draws import parallel_draws
-from equinoise.ensemble import Ensemble
 from equinoise.evidence.channel_families import FAMILIES, STRENGTH, channel_noise
 from equinoise.evidence.frame.figure_panels import OKABE_ITO, Bars, Layout, Panel, Points, diagonal, grouped, places
 from equinoise.evidence.frame.measured_cases import in_parallel, measure
@@ -24,6 +23,7 @@ from equinoise.evidence.frame.statistics import rank_measures
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
+from equinoise.sampling import Sampling
 
 __all__ = ["STUDY", "ranking"]
 
@@ -87,7 +87,7 @@ def _noiseless(thetas: Real) -> tuple[Complex, dict[str, Complex]]:
             chain.reverse()
         return states, readouts
 
-    draws = parallel_draws(one, thetas, 1)
+    draws = list(parallel_draws(one, thetas, 1))
     return np.array([s for s, _ in draws]), {name: np.array([o[name] for _, o in draws]) for name in READOUTS}
 
 
@@ -111,9 +111,9 @@ def _diagnostics(channel: metrics.SlotChannel, states: Complex) -> Row:
     }
 
 
-def _law(problem: Problem, samples: int, seed: int) -> Row:
+def _law(problem: Problem, sampling: Sampling) -> Row:
     """Exact survival at s = 1, and the law's quantities from the same draws."""
-    found = measure(problem, samples, seed, scales=[1.0])
+    found = measure(problem, sampling, scales=[1.0])
     return {
         "survival": float(found.exact[0]),
         "kappa": found.kappa,
@@ -131,8 +131,8 @@ def _tables(context: Context) -> dict[str, list[Row]]:
     is averaged over the same draws as the survival.
     """
     copies, samples, resamples = (3, 12, 1000) if context.quick else (15, 48, 4000)
-    circuit, seed = _circuit(), context.seed_for("diagnostics", "draws")
-    states, readouts = _noiseless(Ensemble().draw(Problem(circuit, READOUTS["Z"], "neel"), samples, seed))
+    circuit, sampling = _circuit(), context.sampling(samples, "diagnostics", "draws")
+    states, readouts = _noiseless(sampling.draw(Problem(circuit, READOUTS["Z"], "neel")))
 
     def one(item: tuple[str, int]) -> list[Row]:
         family, copy = item
@@ -146,7 +146,7 @@ def _tables(context: Context) -> dict[str, list[Row]]:
                 "family": family,
                 "task": task,
                 "strength": metrics.jump_strength(channel),
-                **_law(problem if task == "Z" else problem.with_readout(label), samples, seed),
+                **_law(problem if task == "Z" else problem.with_readout(label), sampling),
                 **common,
                 "readout_only": float(metrics.rayleigh_quotient(channel, readouts[task]).mean()),
             }

@@ -107,8 +107,8 @@ def _tables(context: Context) -> dict[str, list[Row]]:
     def one(item: tuple[Case, Channel]) -> Survival:
         case, channel = item
         # the same draws for every channel: channels are compared on one sample
-        seed = context.seed_for("correlated", case.label)
-        return evaluate(case, samples, seed, (), problem=case.problem(channel.noise()), scales=[_SCALE])
+        sampling = context.sampling(samples, "correlated", case.label)
+        return evaluate(case, sampling, problem=case.problem(channel.noise()), scales=[_SCALE])
 
     found = in_parallel(one, items, context)
     return tables_of([(channel, seen) for (_, channel), seen in zip(items, found, strict=True)])

@@ -128,8 +128,9 @@ def _problem(depth: int, n: int) -> Problem:
 def _draw_rows(case: Case, context: Context) -> list[Row]:
     """V from draws of the angles and without them, noiseless and at the stated noise."""
     problem = case.problem()
-    samples, seed = 256 if context.quick else 1000, context.seed_for("replica", case.label)
-    seen = gradient_variance(problem, (0.0, 1.0), samples, seed, engine="exact", workers=context.workers)
+    samples = 256 if context.quick else 1000
+    sampling = context.sampling(samples, "replica", case.label, engine="exact")
+    seen = gradient_variance(problem, (0.0, 1.0), sampling=sampling)
     known = average(problem, (0.0, 1.0), workers=context.workers)
     return [
         {

@@ -17,6 +17,7 @@ two values stated for these sizes without a circuit.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from equinoise.circuit.builders import brickwork
 from equinoise.coherence.fixed_point import FixedPoint, fixed_point
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.engines.select import exact_engine
-from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.figure_panels import MARKERS, OKABE_ITO, Layout, Panel, Points
 from equinoise.evidence.frame.rows import Row, Rows, Tables, along, listed
 from equinoise.evidence.frame.study import Context, Criterion, Study, at_least, at_most
@@ -57,17 +57,17 @@ def _tables(context: Context) -> dict[str, list[Row]]:
     """V by channel and scale ("data"), classes predicted and expected ("classes"), w0 for n = 5 ("quoted")."""
     draws = 24 if context.quick else 400
     total = len(CASES) + len(QUOTED) * SMALL_QUBITS
-    seed = context.seed_for("fixed-point", "draws")
+    sampling = context.sampling(draws, "fixed-point", "draws")
     problems = [Problem(brickwork(QUBITS, DEPTH), readout, "neel", noise) for _, noise, readout, _ in CASES]
     # the fixed points first: no gradient is known yet
     points = []
     for problem in problems:
-        theta = Ensemble().draw(problem, 1, seed)[0]
+        theta = replace(sampling, samples=1).draw(problem)[0]
         points.append(fixed_point(exact_engine(problem, workers=context.workers), theta))
     data: list[Row] = []
     classes: list[Row] = []
     for problem, point, case in zip(problems, points, CASES, strict=True):
-        found = gradient_variance(problem, SCALES, draws, seed, workers=context.workers)
+        found = gradient_variance(problem, SCALES, sampling=sampling)
         data += _curve(found, point, case)
         classes.append(_class(found, point, case))
         context.tick(len(classes), total)
@@ -109,8 +109,8 @@ def _class(found: GradientVariance, point: FixedPoint, case: tuple[str, NoiseMod
 
 def _quoted(depth: int, site: int, context: Context) -> Row:
     problem = Problem(brickwork(SMALL_QUBITS, depth), f"Z{site}", "neel", f"dephasing:{RATE}")
-    draws, seed = 200 if context.quick else 3000, context.seed_for("fixed-point", "quoted", depth, site)
-    found = gradient_variance(problem, (0.0, math.inf), draws, seed, workers=context.workers)
+    sampling = context.sampling(200 if context.quick else 3000, "fixed-point", "quoted", depth, site)
+    found = gradient_variance(problem, (0.0, math.inf), sampling=sampling)
     share, error = _share(found)
     return {
         "qubits": SMALL_QUBITS,

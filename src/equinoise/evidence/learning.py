@@ -133,7 +133,7 @@ def _laws(model: Model, vectors: Real, context: Context) -> list[Law]:
     for row in model.loader.angles(vectors):
         bound = model.problem.circuit.assign_parameters({p: row[i] for p, i in names.items()})
         problem = Problem(bound, count, initial=model.loader.initial, noise=model.design.noise)
-        out.append(law(problem, samples=8, seed=context.seed_for("training", "law"), engine="exact"))
+        out.append(law(problem, sampling=context.sampling(8, "training", "law", engine="exact")))
     return out
 
 

@@ -57,8 +57,8 @@ def _tables(context: Context) -> dict[str, list[Row]]:
         count += done
         context.tick(count, samples)
 
-    jumps, draws = context.seed_for("rayleigh", "jumps"), context.seed_for("rayleigh", "draws")
-    rates = aligned_rates(problem(jumps), samples, draws, workers=context.workers, progress=tick)
+    jumps, sampling = context.seed_for("rayleigh", "jumps"), context.sampling(samples, "rayleigh", "draws")
+    rates = aligned_rates(problem(jumps), sampling=sampling, progress=tick)
     return {
         "data": _nested(rates, context.seed_for("rayleigh", "bootstrap")),
         "spread": _disjoint(rates, GROUPS_QUICK if context.quick else GROUPS_FULL),

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.select import exact_engine
-from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import Case, cases
 from equinoise.evidence.frame.channels import DEPHASING, DEVICE, FAMILIES, device_available
 from equinoise.evidence.frame.figure_panels import Layout, Panel, curve, diagonal, grouped
@@ -44,7 +43,7 @@ def relaxed_pairs(context: Context) -> list[Row]:
     case = Case("damping", 3, 6, "neel", "ZZ")
     pair = case.problem()
     engines = [exact_engine(problem, workers=1) for problem in (pair, pair.with_readout("Z2+Z3"))]
-    thetas = Ensemble().draw(pair, 96, context.seed_for("relaxed pairs"))
+    thetas = context.sampling(96, "relaxed pairs").draw(pair)
     rows: list[Row] = []
     for s in (0.0, 2.0, 6.0, 20.0):
         g, h = (np.concatenate([e.draw(theta, s).gradient for theta in thetas]) for e in engines)

@@ -144,7 +144,7 @@ def _all_values(jobs: Sequence[tuple[ExpectationProblem, Real, list[tuple[int, .
     if len(jobs) == 1:
         return [jobs[0][0].values(jobs[0][1])]
     workers = min((job[0].workers for job in jobs), default=1)
-    return parallel_draws(lambda job: job[0].values(job[1]), list(jobs), workers)
+    return list(parallel_draws(lambda job: job[0].values(job[1]), jobs, workers))
 
 
 def _operator(observable: Any, num_qubits: int) -> SparsePauliOp:

@@ -58,7 +58,7 @@ class SectorEstimatorGradient(BaseEstimatorGradient):
             return job[0].values_and_jacobian(job[1])[1][0]
 
         workers = min((job[0].workers for job in jobs), default=1)
-        rows = [one(job) for job in jobs] if len(jobs) < 2 else parallel_draws(one, jobs, workers)
+        rows = [one(job) for job in jobs] if len(jobs) < 2 else list(parallel_draws(one, jobs, workers))
         gradients, metadata = [], []
         for circuit, row, chosen, (stated, _) in zip(circuits, rows, parameters, jobs, strict=True):
             index = {parameter: k for k, parameter in enumerate(circuit.parameters)}

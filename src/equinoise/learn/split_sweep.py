@@ -114,7 +114,7 @@ class SplitSweep(ExactEngine):
 
     def in_threads(self, function: Callable[[int], Real], count: int) -> list[Real]:
         """function(0), ..., function(count - 1) in this engine's threads, in order."""
-        return parallel_draws(function, range(count), self.workers)
+        return list(parallel_draws(function, range(count), self.workers))
 
     def all_pulled_back(self, theta: Real, scale: float, operators: Sequence[OperatorEntries]) -> Real:
         """:meth:`pulled_back` of each operator, shape (m, size)."""

@@ -10,7 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, reduce
 from importlib.metadata import version
 from typing import Any
@@ -29,6 +29,7 @@ from equinoise.errors import ParameterError
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
+from equinoise.sampling import Sampling
 from equinoise.sources import load_circuit
 
 __all__ = ["QUANTITIES", "TASK_SCHEMA", "Task", "answered", "failed", "gradients", "run_task", "stated_problem"]
@@ -108,6 +109,11 @@ class Task:
                 raise ParameterError(f"{name} must be a whole number >= {least}, got {value!r}.")
         object.__setattr__(self, "scale", check_scale(self.scale) + 0.0)  # -0.0 is 0.0
         object.__setattr__(self, "quantities", tuple(q for q in QUANTITIES if q in self.quantities))
+
+    @property
+    def sampling(self) -> Sampling:
+        """How it is sampled; a worker runs one draw at a time."""
+        return Sampling(self.samples, self.seed, 1, self.engine, self.ensemble)
 
     def content(self) -> Row:
         """What the answer depends on, and nothing else; circuit and noise files by their content."""
@@ -267,15 +273,11 @@ def _answer(task: Task) -> Row:
     if "diagnosis" in task.quantities:
         result = diagnose(
             problem,
-            samples=task.samples,
-            seed=task.seed,
-            scale=task.scale,
+            task.scale,
             shots=task.shots,
-            ensemble=task.ensemble,
-            engine=task.engine,
+            sampling=task.sampling,
             relative_error=task.relative_error,
             depth=False,
-            workers=1,
         )
         curve = [{"scale": p.scale, "survival": p.survival, "law": p.law} for p in result.curve]
         found |= _of_law(result.law, task.scale, count) | _of_diagnosis(result)
@@ -288,12 +290,8 @@ def _answer(task: Task) -> Row:
         choice = choose_engine(problem, task.engine, workers=1, draws=LAW_GRADIENTS * task.samples)
         known = law(
             problem,
-            samples=task.samples,
-            seed=task.seed,
-            ensemble=task.ensemble,
-            engine=choice.engine.name,
+            sampling=replace(task.sampling, engine=choice.engine.name),
             relative_error=task.relative_error,
-            workers=1,
         )
         found |= _of_law(known, task.scale, count) | {"engine": known.engine, "engine_reason": choice.reason}
         budget = _budget(known.budget) if "budget" in wanted else []
@@ -301,15 +299,7 @@ def _answer(task: Task) -> Row:
         further = [f * task.scale for f in _CURVE if "curve" in wanted and 0 < task.scale < math.inf]
         scales = [0.0, task.scale, *further]
         choice = choose_engine(problem, task.engine, workers=1, draws=len(scales) * task.samples)
-        variance = gradient_variance(
-            problem,
-            scales,
-            samples=task.samples,
-            seed=task.seed,
-            ensemble=task.ensemble,
-            engine=choice.engine.name,
-            workers=1,
-        )
+        variance = gradient_variance(problem, scales, sampling=replace(task.sampling, engine=choice.engine.name))
         if known is None:
             found |= {"engine": variance.engine, "engine_reason": choice.reason}
         found |= _of_variance(variance, count) | {"survival_kind": "exact" if choice.engine.exact else "sampled"}

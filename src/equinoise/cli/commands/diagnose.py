@@ -2,150 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equinoise.cli.problem_options import (
-    AllowBroken,
-    Charge,
-    FreeAngles,
-    Initial,
-    Layout,
-    Noise,
-    Projected,
-    Readout,
-    Source,
-    SymmetryName,
-    stated_problem,
-)
-from equinoise.cli.sampling import EnsembleName, Seed, Workers
+from equinoise.cli.json_output import OUTPUT, JsonFile, checked
+from equinoise.cli.option_groups import grouped
+from equinoise.cli.problem_options import ProblemOptions
+from equinoise.cli.sampling_options import SIMULATION, SamplingOptions, Scale
 from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from equinoise.cli.progress import Waiting
     from equinoise.diagnosis.diagnose import Diagnosis
+    from equinoise.sampling import Sampling
 
 __all__ = ["diagnose"]
 
 _WIDEST = 100
 
-_SAMPLING = "Simulation"
-_OUTPUT = "Output"
+
+def _file(name: str, help: str) -> Any:
+    return typer.Option(name, metavar="FILE", help=help, show_default=False, rich_help_panel=OUTPUT)
 
 
-_Scale = Annotated[
-    float,
-    typer.Option(metavar="S", help="Noise scale of the verdict; 1 is the stated noise.", rich_help_panel=_SAMPLING),
-]
-_Samples = Annotated[int, typer.Option(metavar="N", help="Draws of the parameters.", rich_help_panel=_SAMPLING)]
-_Shots = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        help="Shots per expectation value; the verdict asks whether the RMS gradient is resolved with them.",
-        rich_help_panel=_SAMPLING,
-    ),
-]
-_Engine = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        help="auto, or an engine's name: exact, free-fermion, permutation, ... (see equinoise engines).",
-        rich_help_panel=_SAMPLING,
-    ),
-]
-_RelativeError = Annotated[
-    float | None,
-    typer.Option(
-        metavar="E",
-        help="Stop drawing when kappa's standard error is at most this share of kappa, e.g. 0.05.",
-        show_default="all samples are drawn",
-        rich_help_panel=_SAMPLING,
-    ),
-]
-_Advice = Annotated[
-    bool,
-    typer.Option(
-        "--advice/--no-advice",
-        help="Look for what would help most, as equinoise advise does; the verdict cites the first.",
-        rich_help_panel=_SAMPLING,
-    ),
-]
-_JsonFile = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="FILE",
-        help="Write every number as JSON; '-' prints JSON alone, without the report.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-_CsvFile = Annotated[
-    str | None,
-    typer.Option(
-        "--csv",
-        metavar="FILE",
-        help="Write kappa's budget: layer, qubits, mechanism, kappa.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-_PlotFile = Annotated[
-    str | None,
-    typer.Option(
-        "--plot",
-        metavar="FILE",
-        help="Draw survival against noise scale, and the budget by qubit and layer (.png, .pdf or .svg).",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-_HtmlFile = Annotated[
-    str | None,
-    typer.Option(
-        "--html",
-        metavar="FILE",
-        help="Write one page that opens in any browser, offline: law, bounds, budget on the device, provenance.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-
-
+@grouped
 def diagnose(
-    source: Source,
-    readout: Readout,
-    noise: Noise,
-    initial: Initial = None,
-    charge: Charge = None,
-    projected: Projected = False,
-    layout: Layout = None,
-    free_angles: FreeAngles = False,
-    allow_broken: AllowBroken = False,
-    symmetry: SymmetryName = "charge",
-    scale: _Scale = 1.0,
-    samples: _Samples = 128,
-    seed: Seed = 0,
-    shots: _Shots = 10_000,
-    ensemble: EnsembleName = "uniform",
-    engine: _Engine = "auto",
-    relative_error: _RelativeError = None,
-    advice: _Advice = True,
-    workers: Workers = None,
-    json_file: _JsonFile = None,
-    csv_file: _CsvFile = None,
-    plot_file: _PlotFile = None,
-    html_file: _HtmlFile = None,
+    problem: ProblemOptions,
+    sampling: SamplingOptions,
+    scale: Scale = 1.0,
+    shots: Annotated[
+        int, typer.Option(metavar="N", help="Per expectation value.", rich_help_panel=SIMULATION)
+    ] = 10_000,
+    relative_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="E", help="Of kappa, at which drawing stops.", show_default=False, rich_help_panel=SIMULATION
+        ),
+    ] = None,
+    no_advice: Annotated[
+        bool,
+        typer.Option("--no-advice", help="Do not look for what would help most.", rich_help_panel=SIMULATION),
+    ] = False,
+    json_file: JsonFile = None,
+    csv_file: Annotated[str | None, _file("--csv", "Write kappa's budget.")] = None,
+    plot_file: Annotated[str | None, _file("--plot", "Draw survival and budget (.png, .pdf or .svg).")] = None,
+    html_file: Annotated[str | None, _file("--html", "Write all of it as one page for any browser.")] = None,
 ) -> None:
-    """Does the gradient of a circuit survive its noise, why, and what would help most?"""
+    """Does a circuit's gradient survive its noise, why, and what would help most?"""
     import sys
 
     from equinoise.cli.progress import Waiting
     from equinoise.report.files import check_target, write_whole
 
-    if json_file not in (None, "-"):
-        check_target(json_file, "--json")
+    checked(json_file)
     if csv_file is not None:
         check_target(csv_file, "--csv")
     if plot_file is not None:
@@ -160,31 +71,22 @@ def diagnose(
         import equinoise as eq
         from equinoise.errors import ParameterError
 
-        problem = stated_problem(
-            source, readout, noise, initial, charge, projected, layout, free_angles, allow_broken, symmetry
-        )
-        if not problem.parameters:
+        stated = problem.problem()
+        if not stated.parameters:
             raise ParameterError(
-                f"the circuit {source!r} has no parameters, so that it has no gradient. "
+                f"the circuit {problem.source!r} has no parameters, so that it has no gradient. "
                 + (
                     "It has no bound rotation angles either."
-                    if free_angles
+                    if problem.free_angles
                     else "--free-angles makes each bound rotation angle a parameter."
                 )
             )
+        asked = sampling.sampling()
         diagnosis = eq.diagnose(
-            problem,
-            samples=samples,
-            seed=seed,
-            scale=scale,
-            shots=shots,
-            ensemble=ensemble,
-            engine=engine,
-            relative_error=relative_error,
-            workers=workers,
-            advisor=eq.advise if advice else None,
-            progress=waiting,
+            stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
         )
+        if not no_advice:
+            diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
 
     if json_file is not None:
         text = _json(diagnosis)
@@ -202,13 +104,25 @@ def diagnose(
         from equinoise.cli.commands.report import command_line
         from equinoise.report.page.html import write_diagnosis_page
 
-        write_diagnosis_page(diagnosis, html_file, source, command_line())
+        write_diagnosis_page(diagnosis, html_file, problem.source, command_line())
     if json_file != "-":
         from equinoise.report.terminal.diagnosis_table import print_diagnosis
 
         console = Terminal()
         console.width = min(console.width, _WIDEST)
-        print_diagnosis(diagnosis, console, source)
+        print_diagnosis(diagnosis, console, problem.source)
+
+
+def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:
+    """With what would help most; without it the diagnosis stands, and says why."""
+    import equinoise as eq
+    from equinoise.errors import EquinoiseError
+
+    try:
+        found = eq.advise(diagnosis.problem, diagnosis.scale, sampling=sampling, progress=waiting)
+    except EquinoiseError as error:
+        return replace(diagnosis, warnings=(*diagnosis.warnings, f"no advice beyond kappa's budget: {error}"))
+    return diagnosis.with_advice(found)
 
 
 def _json(diagnosis: Diagnosis) -> str:

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from equinoise.cli.sampling import EnsembleName, Workers
-from equinoise.cli.terminal import Terminal
+from equinoise.cli.json_output import OUTPUT, JsonFile, checked, shown
+from equinoise.cli.option_groups import grouped
+from equinoise.cli.sampling_options import SIMULATION, SamplingOptions, Scale
 
 __all__ = ["rank"]
 
 _TASK = "Task"
-_SAMPLING = "Simulation"
-_OUTPUT = "Output"
 
 
 _Qubits = Annotated[int, typer.Option(metavar="N", help="Number of qubits.", show_default=False, rich_help_panel=_TASK)]
@@ -94,40 +93,25 @@ _LayoutSearch = Annotated[
     bool,
     typer.Option(help="On devices also search the layout by the law's budget, beside Qiskit's.", rich_help_panel=_TASK),
 ]
-_Scale = Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_SAMPLING)]
-_Samples = Annotated[
-    int,
-    typer.Option(metavar="N", help="Greatest number of draws of one design.", rich_help_panel=_SAMPLING),
-]
 _FirstSamples = Annotated[
     int,
     typer.Option(
         metavar="N",
         help="Draws of every design; only the best that cannot be told apart get more.",
-        rich_help_panel=_SAMPLING,
+        rich_help_panel=SIMULATION,
     ),
 ]
-_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_SAMPLING)]
-_Engine = Annotated[str, typer.Option(metavar="NAME", help="auto, or an engine's name.", rich_help_panel=_SAMPLING)]
 _Top = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=_OUTPUT),
-]
-_JsonFile = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="FILE",
-        help="Write every design and number as JSON; '-' prints JSON alone.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
+    typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=OUTPUT),
 ]
 
 
+@grouped
 def rank(
     qubits: _Qubits,
     readout: _Readout,
+    sampling: SamplingOptions,
     noise: _Noise = None,
     device: _Device = None,
     charge: _Charge = None,
@@ -136,60 +120,44 @@ def rank(
     interaction: _Interaction = None,
     depth: _Depth = None,
     layout_search: _LayoutSearch = True,
-    scale: _Scale = 1.0,
-    samples: _Samples = 128,
+    scale: Scale = 1.0,
     first_samples: _FirstSamples = 16,
-    seed: _Seed = 0,
-    ensemble: EnsembleName = "uniform",
-    engine: _Engine = "auto",
-    workers: Workers = None,
     top: _Top = None,
-    json_file: _JsonFile = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Which design, and where on which device, keeps the largest gradient per unit of shots?"""
-    import json
-    import sys
-
     from equinoise.cli.progress import Waiting
-    from equinoise.report.files import check_target, write_whole
     from equinoise.report.terminal.ranking_table import print_ranking
 
-    if json_file not in (None, "-"):
-        check_target(json_file, "--json")
+    checked(json_file)
     depths = _whole_numbers(_listed(depth, "2,4,6"))
     worlds = [*(noise or []), *(f"ibm:{name.removeprefix('ibm:')}" for name in device or [])]
     with Waiting("preparing") as waiting:
-        from equinoise.design import rank as study
+        import equinoise as eq
+        from equinoise.design.design_space import FAMILIES
         from equinoise.errors import ParameterError
 
         if not worlds:
             raise ParameterError("say under which noise: --device NAME (see equinoise devices) or --noise SPEC.")
-        found = study.rank(
+        space = eq.DesignSpace(
             qubits,
             readout,
-            worlds,
+            family=_listed(family, ",".join(FAMILIES)),
+            interaction=_listed(interaction, "rzz"),
+            depth=depths,
             charge=charge,
             max_parameters=max_parameters,
-            families=_listed(family, ",".join(study.FAMILIES)),
-            interactions=_listed(interaction, "rzz"),
-            depths=depths,
-            search_layouts=layout_search,
-            scale=scale,
-            samples=samples,
+        )
+        found = eq.rank(
+            space,
+            worlds,
+            scale,
+            sampling=sampling.sampling(),
             first_samples=first_samples,
-            seed=seed,
-            ensemble=ensemble,
-            engine=engine,
-            workers=workers,
+            layout_search=layout_search,
             progress=waiting,
         )
-    text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
-    if json_file == "-":
-        sys.stdout.write(text)
-    else:
-        if json_file is not None:
-            write_whole(json_file, text)
-        print_ranking(found, Terminal(), top)
+    shown(json_file, found.to_dict(), lambda console: print_ranking(found, console, top))
     if not found.designs:
         raise typer.Exit(1)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from equinoise.cli.sampling import MOST_WORKERS
+from equinoise.cli.sampling_options import Seed, Workers
 from equinoise.cli.terminal import Terminal
 
 __all__ = ["reproduce"]
@@ -22,11 +22,8 @@ def reproduce(
         list[str] | None,
         typer.Option(metavar="NAME", help="Run this study alone; may be given several times.", show_default="all"),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.")] = 0,
-    workers: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Draws run at once.", show_default="one per processor"),
-    ] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
 ) -> None:
     """Regenerate the claims of arXiv:2606.30688 and of equinoise: tables, figures and a verdict on each.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equinoise.cli.failures import FAILED, INTERRUPTED
-from equinoise.cli.sampling import MOST_WORKERS
+from equinoise.cli.sampling_options import Workers
 from equinoise.cli.terminal import Terminal, complain, say
 
 if TYPE_CHECKING:
@@ -32,16 +32,7 @@ def sweep(
             metavar="FILE", help="DuckDB file of the results; made, or gone on with if it exists.", show_default=False
         ),
     ],
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            max=MOST_WORKERS,
-            help="Worker processes on this machine.",
-            show_default="one per processor",
-        ),
-    ] = None,
+    workers: Workers = None,
     scheduler: Annotated[
         str | None,
         typer.Option(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equinoise.cli.sampling import MOST_WORKERS
+from equinoise.cli.json_output import OUTPUT, JsonFile, checked, shown
+from equinoise.cli.sampling_options import Scale, Seed, Workers
 from equinoise.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_CIRCUIT, _TRAINING, _OUTPUT = "Circuit", "Training", "Output"
+_CIRCUIT, _TRAINING = "Circuit", "Training"
 
 
 _Data = Annotated[
@@ -39,7 +40,6 @@ _Noise = Annotated[
         metavar="SPEC", help="As for diagnose, e.g. dephasing:0.002.", show_default="none", rich_help_panel=_CIRCUIT
     ),
 ]
-_Scale = Annotated[float, typer.Option(metavar="S", help="Noise scale.", rich_help_panel=_CIRCUIT)]
 _Verified = Annotated[
     bool, typer.Option("--verified", help="Post-select on the charge of the input.", rich_help_panel=_CIRCUIT)
 ]
@@ -53,18 +53,6 @@ _Shots = Annotated[
         metavar="N", help="Per sample and evaluation.", show_default="exact numbers", rich_help_panel=_TRAINING
     ),
 ]
-_Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Of everything random.", rich_help_panel=_TRAINING)]
-_Workers = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        min=1,
-        max=MOST_WORKERS,
-        help="Threads.",
-        show_default="one per processor",
-        rich_help_panel=_TRAINING,
-    ),
-]
 _Twin = Annotated[bool, typer.Option("--twin", help="Also train without noise.", rich_help_panel=_TRAINING)]
 _Checkpoint = Annotated[
     str | None,
@@ -72,17 +60,7 @@ _Checkpoint = Annotated[
         metavar="DIR",
         help="Folder written after every batch; the same command goes on from it.",
         show_default=False,
-        rich_help_panel=_OUTPUT,
-    ),
-]
-_JsonFile = Annotated[
-    str | None,
-    typer.Option(
-        "--json",
-        metavar="FILE",
-        help="Write every number as JSON; '-' prints JSON alone.",
-        show_default=False,
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 
@@ -94,29 +72,24 @@ def train(
     depth: _Depth = 12,
     interaction: _Interaction = "none",
     noise: _Noise = None,
-    scale: _Scale = 1.0,
+    scale: Scale = 1.0,
     verified: _Verified = False,
     epochs: _Epochs = 20,
     batch_size: _BatchSize = 32,
     learning_rate: _LearningRate = 0.03,
     scaling: _Scaling = "maxabs",
     shots: _Shots = None,
-    seed: _Seed = 0,
-    workers: _Workers = None,
+    seed: Seed = 0,
+    workers: Workers = None,
     twin: _Twin = False,
     checkpoint: _Checkpoint = None,
-    json_file: _JsonFile = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Train a charge-conserving classifier under noise on real data, and judge it on rows held out."""
-    import json
-    import sys
-
     from equinoise.cli.progress import Waiting
     from equinoise.errors import UnsupportedError
-    from equinoise.report.files import check_target, write_whole
 
-    if json_file not in (None, "-"):
-        check_target(json_file, "--json")
+    checked(json_file)
     try:
         from equinoise.learn.evaluation import train_on
     except ImportError:
@@ -139,13 +112,7 @@ def train(
     }
     with Waiting("preparing") as waiting:
         found = train_on(data, twin=twin, checkpoint=checkpoint, progress=waiting, **settings)
-    text = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
-    if json_file == "-":
-        sys.stdout.write(text)
-        return
-    if json_file is not None:
-        write_whole(json_file, text)
-    _print(found)
+    shown(json_file, found.to_dict(), lambda _: _print(found))
 
 
 def _print(found: Trained) -> None:

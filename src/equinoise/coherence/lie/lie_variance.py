@@ -24,6 +24,7 @@ from equinoise.engines.select import select_engine
 from equinoise.ensemble import Ensemble
 from equinoise.errors import UnsupportedError
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 __all__ = ["IdealShare", "LieCheck", "LieVariance", "lie_algebraic_check", "lie_algebraic_variance"]
 
@@ -188,11 +189,8 @@ def lie_algebraic_variance(
 
 def lie_algebraic_check(
     problem: Problem,
-    samples: int = 400,
     *,
-    ensemble: Ensemble | str | None = None,
-    seed: int = 0,
-    engine: str = "auto",
+    sampling: Sampling | None = None,
     max_dimension: int = 200,
     progress: Callable[[int], None] | None = None,
 ) -> LieCheck:
@@ -200,25 +198,29 @@ def lie_algebraic_check(
 
     Args:
         problem: The problem; its noise is not looked at.
-        samples: Number of draws.
-        ensemble: As for :func:`lie_algebraic_variance`.
-        seed: Of the draws.
-        engine: "auto" or an engine's name.
+        sampling: Draws (400 by default), ensemble (as for :func:`lie_algebraic_variance`) and engine.
         max_dimension: As for :func:`lie_algebraic_variance`.
         progress: Called with 1 after each draw, step and round.
 
     Raises:
         UnsupportedError: As for :func:`lie_algebraic_variance`, or the engine cannot serve.
-        ParameterError: samples < 1.
+        ParameterError: The sampling does not fit.
         MissingPackageError: PennyLane is not installed.
 
     Source:
         arXiv:2309.09342, arXiv:2309.07902.
     """
-    formula = lie_algebraic_variance(problem, ensemble=ensemble, max_dimension=max_dimension, progress=progress)
-    thetas = Ensemble.of(ensemble).draw(problem, samples, seed)
-    chosen = select_engine(problem, engine, noiseless=True)
-    draws = sampled_draws(lambda t, _: chosen.draw(t, 0.0), thetas, seed, chosen.workers, progress)
+    sampling = Sampling.of(sampling, samples=400)
+    formula = lie_algebraic_variance(
+        problem, ensemble=sampling.ensemble, max_dimension=max_dimension, progress=progress
+    )
+    thetas, samples = sampling.draw(problem), sampling.count
+    chosen = select_engine(problem, sampling.engine, workers=sampling.workers, noiseless=True)
+    draws = []
+    for draw in sampled_draws(lambda t, _: chosen.draw(t, 0.0), thetas, sampling.seed, chosen.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
     values, squares = np.array([d.value for d in draws]), np.array([d.gradient for d in draws]) ** 2
     variance = float(values.var(ddof=1)) if samples > 1 else math.nan
     # The variance of a sample variance is (fourth central moment - variance^2)/n to leading order.
@@ -233,6 +235,6 @@ def lie_algebraic_check(
         float(sums.mean()),
         float(sums.std()) / root,
         samples,
-        seed,
+        sampling.seed,
         chosen.name,
     )

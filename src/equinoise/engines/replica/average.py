@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -247,7 +247,11 @@ def average(
     def attempt(size: int) -> Attempt[Real]:
         cuts = [Truncation(size) for _ in wanted]
         jobs = list(zip(wanted, cuts, strict=True))
-        found = parallel_draws(lambda job: _variances(circuit, *job), jobs, _workers(workers), progress)
+        found = []
+        for one in parallel_draws(lambda job: _variances(circuit, *job), jobs, _workers(workers)):
+            found.append(one)
+            if progress is not None:
+                progress(1)
         each = np.stack(found)
         return _attempt(each.sum(axis=1), each, np.array([c.discarded for c in cuts]), cuts)
 
@@ -278,7 +282,6 @@ def first_order_average(
     *,
     bond: int | None = None,
     workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> FirstOrderAverage:
     """The rate kappa with its budget, second moment and w0 over independent uniform angles, without sampling.
 
@@ -287,7 +290,6 @@ def first_order_average(
         relative_error: Of kappa, m2, V(0), and (in units of 1) w0.
         bond: One bond dimension, instead of doubling.
         workers: Sweeps at once; all processors by default.
-        progress: Called with 1 after each of three sweeps at each bond dimension.
 
     Raises:
         ParameterError: relative_error or bond does not fit.
@@ -316,7 +318,7 @@ def first_order_average(
             lambda: _budget(circuit, cuts[1]),
             lambda: _variances(circuit, math.inf, cuts[2]),
         ]
-        series, budget, frozen = parallel_draws(lambda job: job(), jobs, _workers(workers), progress)
+        series, budget, frozen = parallel_draws(lambda job: job(), jobs, _workers(workers))
         cut, _, last_cut = (c.discarded for c in cuts)
         discarded = np.array([cut, cut, cut, cut + last_cut])
         return _attempt(_headline(series, frozen), (series, budget, frozen), discarded, cuts)
@@ -380,8 +382,8 @@ def _workers(workers: int | None) -> int:
 
 def _alone(work: Callable[[], T]) -> T:
     """One piece of work with one BLAS thread, as sweeps have: more of them fight over matrices this small."""
-    found: list[T] = parallel_draws(lambda job: job(), [work], 1)
-    return found[0]
+    (found,) = parallel_draws(lambda job: job(), [work], 1)
+    return cast(T, found)
 
 
 # -- contractions ------------------------------------------------------------------------------------------------------

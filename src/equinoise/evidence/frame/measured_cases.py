@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -20,12 +19,12 @@ from equinoise.engines.draws import parallel_draws
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.engines.spin.permutation import PermutationEngine
-from equinoise.ensemble import Ensemble
 from equinoise.evidence.frame.cases import Case, draws_per_case, x_grid
 from equinoise.evidence.frame.channels import DEVICE, RATE, make_noise
 from equinoise.evidence.frame.rows import Row
 from equinoise.evidence.frame.study import Context
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 __all__ = ["Measured", "Survival", "evaluate", "evaluate_all", "evaluated", "in_parallel", "measure"]
 
@@ -136,11 +135,9 @@ class Survival(Measured):
 
 def evaluate(
     case: Case,
-    samples: int,
-    seed: int,
-    x: Sequence[float] | Real,
+    sampling: Sampling,
+    x: Sequence[float] | Real = (),
     *,
-    ensemble: Ensemble | None = None,
     problem: Problem | None = None,
     scales: Sequence[float] | Real | None = None,
 ) -> Survival:
@@ -148,34 +145,29 @@ def evaluate(
 
     Args:
         case: The case.
-        samples: Number of draws.
-        seed: Of the draws.
+        sampling: Draws, seed and ensemble; the engine is an exact one.
         x: Accumulated variable of the exact points; with kappa = 0 (nothing decays) s = x / 0.05 is used instead.
-        ensemble: Of the parameters; uniform by default.
         problem: In place of ``case.problem()``.
         scales: Noise scales in place of x / kappa.
     """
-    found = measure(case.problem() if problem is None else problem, samples, seed, x, ensemble=ensemble, scales=scales)
+    found = measure(case.problem() if problem is None else problem, sampling, x, scales=scales)
     return Survival(case=case, **vars(found))
 
 
 def measure(
     problem: Problem,
-    samples: int,
-    seed: int,
+    sampling: Sampling,
     x: Sequence[float] | Real = (),
     *,
-    ensemble: Ensemble | None = None,
     scales: Sequence[float] | Real | None = None,
 ) -> Measured:
     """One problem of any symmetry, as :func:`evaluate` does a case; its engine must be exact."""
-    law_ensemble = ensemble or Ensemble()
     engine: ExactEngine | CommutantEngine | PermutationEngine
     if problem.by_charge:
         engine = exact_engine(problem, workers=1)
     else:
         engine = cast(CommutantEngine | PermutationEngine, select_engine(problem, workers=1))
-    thetas = law_ensemble.draw(problem, samples, seed)
+    thetas = sampling.draw(problem)
     series = np.stack([engine.series(theta) for theta in thetas])
     g0, g1, g2 = series[:, 0], series[:, 1], series[:, 2]
     squares, slopes = (g0**2).sum(axis=1), (g0 * g1).sum(axis=1)
@@ -201,7 +193,7 @@ def measure(
         width=engine.program.width,
         parameters=len(engine.program.parameters),
         noise_class=engine.program.noise_class,
-        certificate=certificate(engine.program, law_ensemble),
+        certificate=certificate(engine.program, sampling.ensemble),
         scales=wanted,
         exact=np.sqrt(noisy.mean(axis=0) / variance),
         squares=squares,
@@ -216,9 +208,9 @@ def _square(gradient: Real) -> float:
 
 
 @lru_cache(maxsize=4096)
-def evaluated(case: Case, samples: int, seed: int, points: tuple[float, ...]) -> Survival:
+def evaluated(case: Case, sampling: Sampling, points: tuple[float, ...]) -> Survival:
     """What :func:`evaluate` says of a case, kept in memory for the next study that asks."""
-    return evaluate(case, samples, seed, points)
+    return evaluate(case, sampling, points)
 
 
 def evaluate_all(
@@ -239,13 +231,14 @@ def evaluate_all(
     if any(case.family == DEVICE for case in chosen):
         make_noise(DEVICE, 2)  # the snapshot is read once, before the threads start
     return in_parallel(
-        lambda case: evaluated(case, count, context.seed_for("grid", case.label), points), chosen, context
+        lambda case: evaluated(case, context.sampling(count, "grid", case.label), points), chosen, context
     )
 
 
 def in_parallel(function: Callable[[Any], Any], items: Sequence[Any], context: Context) -> list[Any]:
     """function(item) for each item, in order, ``context.workers`` at once, with progress."""
-    done = itertools.count(1)
-    return parallel_draws(
-        function, items, context.workers or os.cpu_count() or 1, lambda _: context.tick(next(done), len(items))
-    )
+    found = []
+    for one in parallel_draws(function, items, context.workers or os.cpu_count() or 1):
+        found.append(one)
+        context.tick(len(found), len(items))
+    return found

@@ -11,6 +11,7 @@ from equinoise.errors import ParameterError
 from equinoise.evidence.frame.figure_panels import Layout
 from equinoise.evidence.frame.rows import Row, Rows, Tables
 from equinoise.notebook import rows_html
+from equinoise.sampling import Sampling
 from equinoise.table import Table
 
 if TYPE_CHECKING:
@@ -122,6 +123,10 @@ class Context:
         """Reports progress if anyone listens."""
         if self.progress is not None:
             self.progress(done, total)
+
+    def sampling(self, samples: int, *key: Any, engine: str = "auto", ensemble: Any = None) -> Sampling:
+        """Draws whose seed is :meth:`seed_for` of a key, with the context's workers."""
+        return Sampling(samples, self.seed_for(*key), self.workers, engine, ensemble)
 
     def seed_for(self, *key: Any) -> int:
         """A seed that depends on the study's seed and a key (numbers and words), and on nothing else."""

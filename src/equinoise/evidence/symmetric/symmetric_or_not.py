@@ -117,9 +117,9 @@ def _tables(context: Context) -> dict[str, list[Row]]:
         found = {}
         for design, circuit in circuits.items():
             problem = Problem(circuit, READOUT, "neel", noise, allow_broken=design == "unstructured")
-            seed = context.seed_for("symmetric-or-not", design)
-            result = law(problem, draws, seed, workers=context.workers)
-            found[design] = gradient_variance(problem, scales, draws, seed, workers=context.workers)
+            sampling = context.sampling(draws, "symmetric-or-not", design)
+            result = law(problem, sampling=sampling)
+            found[design] = gradient_variance(problem, scales, sampling=sampling)
             which: Row = {"noise": name, "design": design}
             data.append({**which, **_law_row(problem, result)})
             seen = found[design]

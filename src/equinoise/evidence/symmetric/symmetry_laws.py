@@ -70,7 +70,7 @@ def _law_rows(context: Context) -> list[Row]:
     chosen, x, samples = grid(context.quick), x_grid(context.quick), 12 if context.quick else 24
 
     def one(case: SymmetricCase) -> Measured:
-        return measure(case.problem(), samples, context.seed_for("symmetries", case.label), x)
+        return measure(case.problem(), context.sampling(samples, "symmetries", case.label), x)
 
     found = in_parallel(one, chosen, context)
     # both bounds at every point of the study, together wrong with probability 1 %

@@ -44,7 +44,7 @@ def lie_rows(context: Context) -> list[Row]:
     for name, problem in _deep_problems(depth).items():
         common: Row = {"circuit": name, "depth": depth, "samples": samples}
         try:
-            found = lie_algebraic_check(problem, samples, seed=context.seed_for("symmetries", "lie", name))
+            found = lie_algebraic_check(problem, sampling=context.sampling(samples, "symmetries", "lie", name))
         except MissingPackageError as error:
             out.append({**common, "algebra": None, **empty, "note": f"not run: {error}"})
             continue

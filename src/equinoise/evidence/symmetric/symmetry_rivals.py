@@ -48,8 +48,9 @@ def pairs_of(context: Context) -> Pairs:
     def one(item: tuple[SymmetricCase, bool]) -> Measured:
         case, rival = item
         # one ensemble for all noises, so that they differ by the noise alone
-        seed = context.seed_for("symmetries", case.symmetry, case.readout, "rival" if rival else "equivariant")
-        return measure(case.rival() if rival else case.problem(), samples, seed, scales=scales)
+        key = (case.symmetry, case.readout, "rival" if rival else "equivariant")
+        sampling = context.sampling(samples, "symmetries", *key)
+        return measure(case.rival() if rival else case.problem(), sampling, scales=scales)
 
     found = in_parallel(one, [(case, rival) for case in cases for rival in (False, True)], context)
     return {case: (found[2 * i], found[2 * i + 1]) for i, case in enumerate(cases)}
@@ -107,8 +108,8 @@ def control_rows(pairs: Pairs, context: Context) -> list[Row]:
     samples = 16 if context.quick else 64
 
     def one(case: SymmetricCase) -> Measured:
-        seed = context.seed_for("symmetries", case.symmetry, case.readout, "control")
-        return measure(case.rival(turned=False), samples, seed, scales=(JUDGED,))
+        sampling = context.sampling(samples, "symmetries", case.symmetry, case.readout, "control")
+        return measure(case.rival(turned=False), sampling, scales=(JUDGED,))
 
     out: list[Row] = []
     for case, control in zip(cases, in_parallel(one, cases, context), strict=True):

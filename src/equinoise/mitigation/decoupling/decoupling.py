@@ -18,13 +18,13 @@ from equinoise.device.gate_times import GateTimes, gate_times
 from equinoise.device.snapshots import Calibration
 from equinoise.engines.draws import FirstOrderDraw, NoisyDraw, check_scale, sampled_draws
 from equinoise.engines.select import select_engine
-from equinoise.ensemble import Ensemble
 from equinoise.errors import CircuitError
 from equinoise.mitigation.decoupling.idle_windows import Pulse, Schedule, Window, neighbour_colours, padded
 from equinoise.mitigation.decoupling.pulse_sequences import pulse_sequence
 from equinoise.mitigation.decoupling.toggling import Toggling, toggled_noise
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 __all__ = ["Comparison", "Decoupled", "compare", "decouple"]
 
@@ -213,12 +213,8 @@ class Comparison:
 def compare(
     result: Decoupled,
     scale: float = 1.0,
-    samples: int = 64,
-    seed: int = 0,
-    ensemble: Any = None,
-    engine: str = "auto",
     *,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Kappa and survival of the plain and the decoupled problem from the same draws, and the gain.
@@ -229,28 +225,29 @@ def compare(
     Args:
         result: From :func:`decouple`.
         scale: Noise scale s in (0, infinity].
-        samples: Number of draws.
-        seed: Of the draws.
-        ensemble: As in :func:`equinoise.gradient_variance`.
-        engine: "auto" or an engine's name.
-        workers: Draws run at once; all processors by default.
+        sampling: Draws (64 by default), ensemble and engine.
         progress: Called with 1 after each draw of each problem.
 
     Raises:
-        ParameterError: The scale, samples or ensemble does not fit.
+        ParameterError: The scale or the sampling does not fit.
         UnsupportedError: The engine asked for cannot serve.
     """
     s = check_scale(scale)
-    thetas = Ensemble.of(ensemble).draw(result.plain, samples, seed)
+    sampling = Sampling.of(sampling, samples=64)
+    thetas = sampling.draw(result.plain)
     columns: dict[str, Real] = {}
     names: list[str] = []
     for side, problem in (("plain", result.plain), ("decoupled", result.decoupled)):
-        chosen = select_engine(problem, engine, workers=workers, draws=4 * len(thetas))
+        chosen = select_engine(problem, sampling.engine, workers=sampling.workers, draws=4 * len(thetas))
 
         def one(theta: Real, rng: np.random.Generator, chosen: Any = chosen) -> tuple[FirstOrderDraw, list[NoisyDraw]]:
             return chosen.first_order(theta, rng), chosen.noisy(theta, [0.0, s], rng)
 
-        draws = sampled_draws(one, thetas, seed, chosen.workers, progress)
+        draws = []
+        for draw in sampled_draws(one, thetas, sampling.seed, chosen.workers):
+            draws.append(draw)
+            if progress is not None:
+                progress(1)
         columns[f"{side} slope"] = np.array([first.slope for first, _ in draws])
         for i, name in enumerate(("clean", "noisy")):
             columns[f"{side} {name}"] = np.array([float(noisy[i].gradient_square.sum()) for _, noisy in draws])
@@ -268,6 +265,6 @@ def compare(
         gain=gain.value,
         gain_interval=gain.interval,
         samples=len(thetas),
-        seed=seed,
+        seed=sampling.seed,
         engines=(names[0], names[1]),
     )

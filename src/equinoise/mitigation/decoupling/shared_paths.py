@@ -22,12 +22,12 @@ import numpy.typing as npt
 from equinoise.coherence.sample import PairedDraws
 from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.vectors.path_average import path_average
-from equinoise.ensemble import Ensemble
 from equinoise.errors import MemoryLimitError, ParameterError, UnsupportedError
 from equinoise.mitigation.decoupling.decoupling import Decoupled
 from equinoise.mitigation.decoupling.filter_function import exponential_overlaps
 from equinoise.mitigation.decoupling.toggling import continuous_part
 from equinoise.reduction.program import compile_problem
+from equinoise.sampling import Sampling
 
 __all__ = ["PathComparison", "compare_paths", "shared_modes"]
 
@@ -183,12 +183,9 @@ def _rule(modes: Real) -> tuple[Real, Real] | None:
 def compare_paths(
     result: Decoupled,
     scale: float = 1.0,
-    samples: int = 64,
-    seed: int = 0,
-    ensemble: Any = None,
     *,
+    sampling: Sampling | None = None,
     paths: int = 256,
-    workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> PathComparison:
     """The gain of decoupling from the same parameters and the same paths of the noise.
@@ -196,16 +193,13 @@ def compare_paths(
     Args:
         result: From :func:`equinoise.mitigation.decoupling.decoupling.decouple`, with dephasing alone.
         scale: Noise scale s, finite.
-        samples: Number of parameter draws.
-        seed: Of draws and paths.
-        ensemble: As in :func:`equinoise.gradient_variance`.
+        sampling: Draws of the parameters (64 by default), ensemble, and workers (1 by default); there is one engine.
         paths: Paths per draw where the average is not exact: a multiple of 4, halves of antithetic pairs.
-        workers: Draws run at once; 1 by default.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: The scale, samples, paths or ensemble does not fit.
-        UnsupportedError: Noise other than dephasing, or a circuit that breaks the charge.
+        ParameterError: The scale, paths or the sampling does not fit.
+        UnsupportedError: An engine asked for by name, noise other than dephasing, or a circuit that breaks the charge.
         MemoryLimitError: More than 100 million amplitudes at once.
 
     Example:
@@ -213,11 +207,13 @@ def compare_paths(
         >>> from equinoise.mitigation.decoupling.decoupling import decouple
         >>> from equinoise.mitigation.decoupling.shared_paths import compare_paths
         >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=3), readout="Z1", noise="dephasing:0.05")
-        >>> found = compare_paths(decouple(problem, "X2", durations={"xx_plus_yy": 4e-7, "rzz": 2e-7}), samples=4)
+        >>> pulsed = decouple(problem, "X2", durations={"xx_plus_yy": 4e-7, "rzz": 2e-7})
+        >>> found = compare_paths(pulsed, sampling=eq.Sampling(samples=4))
         >>> found.samples, found.exact
         (4, False)
     """
-    s = check_scale(scale)
+    s, sampling = check_scale(scale), Sampling.of(sampling, samples=64)
+    sampling.check_engine("compare_paths")
     if math.isinf(s):
         raise ParameterError("compare_paths needs a finite noise scale; at infinity use decoupling.compare.")
     if not isinstance(paths, int) or paths < 4 or paths % 4:
@@ -240,7 +236,7 @@ def compare_paths(
             f"{count} paths of {largest} amplitudes through {len(program.layers)} slots at once are too many; ask for "
             "fewer paths, or use decoupling.compare."
         )
-    thetas = Ensemble.of(ensemble).draw(result.plain, samples, seed)
+    thetas = sampling.draw(result.plain)
     still = np.zeros((1, len(program.layers), program.width))
 
     def one(theta: Real, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -257,8 +253,12 @@ def compare_paths(
             out.append(float(found[0] @ found[-1]))
         return out[0], out[1], out[2]
 
-    columns = np.array(sampled_draws(one, thetas, seed, workers or 1, progress))
-    paired = PairedDraws(dict(zip(("clean", "plain", "decoupled"), columns.T, strict=True)))
+    draws = []
+    for draw in sampled_draws(one, thetas, sampling.seed, sampling.workers or 1):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
+    paired = PairedDraws(dict(zip(("clean", "plain", "decoupled"), np.array(draws).T, strict=True)))
     plain_left, pulsed_left = (paired.ratio(name, "clean", root=True) for name in ("plain", "decoupled"))
     gain = paired.ratio("decoupled", "plain", root=True)
     return PathComparison(
@@ -270,5 +270,5 @@ def compare_paths(
         samples=len(thetas),
         paths=count,
         exact=rule is not None,
-        seed=seed,
+        seed=sampling.seed,
     )

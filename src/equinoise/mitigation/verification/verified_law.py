@@ -18,11 +18,10 @@ from equinoise.engines.contract import Engine
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import select_engine
-from equinoise.ensemble import Ensemble
-from equinoise.errors import ParameterError
 from equinoise.mitigation.verification.post_selection import KeptSector, PostSelection, SelectedDraw, post_selection
 from equinoise.mitigation.verification.symmetry_verification import verification_notes
 from equinoise.problem import Problem
+from equinoise.sampling import Sampling
 
 __all__ = ["GradientLaw", "VerifiedLaw", "verified_law"]
 
@@ -133,12 +132,9 @@ class _Pair:
 
 def verified_law(
     problem: Problem,
-    samples: int = 128,
-    seed: int = 0,
     scale: float = 1.0,
-    ensemble: Any = None,
     *,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> VerifiedLaw:
     """The law of a gradient verified by the charge of all qubits, beside that of the plain one on the same draws.
@@ -150,20 +146,17 @@ def verified_law(
 
     Args:
         problem: The problem; the charge kept is ``problem.charge``.
-        samples: Number of draws.
-        seed: Of the draws; the same numbers whatever the number of workers.
         scale: Noise scale s in [0, infinity].
-        ensemble: "uniform" (default), "normal:WIDTH", or given parameter values of shape (S, K).
-        workers: Draws run at once; all processors by default.
+        sampling: Draws (128 by default) and ensemble; the engines are those that serve.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: The ensemble, samples, seed or scale does not fit.
+        ParameterError: The sampling or scale does not fit.
         StateError: The input holds several charges and the problem does not say which one is kept.
         ReadoutError: The readout does not commute with the charge.
         MemoryLimitError: The noise changes the charge and all n qubits do not fit.
-        UnsupportedError: The noise is correlated in time and something else changes the charge; or nothing is kept
-            even without noise.
+        UnsupportedError: An engine is asked for by name; the noise is correlated in time and something else changes the
+            charge; or nothing is kept even without noise.
 
     Source:
         kappa and the leading-order law: arXiv:2606.30688; post-selection on a symmetry: arXiv:1807.10050.
@@ -173,22 +166,25 @@ def verified_law(
         >>> from equinoise.mitigation.verification.verified_law import verified_law
         >>> circuit = eq.circuits.brickwork(4, depth=4)
         >>> problem = eq.Problem(circuit, readout="Z2", initial="neel", noise="relaxation:0.05")
-        >>> found = verified_law(problem, samples=8)
+        >>> found = verified_law(problem, sampling=eq.Sampling(samples=8))
         >>> round(found.verified.survival, 9), round(found.kept, 6), round(found.kept_rate, 9)
         (1.0, 0.67032, 0.4)
     """
     s = check_scale(scale)
-    if isinstance(seed, bool) or seed < 0:
-        raise ParameterError(f"seed must be a whole number >= 0, got {seed}.")
-    law_ensemble = Ensemble.of(ensemble)
-    thetas = law_ensemble.draw(problem, samples, seed)
+    sampling = Sampling.of(sampling, samples=128)
+    sampling.check_engine("verified_law")
+    thetas, workers = sampling.draw(problem), sampling.workers
     count = (LAW_GRADIENTS + 2) * len(thetas)
     chosen = post_selection(problem, draws=count, workers=workers)
     engine = select_engine(problem, draws=count, workers=workers)
     measured = MeasuredReadout(engine, workers, shifted=False)
     sampler = _Sampler(s, engine, chosen, measured, np.setdiff1d(np.arange(thetas.shape[1]), engine.program.parameters))
-    pairs = sampled_draws(sampler, thetas, seed, min(engine.workers, chosen.engine.workers), progress)
-    drawn = law_ensemble.kind != "given"
+    pairs = []
+    for pair in sampled_draws(sampler, thetas, sampling.seed, min(engine.workers, chosen.engine.workers)):
+        pairs.append(pair)
+        if progress is not None:
+            progress(1)
+    drawn = not sampling.given
     plain, verified = _laws(pairs, sampler)
     paired = _paired(pairs, measured.settings)
     # (V_ps / Var_ps per shot taken) / (V / Var of all settings)
@@ -207,8 +203,8 @@ def verified_law(
         scale=s,
         changes=not sampler.alone,
         samples=len(pairs),
-        seed=seed if drawn else None,
-        ensemble=law_ensemble.describe(),
+        seed=sampling.drawn_seed,
+        ensemble=sampling.ensemble.describe(),
         notes=(*verification_notes(problem, chosen), *_notes(pairs, sampler, verified, drawn)),
     )
 

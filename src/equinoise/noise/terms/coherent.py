@@ -38,7 +38,7 @@ class Coherent(LocalMatrix):
         >>> x = [[0, 1], [1, 0]]
         >>> noise = eq.NoiseModel(coherent=[{"qubits": [q], "matrix": x, "angle": 0.1} for q in range(4)])
         >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=4), "Z1", "neel", noise, allow_broken=True)
-        >>> law = eq.law(problem, samples=4)
+        >>> law = eq.law(problem, sampling=eq.Sampling(samples=4))
         >>> law.fixed_point.kind, law.fixed_point_share
         ('no limit', nan)
     """
