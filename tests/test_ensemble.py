@@ -177,5 +177,5 @@ def test_wrong_number_of_columns_and_no_samples_are_refused():
     with pytest.raises(ParameterError, match="given parameter values have 2 columns; the circuit has"):
         eq.gradient_variance(BRICKS, sampling=eq.Sampling(ensemble=[[0.1, 0.2]]))
     for samples in (0, -3):
-        with pytest.raises(ParameterError, match=f"samples must be at least 1, got {samples}"):
-            eq.gradient_variance(BRICKS, sampling=eq.Sampling(samples=samples))
+        with pytest.raises(ParameterError, match=f"samples must be a whole number >= 1, got {samples}"):
+            eq.Sampling(samples=samples)

@@ -90,15 +90,43 @@ PROBLEMS = {
 SLOW = pytest.mark.slow  # a traced diagnosis takes seconds
 
 
-def test_a_call_back_into_a_higher_room_is_seen():
-    from equinoise.engines.draws import parallel_draws
+def planted():
+    """A listener that stands in the highest room."""
 
-    def progress(done):
-        assert done == 1
+    def progress(*done):
+        assert done
 
     progress.__code__ = progress.__code__.replace(co_filename=f"{PACKAGE}cli/progress.py", co_qualname="planted")
-    found = upward_calls(lambda: parallel_draws(abs, [0], 1, progress))
-    assert found == ["engines/draws.py:_in_threads -> cli/progress.py:planted"]
+    return progress
+
+
+def test_a_call_back_into_a_higher_room_is_seen():
+    listener = planted()
+    found = upward_calls(lambda: eq.law(brickwork(), sampling=eq.Sampling(samples=2), progress=listener))
+    assert found == ["coherence/law.py:law -> cli/progress.py:planted"]
+
+
+def asks():
+    """Questions that stop early and tell how far they are, each with the one place from which it tells."""
+    few = eq.Sampling(samples=32)
+    return {
+        "coherence/law.py:law": lambda tell: eq.law(brickwork(), sampling=few, relative_error=0.5, progress=tell),
+        "diagnosis/diagnose.py:diagnose": lambda tell: eq.diagnose(
+            brickwork(), sampling=few, relative_error=0.5, depth=False, curve=False, progress=tell
+        ),
+        "engines/evaluate.py:gradient_variance": lambda tell: eq.gradient_variance(
+            brickwork(), sampling=few, progress=tell
+        ),
+        "coherence/rates.py:aligned_rates": lambda tell: eq.aligned_rates(
+            brickwork("dephasing:0.02"), sampling=eq.Sampling(samples=2), progress=tell
+        ),
+    }
+
+
+@pytest.mark.parametrize("place", asks())
+def test_only_the_question_itself_tells_its_listener(place):
+    listener = planted()
+    assert upward_calls(lambda: asks()[place](listener)) == [f"{place} -> cli/progress.py:planted"]
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

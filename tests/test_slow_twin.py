@@ -79,7 +79,7 @@ def test_value_and_gradient_equal_the_golden_program(golden, scale):
 def test_law_equals_the_golden_program(golden):
     case, problem = golden
     expected = case["expected"]
-    found = reference.law(problem, sampling=Sampling(samples=case["thetas"]))
+    found = reference.law(problem, case["thetas"])
     assert found["V0"] == pytest.approx(expected["V0"], rel=1e-12)
     assert found["V"](1.0) == pytest.approx(expected["V1"], rel=1e-12)
     # the golden program differentiated V(s) by finite differences: 1e-12 lost in kappa, up to 5e-8 in V''
@@ -176,7 +176,7 @@ def test_law_of_one_excitation_is_the_closed_form():
     u = np.array([math.sin(a) * math.cos(b), math.cos(a) * math.sin(b)])
     w = np.array([math.cos(a) * math.sin(b), math.sin(a) * math.cos(b)])
     v0 = np.sum((u + w) ** 2)
-    found = reference.law(problem, sampling=Sampling(samples=[[a, b]]))
+    found = reference.law(problem, [[a, b]])
     assert found["V0"] == pytest.approx(v0, rel=1e-13)
     assert found["kappa"] == pytest.approx(gamma * (u @ w + w @ w) / v0, rel=1e-13)
     assert found["second_moment"] == pytest.approx(gamma**2 * (2 * u @ w + 4 * w @ w) / (4 * v0), rel=1e-13)

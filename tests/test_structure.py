@@ -204,3 +204,37 @@ def test_no_function_but_a_kernel_is_deeper_than_four_levels():
         if depth(one) > 4
     }
     assert deep == {}
+
+
+# kernels: numba reads arrays that are handed over one by one at no cost, and each is one of the sector's tables
+MANY = {
+    "equinoise.engines.sector.kernels": {"backward_half", "build_blocks", "multiply_left", "multiply_left_tangent"},
+    "equinoise.engines.vectors.vector_kernels": {"multiply", "multiply_tangent", "pull_back"},
+}
+
+
+def test_no_public_function_takes_more_than_eight_parameters():
+    # the options of a command are what its users type, and a fitted model's are scikit-learn's way to say them
+    many = {}
+    for name, path in MODULES.items():
+        for one in functions(path):
+            arguments = one.args.posonlyargs + one.args.args + one.args.kwonlyargs
+            count = sum(argument.arg not in ("self", "cls") for argument in arguments)
+            spared = name.startswith(COMMANDS) or one.name.startswith("_") or one.name in MANY.get(name, ())
+            if count > 8 and not spared:
+                many[f"{name}.{one.name}"] = count
+    assert many == {}
+
+
+QUESTIONS = {"samples", "workers", "ensemble"}
+
+
+def test_questions_take_one_sampling_in_place_of_its_parts():
+    parts = defaultdict(set)
+    for name, path in MODULES.items():
+        for one in functions(path):
+            arguments = {a.arg for a in one.args.posonlyargs + one.args.args + one.args.kwonlyargs}
+            if len(arguments & QUESTIONS) > 1 and not name.startswith(COMMANDS):
+                parts[name].add(one.name)
+    # Sampling itself is made by a study's context
+    assert parts == {"equinoise.evidence.frame.study": {"sampling"}}

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,9 @@ def test_few_draws_are_warned_of_and_have_no_bounds(hopping: Path) -> None:
 def test_json_is_what_the_python_twin_says(hopping: Path) -> None:
     data = numbers(hopping, *QUICK, *NOISE, "--seed", 5, "--scale", 0.5, "--shots", 500, "--ensemble", "normal:0.4")
     problem = eq.Problem(eq.load_circuit(hopping), "Z1", noise="dephasing:0.1")
-    stated = {"samples": 4, "seed": 5, "scale": 0.5, "shots": 500, "ensemble": "normal:0.4"}
-    twin = eq.diagnose(problem, **stated, advisor=eq.advise)
+    sampling = eq.Sampling(samples=4, seed=5, ensemble="normal:0.4")
+    twin = eq.diagnose(problem, 0.5, shots=500, sampling=sampling)
+    twin = twin.with_advice(eq.advise(problem, 0.5, sampling=replace(sampling, samples=None)))
     assert data == json.loads(json.dumps(twin.to_dict()))
     assert twin.advice[0] in data["verdict_reason"]
 
@@ -443,7 +445,7 @@ def test_charge_outside_the_register_is_refused(hopping: Path, charge: int) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--samples", 0), "samples must be at least 1"),
+        (("--samples", 0), "samples must be a whole number >= 1, got 0"),
         (("--shots", 0), "shots must be at least 1"),
         (("--seed", -1), "--seed"),
         (("--scale", "nan"), "noise scale"),
@@ -500,5 +502,11 @@ def test_version_and_help_name_every_option() -> None:
     simulation = ("scale", "samples", "seed", "shots", "ensemble", "engine", "workers")
     for option in (*problem, *simulation, "json", "csv", "plot"):
         assert f"--{option}" in text
-    for default in ("10000", "128", "uniform", "auto"):
+    for default in ("10000", "(128; advise 32)", "uniform", "auto"):
         assert f"[default: {default}]" in text
+
+
+def test_the_help_fits_two_screens() -> None:
+    text = CliRunner().invoke(app, ["diagnose", "--help"], env={"COLUMNS": "80"}).stdout
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert len(text.splitlines()) <= 48

@@ -130,8 +130,7 @@ def test_share_is_the_ratio_of_the_variances_at_infinite_scale(noise, share):
 def test_share_of_local_dephasing_falls_with_depth():
     """Classical diffusion forgets too (design: 0.84 at three layers and 0.51 at five of another circuit)."""
     shares = [
-        law("dephasing:0.1", n=5, depth=depth, readout="Z2", sampling=eq.Sampling(samples=200)).fixed_point_share
-        for depth in (3, 5, 7)
+        law("dephasing:0.1", n=5, depth=depth, readout="Z2", samples=200).fixed_point_share for depth in (3, 5, 7)
     ]
     # sampling errors are a few per cent at 200 draws
     assert shares[0] > shares[1] + 0.05 > shares[2] + 0.1

@@ -140,7 +140,7 @@ def test_no_rate_has_no_relative_error_and_takes_all_draws():
 def test_targets_that_are_no_share_are_refused(target):
     for ask in (eq.law, eq.diagnose):
         with pytest.raises(ParameterError, match="relative_error must be a number > 0"):
-            ask(problem(depth=2), samples=4, relative_error=target)
+            ask(problem(depth=2), sampling=eq.Sampling(samples=4), relative_error=target)
 
 
 # -- c2 from known survival ----------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_law_is_that_of_the_full_space(case, noise):
     thetas = draws(stated)
     found, exact = (
         eq.law(stated, sampling=eq.Sampling(ensemble=thetas)),
-        reference.law(stated, sampling=eq.Sampling(samples=thetas)),
+        reference.law(stated, thetas),
     )
     assert found.engine in ("commutant", "permutation")
     assert found.variance == pytest.approx(exact["V0"], rel=1e-10)

@@ -159,7 +159,8 @@ def test_readouts_stay_on_the_register():
 
 def test_the_verdict_cites_the_first_suggestion():
     problem = noisy_half()
-    diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=4), depth=False, curve=False, advisor=eq.advise)
+    diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=4), depth=False, curve=False)
+    diagnosis = diagnosis.with_advice(eq.advise(problem))
     first = eq.advise(problem).suggestions[0].text
     assert diagnosis.advice[0] == first
     assert diagnosis.verdict.reason.endswith(f"What would help most: {first}")
@@ -172,15 +173,23 @@ def test_the_verdict_cites_the_first_suggestion():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"samples": 1}, "must be at least 2, got 1 and 8"),
-        ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
-        ({"ensemble": np.zeros((3, 15))}, "give the ensemble 'uniform'"),
+        ({"sampling": {"samples": 1}}, "must be at least 2, got 1 and 8"),
+        ({"sampling": {"seed": -1}}, "seed must be a whole number >= 0, got -1"),
+        ({"sampling": {"ensemble": np.zeros((3, 15))}}, "give the ensemble 'uniform'"),
+        ({"sampling": {"engine": "exact"}}, "advise takes no engine 'exact'"),
         ({"scale": -1.0}, "noise scale must be a number >= 0"),
     ],
 )
 def test_bad_options_are_explained(options, text):
     with pytest.raises(eq.EquinoiseError, match=text):
-        eq.advise(noisy_half(), **options)
+        eq.advise(noisy_half(), **options | {"sampling": eq.Sampling(**options.get("sampling", {}))})
+
+
+def test_two_draws_whose_sampled_kappa_is_far_below_zero_still_give_finite_advice():
+    """Strong dephasing at s = 20: exp(-s kappa) of these two draws is beyond what a float holds."""
+    problem = eq.Problem(eq.circuits.brickwork(5, depth=4), readout="Z2", initial="neel", noise="dephasing:20")
+    advice = eq.advise(problem, 20.0, sampling=eq.Sampling(samples=2, seed=17), first_samples=2)
+    assert all(math.isfinite(one.predicted) for one in (*advice.suggestions, *advice.useless))
 
 
 def test_a_circuit_without_parameters_has_nothing_to_improve():

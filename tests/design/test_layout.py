@@ -117,8 +117,8 @@ def test_readout_factor_is_the_measured_over_the_ideal_gradient():
     noise = eq.NoiseModel(dephasing=0.01, readout_error=errors)
     for readout, expected in (("Z1", 0.93), ("Z1Z2", 0.93 * 0.91), ("X1X2+Y1Y2", 0.93 * 0.91)):
         build = partial(eq.Problem, circuit, readout, initial="0101", noise=noise)
-        signal = Signal(build, 1.0, 0, eq.Ensemble())
-        signal.extend(4, 4)
+        signal = Signal(build, 1.0, eq.Sampling(samples=4))
+        signal.extend(4)
         operator = eq.Problem(circuit, readout, initial="neel").readout
         assert readout_factor(operator, noise.readout_error) == pytest.approx(expected, rel=1e-12)
         if readout != "Z1Z2":  # the errors also make a pair readout a little of Z1 and Z2

@@ -11,7 +11,8 @@ import pytest
 from qiskit.providers.fake_provider import GenericBackendV2
 
 import equinoise as eq
-from equinoise.design.rank import rank, spread_input
+from equinoise.design.design_space import spread_input
+from equinoise.design.rank import rank
 from equinoise.design.signal import Signal, compare
 from equinoise.errors import NoiseError, ParameterError, ReadoutError, StateError
 
@@ -27,8 +28,8 @@ def signal_of(source, readout, noise, samples, *, scale=1.0, seed=0):
     circuit = eq.load_circuit(source)
     initial = spread_input(circuit.num_qubits, (circuit.num_qubits + 1) // 2)
     build = partial(eq.Problem, circuit, readout, initial=initial, noise=noise)
-    signal = Signal(build, scale, seed, eq.Ensemble())
-    signal.extend(samples, samples)
+    signal = Signal(build, scale, eq.Sampling(samples=samples, seed=seed))
+    signal.extend(samples)
     return signal
 
 
@@ -189,7 +190,7 @@ def test_comparison_with_unequal_numbers_of_draws_keeps_every_draw():
 def test_more_draws_continue_the_same_sequence():
     once = signal_of("brickwork:n=4,depth=3", "Z1", "dephasing:0.02", 20)
     twice = signal_of("brickwork:n=4,depth=3", "Z1", "dephasing:0.02", 8)
-    twice.extend(20, 20)
+    twice.extend(20)
     assert np.array_equal(once.columns, twice.columns)
     assert twice.slope.shape == (8, 2)
 
@@ -253,8 +254,8 @@ def test_without_a_search_a_device_has_qiskits_layout_alone_and_a_given_layout_s
 
 def test_noise_beside_a_device_acts_on_every_layout(device):
     both = device.combined(eq.NoiseModel.from_string("depolarizing:0.05"))
-    options = {"families": ["brickwork"], "depths": [2], "samples": 4, "first_samples": 4}
-    alone, more = rank(eq.DesignSpace(3, "Z1"), device, **options), rank(eq.DesignSpace(3, "Z1"), both, **options)
+    space, sampling = eq.DesignSpace(3, "Z1", family="brickwork", depth=2), eq.Sampling(samples=4)
+    alone, more = (rank(space, noise, sampling=sampling, first_samples=4) for noise in (device, both))
     assert more.left_out == ()
     assert {one.design.layout for one in more.designs} == {one.design.layout for one in alone.designs}
     assert min(one.kappa for one in more.designs) > max(one.kappa for one in alone.designs) + 0.05
@@ -278,25 +279,12 @@ def test_odd_rings_and_too_many_parameters_are_listed_with_the_reason():
 
 
 def test_a_seed_repeats_every_number_whatever_the_workers():
-    options = {"families": ["brickwork", "ladder"], "depths": [2, 3], "samples": 16, "first_samples": 8}
-    first = rank(
-        eq.DesignSpace(4, "Z1"),
-        ["dephasing:0.05", "relaxation:0.02"],
-        sampling=eq.Sampling(seed=5, workers=1),
-        **options,
-    ).to_dict()
-    again = rank(
-        eq.DesignSpace(4, "Z1"),
-        ["dephasing:0.05", "relaxation:0.02"],
-        sampling=eq.Sampling(seed=5, workers=2),
-        **options,
-    ).to_dict()
-    other = rank(
-        eq.DesignSpace(4, "Z1"),
-        ["dephasing:0.05", "relaxation:0.02"],
-        sampling=eq.Sampling(seed=6, workers=2),
-        **options,
-    ).to_dict()
+    space = eq.DesignSpace(4, "Z1", family=["brickwork", "ladder"], depth=[2, 3])
+    noises = ["dephasing:0.05", "relaxation:0.02"]
+    first, again, other = (
+        rank(space, noises, sampling=eq.Sampling(16, seed, workers), first_samples=8).to_dict()
+        for seed, workers in ((5, 1), (5, 2), (6, 2))
+    )
     assert first == again
     assert first["designs"] != other["designs"]
 
@@ -347,16 +335,24 @@ def test_every_charge_has_its_excitations_at_most_one_step_out_of_even(n):
         ((4, "X1", "none"), {}, ReadoutError, "does not conserve the charge"),
         ((4, [], "none"), {}, ParameterError, "at least one readout"),
         ((4, "Z1", "dephase:1"), {}, NoiseError, "cannot read the noise specification"),
-        ((4, "Z1", "none"), {"families": ["tree"]}, ParameterError, "family must be one of brickwork, .*'tree'"),
-        ((4, "Z1", "none"), {"interactions": ["cz"]}, ParameterError, "interaction must be one of rzz, .*'cz'"),
-        ((4, "Z1", "none"), {"depths": [2, 0]}, ParameterError, "depths must be whole numbers >= 1, got 0"),
+        ((4, "Z1", "none"), {"family": ["tree"]}, ParameterError, "family must be one of brickwork, .*'tree'"),
+        ((4, "Z1", "none"), {"interaction": ["cz"]}, ParameterError, "interaction must be one of rzz, .*'cz'"),
+        ((4, "Z1", "none"), {"depth": [2, 0]}, ParameterError, "depth must list whole numbers >= 1, got 0"),
         ((4, "Z1", "none"), {"charge": 5}, StateError, r"charge must lie in 0\.\.4, got 5"),
         ((4, "Z1", "none"), {"max_parameters": 0}, ParameterError, "max_parameters must be at least 1"),
-        ((4, "Z1", "none"), {"samples": 1}, ParameterError, "at least 2 for an interval, got 1 and 16"),
-        ((4, "Z1", "none"), {"seed": -1}, ParameterError, "seed must be a whole number >= 0"),
-        ((4, "Z1", "none"), {"ensemble": [[0.1, 0.2]]}, ParameterError, "designs differ in their parameters"),
+        ((4, "Z1", "none"), {"sampling": {"samples": 1}}, ParameterError, "at least 2 for an interval, got 1 and 16"),
+        ((4, "Z1", "none"), {"sampling": {"seed": -1}}, ParameterError, "seed must be a whole number >= 0"),
+        (
+            (4, "Z1", "none"),
+            {"sampling": {"ensemble": [[0.1, 0.2]]}},
+            ParameterError,
+            "designs differ in their parameters",
+        ),
     ],
 )
 def test_mistakes_of_the_task_are_refused_at_once(arguments, options, error, text):
+    def ask(qubits, readout, noise, sampling=None, **space):
+        rank(eq.DesignSpace(qubits, readout, **space), noise, sampling=eq.Sampling(**sampling or {}))
+
     with pytest.raises(error, match=text):
-        rank(*arguments, **options)
+        ask(*arguments, **options)

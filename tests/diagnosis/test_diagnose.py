@@ -203,7 +203,7 @@ def test_json_bounds_hold_the_exact_survival_where_they_are_proved():
     ("noise", "options"),
     [
         ("none", {}),
-        ("dephasing:0.1", {"samples": 1}),
+        ("dephasing:0.1", {"sampling": eq.Sampling(samples=1)}),
         ("dephasing:0.1", {"scale": 0.0}),
         ("dephasing:0.1", {"scale": math.inf}),
         ("relaxation:0.1", {"scale": math.inf}),
@@ -214,7 +214,7 @@ def test_json_bounds_hold_the_exact_survival_where_they_are_proved():
 )
 def test_json_has_neither_nan_nor_infinity(noise, options):
     stated = problem(noise, n=4, depth=3, allow_broken=True)
-    found = plain(eq.diagnose(stated, **{"samples": 3, **options}))
+    found = plain(eq.diagnose(stated, **{"sampling": eq.Sampling(samples=3), **options}))
     assert found["resources"]["greatest_scale"] is not None or found["resources"]["greatest_scale_unbounded"]
 
 
@@ -283,13 +283,17 @@ def test_intervals_hold_their_values(report):
         ({"shots": -5}, ParameterError, r"shots must be at least 1 and at most 1e\+18, got -5"),
         ({"scale": -1.0}, ParameterError, "noise scale must be a number >= 0"),
         ({"scale": math.nan}, ParameterError, "noise scale must be a number >= 0"),
-        ({"samples": 0}, ParameterError, "samples must be at least 1"),
-        ({"seed": -1}, ParameterError, "seed must be a whole number >= 0, got -1"),
-        ({"ensemble": "normal:-1"}, ParameterError, "cannot read the ensemble"),
-        ({"ensemble": [[0.1]]}, ParameterError, "given parameter values have 1 columns"),
-        ({"engine": "magic"}, UnsupportedError, "no engine 'magic'; choose auto or one of: commutant, exact"),
+        ({"sampling": {"samples": 0}}, ParameterError, "samples must be a whole number >= 1, got 0"),
+        ({"sampling": {"seed": -1}}, ParameterError, "seed must be a whole number >= 0, got -1"),
+        ({"sampling": {"ensemble": "normal:-1"}}, ParameterError, "cannot read the ensemble"),
+        ({"sampling": {"ensemble": [[0.1]]}}, ParameterError, "given parameter values have 1 columns"),
+        (
+            {"sampling": {"engine": "magic"}},
+            UnsupportedError,
+            "no engine 'magic'; choose auto or one of: commutant",
+        ),
     ],
 )
 def test_bad_options_are_refused(options, error, text):
     with pytest.raises(error, match=text):
-        eq.diagnose(problem(n=4, depth=2), **options)
+        eq.diagnose(problem(n=4, depth=2), **options | {"sampling": eq.Sampling(**options.get("sampling", {}))})

@@ -35,8 +35,8 @@ def exchanged(noise, n=4, readout="X1X2+Y1Y2+Z1Z2"):
     return eq.Problem(exchange_layers(n, 3), readout, initial="01" * (n // 2), noise=noise, symmetry="su2")
 
 
-def diagnosed(problem, **options):
-    return eq.diagnose(problem, **{"samples": 8, "depth": False, **options})
+def diagnosed(problem, *, samples=8, engine="auto", **options):
+    return eq.diagnose(problem, sampling=eq.Sampling(samples=samples, engine=engine), depth=False, **options)
 
 
 def printed(diagnosis):

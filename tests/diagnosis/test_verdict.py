@@ -70,9 +70,9 @@ def no_depth_search(monkeypatch):
     monkeypatch.setattr("equinoise.diagnosis.diagnose.greatest_depth", lambda *_: None)
 
 
-def diagnose(noise, readout="Z1", depth=3, initial="neel", **options):
+def diagnose(noise, readout="Z1", depth=3, initial="neel", samples=48, **options):
     problem = eq.Problem(eq.circuits.brickwork(4, depth), readout=readout, initial=initial, noise=noise)
-    return eq.diagnose(problem, **{"samples": 48, "curve": False, **options})
+    return eq.diagnose(problem, sampling=eq.Sampling(samples=samples), curve=False, **options)
 
 
 def test_strong_local_dephasing_of_a_z_readout_is_classical():
@@ -114,7 +114,7 @@ def test_threshold_at_the_gradient_itself_is_undecided():
 
 
 def test_one_draw_decides_nothing():
-    verdict = diagnose("dephasing:0.1", sampling=eq.Sampling(samples=1)).verdict
+    verdict = diagnose("dephasing:0.1", samples=1).verdict
     assert verdict.word == "undecided"
     assert "take more samples" in verdict.reason
 

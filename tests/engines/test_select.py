@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -258,9 +259,9 @@ def test_kappa_of_state_vectors_agrees_with_free_fermions_on_sixteen_qubits(wide
 
 
 def test_survival_from_trajectories_agrees_with_free_fermions_on_sixteen_qubits(wide):
-    options = {"scales": [0.0, 2.0], "samples": 48, "seed": 4}
-    exact = eq.gradient_variance(wide, sampling=eq.Sampling(engine="free-fermion"), **options)
-    found = eq.gradient_variance(wide, sampling=eq.Sampling(engine="trajectories"), **options)
+    scales, sampling = [0.0, 2.0], eq.Sampling(samples=48, seed=4, engine="free-fermion")
+    exact = eq.gradient_variance(wide, scales, sampling=sampling)
+    found = eq.gradient_variance(wide, scales, sampling=replace(sampling, engine="trajectories"))
     assert found.variance[0] == pytest.approx(exact.variance[0], rel=1e-9)
     assert abs(found.variance[1] - exact.variance[1]) < 4 * found.standard_error[1]
 

@@ -94,7 +94,7 @@ def test_measured_law_is_that_of_the_full_space(symmetry: str) -> None:
     squares = {s: np.mean([np.sum(reference.gradient(problem, t, s) ** 2) for t in thetas]) for s in (0.0, 0.7)}
     assert found.variance == pytest.approx(squares[0.0], rel=1e-9)
     assert found.exact[0] == pytest.approx(math.sqrt(squares[0.7] / squares[0.0]), rel=1e-9)
-    assert found.kappa == pytest.approx(reference.law(problem, sampling=Sampling(samples=thetas))["kappa"], rel=1e-5)
+    assert found.kappa == pytest.approx(reference.law(problem, thetas)["kappa"], rel=1e-5)
 
 
 def test_the_rival_differs_by_its_one_qubit_gates_and_angles_alone() -> None:

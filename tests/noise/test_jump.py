@@ -61,7 +61,7 @@ def test_gradient_and_kappa_equal_the_slow_twins_at_every_scale(name):
         np.testing.assert_allclose(found.gradient, reference.gradient(stated, theta, scale), atol=1e-9)
         assert found.value == pytest.approx(reference.value(stated, theta, scale), abs=1e-9)
     law = eq.law(stated, sampling=eq.Sampling(engine="exact", ensemble=[theta]))
-    expected = reference.law(stated, sampling=eq.Sampling(samples=[theta]))
+    expected = reference.law(stated, [theta])
     assert law.kappa == pytest.approx(expected["kappa"], rel=1e-9)
     assert law.second_moment == pytest.approx(expected["second_moment"], rel=1e-9)
     assert sum(entry.kappa for entry in law.budget) == pytest.approx(law.kappa, rel=1e-9)

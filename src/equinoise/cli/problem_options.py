@@ -24,7 +24,7 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A .qasm or .qpy file, brickwork:n=12,depth=6 (ladder, ring, all-to-all), or device:torino,depth=6.",
+        help="A .qasm or .qpy file, brickwork:n=12,depth=6 (ladder, ring, all-to-all) or device:torino,depth=6.",
         show_default=False,
     ),
 ]
@@ -33,13 +33,11 @@ Noise = Annotated[
     list[str],
     _option(
         metavar="SPEC",
-        help="dephasing:R, collective:R, static:R, depolarizing:R, relaxation:down=R,up=R (rates per slot), ibm:NAME, "
-        "none or a file (.toml, .json); joined by + or one by one.",
+        help="Rates per slot: dephasing:R, collective:R, static:R, depolarizing:R, relaxation:down=R,up=R; ibm:NAME, "
+        "none, a file; joined by + or repeated.",
     ),
 ]
-Initial = Annotated[
-    str | None, _option(metavar="STATE", help="neel or bits, qubit 0 rightmost.", default="the circuit's own")
-]
+Initial = Annotated[str | None, _option(metavar="STATE", help="neel or bits; else the circuit's own.")]
 Layout = Annotated[str | None, _option(metavar="QUBITS", help="Physical ones for ibm:NAME, e.g. 4,5,6.")]
 FreeAngles = Annotated[bool, _option("--free-angles", help="Make each bound angle a parameter.")]
 
@@ -59,7 +57,7 @@ class ProblemOptions:
     allow_broken: Annotated[bool, _option("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _option(metavar="NAME", help="See equinoise symmetries.", default=True),
+        _option(metavar="NAME", help="parity, permutation, su2, ...: see equinoise symmetries.", default=True),
     ] = "charge"
 
     def problem(self) -> Problem:

@@ -21,10 +21,12 @@ Real = npt.NDArray[np.float64]
 
 # no distribution of rates that a circuit has is relatively wider
 _WIDEST = 20.0
+# a sampled kappa far below 0 is no rate; exp of more overflows
+_MOST = 50.0
 
 
 def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
-    """R = exp(-s kappa), the leading-order law.
+    """R = exp(-s kappa), the leading-order law; at most e^50 where a sampled kappa lies far below 0.
 
     Args:
         scale: Noise scale s, any shape.
@@ -32,7 +34,7 @@ def leading_order_survival(scale: npt.ArrayLike, kappa: float) -> Real:
     """
     if kappa == 0:
         return np.ones_like(np.asarray(scale, dtype=np.float64))
-    return np.asarray(np.exp(-np.asarray(scale, dtype=np.float64) * kappa))
+    return np.asarray(np.exp(np.minimum(_MOST, -np.asarray(scale, dtype=np.float64) * kappa)))
 
 
 def rate_variance(kappa: float, second_moment: float, fixed_point_share: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.rates import BudgetEntry
+from equinoise.coherence.resummed import leading_order_survival
 from equinoise.coherence.sample import Interval, PairedDraws
 from equinoise.design.changes import (
     Change,
@@ -321,8 +322,8 @@ class _FirstDraws:
         )
         noise = measured.shift_weight * max(1, len(engine.program.parameters)) * max(variance, 1e-300)
         factor = readout_factor(problem.readout, problem.noise.readout_error)
-        left = math.exp(-self.scale * sum(part.value for part in parts))
-        score = math.sqrt(total / noise) * left * factor
+        left = leading_order_survival(self.scale, sum(part.value for part in parts))
+        score = math.sqrt(total / noise) * float(left) * factor
         return score, budget
 
 

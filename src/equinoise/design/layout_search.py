@@ -7,7 +7,6 @@ the bare circuit serves all layouts.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
+from equinoise.coherence.resummed import leading_order_survival
 from equinoise.design.sensitivity import Sensitivities, readout_factor, sensitivities
 from equinoise.device.embedding import extend, find_embeddings
 from equinoise.device.gate_fidelity import process_fidelity
@@ -222,7 +222,7 @@ def _placed(
     problem = bare.with_noise(replace(noise, calibration=replace(calibration, layout=layout)))
     kappa, error = known.kappa(problem.slots)
     factor = readout_factor(problem.readout, problem.noise.readout_error)
-    return Placement(layout, kappa, error, factor, math.exp(-scale * kappa) * factor, problem.noise)
+    return Placement(layout, kappa, error, factor, float(leading_order_survival(scale, kappa)) * factor, problem.noise)
 
 
 def _default(

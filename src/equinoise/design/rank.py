@@ -9,6 +9,7 @@ from functools import partial
 
 from qiskit import QuantumCircuit
 
+from equinoise.coherence.resummed import leading_order_survival
 from equinoise.design.design_space import FAMILIES, DesignSpace
 from equinoise.design.layout_search import best_layouts, qiskit_layout
 from equinoise.design.ranking import Design, Gain, LeftOut, RankedDesign, Ranking
@@ -275,6 +276,6 @@ def _gains(designs: Sequence[RankedDesign], signals: dict[Design, Signal], scale
         if other is None:
             continue
         ratio, interval, shots = paired_ratios(signals[one.design], signals[other.design])
-        law = [math.exp(-scale * each.kappa) * each.readout_factor for each in (one, other)]
+        law = [float(leading_order_survival(scale, each.kappa)) * each.readout_factor for each in (one, other)]
         out.append(Gain(one.place, other.place, ratio, interval, law[0] / law[1], shots))
     return tuple(out)

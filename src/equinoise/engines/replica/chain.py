@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from equinoise.engines.replica.tensor import (
     together,
 )
 
-__all__ = ["Chain", "join", "operate", "readout_chain", "sites_tensor"]
+__all__ = ["Chain", "Effect", "join", "operate", "readout_chain", "sites_tensor"]
 
 Real = npt.NDArray[np.float64]
 
@@ -144,31 +145,42 @@ def sites_tensor(chain: Chain, i: int, count: int) -> Blocks:
     return chain.tensors[i] if count == 1 else fused(chain.tensors[i], chain.tensors[i + 1], chain.states)
 
 
+class Effect(NamedTuple):
+    """What an operation does to a chain.
+
+    Attributes:
+        action: Label of the sites -> matrices by order, shape (orders, states, states); None: it does not act.
+        joins: Sites that come in a product state.
+        leaves: Sites that go, contracted with a vector.
+    """
+
+    action: Mapping[int, Real] | None
+    joins: Mapping[int, Real]
+    leaves: Mapping[int, Real]
+
+
 def operate(
     chain: Chain,
     operation: Operation,
-    action: Mapping[int, Real] | None,
-    joins: Mapping[int, Real],
-    leaves: Mapping[int, Real],
+    effect: Effect,
     order: Mapping[int, int],
     cut: Truncation,
     *,
     backwards: bool,
     rightwards: bool,
 ) -> None:
-    """An operation on a chain: sites join, it acts (None: not at all), sites leave, the bond between is cut.
+    """An operation on a chain: sites join, it acts, sites leave, the bond between is cut.
 
     Args:
         chain: Changed.
         operation: Whose sites.
-        action: Label of the sites -> matrices by order, shape (orders, states, states).
-        joins: Sites that come in a product state.
-        leaves: Sites that go, contracted with a vector.
+        effect: What it does.
         order: Of all sites along the chain.
         cut: How bonds are cut; gathers what was cut.
         backwards: Whether the sites stand as they do after the operation.
         rightwards: Whether the right one of two sites is central afterwards.
     """
+    action, joins, leaves = effect
     # The centre is moved to the sites first, so that the cut after the action is the best one in the norm of the whole
     # state. Sites that leave are contracted with the trace (or, backwards, with their input) before the bond is cut.
     for site in operation.sites:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.engines.replica.chain import Chain, join, operate, readout_chain, sites_tensor
+from equinoise.engines.replica.chain import Chain, Effect, join, operate, readout_chain, sites_tensor
 from equinoise.engines.replica.dense import Pairing
 from equinoise.engines.replica.replicated_circuit import ReplicaCircuit, Step
 from equinoise.engines.replica.schedule import Operation, schedule
@@ -83,9 +83,8 @@ def chain_pairings(
         rightwards = _direction(state)
         for op in _ordered(moment, order, rightwards):
             joins = {site: circuit.inputs[site] for site in op.joins}
-            leaves = dict.fromkeys(op.leaves, TRACE)
-            action = matrices.of(op)
-            operate(state, op, action, joins, leaves, order, cut, backwards=False, rightwards=rightwards)
+            effect = Effect(matrices.of(op), joins, dict.fromkeys(op.leaves, TRACE))
+            operate(state, op, effect, order, cut, backwards=False, rightwards=rightwards)
         if progress is not None:
             progress(1)
     readout = readout_chain(circuit.readout_sites, circuit.readout, states, actions.orders)
@@ -99,10 +98,10 @@ def chain_pairings(
             yield from _moment_pairings(circuit, before, readout.copy(), moment, matrices, wanted, order)
         rightwards = _direction(readout)
         for op in _ordered(moment, order, rightwards):
-            joins = dict.fromkeys(op.leaves, TRACE)
             leaves = {site: circuit.inputs[site] for site in op.joins}
             action = {d: m.swapaxes(1, 2) for d, m in matrices.of(op).items()}
-            operate(readout, op, action, joins, leaves, order, cut, backwards=True, rightwards=rightwards)
+            effect = Effect(action, dict.fromkeys(op.leaves, TRACE), leaves)
+            operate(readout, op, effect, order, cut, backwards=True, rightwards=rightwards)
         if progress is not None:
             progress(1)
 
@@ -132,7 +131,7 @@ class OperationMatrices:
 
 def _leave(chain: Chain, site: int, vector: Real, cut: Truncation) -> None:
     operation = Operation((site,))
-    operate(chain, operation, None, {}, {site: vector}, {}, cut, backwards=True, rightwards=True)
+    operate(chain, operation, Effect(None, {}, {site: vector}), {}, cut, backwards=True, rightwards=True)
 
 
 @dataclass
