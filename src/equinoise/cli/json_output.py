@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from equinoise.cli.option_groups import panel
 from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["OUTPUT", "JsonFile", "checked", "shown"]
+__all__ = ["JsonFile", "checked", "output", "shown"]
 
-OUTPUT = "Output"
+output = panel("Output")
 
 JsonFile = Annotated[
     str | None,
-    typer.Option(
+    output(
         "--json",
         metavar="FILE",
         help="Write it as JSON; '-' prints JSON alone.",
-        show_default=False,
-        rich_help_panel=OUTPUT,
     ),
 ]
 

@@ -8,7 +8,18 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, get_type_hints
 
-__all__ = ["grouped"]
+import typer
+
+__all__ = ["grouped", "panel"]
+
+
+def panel(name: str) -> Callable[..., Any]:
+    """``typer.Option`` whose options stand on one panel of the help.
+
+    Args:
+        name: Of the panel.
+    """
+    return functools.partial(typer.Option, rich_help_panel=name)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from equinoise.cli.option_groups import panel
 
 if TYPE_CHECKING:
     from equinoise.noise.model import NoiseModel
@@ -13,12 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FreeAngles", "Initial", "Layout", "Noise", "ProblemOptions", "Readout", "Source", "stated_noise"]
 
-_PROBLEM = "Problem"
-
-
-def _option(*names: str, help: str, metavar: str | None = None, default: bool | str = False) -> Any:
-    return typer.Option(*names, metavar=metavar, help=help, show_default=default, rich_help_panel=_PROBLEM)
-
+_problem = panel("Problem")
 
 Source = Annotated[
     str,
@@ -28,18 +25,18 @@ Source = Annotated[
         show_default=False,
     ),
 ]
-Readout = Annotated[str, _option(metavar="LABEL", help="What is measured: Z5, X2X3+Y2Y3.")]
+Readout = Annotated[str, _problem(metavar="LABEL", help="What is measured: Z5, X2X3+Y2Y3.")]
 Noise = Annotated[
     list[str],
-    _option(
+    _problem(
         metavar="SPEC",
         help="Rates per slot: dephasing:R, collective:R, static:R, depolarizing:R, relaxation:down=R,up=R; ibm:NAME, "
         "none, a file; joined by + or repeated.",
     ),
 ]
-Initial = Annotated[str | None, _option(metavar="STATE", help="neel or bits; else the circuit's own.")]
-Layout = Annotated[str | None, _option(metavar="QUBITS", help="Physical ones for ibm:NAME, e.g. 4,5,6.")]
-FreeAngles = Annotated[bool, _option("--free-angles", help="Make each bound angle a parameter.")]
+Initial = Annotated[str | None, _problem(metavar="STATE", help="neel or bits; else the circuit's own.")]
+Layout = Annotated[str | None, _problem(metavar="QUBITS", help="Physical ones for ibm:NAME, e.g. 4,5,6.")]
+FreeAngles = Annotated[bool, _problem("--free-angles", help="Make each bound angle a parameter.")]
 
 
 @dataclass(frozen=True)
@@ -50,14 +47,14 @@ class ProblemOptions:
     readout: Readout
     noise: Noise
     initial: Initial = None
-    charge: Annotated[int | None, _option(metavar="Q", help="Active sector.", default="the input's")] = None
-    projected: Annotated[bool, _option("--projected", help="Project the readout on that sector.")] = False
+    charge: Annotated[int | None, _problem(metavar="Q", help="Active sector.", show_default="the input's")] = None
+    projected: Annotated[bool, _problem("--projected", help="Project the readout on that sector.")] = False
     layout: Layout = None
     free_angles: FreeAngles = False
-    allow_broken: Annotated[bool, _option("--allow-broken", help="Where symmetry breaks take the full space.")] = False
+    allow_broken: Annotated[bool, _problem("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _option(metavar="NAME", help="parity, permutation, su2, ...: see equinoise symmetries.", default=True),
+        _problem(metavar="NAME", help="parity, permutation, su2, ...: see equinoise symmetries."),
     ] = "charge"
 
     def problem(self) -> Problem:

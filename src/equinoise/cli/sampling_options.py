@@ -5,28 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from equinoise.cli.option_groups import panel
 
 if TYPE_CHECKING:
     from equinoise.sampling import Sampling
 
-__all__ = ["SIMULATION", "DrawOptions", "Samples", "SamplingOptions", "Scale", "Seed", "Workers"]
+__all__ = ["DrawOptions", "Samples", "SamplingOptions", "Scale", "Seed", "Workers", "simulation"]
 
-SIMULATION = "Simulation"
+simulation = panel("Simulation")
 
-Scale = Annotated[float, typer.Option(metavar="S", help="Noise scale; 1 as stated.", rich_help_panel=SIMULATION)]
+Scale = Annotated[float, simulation(metavar="S", help="Noise scale; 1 as stated.")]
 Samples = Annotated[
     int | None,
-    typer.Option(metavar="N", help="How many draws.", show_default="128; advise 32", rich_help_panel=SIMULATION),
+    simulation(metavar="N", help="How many draws.", show_default="128; advise 32"),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Of everything random.", rich_help_panel=SIMULATION)]
+Seed = Annotated[int, simulation(metavar="N", help="Of everything random.")]
 Workers = Annotated[
     int | None,
-    typer.Option(
+    simulation(
         metavar="N",
         help="Draws at once.",
         show_default="all processors",
-        rich_help_panel=SIMULATION,
     ),
 ]
 
@@ -39,7 +38,7 @@ class DrawOptions:
     seed: Seed = 0
     ensemble: Annotated[
         str,
-        typer.Option(metavar="NAME", help="uniform or normal:WIDTH.", rich_help_panel=SIMULATION),
+        simulation(metavar="NAME", help="uniform or normal:WIDTH."),
     ] = "uniform"
     workers: Workers = None
 
@@ -56,5 +55,5 @@ class SamplingOptions(DrawOptions):
 
     engine: Annotated[
         str,
-        typer.Option(metavar="NAME", help="See equinoise engines.", rich_help_panel=SIMULATION),
+        simulation(metavar="NAME", help="See equinoise engines."),
     ] = "auto"

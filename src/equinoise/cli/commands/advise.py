@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from equinoise.cli.json_output import JsonFile, checked, shown
 from equinoise.cli.option_groups import grouped
 from equinoise.cli.problem_options import ProblemOptions
-from equinoise.cli.sampling_options import SIMULATION, DrawOptions, Scale
+from equinoise.cli.sampling_options import DrawOptions, Scale, simulation
 
 __all__ = ["advise"]
 
@@ -19,9 +17,7 @@ def advise(
     problem: ProblemOptions,
     sampling: DrawOptions,
     scale: Scale = 1.0,
-    first_samples: Annotated[
-        int, typer.Option(metavar="N", help="Draws of each prediction by the law.", rich_help_panel=SIMULATION)
-    ] = 8,
+    first_samples: Annotated[int, simulation(metavar="N", help="Draws of each prediction by the law.")] = 8,
     json_file: JsonFile = None,
 ) -> None:
     """What would help a circuit on its device most: readout, layout, depth, mitigation, a better qubit, fewer shots?"""

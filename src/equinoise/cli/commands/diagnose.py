@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from equinoise.cli.json_output import OUTPUT, JsonFile, checked
+from equinoise.cli.json_output import JsonFile, checked, output
 from equinoise.cli.option_groups import grouped
 from equinoise.cli.problem_options import ProblemOptions
-from equinoise.cli.sampling_options import SIMULATION, SamplingOptions, Scale
+from equinoise.cli.sampling_options import SamplingOptions, Scale, simulation
 from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -23,32 +21,28 @@ __all__ = ["diagnose"]
 _WIDEST = 100
 
 
-def _file(name: str, help: str) -> Any:
-    return typer.Option(name, metavar="FILE", help=help, show_default=False, rich_help_panel=OUTPUT)
-
-
 @grouped
 def diagnose(
     problem: ProblemOptions,
     sampling: SamplingOptions,
     scale: Scale = 1.0,
-    shots: Annotated[
-        int, typer.Option(metavar="N", help="Per expectation value.", rich_help_panel=SIMULATION)
-    ] = 10_000,
+    shots: Annotated[int, simulation(metavar="N", help="Per expectation value.")] = 10_000,
     relative_error: Annotated[
         float | None,
-        typer.Option(
-            metavar="E", help="Of kappa, at which drawing stops.", show_default=False, rich_help_panel=SIMULATION
-        ),
+        simulation(metavar="E", help="Of kappa, at which drawing stops."),
     ] = None,
     no_advice: Annotated[
         bool,
-        typer.Option("--no-advice", help="Do not look for what would help most.", rich_help_panel=SIMULATION),
+        simulation("--no-advice", help="Do not look for what would help most."),
     ] = False,
     json_file: JsonFile = None,
-    csv_file: Annotated[str | None, _file("--csv", "Write kappa's budget.")] = None,
-    plot_file: Annotated[str | None, _file("--plot", "Draw survival and budget (.png, .pdf or .svg).")] = None,
-    html_file: Annotated[str | None, _file("--html", "Write all of it as one page for any browser.")] = None,
+    csv_file: Annotated[str | None, output("--csv", metavar="FILE", help="Write kappa's budget.")] = None,
+    plot_file: Annotated[
+        str | None, output("--plot", metavar="FILE", help="Draw survival and budget (.png, .pdf or .svg).")
+    ] = None,
+    html_file: Annotated[
+        str | None, output("--html", metavar="FILE", help="Write all of it as one page for any browser.")
+    ] = None,
 ) -> None:
     """Does a circuit's gradient survive its noise, why, and what would help most?"""
     import sys

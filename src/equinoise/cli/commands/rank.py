@@ -6,104 +6,92 @@ from typing import Annotated
 
 import typer
 
-from equinoise.cli.json_output import OUTPUT, JsonFile, checked, shown
-from equinoise.cli.option_groups import grouped
-from equinoise.cli.sampling_options import SIMULATION, SamplingOptions, Scale
+from equinoise.cli.json_output import JsonFile, checked, output, shown
+from equinoise.cli.option_groups import grouped, panel
+from equinoise.cli.sampling_options import SamplingOptions, Scale, simulation
 
 __all__ = ["rank"]
 
-_TASK = "Task"
+_task = panel("Task")
 
 
-_Qubits = Annotated[int, typer.Option(metavar="N", help="Number of qubits.", show_default=False, rich_help_panel=_TASK)]
+_Qubits = Annotated[int, _task(metavar="N", help="Number of qubits.")]
 _Readout = Annotated[
     list[str],
-    typer.Option(
+    _task(
         metavar="LABEL",
         help="What is measured, e.g. Z5 or X2X3+Y2Y3; several, given one by one, are candidates.",
-        show_default=False,
-        rich_help_panel=_TASK,
     ),
 ]
 _Noise = Annotated[
     list[str] | None,
-    typer.Option(
+    _task(
         metavar="SPEC",
         help="The noise, as for diagnose; several, given one by one, are ranked beside each other (a + joins terms "
         "that act together).",
-        show_default=False,
-        rich_help_panel=_TASK,
     ),
 ]
 _Device = Annotated[
     list[str] | None,
-    typer.Option(
+    _task(
         metavar="NAME",
         help="A device snapshot, the same as --noise ibm:NAME; several are ranked beside each other.",
-        show_default=False,
-        rich_help_panel=_TASK,
     ),
 ]
 _Charge = Annotated[
     int | None,
-    typer.Option(
+    _task(
         metavar="Q",
         help="Charge of the input, its excitations spread evenly.",
         show_default="half of the qubits, rounded up",
-        rich_help_panel=_TASK,
     ),
 ]
 _MaxParameters = Annotated[
     int | None,
-    typer.Option(
+    _task(
         metavar="K",
         help="Leave out circuits with more parameters.",
         show_default="no budget",
-        rich_help_panel=_TASK,
     ),
 ]
 _Family = Annotated[
     list[str] | None,
-    typer.Option(
+    _task(
         metavar="NAME",
         help="brickwork, ladder, ring or all-to-all; several separated by commas or given one by one.",
         show_default="all",
-        rich_help_panel=_TASK,
     ),
 ]
 _Interaction = Annotated[
     list[str] | None,
-    typer.Option(
+    _task(
         metavar="NAME",
         help="rzz, cphase or none; several likewise.",
         show_default="rzz",
-        rich_help_panel=_TASK,
     ),
 ]
 _Depth = Annotated[
     list[str] | None,
-    typer.Option(
+    _task(
         metavar="L",
         help="Number of layers; several likewise, e.g. 2,4,6.",
         show_default="2,4,6",
-        rich_help_panel=_TASK,
     ),
 ]
 _LayoutSearch = Annotated[
     bool,
-    typer.Option(help="On devices also search the layout by the law's budget, beside Qiskit's.", rich_help_panel=_TASK),
+    _task(help="On devices also search the layout by the law's budget, beside Qiskit's."),
 ]
 _FirstSamples = Annotated[
     int,
-    typer.Option(
+    simulation(
         metavar="N",
         help="Draws of every design; only the best that cannot be told apart get more.",
-        rich_help_panel=SIMULATION,
     ),
 ]
 _Top = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Print the best only.", show_default="all", rich_help_panel=OUTPUT),
+    output(metavar="N", min=1, help="Print the best only.", show_default="all"),
 ]
 
 

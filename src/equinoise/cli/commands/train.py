@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from equinoise.cli.json_output import OUTPUT, JsonFile, checked, shown
+from equinoise.cli.json_output import JsonFile, checked, output, shown
+from equinoise.cli.option_groups import panel
 from equinoise.cli.sampling_options import Scale, Seed, Workers
 from equinoise.cli.terminal import say
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_CIRCUIT, _TRAINING = "Circuit", "Training"
+_circuit, _training = panel("Circuit"), panel("Training")
 
 
 _Data = Annotated[
@@ -24,43 +25,34 @@ _Data = Annotated[
 ]
 _Qubits = Annotated[
     int | None,
-    typer.Option(
+    _circuit(
         metavar="N",
         help="At least one per feature.",
         show_default="one more per excitation, which carries a constant",
-        rich_help_panel=_CIRCUIT,
     ),
 ]
-_Excitations = Annotated[int, typer.Option(metavar="Q", help="1, or 2.", rich_help_panel=_CIRCUIT)]
-_Depth = Annotated[int, typer.Option(metavar="L", help="Layers that are trained.", rich_help_panel=_CIRCUIT)]
-_Interaction = Annotated[str, typer.Option(metavar="NAME", help="none or rzz.", rich_help_panel=_CIRCUIT)]
+_Excitations = Annotated[int, _circuit(metavar="Q", help="1, or 2.")]
+_Depth = Annotated[int, _circuit(metavar="L", help="Layers that are trained.")]
+_Interaction = Annotated[str, _circuit(metavar="NAME", help="none or rzz.")]
 _Noise = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="SPEC", help="As for diagnose, e.g. dephasing:0.002.", show_default="none", rich_help_panel=_CIRCUIT
-    ),
+    _circuit(metavar="SPEC", help="As for diagnose, e.g. dephasing:0.002.", show_default="none"),
 ]
-_Verified = Annotated[
-    bool, typer.Option("--verified", help="Post-select on the charge of the input.", rich_help_panel=_CIRCUIT)
-]
-_Epochs = Annotated[int, typer.Option(metavar="N", help="Passes over the data.", rich_help_panel=_TRAINING)]
-_BatchSize = Annotated[int, typer.Option(metavar="N", help="Rows per step.", rich_help_panel=_TRAINING)]
-_LearningRate = Annotated[float, typer.Option(metavar="RATE", help="Adam's.", rich_help_panel=_TRAINING)]
-_Scaling = Annotated[str, typer.Option(metavar="NAME", help="standard, maxabs or none.", rich_help_panel=_TRAINING)]
+_Verified = Annotated[bool, _circuit("--verified", help="Post-select on the charge of the input.")]
+_Epochs = Annotated[int, _training(metavar="N", help="Passes over the data.")]
+_BatchSize = Annotated[int, _training(metavar="N", help="Rows per step.")]
+_LearningRate = Annotated[float, _training(metavar="RATE", help="Adam's.")]
+_Scaling = Annotated[str, _training(metavar="NAME", help="standard, maxabs or none.")]
 _Shots = Annotated[
     int | None,
-    typer.Option(
-        metavar="N", help="Per sample and evaluation.", show_default="exact numbers", rich_help_panel=_TRAINING
-    ),
+    _training(metavar="N", help="Per sample and evaluation.", show_default="exact numbers"),
 ]
-_Twin = Annotated[bool, typer.Option("--twin", help="Also train without noise.", rich_help_panel=_TRAINING)]
+_Twin = Annotated[bool, _training("--twin", help="Also train without noise.")]
 _Checkpoint = Annotated[
     str | None,
-    typer.Option(
+    output(
         metavar="DIR",
         help="Folder written after every batch; the same command goes on from it.",
-        show_default=False,
-        rich_help_panel=OUTPUT,
     ),
 ]
 
