@@ -445,7 +445,7 @@ def test_charge_outside_the_register_is_refused(hopping: Path, charge: int) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--samples", 0), "samples must be a whole number >= 1, got 0"),
+        (("--samples", 0), "'--samples': it must be a whole number >= 1, got 0"),
         (("--shots", 0), "shots must be at least 1"),
         (("--seed", -1), "--seed"),
         (("--scale", "nan"), "noise scale"),

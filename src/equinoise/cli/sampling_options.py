@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from equinoise.cli.option_groups import panel
+from equinoise.limits import MOST_WORKERS
 
 if TYPE_CHECKING:
     from equinoise.sampling import Sampling
@@ -15,18 +20,28 @@ __all__ = ["DrawOptions", "Samples", "SamplingOptions", "Scale", "Seed", "Worker
 simulation = panel("Simulation")
 
 Scale = Annotated[float, simulation(metavar="S", help="Noise scale; 1 as stated.")]
+
+
+def _at_least(least: int, most: float = math.inf) -> Callable[[int | None], int | None]:
+    """Refuses what is out of range; Typer's own ``min`` and ``max`` would take a column of the help."""
+    wanted = f">= {least}" if math.isinf(most) else f"from {least} to {most}"
+
+    def check(value: int | None) -> int | None:
+        if value is not None and not least <= value <= most:
+            raise typer.BadParameter(f"it must be a whole number {wanted}, got {value}")
+        return value
+
+    return check
+
+
 Samples = Annotated[
     int | None,
-    simulation(metavar="N", help="How many draws.", show_default="128; advise 32"),
+    simulation(metavar="N", help="How many draws.", show_default="128; advise 32", callback=_at_least(1)),
 ]
-Seed = Annotated[int, simulation(metavar="N", help="Of everything random.")]
+Seed = Annotated[int, simulation(metavar="N", help="Of everything random.", callback=_at_least(0))]
 Workers = Annotated[
     int | None,
-    simulation(
-        metavar="N",
-        help="Draws at once.",
-        show_default="all processors",
-    ),
+    simulation(metavar="N", help="Draws at once.", show_default="all processors", callback=_at_least(1, MOST_WORKERS)),
 ]
 
 
