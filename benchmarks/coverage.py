@@ -24,7 +24,6 @@ from equinoise.coherence.rates import FirstOrder
 from equinoise.coherence.sample import PairedDraws
 from equinoise.engines.draws import sampled_draws
 from equinoise.engines.select import select_engine
-from equinoise.ensemble import Ensemble
 
 DRAWS, SUBSETS, SEED = 20_000, 1_000, 13
 SIZES = (16, 32, 64, 128)
@@ -70,8 +69,8 @@ def pool(path: Path) -> Mapping[str, Any]:
             noisy = [float(d.gradient_square.sum()) for d in engine.noisy(theta, scales, rng)]
             return [first.square, first.slope, first.curvature, engine.frozen(theta, rng), *noisy]
 
-        thetas = Ensemble.of(None).draw(problem, DRAWS, SEED)
-        found[name] = np.array(sampled_draws(one, thetas, SEED, 1))
+        sampling = eq.Sampling(samples=DRAWS, seed=SEED)
+        found[name] = np.array(list(sampled_draws(one, sampling.draw(problem), SEED, 1)))
         np.savez(path, **found)
     return found
 
@@ -136,8 +135,8 @@ def bounds(found: Mapping[str, Any], spectrum_subsets: int) -> bool:
         problem = problems()[name]
         engine = select_engine(problem, "exact", workers=1)
         exact = eq.gradient_variance(problem, SCALES, sampling=eq.Sampling(engine="replica")).survival
-        ensemble = Ensemble.of(None)
-        thetas = ensemble.draw(problem, DRAWS, SEED)
+        sampling = eq.Sampling(samples=DRAWS, seed=SEED)
+        thetas = sampling.draw(problem)
         terms = len(engine.program.budget_terms)
         for count in BOUND_SIZES:
             outside = {"certificate": np.zeros((0, len(SCALES)), bool), "spectrum": np.zeros((0, len(SCALES)), bool)}
@@ -146,7 +145,7 @@ def bounds(found: Mapping[str, Any], spectrum_subsets: int) -> bool:
                 first = FirstOrder(*part[:, :3].T, np.zeros((2, 1)), np.zeros((count, terms)))
                 # V(16) is left to be foretold
                 known = list(zip(SCALES[:-1], part[:, 4:-1].T, strict=True)) if number < spectrum_subsets else []
-                law = law_from_draws(engine, ensemble, thetas[chosen], first, part[:, 3], SEED, known)
+                law = law_from_draws(engine, sampling, thetas[chosen], first, part[:, 3], known)
                 sides = {"certificate": law.bounds(SCALES)}
                 if known:
                     sides["spectrum"] = law.spectrum.bounds(SCALES)

@@ -65,7 +65,7 @@ def test_draws_of_overlapping_threads_leave_the_process_its_threads(before):
                 assert left[i - 1].wait(30)
             found.append(blas_threads())
 
-        parallel_draws(one, [0], workers=1)
+        list(parallel_draws(one, [0], workers=1))
         left[i].set()
 
     threads = [threading.Thread(target=draws, args=(i,)) for i in range(4)]

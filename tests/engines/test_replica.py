@@ -376,7 +376,7 @@ def test_auto_finds_the_average_of_interacting_circuits_without_compiling_kernel
 
     monkeypatch.setattr(kernels, "build_blocks", compiled)
     problem = eq.Problem(eq.circuits.brickwork(14, 2), "Z7", "neel", noise=LOCAL)
-    assert averages(problem, Ensemble(), "auto", draws=10**7, scales=2)
+    assert averages(problem, eq.Sampling(), draws=10**7, scales=2)
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from equinoise.engines.select import exact_engine
-from equinoise.ensemble import Ensemble
 from equinoise.evidence import certificate
 from equinoise.evidence.certificate import PROVED, trained_thetas
 from equinoise.evidence.frame.cases import Case
@@ -51,8 +50,8 @@ def test_gap_errors_agree_with_the_scatter_over_samples():
 def test_training_lowers_the_cost():
     problem = Case("local", 3, 4, "neel", "Z").problem()
     engine = exact_engine(problem, workers=1)
-    start = Ensemble().draw(problem, 4, 0)
-    end = trained_thetas(problem, 4, 0, steps=10)
+    sampling = Sampling(samples=4)
+    start, end = sampling.draw(problem), trained_thetas(problem, sampling, steps=10)
     before, after = (np.mean([engine.value(t, 0.0)[0] for t in thetas]) for thetas in (start, end))
     assert after < before - 0.1
 
