@@ -204,3 +204,20 @@ def test_no_function_but_a_kernel_is_deeper_than_four_levels():
         if depth(one) > 4
     }
     assert deep == {}
+
+
+# -- words are for readers -------------------------------------------------------------------------------------------
+
+
+def looks_into(node):
+    """Whether an expression asks what the text of an error says."""
+    told = ("str(error)", "error.args", "repr(error)")
+    if isinstance(node, ast.Compare):
+        return any(ast.unparse(side) in told for side in node.comparators)
+    asks = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return asks and node.func.attr in ("startswith", "endswith", "find") and ast.unparse(node.func.value) in told
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nothing_is_decided_by_the_words_of_an_error(path):
+    assert [ast.unparse(node) for node in ast.walk(tree(path)) if looks_into(node)] == []

@@ -139,7 +139,7 @@ class _Reader:
     data: Mapping[str, Any]
     folder: Path
     label: str = "the study"
-    mistakes: list[str] = field(default_factory=list)
+    mistakes: list[tuple[str, str]] = field(default_factory=list)
     loaded: dict[str, QuantumCircuit] = field(default_factory=dict)
     models: dict[str, NoiseModel] = field(default_factory=dict)
 
@@ -180,7 +180,7 @@ class _Reader:
                 "study", f"has {tasks:,} tasks; at most {MOST_TASKS:,} are taken, a day's work. Shorten its lists"
             )
         if self.mistakes:
-            raise StudyFileError(self.label, list(dict.fromkeys(self.mistakes)))
+            raise StudyFileError(self.label, [f"{key}: {text}" for key, text in dict.fromkeys(self.mistakes)])
         return Study(
             name=str(self.data.get("name", name)),
             circuits=tuple(circuits),
@@ -192,8 +192,7 @@ class _Reader:
         )
 
     def wrong(self, key: str, what: object) -> None:
-        text = " ".join(str(what).split())
-        self.mistakes.append(f"{key}: {text}")
+        self.mistakes.append((key, " ".join(str(what).split())))
 
     def values(
         self, key: str, read: Callable[[Any], Any], default: list[Any], *, tables: bool = False
@@ -289,13 +288,12 @@ class _Reader:
             if text not in self.loaded:
                 self.loaded[text] = load_circuit(text)
         except EquinoiseError as error:
-            blamed = [key for key in order if f"'{key}=" in str(error) or str(error).startswith(f"{key} ")]
+            option = error.option if isinstance(error, SourceError) else None
+            blamed = "n" if option == "num_qubits" else option
             if isinstance(error, DeviceError) and family == "device":
-                blamed = ["device"]
-            if "num_qubits" in str(error) and "n" in chosen:
-                blamed.append("n")
-            key = f"{where}.{blamed[0]}" if blamed else where
-            if not any(mistake.startswith(f"{key}: ") for mistake in self.mistakes):  # once, not for each combination
+                blamed = "device"
+            key = where if blamed is None else f"{where}.{blamed}"
+            if all(key != wrong for wrong, _ in self.mistakes):  # once, not for each combination
                 self.wrong(key, error)
             return []
         depth = chosen.get("depth", "0")
