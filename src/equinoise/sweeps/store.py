@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from equinoise.coherence.quantity import column_kinds
 from equinoise.diagnosis.record import DIAGNOSIS
 from equinoise.sweeps.database import StoreError, first_line, in_use, opened, package
+from equinoise.whole_file import PREFIX, remove_leftovers
 
 if TYPE_CHECKING:
     import duckdb
@@ -338,7 +339,8 @@ def _write_table(rows: duckdb.DuckDBPyConnection, name: str, target: Path, kind:
 def _private_folder(parent: Path) -> Iterator[Path]:
     """A new folder that only this user may enter, on the same disk, so that nobody plants a link in it."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix=".equinoise-", dir=parent, ignore_cleanup_errors=True)
+        remove_leftovers(parent)
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
     except OSError as error:
         raise StoreError(
             f"cannot write in the folder {str(parent)!r}: {error.strerror or error}. Write elsewhere."
