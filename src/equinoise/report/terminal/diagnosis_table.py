@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
@@ -20,6 +19,7 @@ from equinoise.diagnosis.survival_curve import survival_table
 from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.terminal.equivariance_rows import equivariance_rows
 from equinoise.report.terminal.sketch import POINT, sketch
+from equinoise.report.terminal.table_style import plain_table
 
 __all__ = ["budget_shares", "print_diagnosis"]
 
@@ -202,14 +202,8 @@ def _costliest(budget: Sequence[BudgetEntry], total: float) -> RenderableType:
     shown = [entry for entry in entries[:_COSTLIEST] if entry.kappa > 1e-12]
     if not shown:
         return Text("budget: no noise term costs any of this gradient")
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
-    table.add_column("costliest", no_wrap=True)
-    table.add_column("layer", justify="right")
-    table.add_column("qubits", justify="right")
-    table.add_column("kappa", justify="right", no_wrap=True)
-    table.add_column("± error", justify="right", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, style="blue")
+    table = plain_table(("costliest", "layer", "qubits", "kappa", "± error", "share", ""), left=("costliest", ""))
+    table.columns[2].no_wrap = False  # a correlated term can be on many
     for entry in shown:
         table.add_row(
             entry.mechanism,
@@ -218,7 +212,7 @@ def _costliest(budget: Sequence[BudgetEntry], total: float) -> RenderableType:
             number(entry.kappa),
             number(entry.standard_error, 1),
             f"{100 * entry.kappa / total:.0f} %" if total > 1e-12 else "",
-            bar(entry.kappa / shown[0].kappa, 12),
+            Text(bar(entry.kappa / shown[0].kappa, 12), style="blue"),
         )
     rest = entries[len(shown) :]
     if rest:
