@@ -77,6 +77,21 @@ def test_the_same_question_gives_the_same_record_and_another_question_another(fo
     assert len(set(asked)) == len(asked)
 
 
+def test_two_inputs_of_one_name_are_two_questions():
+    inputs = [[[1, 0], [0, 1], [x, math.sqrt(1 - x * x)], [0, 1]] for x in (0.6, 0.6 + 1e-9)]
+    one, two = (ask(initial=state).record for state in inputs)
+    assert one["initial.name"] == two["initial.name"]
+    assert one["initial.sha256"] != two["initial.sha256"]
+
+
+def test_a_record_tells_an_endless_scale_from_an_unknown_number():
+    kept = read_back(ask(scale=math.inf))
+    assert kept["scale"] is None
+    assert kept.number("scale") == math.inf
+    assert "at s = inf, exact" in diagnosis_text(kept)
+    assert "What is left at s = inf?" in report(kept)
+
+
 def test_the_running_number_of_an_unnamed_circuit_is_no_part_of_the_record():
     theta = eq.circuits.brickwork(4, 2).parameters
     names = []
@@ -144,3 +159,5 @@ def test_one_line_adds_a_quantity_to_json_text_and_store(found):
     assert record.told("direction.cosine") == "0.5 [interval unknown] of 1"
     assert record.columns()["cosine"] == 0.5
     assert column_kinds([line])["cosine"] == "DOUBLE"
+    shots = Quantity("direction.shots", lambda x: math.inf, open=math.inf)
+    assert Record.of(found, [shots]).told("direction.shots") == "infinity"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Operation, Parameter, ParameterExpression
+from qiskit.circuit import Operation, ParameterExpression
 
 __all__ = ["circuit_digest"]
 
@@ -58,14 +58,8 @@ def _inside(operation: Operation, values: list[Any]) -> str:
 
 def _exact(value: Any) -> str:
     """A number to its last bit; an angle by its parameters' names and exact factors."""
-    if isinstance(value, Parameter):
+    if isinstance(value, ParameterExpression):  # written with parameters by name and factors to the last bit
         return str(value)
-    if isinstance(value, ParameterExpression):  # written out it is rounded; its slopes and its value at 0 are not
-        known = sorted(value.parameters, key=lambda parameter: parameter.name)
-        slopes = [value.gradient(parameter) for parameter in known]
-        if any(isinstance(slope, ParameterExpression) for slope in slopes):
-            return str(value)
-        return f"{[p.name for p in known]} {slopes} {value.bind(dict.fromkeys(known, 0.0)).numeric()!r}"
     if isinstance(value, np.ndarray):
         return hashlib.sha256(np.ascontiguousarray(value, dtype=np.complex128).tobytes()).hexdigest()
     return repr(value.item() if isinstance(value, np.generic) else value)
