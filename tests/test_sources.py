@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qasm2, qasm3, qpy
@@ -295,3 +297,22 @@ def test_qpy_file_of_two_circuits_is_refused(tmp_path):
 def test_folder_is_no_file(tmp_path):
     with pytest.raises(SourceError, match="no such circuit file"):
         eq.load_circuit(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "option"),
+    [
+        ("brickwork:n=1,depth=2", "num_qubits"),
+        ("brickwork:n=4,depth=0", "depth"),
+        ("brickwork:n=4,depth=x", "depth"),
+        ("brickwork:n=4,dept=2", "dept"),
+        ("brickwork:n=4,depth=2,interaction=cz", "interaction"),
+        ("brickwork:n=4,depth=2,shared=maybe", "shared"),
+        ("brickwork:n=4", None),
+    ],
+)
+def test_the_error_of_a_builder_names_the_option_at_fault_as_data(source, option):
+    with pytest.raises(SourceError) as caught:
+        eq.load_circuit(source)
+    assert caught.value.option == option
+    assert pickle.loads(pickle.dumps(caught.value)).option == option

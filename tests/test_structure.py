@@ -238,3 +238,20 @@ def test_questions_take_one_sampling_in_place_of_its_parts():
                 parts[name].add(one.name)
     # Sampling itself is made by a study's context
     assert parts == {"equinoise.evidence.frame.study": {"sampling"}}
+
+
+# -- words are for readers -------------------------------------------------------------------------------------------
+
+
+def looks_into(node):
+    """Whether an expression asks what the text of an error says."""
+    told = ("str(error)", "error.args", "repr(error)")
+    if isinstance(node, ast.Compare):
+        return any(ast.unparse(side) in told for side in node.comparators)
+    asks = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    return asks and node.func.attr in ("startswith", "endswith", "find") and ast.unparse(node.func.value) in told
+
+
+@pytest.mark.parametrize("path", FILES, ids=module)
+def test_nothing_is_decided_by_the_words_of_an_error(path):
+    assert [ast.unparse(node) for node in ast.walk(tree(path)) if looks_into(node)] == []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from equinoise import learn, mitigation, symmetry
     from equinoise.circuit import builders as circuits
-    from equinoise.coherence.law import Law, law
+    from equinoise.coherence.law import law
+    from equinoise.coherence.law_record import Law
     from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
     from equinoise.coherence.rates import aligned_rates
     from equinoise.design.advice import advise
@@ -75,7 +76,7 @@ _HOMES = {
     "Expectation": "engines.evaluate:Expectation",
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
-    "Law": "coherence.law:Law",
+    "Law": "coherence.law_record:Law",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
     "Sampling": "sampling:Sampling",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,6 +95,12 @@ class Ensemble:
             return np.array([rng.normal(0.0, self.width or 1.0, count) for rng in streams])
         scale = periods(problem)
         return np.array([rng.uniform(0.0, 1.0, count) * scale for rng in streams])
+
+    def plain(self) -> str:
+        """As it was stated; given values by their SHA-256."""
+        if self.thetas is not None:
+            return f"given:sha256:{hashlib.sha256(np.ascontiguousarray(self.thetas).tobytes()).hexdigest()}"
+        return "uniform" if self.kind == "uniform" else f"{self.kind}:{self.width!r}"
 
     def describe(self) -> str:
         """In words."""

@@ -22,7 +22,15 @@ class EquinoiseError(Exception):
 
 
 class SourceError(EquinoiseError):
-    """A circuit source (file or builder string) is missing or cannot be read."""
+    """A circuit source (file or builder string) is missing or cannot be read.
+
+    Attributes:
+        option: The builder's option at fault, such as "depth"; None where it is not one option.
+    """
+
+    def __init__(self, message: str = "", option: str | None = None) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class CircuitError(EquinoiseError):

@@ -12,7 +12,7 @@ from equinoise.errors import EquinoiseError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MissingPackageError", "between", "data_frame", "facts_html", "facts_text", "rows_html", "short"]
+__all__ = ["MissingPackageError", "data_frame", "facts_html", "facts_text", "rows_html", "short"]
 
 _MOST_ROWS = 12
 
@@ -48,12 +48,6 @@ def short(value: Any) -> str:
     if math.isnan(value):
         return "unknown"
     return "infinity" if math.isinf(value) else f"{value:.4g}"
-
-
-def between(interval: tuple[float, float]) -> str:
-    """An interval as text, three significant digits."""
-    low, high = interval
-    return f"[{low:.3g}, {high:.3g}]"
 
 
 def facts_text(title: str, facts: Mapping[str, Any]) -> str:

@@ -97,6 +97,15 @@ class Sampling:
         """The seed as results state it: None for given parameter values."""
         return None if self.given else self.seed
 
+    def plain(self) -> dict[str, Any]:
+        """What determines the numbers, as plain data; given values by their hash. Workers change nothing."""
+        return {
+            "samples": self.samples,
+            "seed": self.seed,
+            "engine": self.engine,
+            "ensemble": self.ensemble.plain(),
+        }
+
     def draw(self, problem: Problem) -> npt.NDArray[np.float64]:
         """Parameter values of shape (samples, K), radians; see :meth:`equinoise.Ensemble.draw`.
 

@@ -204,20 +204,21 @@ def _built(text: str) -> QuantumCircuit:
     for item in rest.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         if key in names and names[key] in options:
-            raise SourceError(f"{key} is given twice in {text!r}; give it once.")
+            raise SourceError(f"{key} is given twice in {text!r}; give it once.", key)
         if not equals or key not in names:
-            raise SourceError(f"cannot read {item!r} in {text!r}; options: {', '.join(f'{k}=..' for k in names)}.")
+            known = ", ".join(f"{k}=.." for k in names)
+            raise SourceError(f"cannot read {item!r} in {text!r}; options: {known}.", key)
         if key in (size, "depth"):
             number = whole_number(value)
             if number is None:
-                raise SourceError(f"{key} must be a whole number in {text!r}, got {value!r}.")
+                raise SourceError(f"{key} must be a whole number in {text!r}, got {value!r}.", key)
             options[names[key]] = number
         elif key == "interaction":
             options[key] = value
         elif value.lower() in ("true", "false", "1", "0"):
             options[names[key]] = value.lower() in ("true", "1")
         else:
-            raise SourceError(f"{key} must be true or false in {text!r}, got {value!r}.")
+            raise SourceError(f"{key} must be true or false in {text!r}, got {value!r}.", key)
     if builder in _FAMILIES:
         if not {names[size], "depth"} <= set(options):
             raise SourceError(f"{text!r} must say {size} and depth, e.g. {builder}:{size}=12,depth=6.")

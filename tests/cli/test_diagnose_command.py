@@ -120,7 +120,7 @@ def test_json_alone_on_stdout_and_nothing_on_stderr_in_a_pipe() -> None:
     assert done.returncode == 0
     assert done.stderr == ""
     data = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert data["schema"] == "equinoise.diagnosis/2"
+    assert data["schema"] == "equinoise.diagnosis/3"
 
 
 def test_json_holds_every_key_that_is_promised(hopping: Path) -> None:

@@ -41,7 +41,7 @@ def diagnosed(problem, *, samples=8, engine="auto", **options):
 
 def printed(diagnosis):
     console = Console(file=io.StringIO(), width=200, color_system=None)
-    print_diagnosis(diagnosis, console)
+    print_diagnosis(diagnosis.record, console)
     return " ".join(console.file.getvalue().split())
 
 

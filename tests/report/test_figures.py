@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import equinoise as eq
-from equinoise.report.figures import budget_grid, plot_diagnosis, spectrum_table, survival_table
+from equinoise.diagnosis.survival_curve import survival_table
+from equinoise.report.figures import budget_grid, plot_diagnosis, spectrum_table
 from equinoise.report.files import OutputError, check_target, write_whole
 
 CORRELATED = [{"rate": 0.05, "weights": {1: 1.0, 2: -1.0}}, {"rate": 0.02, "weights": {0: 1.0, 1: 1.0, 2: 1.0}}]
@@ -40,7 +41,7 @@ def depolarized() -> eq.Diagnosis:
 
 
 def test_survival_table_holds_law_bounds_and_exact_points(dephased: eq.Diagnosis) -> None:
-    table = survival_table(dephased, points=31)
+    table = survival_table(dephased.record, points=31)
     assert table.scale.shape == (31,)
     assert np.all(np.diff(np.log(table.scale)) > 0)
     np.testing.assert_array_equal(table.law, dephased.law.survival(table.scale))
@@ -65,7 +66,7 @@ def test_spectrum_table_holds_the_measure_and_the_bounds(dephased: eq.Diagnosis)
     np.testing.assert_array_equal(table.rates, spectrum.measure.rates)
     assert table.weights.sum() == pytest.approx(1, abs=1e-5)
     np.testing.assert_array_equal((table.lower, table.upper), spectrum.bounds(table.scale))
-    assert table.scale[[0, -1]] == pytest.approx(survival_table(dephased).scale[[0, -1]])
+    assert table.scale[[0, -1]] == pytest.approx(survival_table(dephased.record).scale[[0, -1]])
     assert table.status == "not proved"  # given draws
     alone = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, spectrum=None))
     assert spectrum_table(alone) is None
@@ -81,14 +82,14 @@ def test_figure_without_a_spectrum_says_why(dephased: eq.Diagnosis, tmp_path: Pa
 
 def test_survival_grid_reaches_where_the_gradient_dies(dephased: eq.Diagnosis) -> None:
     weak = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, kappa=1e-3))
-    assert survival_table(weak).scale[-1] == pytest.approx(3e3)
+    assert survival_table(weak.record).scale[-1] == pytest.approx(3e3)
     strong = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, kappa=1e2))
-    assert survival_table(strong).scale[0] == pytest.approx(1e-3)
+    assert survival_table(strong.record).scale[0] == pytest.approx(1e-3)
 
 
 def test_survival_table_without_a_finite_scale_has_no_exact_points(dephased: eq.Diagnosis) -> None:
     for scale in (0.0, math.inf):
-        table = survival_table(dataclasses.replace(dephased, scale=scale, curve=()))
+        table = survival_table(dataclasses.replace(dephased, scale=scale, curve=()).record)
         assert table.simulated.shape == (0,)
         assert np.all(np.isfinite(table.law))
 
@@ -96,7 +97,7 @@ def test_survival_table_without_a_finite_scale_has_no_exact_points(dephased: eq.
 @pytest.mark.parametrize("noise", ["dephased", "depolarized"])
 def test_budget_grid_splits_terms_evenly_and_sums_to_kappa(noise: str, request: pytest.FixtureRequest) -> None:
     diagnosis: eq.Diagnosis = request.getfixturevalue(noise)
-    grid = budget_grid(diagnosis)
+    grid = budget_grid(diagnosis.record)
     assert grid.qubits == tuple(diagnosis.light_cone["qubits"])
     assert grid.kappa.shape == grid.seen.shape == (len(grid.qubits), 3)
     assert diagnosis.law.kappa > 0.01
@@ -106,7 +107,7 @@ def test_budget_grid_splits_terms_evenly_and_sums_to_kappa(noise: str, request: 
     widest = max(diagnosis.law.budget, key=lambda entry: len(entry.qubits))
     assert len(widest.qubits) >= 2
     only = dataclasses.replace(diagnosis, law=dataclasses.replace(diagnosis.law, budget=(widest,)))
-    column = budget_grid(only).kappa[:, widest.layer]
+    column = budget_grid(only.record).kappa[:, widest.layer]
     shares = column[[grid.qubits.index(q) for q in widest.qubits]]
     np.testing.assert_allclose(shares, widest.kappa / len(widest.qubits), rtol=1e-12)
 
@@ -132,7 +133,7 @@ def test_figure_says_whether_its_bounds_are_proved(dephased: eq.Diagnosis, tmp_p
     few = dataclasses.replace(dephased, law=dataclasses.replace(dephased.law, bound_ends=None))
     plot_diagnosis(few, file)
     assert "bounds: none from fewer than 32 draws" in file.read_text()
-    assert np.isnan(survival_table(few).lower).all()
+    assert np.isnan(survival_table(few.record).lower).all()
 
 
 def test_figure_without_noise_is_drawn_too(tmp_path: Path) -> None:

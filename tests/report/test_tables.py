@@ -16,9 +16,9 @@ from rich.console import Console
 import equinoise as eq
 from equinoise.coherence.spectrum import Estimate
 from equinoise.diagnosis.depth import GreatestDepth
-from equinoise.report.figures import survival_table
+from equinoise.diagnosis.survival_curve import survival_table
 from equinoise.report.numbers import bar, interval, number, power, ranges, ratio, whole
-from equinoise.report.terminal.diagnosis_table import budget_rows, print_diagnosis
+from equinoise.report.terminal.diagnosis_table import budget_shares, print_diagnosis
 from equinoise.report.terminal.sketch import POINT, sketch
 
 
@@ -37,7 +37,7 @@ def dephased() -> eq.Diagnosis:
 
 def printed(diagnosis: eq.Diagnosis, width: int = 90, source: str | None = None) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    print_diagnosis(diagnosis, console, source)
+    print_diagnosis(diagnosis.record, console, source)
     return console.file.getvalue()
 
 
@@ -155,7 +155,7 @@ def test_report_fits_the_terminal_without_cutting_numbers(dephased: eq.Diagnosis
 
 
 def test_budget_rows_hold_every_term_and_sum_to_kappa(dephased: eq.Diagnosis) -> None:
-    rows = budget_rows(dephased)
+    rows = budget_shares(dephased.record)
     assert len(rows) == len(dephased.law.budget)
     assert set(rows[0]) == {"layer", "qubits", "mechanism", "kappa", "standard_error", "share"}
     # exact but for the order of the sum
@@ -166,7 +166,7 @@ def test_budget_rows_hold_every_term_and_sum_to_kappa(dephased: eq.Diagnosis) ->
 def test_budget_rows_leave_out_what_is_not_a_number() -> None:
     quiet = diagnosed("collective:0.1", qubits=4, readout="Z1")
     single = dataclasses.replace(quiet.law.budget[0], standard_error=math.nan)
-    rows = budget_rows(dataclasses.replace(quiet, law=dataclasses.replace(quiet.law, budget=(single,))))
+    rows = budget_shares(dataclasses.replace(quiet, law=dataclasses.replace(quiet.law, budget=(single,))).record)
     assert rows[0]["standard_error"] == ""
     assert rows[0]["share"] == ""  # kappa is 0
     text = flat(printed(quiet))
@@ -225,7 +225,7 @@ def test_broken_symmetry_names_what_breaks_it(dephased: eq.Diagnosis) -> None:
 
 
 def test_sketch_stays_small_and_shows_the_exact_points(dephased: eq.Diagnosis) -> None:
-    table = survival_table(dephased)
+    table = survival_table(dephased.record)
     lines = sketch(table)
     assert len(lines) <= 10
     assert max(map(len, lines)) <= 60
@@ -240,7 +240,7 @@ def test_sketch_stays_small_and_shows_the_exact_points(dephased: eq.Diagnosis) -
 
 
 def test_sketch_of_a_gradient_that_noise_strengthens_fits_too(dephased: eq.Diagnosis) -> None:
-    table = survival_table(dephased)
+    table = survival_table(dephased.record)
     lines = sketch(dataclasses.replace(table, law=1.8 * table.law, simulated=1.5 * table.simulated))
     assert lines[0].startswith(" 1.8 ┤")
     assert max(map(len, lines)) <= 60

@@ -246,7 +246,7 @@ def _blocks(
         "none": None,
     }
     if interaction not in gates:
-        raise SourceError(f"interaction must be one of {', '.join(gates)}, got {interaction!r}.")
+        raise SourceError(f"interaction must be one of {', '.join(gates)}, got {interaction!r}.", "interaction")
     interact = gates[interaction]
     kinds = 1 + phase + (interact is not None)
     depth = len(rounds)

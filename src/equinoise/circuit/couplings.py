@@ -32,7 +32,8 @@ def check_size(
         CircuitError: Too many gates.
     """
     if num_qubits < least or depth < 1:
-        raise SourceError(f"{family} needs {qubits} >= {least} and depth >= 1, got {num_qubits} and {depth}.")
+        wrong = qubits if num_qubits < least else "depth"
+        raise SourceError(f"{family} needs {qubits} >= {least} and depth >= 1, got {num_qubits} and {depth}.", wrong)
     check_qubits(num_qubits, f"this {family} circuit")
     check_gates(depth * (2 * num_qubits if layer_gates is None else layer_gates), f"this {family} circuit")
 

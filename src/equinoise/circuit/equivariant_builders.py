@@ -178,7 +178,7 @@ def parity_conserving(
     if periodic and num_qubits % 2:
         raise SourceError(f"a periodic parity_conserving brickwork needs an even number of qubits, got {num_qubits}.")
     if interaction not in ("rzz", "none"):
-        raise SourceError(f"interaction must be one of rzz, none, got {interaction!r}.")
+        raise SourceError(f"interaction must be one of rzz, none, got {interaction!r}.", "interaction")
     gates = (RXXGate, RYYGate, RZZGate) if interaction == "rzz" else (RXXGate, RYYGate)
     rounds = [brickwork_bonds(num_qubits, layer, periodic) for layer in range(depth)]
     theta = iter(ParameterVector("theta", sum(len(gates) * len(bonds) + num_qubits for bonds in rounds)))

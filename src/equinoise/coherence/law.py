@@ -5,23 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.bounds import BoundEnds, Certificate, certificate
-from equinoise.coherence.fixed_point import FixedPoint, fixed_point, fixed_point_of_generators
-from equinoise.coherence.law_table import budget_columns, law_html, law_text
-from equinoise.coherence.rates import LAW_GRADIENTS, BudgetEntry, FirstOrder, collect, relative_error
+from equinoise.coherence.fixed_point import fixed_point, fixed_point_of_generators
+from equinoise.coherence.law_record import Law
+from equinoise.coherence.rates import LAW_GRADIENTS, FirstOrder, collect, relative_error
 from equinoise.coherence.resummed import (
     fitted_rate_variance,
     lasting_share,
-    leading_order_survival,
     rate_variance,
-    resummed_survival,
 )
-from equinoise.coherence.sample import FEWEST_DRAWS, Interval, few_draws_warning
+from equinoise.coherence.sample import FEWEST_DRAWS, few_draws_warning
 from equinoise.coherence.spectrum import CoherenceSpectrum, Estimate, coherence_spectrum
 from equinoise.engines.contract import Engine
 from equinoise.engines.draws import FirstOrderDraw, sampled_draws
@@ -29,16 +26,12 @@ from equinoise.engines.replica.average import FirstOrderAverage, first_order_ave
 from equinoise.engines.select import LAW_AVERAGES, averages, select_engine
 from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError
-from equinoise.notebook import data_frame
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.shift_rules import gradient_rounding
 from equinoise.sampling import Sampling
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Law", "Precision", "law", "law_from_draws"]
+__all__ = ["Precision", "law", "law_from_draws"]
 
 Real = npt.NDArray[np.float64]
 
@@ -49,103 +42,6 @@ _WITHIN = "at 99 %"
 _BETWEEN_LOOKS = 16
 # share of kappa that is rounding and no truncation
 _ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Law:
-    """The coherence law of one problem and ensemble.
-
-    Attributes:
-        variance: V(0), mean of sum_k g_k^2 without noise.
-        kappa: Aligned coherence rate summed over slots, -(1/2) d ln V/ds at s = 0.
-        kappa_interval: 95 % interval over the draws (:class:`equinoise.coherence.sample.PairedDraws`); from "replica"
-            what truncation leaves.
-        kappa_error: Standard error of kappa over the draws; from "replica" the half-width of that interval.
-        kappa_per_parameter: -E g_k g'_k / E g_k^2, shape (K,); NaN where g_k = 0, and from sampling engines.
-        budget: kappa's additive parts.
-        fixed_point_share: w0 = V(inf)/V(0); NaN where the engine does not have it.
-        fixed_point_share_interval: 95 % interval, or likewise.
-        fixed_point: What the noise's fixed point is.
-        second_moment: m2 = V''(0)/(4 V(0)); NaN from sampling engines.
-        lasting_share: w0 as the law uses it: 0 where V(s) is not monotone and w0 no share of lasting modes, or unknown.
-        rate_variance: c2, relative variance of the decaying rates; NaN if unknown, and the law takes 0.
-        certificate: Whether the bounds are proved here for exact kappa and w0, and Gmax.
-        bound_ends: Where kappa and w0 lie for the bounds: 99 % intervals where they are sampled; None below 32 draws.
-        samples: Number of draws; 0 where the average was taken without sampling.
-        seed: Of the draws (None for given parameter values, and without sampling).
-        ensemble: In words.
-        engine: Engine used.
-        approximations: What of the law was sampled, fitted or left out, in words.
-        spectrum: The measure over rates and the bounds that all known values of V(s) allow; None where the gradient
-            vanishes, and for a single draw, whose errors are unknown.
-    """
-
-    variance: float
-    kappa: float
-    kappa_interval: Interval
-    kappa_error: float
-    kappa_per_parameter: Real
-    budget: tuple[BudgetEntry, ...]
-    fixed_point_share: float
-    fixed_point_share_interval: Interval
-    fixed_point: FixedPoint
-    second_moment: float
-    lasting_share: float
-    rate_variance: float
-    certificate: Certificate
-    bound_ends: BoundEnds | None
-    samples: int
-    seed: int | None
-    ensemble: str
-    engine: str
-    approximations: tuple[str, ...] = ()
-    spectrum: CoherenceSpectrum | None = None
-
-    def survival(self, scale: npt.ArrayLike) -> Real:
-        """R(s) by the resummed law, any shape of scales."""
-        return resummed_survival(scale, self.kappa, self.lasting_share, self.rate_variance)
-
-    def leading_order(self, scale: npt.ArrayLike) -> Real:
-        """R(s) = exp(-s kappa)."""
-        return leading_order_survival(scale, self.kappa)
-
-    def bounds(self, scale: npt.ArrayLike) -> tuple[Real, Real]:
-        """Lower and upper bound on R(s), at the ends of kappa and w0; see :attr:`bound_status`. NaN below 32 draws."""
-        if self.bound_ends is None:
-            unknown = np.full_like(np.asarray(scale, dtype=np.float64), np.nan)
-            return unknown, unknown
-        return self.bound_ends.survival_bounds(scale, self.certificate.greatest_rate)
-
-    @property
-    def bound_status(self) -> str:
-        """What the bounds are worth, in words: whether they are proved, and at which kappa and w0 they are taken."""
-        if math.isnan(self.certificate.greatest_rate):
-            return self.certificate.reason
-        if self.bound_ends is None:
-            return f"none from fewer than {FEWEST_DRAWS} draws"
-        within = self.bound_ends.within
-        if not within:
-            return self.certificate.status
-        if self.certificate.proved:
-            return f"proved for exact kappa and w0; these {within}"
-        return f"not proved; kappa and w0 {within}"
-
-    def __str__(self) -> str:
-        return law_text(self)
-
-    def __repr__(self) -> str:
-        return f"Law(kappa={self.kappa:.4g}, fixed_point_share={self.fixed_point_share:.4g}, engine={self.engine!r})"
-
-    def _repr_html_(self) -> str:
-        return law_html(self)
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """The budget of kappa as a pandas frame; see :func:`equinoise.coherence.law_table.budget_columns`.
-
-        Raises:
-            MissingPackageError: pandas is not installed.
-        """
-        return data_frame(budget_columns(self))
 
 
 def law_from_draws(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.law import Law
+from equinoise.coherence.law_record import Law
 from equinoise.coherence.rates import FirstOrder, collect
 from equinoise.coherence.sample import Interval, PairedDraws
 from equinoise.engines.contract import Engine

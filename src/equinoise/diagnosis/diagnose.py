@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from equinoise.coherence.law import Law, Precision, law_from_draws
-from equinoise.coherence.law_table import bound_ends_numbers, spectrum_numbers
+from equinoise.coherence.law import Precision, law_from_draws
+from equinoise.coherence.law_record import Law
+from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import LAW_GRADIENTS, budget_sums
 from equinoise.coherence.resummed import scale_at_survival
-from equinoise.coherence.sample import Interval, few_draws_warning
-from equinoise.diagnosis.averages import Averages, DiagnosisDraw, Sampler, Simulation, SurvivalPoint
+from equinoise.coherence.sample import few_draws_warning
+from equinoise.diagnosis.averages import Averages, DiagnosisDraw, Sampler
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
 from equinoise.diagnosis.panels import diagnosis_html, diagnosis_text, plot_diagnosis
+from equinoise.diagnosis.record import Advised, Findings, diagnosis_record
 from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
 from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.verdict import Verdict, decide
@@ -34,171 +35,26 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Advised", "Diagnosis", "diagnose", "gradients_of"]
+__all__ = ["Diagnosis", "diagnose", "gradients_of"]
 
-Real = npt.NDArray[np.float64]
-
-SCHEMA = "equinoise.diagnosis/2"
 # further points of the survival curve, relative to the scale asked for
 _CURVE = (0.5, 2.0, 4.0, 8.0)
 
 
-class Advised(Protocol):
-    """What :func:`equinoise.advise` answers, as far as a diagnosis cites it."""
+class Diagnosis(Findings):
+    """Everything equinoise says about a problem; its attributes are those of its findings, with units and intervals.
 
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What would help, most helpful first."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data for JSON."""
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """Everything equinoise says about a problem, in the order in which a reader asks.
-
-    Attributes:
-        problem: What was diagnosed.
-        scale: Noise scale s of the verdict.
-        equivariance: charge, sector, sector_dimension, noise_class, breaking.
-        symmetry: What was claimed and kept, its sectors, and what the noise does to them; see
-            :func:`equinoise.diagnosis.reduction_summary.symmetry_facts`.
-        light_cone: qubits, width, dimension, full_dimension, charges, parameters.
-        noiseless_rms: sqrt(V(0)/K), K parameters in the cone; per radian.
-        noiseless_interval: 95 % interval of it.
-        noiseless_per_parameter: sqrt(E g_k^2), shape (K,), all circuit parameters.
-        law: The coherence law.
-        simulated: The noisy simulation at the scale.
-        curve: Simulated survival at a few more scales.
-        resources: Shots, scale and depth.
-        verdict: One word and its reason.
-        advice: What would help most, most effective first.
-        suggestions: What was advised (:meth:`with_advice`); None if nothing was.
-        engine: Engine's name.
-        engine_reason: Why it was taken, with memory and number of draws at once.
-        samples: Number of draws.
-        seed: Of the draws.
-        warnings: What was assumed, clipped, dropped or approximated.
+    Printed it is a short report; a notebook shows a table.
     """
 
-    problem: Problem = field(repr=False)
-    scale: float
-    equivariance: dict[str, Any]
-    symmetry: dict[str, Any]
-    light_cone: dict[str, Any]
-    noiseless_rms: float
-    noiseless_interval: Interval
-    noiseless_per_parameter: Real
-    law: Law
-    simulated: Simulation
-    curve: tuple[SurvivalPoint, ...]
-    resources: Resources
-    verdict: Verdict
-    advice: tuple[str, ...]
-    suggestions: Advised | None
-    engine: str
-    engine_reason: str
-    samples: int
-    seed: int | None
-    warnings: tuple[str, ...]
+    @property
+    def record(self) -> Record:
+        """All of it as plain data, together with what was asked; what is shown and stored is taken from here."""
+        return diagnosis_record(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers as plain data for JSON; infinities become null with a word beside them where they can occur."""
-        law = self.law
-        # of no gradient nothing survives
-        predicted = (law.survival(self.scale), law.leading_order(self.scale), *law.bounds(self.scale))
-        survival, leading, low, high = (float(b) if law.variance > 0 else math.nan for b in predicted)
-        depth = self.resources.greatest_depth
-        scale = self.resources.greatest_scale
-        return {
-            "schema": SCHEMA,
-            "scale": _finite(self.scale),
-            "layers": {"count": len(self.problem.layers), "found": self.problem.layers_found},
-            "qubit_layout": None if self.problem.layout is None else self.problem.layout.plain(),
-            "equivariance": self.equivariance,
-            "symmetry": self.symmetry,
-            "light_cone": self.light_cone,
-            "noiseless": {
-                "rms_gradient": self.noiseless_rms,
-                "interval": _bounds(self.noiseless_interval),
-                "variance": law.variance,
-                "per_parameter": {
-                    p.name: float(g) for p, g in zip(self.problem.parameters, self.noiseless_per_parameter, strict=True)
-                },
-            },
-            "law": {
-                "kappa": law.kappa,
-                "kappa_interval": _bounds(law.kappa_interval),
-                "kappa_error": _finite(law.kappa_error),
-                "kappa_per_parameter": {
-                    p.name: (float(k) if math.isfinite(k) else None)
-                    for p, k in zip(self.problem.parameters, law.kappa_per_parameter, strict=True)
-                },
-                "fixed_point_share": _finite(law.fixed_point_share),
-                "fixed_point_share_interval": _bounds(law.fixed_point_share_interval),
-                "lasting_share": law.lasting_share,
-                "fixed_point_class": law.fixed_point.kind,
-                "fixed_point_purity": _finite(law.fixed_point.purity),
-                "fixed_point_commutator": _finite(law.fixed_point.commutator),
-                "second_moment": _finite(law.second_moment),
-                "rate_variance": _finite(law.rate_variance),
-                "survival": _finite(survival),
-                "leading_order": _finite(leading),
-                "lower_bound": _finite(low),
-                "upper_bound": _finite(high),
-                "bounds_proved": law.certificate.proved,
-                "bound_status": law.bound_status,
-                "bound_ends": None if law.bound_ends is None else bound_ends_numbers(law.bound_ends),
-                "bound_reason": law.certificate.reason,
-                "greatest_rate": law.certificate.greatest_rate,
-                "budget": [
-                    {
-                        "layer": entry.layer,
-                        "qubits": list(entry.qubits),
-                        "mechanism": entry.mechanism,
-                        "kappa": entry.kappa,
-                        "standard_error": _finite(entry.standard_error),
-                    }
-                    for entry in law.budget
-                ],
-                "spectrum": None if law.spectrum is None else spectrum_numbers(law.spectrum, self.scale),
-            },
-            "simulated": {
-                "kind": "sampled" if self.simulated.sampled else "exact",
-                "survival": _finite(self.simulated.survival),
-                "interval": _bounds(self.simulated.interval),
-                "rms_gradient": self.simulated.rms_gradient,
-                "rms_interval": _bounds(self.simulated.rms_interval),
-            },
-            "curve": [{"scale": p.scale, "survival": p.survival, "law": p.law} for p in self.curve],
-            "resources": {
-                "shots": self.resources.shots,
-                "shot_variance": self.resources.shot_variance,
-                "settings": self.resources.settings,
-                "evaluations": self.resources.evaluations,
-                "shift_weight": self.resources.shift_weight,
-                "resolved_rms": self.resources.resolved_rms,
-                "readout_factor": self.resources.readout_factor,
-                "measured_rms": self.resources.measured_rms,
-                "shots_per_gradient": _finite(self.resources.shots_per_gradient),
-                "greatest_scale": _finite(scale),
-                "greatest_scale_unbounded": math.isinf(scale),
-                "greatest_depth": None if depth is None else depth.depth,
-                "greatest_depth_at_least": None if depth is None else depth.at_least,
-            },
-            "verdict": self.verdict.word,
-            "verdict_reason": self.verdict.reason,
-            "advice": list(self.advice),
-            "suggestions": None if self.suggestions is None else self.suggestions.to_dict(),
-            "engine": self.engine,
-            "engine_reason": self.engine_reason,
-            "approximations": list(law.approximations),
-            "ensemble": law.ensemble,
-            "samples": self.samples,
-            "seed": self.seed,
-            "warnings": list(self.warnings),
-        }
+        """The record as JSON holds it; NaN and infinity become null, with a word beside them where they can occur."""
+        return dict(self.record.data)
 
     def with_advice(self, found: Advised) -> Diagnosis:
         """The same diagnosis with what would help most before kappa's budget; the verdict cites the first.
@@ -220,30 +76,21 @@ class Diagnosis:
         return replace(self, advice=advice, suggestions=found, verdict=replace(self.verdict, reason=reason))
 
     def __str__(self) -> str:
-        return diagnosis_text(self)
+        return diagnosis_text(self.record)
 
     def __repr__(self) -> str:
         return f"Diagnosis({self.verdict.word!r}, survival={self.simulated.survival:.4g}, {self.problem!r})"
 
     def _repr_html_(self) -> str:
-        return diagnosis_html(self)
+        return diagnosis_html(self.record)
 
     def plot(self) -> Figure:
         """Survival against noise scale, and kappa by qubit, as a matplotlib figure."""
-        return plot_diagnosis(self)
+        return plot_diagnosis(self.record)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """The budget of kappa as a pandas frame; see :meth:`equinoise.coherence.law.Law.to_dataframe`."""
+        """The budget of kappa as a pandas frame; see :meth:`equinoise.coherence.law_record.Law.to_dataframe`."""
         return self.law.to_dataframe()
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _bounds(interval: Interval) -> list[float | None]:
-    """Null where a single draw, or no gradient at all, leaves a bound open."""
-    return [_finite(bound) for bound in interval]
 
 
 def diagnose(
@@ -314,7 +161,9 @@ def diagnose(
     tell("depth", 1, 1)
     resources = _resources(averages, measured, law, shots, reached)
     few = () if sampling.given else few_draws_warning(len(draws))
-    return _diagnosis(problem, choice, averages, law, resources, _warnings(chosen, measured, law, few))
+    warnings = _warnings(chosen, measured, law, few)
+    asked = sampling.plain() | {"relative_error": relative_error}
+    return _diagnosis(problem, choice, averages, law, resources, asked, warnings)
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -327,6 +176,7 @@ def _diagnosis(
     averages: Averages,
     law: Law,
     resources: Resources,
+    sampling: dict[str, Any],
     warnings: tuple[str, ...],
 ) -> Diagnosis:
     """The record, from what was sampled."""
@@ -351,6 +201,7 @@ def _diagnosis(
         engine_reason=f"{choice.reason}; {chosen.memory_bytes / 1e6:.3g} MB a draw, {chosen.workers} draws at once",
         samples=len(averages.columns),
         seed=law.seed,
+        sampling=sampling,
         warnings=warnings,
     )
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
-import uuid
 from pathlib import Path
 from typing import Any
 
 import numba as nb
 from numba.core import serialize
+
+from equinoise.whole_file import put_whole
 
 __all__ = ["KernelFiles", "checked"]
 
@@ -53,14 +53,8 @@ class KernelFiles:
     def save(self, key: Any, data: Any) -> None:
         """Writes a file whole or not at all; where none can be written, the next process compiles again."""
         body = self._stamp + _dumps(data)
-        partial = self._folder / f".{uuid.uuid4().hex}.part"
         with contextlib.suppress(OSError):
-            try:
-                with partial.open("xb") as file:
-                    file.write(hashlib.sha256(body).digest() + body)
-                os.replace(partial, self._path(key))
-            finally:
-                partial.unlink(missing_ok=True)
+            put_whole(self._path(key), hashlib.sha256(body).digest() + body)
 
     def flush(self) -> None:
         """Removes the kernel's files."""

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 from scipy.stats import spearmanr
 
-from equinoise.coherence.law import Law, law
+from equinoise.coherence.law import law
+from equinoise.coherence.law_record import Law
 from equinoise.errors import UnsupportedError
 from equinoise.evidence.frame.figure_panels import Layout, Panel, grouped
 from equinoise.evidence.frame.rows import Row, Rows, Tables

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.errors import EquinoiseError
+from equinoise.whole_file import put_whole
 
 __all__ = ["CheckpointError", "damaged", "identity", "read_checkpoint", "write_checkpoint"]
 
@@ -44,8 +44,6 @@ def identity(settings: Mapping[str, Any], *arrays: npt.NDArray[Any]) -> str:
 def write_checkpoint(folder: str | Path, key: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Replaces the folder's checkpoint at once: a kill at any moment leaves the old one or the new one.
 
-    It is written to a new file of a name that nobody can foresee, so that no link planted there is followed.
-
     Args:
         folder: Made if missing.
         key: The run's identity.
@@ -55,19 +53,11 @@ def write_checkpoint(folder: str | Path, key: str, arrays: Mapping[str, npt.NDAr
         CheckpointError: The system refuses; the checkpoint before is kept.
     """
     target = Path(folder) / _NAME
-    partial = target.with_name(f".{uuid.uuid4().hex}.part")
     whole = io.BytesIO()
     np.savez(whole, allow_pickle=False, identity=np.array(key), **arrays)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                file.write(whole.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        put_whole(target, whole.getbuffer())
     except OSError as error:
         raise CheckpointError(
             f"cannot write {str(target)!r}: {error.strerror or error}. The checkpoint before it is kept; make room or "

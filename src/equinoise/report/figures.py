@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.coherence.law_record import budget_of
+from equinoise.coherence.quantity import Record
 from equinoise.diagnosis.diagnose import Diagnosis
+from equinoise.diagnosis.survival_curve import BLUE, GREY, draw_survival, survival_table
 from equinoise.report.files import OutputError, write_whole
 
 if TYPE_CHECKING:
@@ -22,95 +25,18 @@ __all__ = [
     "FORMATS",
     "BudgetGrid",
     "SpectrumTable",
-    "SurvivalTable",
     "budget_grid",
     "check_figure",
     "plot_diagnosis",
     "spectrum_table",
-    "survival_table",
 ]
 
 Real = npt.NDArray[np.float64]
 
 FORMATS = (".pdf", ".png", ".svg")
 
-# Okabe and Ito's palette, told apart by colour-blind readers
-_BLUE, _VERMILION, _SKY, _GREY, _PALE = "#0072B2", "#D55E00", "#56B4E9", "#666666", "#E4E4E4"
+_PALE = "#E4E4E4"
 _MOST_TICKS = 16
-
-
-@dataclass(frozen=True)
-class SurvivalTable:
-    """Survival R against noise scale s: the law on a grid, and what the noisy simulation gave.
-
-    Attributes:
-        scale: Noise scales of the law, ascending, shape (m,).
-        law: Resummed law, shape (m,).
-        leading_order: exp(-s kappa), shape (m,).
-        lower: Lower bound, shape (m,); NaN where there is none.
-        upper: Upper bound, likewise.
-        bound_status: What the bounds are worth, in words.
-        simulated_scale: Scales of the simulated points, ascending, shape (p,).
-        simulated: Simulated survival, shape (p,).
-        simulated_low: Lower end of the 95 % interval, shape (p,); NaN where none was computed.
-        simulated_high: Upper end, shape (p,).
-        samples: Draws behind the simulated points.
-        sampled: Whether the points are from trajectories; else each draw is exact.
-    """
-
-    scale: Real
-    law: Real
-    leading_order: Real
-    lower: Real
-    upper: Real
-    bound_status: str
-    simulated_scale: Real
-    simulated: Real
-    simulated_low: Real
-    simulated_high: Real
-    samples: int
-    sampled: bool
-
-
-def survival_table(diagnosis: Diagnosis, points: int = 161) -> SurvivalTable:
-    """Survival against noise scale, as drawn.
-
-    The law's grid spans 1.5 decades to both sides of the diagnosed scale (of 1 if that is 0 or infinite), and more
-    where the gradient dies elsewhere: up to s kappa = 3, down to s kappa = 0.1.
-
-    Args:
-        diagnosis: The diagnosis.
-        points: Scales on the law's grid, evenly spaced in their logarithm.
-    """
-    centre = diagnosis.scale if 0 < diagnosis.scale < math.inf else 1.0
-    low, high = -1.5, 1.5
-    if diagnosis.law.kappa > 1e-9:
-        lost = -math.log10(diagnosis.law.kappa * centre)
-        low, high = max(-4.0, min(low, lost - 1.0)), min(4.0, max(high, lost + math.log10(3.0)))
-    scale = centre * np.logspace(low, high, points)
-    lower, upper = diagnosis.law.bounds(scale)
-    nan = math.nan
-    found = [(p.scale, p.survival, nan, nan) for p in diagnosis.curve]
-    if 0 < diagnosis.scale < math.inf:
-        low, high = diagnosis.simulated.interval
-        found.append((diagnosis.scale, diagnosis.simulated.survival, low, high))
-    kept = [row for row in sorted(found) if math.isfinite(row[1])]
-    columns = np.array(kept, dtype=np.float64).reshape(-1, 4).T
-    columns[2:4] = np.where(np.isfinite(columns[2:4]), columns[2:4], nan)
-    return SurvivalTable(
-        scale=scale,
-        law=diagnosis.law.survival(scale),
-        leading_order=diagnosis.law.leading_order(scale),
-        lower=lower,
-        upper=upper,
-        bound_status=diagnosis.law.bound_status,
-        simulated_scale=columns[0],
-        simulated=columns[1],
-        simulated_low=columns[2],
-        simulated_high=columns[3],
-        samples=diagnosis.samples,
-        sampled=diagnosis.simulated.sampled,
-    )
 
 
 @dataclass(frozen=True)
@@ -144,7 +70,7 @@ def spectrum_table(diagnosis: Diagnosis, points: int = 25) -> SpectrumTable | No
     spectrum = diagnosis.law.spectrum
     if spectrum is None:
         return None
-    ends = survival_table(diagnosis, 2).scale
+    ends = survival_table(diagnosis.record, 2).scale
     scale = np.geomspace(ends[0], ends[1], points)
     lower, upper = spectrum.bounds(scale)
     measure = spectrum.measure
@@ -168,14 +94,14 @@ class BudgetGrid:
     seen: npt.NDArray[np.bool_]
 
 
-def budget_grid(diagnosis: Diagnosis) -> BudgetGrid:
+def budget_grid(record: Record) -> BudgetGrid:
     """Kappa by qubit and layer, as drawn."""
-    qubits = tuple(diagnosis.light_cone["qubits"])
-    layers = tuple(range(len(diagnosis.problem.layers)))
+    qubits = tuple(record["light_cone.qubits"])
+    layers = tuple(range(record["layers.count"]))
     row = {qubit: i for i, qubit in enumerate(qubits)}
     grid = np.zeros((len(qubits), len(layers)))
     seen = np.zeros(grid.shape, dtype=np.bool_)
-    for entry in diagnosis.law.budget:
+    for entry in budget_of(record):
         for qubit in entry.qubits:
             grid[row[qubit], entry.layer] += entry.kappa / len(entry.qubits)
             seen[row[qubit], entry.layer] = True
@@ -211,14 +137,13 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
 
     figure = Figure(figsize=(15.0, 5.4))
     axes = figure.subplots(1, 3, gridspec_kw={"width_ratios": (1.2, 0.6, 1.0)})
-    spectrum = spectrum_table(diagnosis)
-    _draw_survival(axes[0], diagnosis, survival_table(diagnosis), spectrum)
+    record, spectrum = diagnosis.record, spectrum_table(diagnosis)
+    _draw_survival(axes[0], record, spectrum)
     _draw_spectrum(axes[1], spectrum)
-    _draw_budget(figure, axes[2], diagnosis, budget_grid(diagnosis))
-    problem = diagnosis.problem
+    _draw_budget(figure, axes[2], record.number("law.kappa"), budget_grid(record))
     figure.suptitle(
-        f"readout {_shorten(problem.readout_label, 36)},  noise {_shorten(problem.noise.name, 60)}:  "
-        f"{diagnosis.verdict.word}",
+        f"readout {_shorten(record['readout.label'], 36)},  noise {_shorten(record['noise.name'], 60)}:  "
+        f"{record['verdict']}",
         fontsize=13,
         fontweight="bold",
         parse_math=False,  # the names are the user's: a $ in one is a dollar
@@ -227,12 +152,12 @@ def plot_diagnosis(diagnosis: Diagnosis, path: str | Path) -> None:
     figure.text(
         0.055,
         0.03,
-        f"Averages over {diagnosis.samples} draws of the parameters: {diagnosis.law.ensemble}.  "
+        f"Averages over {record['samples']} draws of the parameters: {record['ensemble']}.  "
         "Middle: one measure over rates that fits all known V(s); others may fit as well.\n"
         "Right: two-qubit terms are split evenly over their two qubits, correlated ones over all of theirs; "
         "grey: no noise there that the readout sees.",
         fontsize=8.5,
-        color=_GREY,
+        color=GREY,
         va="bottom",
     )
     buffer = io.BytesIO()
@@ -244,62 +169,25 @@ def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _draw_survival(axes: Axes, diagnosis: Diagnosis, table: SurvivalTable, spectrum: SpectrumTable | None) -> None:
-    law = diagnosis.law
-    axes.fill_between(
-        table.scale,
-        table.lower,
-        table.upper,
-        color=_SKY,
-        alpha=0.28,
-        linewidth=0,
-        label=f"bounds: {table.bound_status}",
-    )
+def _draw_survival(axes: Axes, record: Record, spectrum: SpectrumTable | None) -> None:
     if spectrum is not None:
         for bound, label in ((spectrum.lower, f"from the spectrum, {spectrum.status}"), (spectrum.upper, None)):
-            axes.plot(spectrum.scale, bound, color=_GREY, linewidth=1.0, label=label)
-    axes.plot(table.scale, table.law, color=_BLUE, linewidth=2.2, label="law (resummed)")
-    axes.plot(
-        table.scale,
-        table.leading_order,
-        color=_VERMILION,
-        linewidth=1.6,
-        linestyle=(0, (5, 2)),
-        label=r"leading order $e^{-s\kappa}$",
-    )
-    if table.simulated.size:
-        low = np.nan_to_num(np.clip(table.simulated - table.simulated_low, 0, None))
-        high = np.nan_to_num(np.clip(table.simulated_high - table.simulated, 0, None))
-        axes.errorbar(
-            table.simulated_scale,
-            table.simulated,
-            yerr=np.stack([low, high]),
-            fmt="o",
-            color="black",
-            markersize=5.5,
-            capsize=3,
-            linewidth=1.2,
-            zorder=5,
-            label=f"{'trajectories' if table.sampled else 'exact simulation'} ({table.samples} draws)",
-        )
-    if 0 < diagnosis.scale < math.inf:
-        axes.axvline(diagnosis.scale, color=_GREY, linewidth=0.9, linestyle=":", zorder=0)
-    axes.set_xscale("log")
+            axes.plot(spectrum.scale, bound, color=GREY, linewidth=1.0, label=label)
+    draw_survival(axes, survival_table(record))
+    scale = record.number("scale")
+    if 0 < scale < math.inf:
+        axes.axvline(scale, color=GREY, linewidth=0.9, linestyle=":", zorder=0)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlim(table.scale[0], table.scale[-1])
-    highest = max([1.0, float(np.nanmax(table.law)), *(table.simulated.tolist())])
-    axes.set_ylim(0, 1.06 * min(highest, 4.0))
     axes.set_xlabel("noise scale s  (1 = the stated noise)")
     axes.set_ylabel(r"survival  $R(s)=\sqrt{V(s)/V(0)}$")
+    share, spread = (_small(record.number(f"law.{name}")) for name in ("fixed_point_share", "rate_variance"))
     axes.set_title(
-        rf"$\kappa$ = {law.kappa:.3g},   $w_0$ = {_small(law.fixed_point_share)} ({law.fixed_point.kind}),   "
-        rf"$c_2$ = {_small(law.rate_variance)}",
+        rf"$\kappa$ = {record.number('law.kappa'):.3g},   $w_0$ = {share} ({record['law.fixed_point_class']}),   "
+        rf"$c_2$ = {spread}",
         fontsize=10.5,
     )
     axes.grid(True, color="0.92", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=9, loc="lower left")
 
 
 def _draw_spectrum(axes: Axes, table: SpectrumTable | None) -> None:
@@ -312,8 +200,8 @@ def _draw_spectrum(axes: Axes, table: SpectrumTable | None) -> None:
         axes.text(0.5, 0.5, "unknown: one draw, or no gradient", ha="center", va="center", transform=axes.transAxes)
         return
     widest = float(table.rates.max(initial=0.0)) or 1.0
-    axes.vlines(table.rates, 0, table.weights, color=_BLUE, linewidth=2.2)
-    axes.plot(table.rates, table.weights, "o", color=_BLUE, markersize=5)
+    axes.vlines(table.rates, 0, table.weights, color=BLUE, linewidth=2.2)
+    axes.plot(table.rates, table.weights, "o", color=BLUE, markersize=5)
     axes.set_xlim(-0.06 * widest, 1.06 * widest)
 
 
@@ -321,7 +209,7 @@ def _small(value: float) -> str:
     return "0" if abs(value) < 1e-6 else f"{value:.3g}"
 
 
-def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetGrid) -> None:
+def _draw_budget(figure: Figure, axes: Axes, kappa: float, grid: BudgetGrid) -> None:
     values = grid.kappa
     low, high = min(0.0, float(values.min(initial=0.0))), float(values.max(initial=0.0))
     if low > -1e-3 * high:
@@ -345,7 +233,7 @@ def _draw_budget(figure: Figure, axes: Axes, diagnosis: Diagnosis, grid: BudgetG
     _ticks(axes, "y", grid.qubits)
     axes.set_xlabel("layer")
     axes.set_ylabel("circuit qubit")
-    axes.set_title(rf"where $\kappa$ = {diagnosis.law.kappa:.3g} comes from", fontsize=10.5)
+    axes.set_title(rf"where $\kappa$ = {kappa:.3g} comes from", fontsize=10.5)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

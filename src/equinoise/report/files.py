@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 
 from equinoise.errors import EquinoiseError
+from equinoise.whole_file import put_whole
 
 __all__ = ["OutputError", "check_target", "write_whole"]
 
@@ -45,7 +45,7 @@ def check_target(path: str | Path, what: str) -> Path:
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
-    """Write a file under another name in the same folder and rename it, so that no reader meets half of it.
+    """Write a file as a whole or not at all.
 
     Args:
         path: Where to write; a link is followed, and a device or pipe (``/dev/stdout``) is written to directly.
@@ -60,15 +60,7 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
         if _special(target):
             target.write_bytes(data)
             return
-        target = target.resolve()
-        # a new file of an unguessable name: a link planted there would be followed
-        partial = target.with_name(f".equinoise-{secrets.token_hex(8)}.part")
-        try:
-            with partial.open("xb") as file:
-                file.write(data)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        put_whole(target.resolve(), data)
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error.strerror or error}. Write elsewhere.") from None
 

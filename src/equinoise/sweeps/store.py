@@ -11,74 +11,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equinoise.coherence.quantity import column_kinds
+from equinoise.diagnosis.record import DIAGNOSIS
 from equinoise.sweeps.database import StoreError, first_line, in_use, opened, package
+from equinoise.whole_file import PREFIX, remove_leftovers
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["BUDGET", "CURVE", "RESULTS", "STORE_SCHEMA", "Store", "StoreError", "StoreWriter"]
 
-STORE_SCHEMA = "equinoise.store/2"
+STORE_SCHEMA = "equinoise.store/3"
 
 RESULTS: dict[str, str] = {
-    "key": "VARCHAR",
-    "study": "VARCHAR",
-    "status": "VARCHAR",
-    "error": "VARCHAR",
-    "family": "VARCHAR",
-    "source": "VARCHAR",
-    "num_qubits": "INTEGER",
+    **dict.fromkeys(("key", "study", "status", "error", "family", "source"), "VARCHAR"),
     "depth": "INTEGER",
-    "readout": "VARCHAR",
-    "initial": "VARCHAR",
-    "noise": "VARCHAR",
     "noise_terms": "VARCHAR",
-    "device": "VARCHAR",
-    "layout": "VARCHAR",
-    "scale": "DOUBLE",
-    "samples": "BIGINT",
-    "seed": "BIGINT",
-    "shots": "BIGINT",
-    "ensemble": "VARCHAR",
-    "engine": "VARCHAR",
-    "engine_reason": "VARCHAR",
-    "width": "INTEGER",
-    "parameters": "INTEGER",
-    "noise_class": "VARCHAR",
-    "variance": "DOUBLE",
-    "noiseless_rms": "DOUBLE",
-    "noiseless_low": "DOUBLE",
-    "noiseless_high": "DOUBLE",
-    "kappa": "DOUBLE",
-    "kappa_low": "DOUBLE",
-    "kappa_high": "DOUBLE",
-    "kappa_error": "DOUBLE",
-    "fixed_point_share": "DOUBLE",
-    "fixed_point_class": "VARCHAR",
-    "rate_variance": "DOUBLE",
-    "survival": "DOUBLE",
-    "survival_low": "DOUBLE",
-    "survival_high": "DOUBLE",
-    "survival_kind": "VARCHAR",
-    "law_survival": "DOUBLE",
-    "lower_bound": "DOUBLE",
-    "upper_bound": "DOUBLE",
-    "bounds_proved": "BOOLEAN",
-    "rms_gradient": "DOUBLE",
-    "rms_low": "DOUBLE",
-    "rms_high": "DOUBLE",
-    "measured_rms": "DOUBLE",
-    "shot_variance": "DOUBLE",
-    "shots_per_gradient": "DOUBLE",
-    "verdict": "VARCHAR",
-    "verdict_reason": "VARCHAR",
+    **column_kinds(DIAGNOSIS),
     "seconds": "DOUBLE",
     "finished_at": "TIMESTAMP",
     "version": "VARCHAR",
     "task": "JSON",
     "diagnosis": "JSON",
 }
-"""Columns of the table ``results``, one row a task; ``key`` is its primary key."""
+"""Columns of the table ``results``, one row a task; ``key`` is its primary key. Those of a diagnosis are its own."""
 BUDGET: dict[str, str] = {
     "key": "VARCHAR",
     "layer": "INTEGER",
@@ -383,7 +339,8 @@ def _write_table(rows: duckdb.DuckDBPyConnection, name: str, target: Path, kind:
 def _private_folder(parent: Path) -> Iterator[Path]:
     """A new folder that only this user may enter, on the same disk, so that nobody plants a link in it."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix=".equinoise-", dir=parent, ignore_cleanup_errors=True)
+        remove_leftovers(parent)
+        folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
     except OSError as error:
         raise StoreError(
             f"cannot write in the folder {str(parent)!r}: {error.strerror or error}. Write elsewhere."

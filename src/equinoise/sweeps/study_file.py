@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from qiskit import QuantumCircuit, qpy
 from equinoise.circuit.layers import layered
 from equinoise.device.snapshots import Calibration, snapshot
 from equinoise.engines.select import ENGINES
-from equinoise.errors import DeviceError, EquinoiseError, ParameterError, ReadoutError, SourceError, StateError
+from equinoise.errors import DeviceError, EquinoiseError, ParameterError, ReadoutError, SourceError
 from equinoise.initial import parse_initial
 from equinoise.limits import MOST_CIRCUITS, MOST_DRAWS, MOST_SHOTS, MOST_TASKS, check_file
 from equinoise.noise.model import NoiseModel
@@ -139,7 +140,7 @@ class _Reader:
     data: Mapping[str, Any]
     folder: Path
     label: str = "the study"
-    mistakes: list[str] = field(default_factory=list)
+    mistakes: list[tuple[str, str]] = field(default_factory=list)
     loaded: dict[str, QuantumCircuit] = field(default_factory=dict)
     models: dict[str, NoiseModel] = field(default_factory=dict)
 
@@ -180,7 +181,7 @@ class _Reader:
                 "study", f"has {tasks:,} tasks; at most {MOST_TASKS:,} are taken, a day's work. Shorten its lists"
             )
         if self.mistakes:
-            raise StudyFileError(self.label, list(dict.fromkeys(self.mistakes)))
+            raise StudyFileError(self.label, [f"{key}: {text}" for key, text in dict.fromkeys(self.mistakes)])
         return Study(
             name=str(self.data.get("name", name)),
             circuits=tuple(circuits),
@@ -192,8 +193,7 @@ class _Reader:
         )
 
     def wrong(self, key: str, what: object) -> None:
-        text = " ".join(str(what).split())
-        self.mistakes.append(f"{key}: {text}")
+        self.mistakes.append((key, " ".join(str(what).split())))
 
     def values(
         self, key: str, read: Callable[[Any], Any], default: list[Any], *, tables: bool = False
@@ -289,13 +289,12 @@ class _Reader:
             if text not in self.loaded:
                 self.loaded[text] = load_circuit(text)
         except EquinoiseError as error:
-            blamed = [key for key in order if f"'{key}=" in str(error) or str(error).startswith(f"{key} ")]
+            option = error.option if isinstance(error, SourceError) else None
+            blamed = "n" if option == "num_qubits" else option
             if isinstance(error, DeviceError) and family == "device":
-                blamed = ["device"]
-            if "num_qubits" in str(error) and "n" in chosen:
-                blamed.append("n")
-            key = f"{where}.{blamed[0]}" if blamed else where
-            if not any(mistake.startswith(f"{key}: ") for mistake in self.mistakes):  # once, not for each combination
+                blamed = "device"
+            key = where if blamed is None else f"{where}.{blamed}"
+            if all(key != wrong for wrong, _ in self.mistakes):  # once, not for each combination
                 self.wrong(key, error)
             return []
         depth = chosen.get("depth", "0")
@@ -329,18 +328,16 @@ class _Reader:
 
     def check_readouts(self, readouts: list[tuple[str, Any]], circuits: list[CircuitPoint]) -> None:
         sizes = {circuit.num_qubits: circuit for circuit in reversed(circuits)}
+
+        def check(label: str, circuit: CircuitPoint) -> None:
+            if not commutes_with_charge(parse_readout(label, circuit.num_qubits)):
+                raise ReadoutError(
+                    f"{label!r} does not conserve the charge; Z5, Z1Z2 or X2X3+Y2Y3 do, or first, middle, last"
+                )
+
         for where, label in readouts:
-            for size, circuit in sorted(sizes.items()):
-                if label in PLACES:
-                    continue
-                try:
-                    if not commutes_with_charge(parse_readout(label, size)):
-                        raise ReadoutError(
-                            f"{label!r} does not conserve the charge; Z5, Z1Z2 or X2X3+Y2Y3 do, or first, middle, last"
-                        )
-                except ReadoutError as error:
-                    self.wrong(where, f"{error} ({circuit.where}: {circuit.source})")
-                    break
+            if label not in PLACES:
+                self.on_each([sizes[size] for size in sorted(sizes)], where, partial(check, label))
             if not sizes and label not in PLACES:
                 try:
                     parse_readout(label, 1 + max((int(q) for q in re.findall(r"\d+", label)), default=0))
@@ -348,13 +345,21 @@ class _Reader:
                     self.wrong(where, error)
 
     def check_initial(self, initial: list[tuple[str, Any]], circuits: list[CircuitPoint]) -> None:
+        def check(state: str, circuit: CircuitPoint) -> None:
+            parse_initial(state, circuit.num_qubits)
+
         for where, state in initial:
-            for circuit in circuits if state != "own" else []:
-                try:
-                    parse_initial(state, circuit.num_qubits)
-                except StateError as error:
-                    self.wrong(where, f"{error} ({circuit.where}: {circuit.source})")
-                    break
+            if state != "own":
+                self.on_each(circuits, where, partial(check, state))
+
+    def on_each(self, circuits: Sequence[CircuitPoint], where: str, check: Callable[[CircuitPoint], object]) -> None:
+        """Notes the first circuit that a value does not fit."""
+        for circuit in circuits:
+            try:
+                check(circuit)
+            except EquinoiseError as error:
+                self.wrong(where, f"{error} ({circuit.where}: {circuit.source})")
+                return
 
     # -- noise ---------------------------------------------------------------------------------------------------
 
@@ -386,17 +391,16 @@ class _Reader:
 
     def check_noise(self, noise: list[tuple[str, Any]], circuits: list[CircuitPoint]) -> None:
         """Tables name qubits and layers, which every circuit must have."""
+
+        def check(model: NoiseModel, circuit: CircuitPoint) -> None:
+            outside = [q for q, _ in model.readout_error if q >= circuit.num_qubits]
+            if outside:
+                raise ParameterError(f"a readout error is given for qubit {outside[0]}")
+            model.slots(layered(self.loaded[circuit.source]).layers, circuit.num_qubits)
+
         for where, point in noise:
-            for circuit in circuits if point.table is not None else []:
-                model, drawn = self.models[point.table], self.loaded[circuit.source]
-                outside = [q for q, _ in model.readout_error if q >= circuit.num_qubits]
-                try:
-                    if outside:
-                        raise ParameterError(f"a readout error is given for qubit {outside[0]}")
-                    model.slots(layered(drawn).layers, circuit.num_qubits)
-                except EquinoiseError as error:
-                    self.wrong(where, f"{error} ({circuit.where}: {circuit.source})")
-                    break
+            if point.table is not None:
+                self.on_each(circuits, where, partial(check, self.models[point.table]))
 
     def layouts(self, noise: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         given = self.data.get("layouts")

@@ -10,18 +10,22 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, lru_cache, reduce
 from importlib.metadata import version
 from typing import Any
 
 from qiskit import QuantumCircuit, qpy
 
-from equinoise.coherence.law import Law, law
-from equinoise.coherence.rates import LAW_GRADIENTS, BudgetEntry
+from equinoise.coherence.law import law
+from equinoise.coherence.law_record import Law, budget_rows, law_record
+from equinoise.coherence.quantity import Record
+from equinoise.coherence.rates import LAW_GRADIENTS
 from equinoise.coherence.sample import positive_interval
 from equinoise.device.snapshots import snapshot
-from equinoise.diagnosis.diagnose import Diagnosis, diagnose, gradients_of
+from equinoise.diagnosis.averages import Simulation
+from equinoise.diagnosis.diagnose import diagnose, gradients_of
+from equinoise.diagnosis.record import SIMULATED
 from equinoise.engines.draws import check_scale
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.engines.select import choose_engine
@@ -39,6 +43,8 @@ TASK_SCHEMA = 2
 QUANTITIES = ("law", "survival", "budget", "curve", "diagnosis")
 # further points of the survival curve, relative to the scale; as a diagnosis has them
 _CURVE = (0.5, 2.0, 4.0, 8.0)
+# columns that a task may leave to its answer
+_DECIDED = ("initial", "layout", "engine")
 
 
 Row = dict[str, Any]
@@ -149,7 +155,7 @@ class Task:
         return row | {
             "key": self.key,
             "initial": self.initial or "own",
-            "layout": None if self.layout is None else _listed(self.layout),
+            "layout": None if self.layout is None else ",".join(map(str, self.layout)),
             "task": json.dumps(content, sort_keys=True),
         }
 
@@ -199,8 +205,13 @@ def failed(task: Task, error: str) -> Row:
 
 
 def answered(task: Task, found: Mapping[str, Any], budget: list[Row], curve: list[Row]) -> Row:
-    """A finished answer; numbers that are NaN were not computed and become None."""
-    row = task.stated() | {"status": "done", "error": None} | dict(found)
+    """A finished answer; numbers that are NaN were not computed and become None.
+
+    What the task states stands as it was stated, apart from what the answer decided: input, layout and engine.
+    """
+    stated = task.stated()
+    decided = {name: value for name, value in found.items() if name not in stated or name in _DECIDED}
+    row = stated | {"status": "done", "error": None} | decided
     return {"row": _known(row), "budget": [_known(b) for b in budget], "curve": [_known(c) for c in curve]}
 
 
@@ -265,11 +276,10 @@ def _answer(task: Task) -> Row:
         "parameters": len(program.parameters),
         "noise_class": str(program.noise_class),
         "initial": problem.initial.name,
-        "layout": None if placement is None else _listed(placement.layout),
+        "layout": None if placement is None else ",".join(map(str, placement.layout)),
         "device": None if placement is None else placement.device,
         "noise_terms": problem.stated_noise.describe(),
     }
-    count = max(1, len(program.parameters))
     if "diagnosis" in task.quantities:
         result = diagnose(
             problem,
@@ -279,12 +289,12 @@ def _answer(task: Task) -> Row:
             relative_error=task.relative_error,
             depth=False,
         )
-        curve = [{"scale": p.scale, "survival": p.survival, "law": p.law} for p in result.curve]
-        found |= _of_law(result.law, task.scale, count) | _of_diagnosis(result)
-        return answered(task, found, _budget(result.law.budget), curve)
+        record = result.record
+        found |= record.columns() | {"diagnosis": json.dumps(record.data, allow_nan=False)}
+        return answered(task, found, budget_rows(result.law.budget, ","), [asdict(point) for point in result.curve])
     wanted = set(task.quantities)
     budget: list[Row] = []
-    curve = []
+    curve: list[Row] = []
     known: Law | None = None
     if wanted & {"law", "budget"}:
         choice = choose_engine(problem, task.engine, workers=1, draws=LAW_GRADIENTS * task.samples)
@@ -293,8 +303,9 @@ def _answer(task: Task) -> Row:
             sampling=replace(task.sampling, engine=choice.engine.name),
             relative_error=task.relative_error,
         )
-        found |= _of_law(known, task.scale, count) | {"engine": known.engine, "engine_reason": choice.reason}
-        budget = _budget(known.budget) if "budget" in wanted else []
+        found |= law_record(known, task.scale).columns() | {"engine_reason": choice.reason}
+        found["noiseless_rms"] = math.sqrt(known.variance / max(1, len(program.parameters)))
+        budget = budget_rows(known.budget, ",") if "budget" in wanted else []
     if wanted & {"survival", "curve"}:
         further = [f * task.scale for f in _CURVE if "curve" in wanted and 0 < task.scale < math.inf]
         scales = [0.0, task.scale, *further]
@@ -302,79 +313,29 @@ def _answer(task: Task) -> Row:
         variance = gradient_variance(problem, scales, sampling=replace(task.sampling, engine=choice.engine.name))
         if known is None:
             found |= {"engine": variance.engine, "engine_reason": choice.reason}
-        found |= _of_variance(variance, count) | {"survival_kind": "exact" if choice.engine.exact else "sampled"}
+        found |= _of_variance(variance, max(1, len(program.parameters)), sampled=not choice.engine.exact)
         laws = [math.nan if known is None else float(known.survival(s)) for s in further]
         points = zip(further, variance.survival[2:], laws, strict=True)
         curve = [{"scale": s, "survival": float(r), "law": at} for s, r, at in points]
     return answered(task, found, budget, curve)
 
 
-def _of_law(result: Law, scale: float, count: int) -> Row:
-    low, high = (float(b) for b in result.bounds(scale))
-    return {
-        "variance": result.variance,
-        "noiseless_rms": math.sqrt(result.variance / count),
-        "kappa": result.kappa,
-        "kappa_low": result.kappa_interval[0],
-        "kappa_high": result.kappa_interval[1],
-        "kappa_error": result.kappa_error,
-        "fixed_point_share": result.fixed_point_share,
-        "fixed_point_class": result.fixed_point.kind,
-        "rate_variance": result.rate_variance,
-        "law_survival": float(result.survival(scale)),
-        "lower_bound": low,
-        "upper_bound": high,
-        "bounds_proved": result.certificate.proved,
-    }
-
-
-def _of_diagnosis(result: Diagnosis) -> Row:
-    return {
-        "engine": result.engine,
-        "engine_reason": result.engine_reason,
-        "noiseless_low": result.noiseless_interval[0],
-        "noiseless_high": result.noiseless_interval[1],
-        "survival": result.simulated.survival,
-        "survival_low": result.simulated.interval[0],
-        "survival_high": result.simulated.interval[1],
-        "survival_kind": "sampled" if result.simulated.sampled else "exact",
-        "rms_gradient": result.simulated.rms_gradient,
-        "rms_low": result.simulated.rms_interval[0],
-        "rms_high": result.simulated.rms_interval[1],
-        "measured_rms": result.resources.measured_rms,
-        "shot_variance": result.resources.shot_variance,
-        "shots_per_gradient": result.resources.shots_per_gradient,
-        "verdict": result.verdict.word,
-        "verdict_reason": result.verdict.reason,
-        "diagnosis": json.dumps(result.to_dict(), allow_nan=False),
-    }
-
-
-def _of_variance(result: GradientVariance, count: int) -> Row:
+def _of_variance(result: GradientVariance, count: int, *, sampled: bool) -> Row:
     """V(0) and V(s), with 95 % intervals from their standard errors."""
-    out: Row = {"variance": float(result.variance[0])}
-    for index, names in enumerate((("noiseless_rms", "noiseless"), ("rms_gradient", "rms"))):
+
+    def rms(index: int) -> tuple[float, float, float]:
         value, error = float(result.variance[index]), float(result.standard_error[index])
-        ends = positive_interval(value, error, result.samples)
-        out[names[0]] = math.sqrt(max(0.0, value) / count)
-        out[f"{names[1]}_low"], out[f"{names[1]}_high"] = (math.sqrt(max(0.0, end) / count) for end in ends)
+        known = (value, *positive_interval(value, error, result.samples))
+        of, low, high = (math.sqrt(max(0.0, v) / count) for v in known)
+        return of, low, high
+
+    (clean, clean_low, clean_high), (noisy, *rms_interval) = rms(0), rms(1)
     survival = float(result.survival[1])
-    low, high = positive_interval(survival, float(result.survival_error[1]), result.samples)
-    return out | {"survival": survival, "survival_low": low, "survival_high": high}
-
-
-def _budget(entries: tuple[BudgetEntry, ...]) -> list[Row]:
-    return [
-        {
-            "layer": e.layer,
-            "qubits": _listed(e.qubits),
-            "mechanism": e.mechanism,
-            "kappa": e.kappa,
-            "standard_error": e.standard_error,
-        }
-        for e in entries
-    ]
-
-
-def _listed(qubits: Any) -> str:
-    return ",".join(str(q) for q in qubits)
+    interval = positive_interval(survival, float(result.survival_error[1]), result.samples)
+    simulation = Simulation(sampled, survival, interval, noisy, (rms_interval[0], rms_interval[1]))
+    return Record.of(simulation, SIMULATED).columns() | {
+        "variance": float(result.variance[0]),
+        "noiseless_rms": clean,
+        "noiseless_low": clean_low,
+        "noiseless_high": clean_high,
+    }

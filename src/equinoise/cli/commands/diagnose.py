@@ -104,7 +104,7 @@ def diagnose(
 
         console = Terminal()
         console.width = min(console.width, _WIDEST)
-        print_diagnosis(diagnosis, console, problem.source)
+        print_diagnosis(diagnosis.record, console, problem.source)
 
 
 def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:
@@ -129,9 +129,9 @@ def _csv(diagnosis: Diagnosis) -> str:
     import csv
     import io
 
-    from equinoise.report.terminal.diagnosis_table import budget_rows
+    from equinoise.report.terminal.diagnosis_table import budget_shares
 
-    rows = budget_rows(diagnosis)
+    rows = budget_shares(diagnosis.record)
     text = io.StringIO(newline="")
     names = ("layer", "qubits", "mechanism", "kappa", "standard_error", "share")
     writer = csv.DictWriter(text, names, lineterminator="\n")

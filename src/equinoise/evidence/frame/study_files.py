@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import importlib
-import os
 from pathlib import Path
 from typing import Any
 
 from equinoise.errors import UnsupportedError
 from equinoise.table import Table
+from equinoise.whole_file import put_whole
 
 __all__ = ["duckdb", "write", "write_table"]
 
@@ -49,6 +49,4 @@ def duckdb() -> Any:
 
 def write(path: Path, text: str) -> None:
     """A whole text, or nothing where writing is interrupted."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    put_whole(path, text.encode())

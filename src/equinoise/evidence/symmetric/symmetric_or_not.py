@@ -21,7 +21,8 @@ from qiskit.circuit import ParameterVector
 
 from equinoise.circuit.builders import brickwork
 from equinoise.circuit.layers import end_layer
-from equinoise.coherence.law import Law, law
+from equinoise.coherence.law import law
+from equinoise.coherence.law_record import Law
 from equinoise.device.snapshots import snapshot
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.errors import DeviceError

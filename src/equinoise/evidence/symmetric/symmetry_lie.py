@@ -62,7 +62,7 @@ def lie_deviations(lie: Rows) -> list[float]:
 
 def lie_finding(lie: Rows) -> str:
     """Sampled against exact Var C in words, or why there is none."""
-    if all(r["note"].startswith("not run") for r in lie):
+    if all(r["algebra"] is None for r in lie):
         return f"Lie algebra {lie[0]['note']}"
     parts = [
         f"{r['circuit']} {r['sampled']:.4g} +- {r['error']:.1g} against {r['at depth']:.4g} at depth {r['depth']} and "

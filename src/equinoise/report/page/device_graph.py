@@ -189,7 +189,7 @@ def graph_of(results: Results, row: Mapping[str, Any]) -> DeviceGraph:
     count = int(row["num_qubits"])
     seen = {q for part in results.budgets.get(str(row["key"]), ()) for q in part.qubits} | set(row.get("cone") or ())
     drawn = tuple(range(count)) if count <= _WHOLE or not seen else tuple(sorted(seen))
-    bonds = results.bonds.get(str(row["key"])) or _bonds(results, row)
+    bonds = row.get("couplings") or _bonds(results, row)
     return _cached_graph(drawn, tuple(bonds), *_placement(row))
 
 

@@ -308,7 +308,10 @@ def _noise(results: Results) -> str:
     for (name, terms), count in told.most_common(_MOST_NOISE):
         lines = terms.splitlines()
         if len(lines) > _MOST_LINES:
-            lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} more lines; --json holds every term"]
+            lines = [
+                *lines[:_MOST_LINES],
+                f"... and {len(lines) - _MOST_LINES} more lines; NoiseModel.describe tells every term",
+            ]
         used = "" if len(results.rows) == 1 else f" ({plural(count, 'design')})"
         opened = " open" if len(told) <= 2 and len(lines) <= 30 else ""
         out.append(

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from equinoise.coherence.bounds import BoundEnds
-from equinoise.coherence.resummed import leading_order_survival, resummed_survival
+from equinoise.coherence.law_record import law_curve
+from equinoise.coherence.resummed import leading_order_survival
 from equinoise.report.page.results import Results
 from equinoise.table import Table
 
@@ -28,7 +27,6 @@ __all__ = [
     "thinned",
 ]
 
-Real = npt.NDArray[np.float64]
 Row = Mapping[str, Any]
 
 GROUPINGS = (
@@ -128,10 +126,7 @@ def bound_words(row: Row) -> str:
 
 
 def curve_table(row: Row, points: int = 33) -> Table:
-    """The law and its bounds against the noise scale.
-
-    The grid is even in log s: from 1.5 decades below the row's own scale, or s kappa = 0.1 if that is lower, to 1.5
-    decades above, or s kappa = 3.
+    """The law and its bounds against the noise scale, on the grid of :func:`equinoise.coherence.law_record.law_curve`.
 
     Args:
         row: With kappa, fixed_point_share or lasting_share, rate_variance, bound_ends, greatest_rate and scale.
@@ -140,29 +135,9 @@ def curve_table(row: Row, points: int = 33) -> Table:
     Returns:
         Columns scale, law, leading_order, lower, upper (NaN where there are no bounds); no rows where kappa is unknown.
     """
-    kappa, scale = _number(row.get("kappa")), _number(row.get("scale"))
-    if not math.isfinite(kappa):
-        return Table({name: [] for name in ("scale", "law", "leading_order", "lower", "upper")})
-    centre = scale if math.isfinite(scale) and scale > 0 else 1.0
-    low, high = -1.5, 1.5
-    if kappa > 1e-9:
-        lost = -math.log10(kappa * centre)
-        low, high = max(-4.0, min(low, lost - 1.0)), min(4.0, max(high, lost + math.log10(3.0)))
-    grid = centre * np.logspace(low, high, points)
-    share = _number(row.get("lasting_share") if row.get("lasting_share") is not None else row.get("fixed_point_share"))
-    share = share if math.isfinite(share) else 0.0
-    law = resummed_survival(grid, kappa, share, _number(row.get("rate_variance")))
-    lower, upper = _bounds(row, grid)
-    columns = {"law": law, "leading_order": leading_order_survival(grid, kappa), "lower": lower, "upper": upper}
-    return Table({"scale": grid.tolist(), **{name: values.tolist() for name, values in columns.items()}})
-
-
-def _bounds(row: Row, grid: Real) -> tuple[Real, Real]:
-    ends, greatest = row.get("bound_ends"), _number(row.get("greatest_rate"))
-    if ends is None or not math.isfinite(greatest):
-        return np.full_like(grid, np.nan), np.full_like(grid, np.nan)
-    kappa, share = ([_number(end) for end in ends[name]] for name in ("kappa", "fixed_point_share"))
-    return BoundEnds((kappa[0], kappa[1]), (share[0], share[1])).survival_bounds(grid, greatest)
+    curve = law_curve(row, _number(row.get("scale")), points)
+    known = math.isfinite(_number(row.get("kappa")))
+    return Table({name: values.tolist() if known else [] for name, values in curve.items()})
 
 
 def points_table(results: Results, row: Row) -> Table:

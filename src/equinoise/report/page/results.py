@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from equinoise.coherence.law_record import budget_of
 from equinoise.coherence.rates import BudgetEntry
 from equinoise.errors import EquinoiseError
 from equinoise.sweeps.store import RESULTS, Store, StoreError
@@ -39,11 +40,10 @@ class Results:
     Attributes:
         rows: One mapping a diagnosis, with the columns of a store's table ``results``; beside them ``lasting_share``,
             ``greatest_rate``, ``bound_status``, ``bound_reason``, ``bound_ends``, ``advice``, ``approximations``,
-            ``warnings`` and ``cone`` (the light cone's qubits) of its diagnosis.
+            ``warnings``, ``cone`` (the light cone's qubits) and ``couplings`` (pairs with a gate) of its diagnosis.
         failed: Rows whose task failed: what it was, and the error.
         budgets: Key to the parts of kappa.
         curves: Key to simulated (scale s, survival) pairs beside the row's own.
-        bonds: Key to pairs of circuit qubits coupled by a gate, where they are known from the circuit itself.
         meta: Name to value, of the store.
         origin: Where the rows come from, in words.
     """
@@ -52,7 +52,6 @@ class Results:
     failed: tuple[Row, ...] = ()
     budgets: Mapping[str, tuple[BudgetEntry, ...]] = field(default_factory=dict, repr=False)
     curves: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict, repr=False)
-    bonds: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict, repr=False)
     meta: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
 
@@ -148,18 +147,25 @@ def _is_diagnosis(whole: Any) -> bool:
     """Whether the parts of a diagnosis that a page shows have their types."""
     if not isinstance(whole, dict):
         return False
-    law, cone = whole.get("law", {}), whole.get("light_cone", {})
-    if not isinstance(law, dict) or not isinstance(cone, dict):
+    law, cone, circuit = (whole.get(name, {}) for name in ("law", "light_cone", "circuit"))
+    if not all(isinstance(part, dict) for part in (law, cone, circuit)):
         return False
     reals, words = (law.get(name) for name in _LAW[:2]), (law.get(name) for name in _LAW[2:4])
-    texts, qubits = (whole.get(name, []) for name in _TEXTS), cone.get("qubits", [])
+    texts, pairs = (whole.get(name, []) for name in _TEXTS), circuit.get("couplings", [])
     return (
         all(value is None or _is_real(value) for value in reals)
         and all(word is None or isinstance(word, str) for word in words)
         and _are_ends(law.get("bound_ends"))
         and all(isinstance(part, list) and all(isinstance(text, str) for text in part) for part in texts)
-        and isinstance(qubits, list)
-        and all(isinstance(q, int) and not isinstance(q, bool) and 0 <= q <= _MOST for q in qubits)
+        and _are_qubits(cone.get("qubits", []))
+        and isinstance(pairs, list)
+        and all(_are_qubits(pair) and len(pair) == 2 for pair in pairs)
+    )
+
+
+def _are_qubits(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(q, int) and not isinstance(q, bool) and 0 <= q <= _MOST for q in value
     )
 
 
@@ -186,6 +192,7 @@ def _of_diagnosis(whole: Mapping[str, Any]) -> dict[str, Any]:
         **{name: law.get(name) for name in _LAW},
         **{name: tuple(whole.get(name, ())) for name in _TEXTS},
         "cone": tuple(whole.get("light_cone", {}).get("qubits", ())),
+        "couplings": tuple(map(tuple, whole.get("circuit", {}).get("couplings", ()))),
     }
 
 
@@ -196,71 +203,21 @@ def results_of(diagnosis: Diagnosis, source: str | None = None) -> Results:
         diagnosis: The diagnosis.
         source: What the circuit is called; by default the circuit's own name.
     """
-    problem, whole = diagnosis.problem, diagnosis.to_dict()
-    law, found, resources = whole["law"], whole["simulated"], whole["resources"]
-    low, high = found["interval"]
-    kappa_low, kappa_high = law["kappa_interval"]
-    noiseless_low, noiseless_high = whole["noiseless"]["interval"]
-    rms_low, rms_high = found["rms_interval"]
-    key, placement = "diagnosis", problem.noise.placement
+    record, key = diagnosis.record, "diagnosis"
     row: dict[str, Any] = {
+        **record.columns(),
+        **_of_diagnosis(record.data),
         "key": key,
         "status": "done",
-        "source": source or problem.circuit.name,
-        "num_qubits": problem.num_qubits,
-        "depth": len(problem.layers),
-        "readout": problem.readout_label + (" projected" if problem.projected else ""),
-        "initial": problem.initial.name,
-        "noise": problem.noise.name,
-        "noise_terms": problem.noise.describe(problem),
-        "device": None if placement is None else placement.device,
-        "layout": None if placement is None else ",".join(map(str, placement.layout)),
-        "scale": whole["scale"],
-        "samples": whole["samples"],
-        "seed": whole["seed"],
-        "shots": resources["shots"],
-        "ensemble": whole["ensemble"],
-        "engine": whole["engine"],
-        "engine_reason": whole["engine_reason"],
-        "width": whole["light_cone"]["width"],
-        "parameters": whole["light_cone"]["parameters"],
-        "noise_class": whole["equivariance"]["noise_class"],
-        "noiseless_rms": whole["noiseless"]["rms_gradient"],
-        "noiseless_low": noiseless_low,
-        "noiseless_high": noiseless_high,
-        "kappa": law["kappa"],
-        "kappa_low": kappa_low,
-        "kappa_high": kappa_high,
-        "kappa_error": law["kappa_error"],
-        "fixed_point_share": law["fixed_point_share"],
-        "fixed_point_class": law["fixed_point_class"],
-        "rate_variance": law["rate_variance"],
-        "survival": found["survival"],
-        "survival_low": low,
-        "survival_high": high,
-        "survival_kind": found["kind"],
-        "law_survival": law["survival"],
-        "lower_bound": law["lower_bound"],
-        "upper_bound": law["upper_bound"],
-        "bounds_proved": law["bounds_proved"],
-        "rms_gradient": found["rms_gradient"],
-        "rms_low": rms_low,
-        "rms_high": rms_high,
-        "measured_rms": resources["measured_rms"],
-        "shot_variance": resources["shot_variance"],
-        "shots_per_gradient": resources["shots_per_gradient"],
-        "verdict": whole["verdict"],
-        "verdict_reason": whole["verdict_reason"],
-        **_of_diagnosis(whole),
+        "source": source or record["circuit.name"],
+        "depth": record["layers.count"],
+        "readout": record["readout.label"] + (" projected" if record["readout.projected"] else ""),
+        "noise_terms": diagnosis.problem.noise.describe(diagnosis.problem),
+        "version": record["versions.equinoise"],
     }
     return Results(
         rows=(row,),
-        budgets={key: tuple(diagnosis.law.budget)},
-        curves={key: tuple((p.scale, p.survival) for p in diagnosis.curve)},
-        bonds={key: tuple(sorted({pair for layer in problem.layers for pair in _pairs(layer)}))},
+        budgets={key: budget_of(record)},
+        curves={key: tuple((point["scale"], point["survival"]) for point in record["curve"])},
         origin="one diagnosis",
     )
-
-
-def _pairs(layer: Any) -> list[tuple[int, int]]:
-    return [(min(b.qubits), max(b.qubits)) for b in layer.blocks if len(b.qubits) == 2]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from equinoise.report.numbers import number, plural
+from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,10 +59,7 @@ def print_advice(advice: Advice, problem: Problem, console: Console) -> None:
 
 
 def _table(found: tuple[Suggestion, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
-    table.add_column("change", overflow="fold", ratio=1)
-    for name in ("gain", "95 %", "predicted", "shots"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = plain_table(("change", "gain", "95 %", "predicted", "shots"), folded=("change",))
     for one in found:
         change = Text(one.change)
         for line in (one.cost and f"costs {one.cost}", one.note):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from equinoise.report.numbers import number, plural
+from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,9 +22,7 @@ _DEVICE_COLUMNS = ("device", "qubits", "T1 µs", "T2 µs", "1q error", "2q error
 
 def print_devices(devices: Sequence[DeviceSummary], console: Console) -> None:
     """Print the device snapshots with their medians; times in microseconds, gate durations in nanoseconds."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, show_edge=False, header_style="dim")
-    for name in _DEVICE_COLUMNS:
-        table.add_column(name, justify="left" if name in ("device", "gate") else "right", no_wrap=True)
+    table = plain_table(_DEVICE_COLUMNS, left=("device", "gate"), collapse_padding=True)
     for device in devices:
         table.add_row(
             device.name,

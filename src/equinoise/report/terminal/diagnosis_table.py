@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from equinoise.coherence.rates import budget_sums
-from equinoise.report.figures import survival_table
+from equinoise.coherence.law_record import budget_of, budget_rows
+from equinoise.coherence.quantity import Record
+from equinoise.coherence.rates import BudgetEntry, budget_sums
+from equinoise.diagnosis.survival_curve import survival_table
 from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.terminal.equivariance_rows import equivariance_rows
 from equinoise.report.terminal.sketch import POINT, sketch
+from equinoise.report.terminal.table_style import plain_table
 
-if TYPE_CHECKING:
-    from equinoise.coherence.spectrum import CoherenceSpectrum
-    from equinoise.diagnosis.diagnose import Diagnosis
-
-__all__ = ["budget_rows", "print_diagnosis"]
+__all__ = ["budget_shares", "print_diagnosis"]
 
 _COSTLIEST = 8
 _ATOMS = 4
@@ -56,74 +54,66 @@ _LAYERS = {
 # -- rows ----------------------------------------------------------------------------------------------------------
 
 
-def budget_rows(diagnosis: Diagnosis) -> list[dict[str, int | float | str]]:
+def budget_shares(record: Record) -> list[dict[str, int | float | str]]:
     """The budget of kappa as rows for a CSV file, in slot order; the column kappa sums to kappa.
 
     Returns:
         Rows with the keys layer, qubits (separated by spaces), mechanism, kappa, standard_error (empty for a single
         draw), share (of kappa, empty where kappa is 0).
     """
-    total = diagnosis.law.kappa
+    total = record.number("law.kappa")
     return [
-        {
-            "layer": entry.layer,
-            "qubits": " ".join(map(str, entry.qubits)),
-            "mechanism": entry.mechanism,
-            "kappa": entry.kappa,
-            "standard_error": entry.standard_error if math.isfinite(entry.standard_error) else "",
-            "share": entry.kappa / total if abs(total) > 1e-12 else "",
+        row
+        | {
+            "standard_error": row["standard_error"] if math.isfinite(row["standard_error"]) else "",
+            "share": row["kappa"] / total if abs(total) > 1e-12 else "",
         }
-        for entry in diagnosis.law.budget
+        for row in budget_rows(budget_of(record))
     ]
 
 
 # -- the report ----------------------------------------------------------------------------------------------------
 
 
-def print_diagnosis(diagnosis: Diagnosis, console: Console, source: str | None = None) -> None:
+def print_diagnosis(record: Record, console: Console, source: str | None = None) -> None:
     """Print a diagnosis in the order in which a reader asks.
 
     Args:
-        diagnosis: The diagnosis.
+        record: Of the diagnosis.
         console: Where to print.
         source: What the circuit is called; by default the circuit's own name.
     """
     parts: list[RenderableType] = [
-        _title(diagnosis, source),
-        _section("1", "Is it equivariant?", equivariance_rows(diagnosis)),
-        _section("2", "Where does the gradient live?", _light_cone(diagnosis)),
-        _section("3", "How large is it without noise?", _noiseless(diagnosis)),
-        _section("4", "How fast does it die?", _law(diagnosis)),
+        _title(record, source),
+        _section("1", "Is it equivariant?", equivariance_rows(record)),
+        _section("2", "Where does the gradient live?", _light_cone(record)),
+        _section("3", "How large is it without noise?", _noiseless(record)),
+        _section("4", "How fast does it die?", _law(record)),
     ]
-    if diagnosis.law.budget:
-        parts.append(Padding(_costliest(diagnosis), (1, 0, 0, 3)))
-        parts.append(Padding(_totals(diagnosis), (1, 0, 0, 3)))
+    budget = budget_of(record)
+    if budget:
+        parts.append(Padding(_costliest(budget, record.number("law.kappa")), (1, 0, 0, 3)))
+        parts.append(Padding(_totals(budget), (1, 0, 0, 3)))
     parts += [
-        Padding(_survival(diagnosis), (1, 0, 0, 3)),
-        Padding(_curve(diagnosis), (1, 0, 0, 3)),
-        _section("5", f"What is left at s = {diagnosis.scale:g}?", _resources(diagnosis)),
-        _section("6", "How sure is this?", _confidence(diagnosis)),
+        Padding(_survival(record), (1, 0, 0, 3)),
+        Padding(_curve(record), (1, 0, 0, 3)),
+        _section("5", f"What is left at s = {record.number('scale'):g}?", _resources(record)),
+        _section("6", "How sure is this?", _confidence(record)),
         Text(),
-        _verdict(diagnosis),
+        _verdict(record),
     ]
-    console.print(Group(*parts, *_advice(diagnosis), *_notes(diagnosis.warnings)), highlight=False)
+    console.print(Group(*parts, *_advice(record["advice"]), *_notes(record["warnings"])), highlight=False)
 
 
-def _title(diagnosis: Diagnosis, source: str | None) -> RenderableType:
-    problem = diagnosis.problem
-    counts = ", ".join(
-        plural(count, noun)
-        for count, noun in (
-            (problem.num_qubits, "qubit"),
-            (len(problem.parameters), "parameter"),
-        )
-    )
-    readout = problem.readout_label + (" projected on the sector" if problem.projected else "")
+def _title(record: Record, source: str | None) -> RenderableType:
+    circuit = record["circuit"]
+    counts = f"{plural(circuit['num_qubits'], 'qubit')}, {plural(circuit['num_parameters'], 'parameter')}"
+    readout = record["readout.label"] + (" projected on the sector" if record["readout.projected"] else "")
     rows: list[tuple[str, RenderableType]] = [
-        ("circuit", Text.assemble((source or problem.circuit.name, "bold"), f"   {counts}")),
-        ("layers", Text.assemble((str(len(problem.layers)), "bold"), f"   {_LAYERS[problem.layers_found]}")),
-        ("readout", Text.assemble((readout, "bold"), f"   on the input {problem.initial.name}")),
-        ("noise", Text.assemble((problem.noise.name, "bold"), f"   at scale s = {diagnosis.scale:g}")),
+        ("circuit", Text.assemble((source or circuit["name"], "bold"), f"   {counts}")),
+        ("layers", Text.assemble((str(record["layers.count"]), "bold"), f"   {_LAYERS[record['layers.found']]}")),
+        ("readout", Text.assemble((readout, "bold"), f"   on the input {record['initial.name']}")),
+        ("noise", Text.assemble((record["noise.name"], "bold"), f"   at scale s = {record.number('scale'):g}")),
     ]
     return Padding(_pairs(rows), (0, 0, 0, 3))
 
@@ -145,15 +135,15 @@ def _pairs(body: Sequence[tuple[str, RenderableType]]) -> Table:
     return grid
 
 
-def _light_cone(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    cone: dict[str, Any] = diagnosis.light_cone
-    total = diagnosis.problem.num_qubits
+def _light_cone(record: Record) -> list[tuple[str, RenderableType]]:
+    cone: dict[str, Any] = record["light_cone"]
+    total = record["circuit.num_qubits"]
     full, held = cone["full_dimension"], cone["dimension"]
     rows: list[tuple[str, RenderableType]] = [
         (
             "light cone",
             f"qubits {ranges(cone['qubits'])}: width {cone['width']} of {total}; "
-            f"{cone['parameters']:,} of {len(diagnosis.problem.parameters):,} parameters",
+            f"{cone['parameters']:,} of {record['circuit.num_parameters']:,} parameters",
         )
     ]
     if cone["charges"]:
@@ -169,30 +159,30 @@ def _light_cone(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     return rows
 
 
-def _noiseless(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+def _noiseless(record: Record) -> list[tuple[str, RenderableType]]:
     return [
         (
             "RMS gradient",
             Text.assemble(
-                (number(diagnosis.noiseless_rms), "bold"),
-                f" per rad  {interval(diagnosis.noiseless_interval)}  for each parameter in the cone",
+                (number(record.number("noiseless.rms_gradient")), "bold"),
+                f" per rad  {interval(record.bounds('noiseless.interval'))}  for each parameter in the cone",
             ),
         )
     ]
 
 
-def _law(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    law = diagnosis.law
-    slots = len({entry.layer for entry in law.budget})
-    per_slot = f": {number(law.kappa / slots, 2)} per slot in {slots} slots" if slots > 1 and law.kappa > 1e-12 else ""
-    kept = law.fixed_point_share
-    kept_interval = f"  {interval(law.fixed_point_share_interval)}" if kept > 1e-12 else ""
+def _law(record: Record) -> list[tuple[str, RenderableType]]:
+    kappa, kept = record.number("law.kappa"), record.number("law.fixed_point_share")
+    slots = len({entry.layer for entry in budget_of(record)})
+    per_slot = f": {number(kappa / slots, 2)} per slot in {slots} slots" if slots > 1 and kappa > 1e-12 else ""
+    kept_interval = f"  {interval(record.bounds('law.fixed_point_share_interval'))}" if kept > 1e-12 else ""
+    kind, spread = record["law.fixed_point_class"], number(record.number("law.rate_variance"))
     return [
         (
             "kappa",
             Text.assemble(
-                (number(law.kappa), "bold"),
-                f"  {interval(law.kappa_interval)}  rate of decay in s{per_slot}",
+                (number(kappa), "bold"),
+                f"  {interval(record.bounds('law.kappa_interval'))}  rate of decay in s{per_slot}",
             ),
         ),
         (
@@ -202,28 +192,18 @@ def _law(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
                 f"{kept_interval}  share of the squared gradient that noise never kills",
             ),
         ),
-        ("fixed point", _FIXED_POINT.get(law.fixed_point.kind, law.fixed_point.kind)),
-        (
-            "c2",
-            Text.assemble((number(law.rate_variance), "bold"), "  relative variance of the decaying rates"),
-        ),
+        ("fixed point", _FIXED_POINT.get(kind, kind)),
+        ("c2", Text.assemble((spread, "bold"), "  relative variance of the decaying rates")),
     ]
 
 
-def _costliest(diagnosis: Diagnosis) -> RenderableType:
-    entries = sorted(diagnosis.law.budget, key=lambda entry: -entry.kappa)
+def _costliest(budget: Sequence[BudgetEntry], total: float) -> RenderableType:
+    entries = sorted(budget, key=lambda entry: -entry.kappa)
     shown = [entry for entry in entries[:_COSTLIEST] if entry.kappa > 1e-12]
     if not shown:
         return Text("budget: no noise term costs any of this gradient")
-    total = diagnosis.law.kappa
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
-    table.add_column("costliest", no_wrap=True)
-    table.add_column("layer", justify="right")
-    table.add_column("qubits", justify="right")
-    table.add_column("kappa", justify="right", no_wrap=True)
-    table.add_column("± error", justify="right", no_wrap=True)
-    table.add_column("share", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, style="blue")
+    table = plain_table(("costliest", "layer", "qubits", "kappa", "± error", "share", ""), left=("costliest", ""))
+    table.columns[2].no_wrap = False  # a correlated term can be on many
     for entry in shown:
         table.add_row(
             entry.mechanism,
@@ -232,7 +212,7 @@ def _costliest(diagnosis: Diagnosis) -> RenderableType:
             number(entry.kappa),
             number(entry.standard_error, 1),
             f"{100 * entry.kappa / total:.0f} %" if total > 1e-12 else "",
-            bar(entry.kappa / shown[0].kappa, 12),
+            Text(bar(entry.kappa / shown[0].kappa, 12), style="blue"),
         )
     rest = entries[len(shown) :]
     if rest:
@@ -250,11 +230,11 @@ def _costliest(diagnosis: Diagnosis) -> RenderableType:
     return table
 
 
-def _totals(diagnosis: Diagnosis) -> RenderableType:
+def _totals(budget: Sequence[BudgetEntry]) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     cells: list[RenderableType] = []
     for by in ("mechanism", "qubit", "layer"):
-        sums = budget_sums(diagnosis.law.budget, by)
+        sums = budget_sums(budget, by)
         places = sorted(sums, key=lambda place: -sums[place])
         greatest = max(1e-300, *sums.values())
         table = Table.grid(padding=(0, 1))
@@ -273,43 +253,37 @@ def _totals(diagnosis: Diagnosis) -> RenderableType:
     return grid
 
 
-def _survival(diagnosis: Diagnosis) -> RenderableType:
-    law, s = diagnosis.law, diagnosis.scale
-    if law.variance == 0:
+def _survival(record: Record) -> RenderableType:
+    s, found = record.number("scale"), record["simulated"]
+    if record["noiseless.variance"] == 0:
         return _pairs([("survival", Text("there is no gradient without noise, of which a share could be left"))])
-    low, high = (float(bound) for bound in law.bounds(s))
     rows: list[tuple[str, RenderableType]] = [("survival", Text(f"share of the RMS gradient left at s = {s:g}"))]
-    found = diagnosis.simulated
-    how = "noisy trajectories" if found.sampled else "noisy simulation"
-    rows.append(
-        (
-            "  sampled" if found.sampled else "  exact",
-            Text.assemble((number(found.survival), "bold"), f"  {interval(found.interval)}  {how}"),
-        )
+    how = "noisy trajectories" if found["kind"] == "sampled" else "noisy simulation"
+    left, between = record.number("simulated.survival"), interval(record.bounds("simulated.interval"))
+    rows.append((f"  {found['kind']}", Text.assemble((number(left), "bold"), f"  {between}  {how}")))
+    law, low, leading, high = (
+        number(record.number(f"law.{name}")) for name in ("survival", "lower_bound", "leading_order", "upper_bound")
     )
-    certificate = law.certificate
-    span = f"{number(low)} to {number(high)}  " if law.bound_ends is not None else ""
+    span = f"{low} to {high}  " if record["law.bound_ends"] is not None else ""
+    style = "green" if record["law.bounds_proved"] and span else "yellow"
     rows += [
-        ("  law", Text.assemble((number(float(law.survival(s))), "bold"), "  resummed, from kappa, w0 and c2")),
-        ("  leading order", f"{number(float(law.leading_order(s)))}  exp(-s kappa)"),
-        (
-            "  bounds",
-            Text.assemble(span, (law.bound_status, "green" if certificate.proved and span else "yellow")),
-        ),
-        ("", Text(certificate.reason, style="dim")),
+        ("  law", Text.assemble((law, "bold"), "  resummed, from kappa, w0 and c2")),
+        ("  leading order", f"{leading}  exp(-s kappa)"),
+        ("  bounds", Text.assemble(span, (record["law.bound_status"], style))),
+        ("", Text(record["law.bound_reason"], style="dim")),
     ]
-    if law.spectrum is not None:
-        rows += _spectrum(law.spectrum, s)
+    if record["law.spectrum"] is not None:
+        rows += _spectrum(record["law.spectrum"])
     return _pairs(rows)
 
 
-def _spectrum(spectrum: CoherenceSpectrum, scale: float) -> list[tuple[str, RenderableType]]:
-    scales = [s for s in (scale, spectrum.beyond) if s is not None]
+def _spectrum(spectrum: dict[str, Any]) -> list[tuple[str, RenderableType]]:
     spans = [
-        f"{number(float(a))} to {number(float(b))} at s = {s:g}"
-        for s, a, b in zip(scales, *spectrum.bounds(scales), strict=True)
+        f"{number(one['lower_bound'])} to {number(one['upper_bound'])} at s = "
+        f"{math.inf if one['scale'] is None else one['scale']:g}"
+        for one in spectrum["bounds"]
     ]
-    atoms = zip(spectrum.measure.weights, spectrum.measure.rates, strict=True)
+    atoms = zip(spectrum["weights"], spectrum["rates"], strict=True)
     heaviest = sorted(sorted(atoms, reverse=True)[:_ATOMS], key=lambda atom: atom[1])
     sits = ", ".join(f"{100 * weight:.0f} % at {number(rate, 2) if rate > 0 else '0'}" for weight, rate in heaviest)
     rest = 1 - sum(weight for weight, _ in heaviest)
@@ -317,7 +291,7 @@ def _spectrum(spectrum: CoherenceSpectrum, scale: float) -> list[tuple[str, Rend
         (
             "  from spectrum",
             Text.assemble(
-                f"{', '.join(spans)}  ", (spectrum.status, "green" if spectrum.certificate.proved else "yellow")
+                f"{', '.join(spans)}  ", (spectrum["bound_status"], "green" if spectrum["bounds_proved"] else "yellow")
             ),
         ),
         (
@@ -329,19 +303,19 @@ def _spectrum(spectrum: CoherenceSpectrum, scale: float) -> list[tuple[str, Rend
             ),
         ),
     ]
-    if spectrum.note:
-        rows.append(("", Text(spectrum.note, style="dim")))
+    if spectrum["note"]:
+        rows.append(("", Text(spectrum["note"], style="dim")))
     return rows
 
 
-def _curve(diagnosis: Diagnosis) -> RenderableType:
-    kind = " sampled" if diagnosis.simulated.sampled else " exact"
+def _curve(record: Record) -> RenderableType:
+    kind = f" {record['simulated.kind']}"
     lines: list[RenderableType] = [
         Text.assemble(
             ("survival against noise scale s   ", "dim"), ("⠒⠒", "blue"), (" law   ", "dim"), (POINT, "bold"), kind
         )
     ]
-    for line in sketch(survival_table(diagnosis)):
+    for line in sketch(survival_table(record)):
         text = Text(line, no_wrap=True)
         text.highlight_regex(r"[\u2801-\u28ff]+", "blue")
         text.highlight_regex(POINT, "bold")
@@ -349,49 +323,51 @@ def _curve(diagnosis: Diagnosis) -> RenderableType:
     return Group(*lines)
 
 
-def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    resources, found = diagnosis.resources, diagnosis.simulated
+def _resources(record: Record) -> list[tuple[str, RenderableType]]:
+    resources, factor = record["resources"], record.number("resources.readout_factor")
+    rms, measured, resolved, greatest = (
+        record.number(path)
+        for path in (
+            "simulated.rms_gradient",
+            "resources.measured_rms",
+            "resources.resolved_rms",
+            "resources.greatest_scale",
+        )
+    )
     rows: list[tuple[str, RenderableType]] = [
         (
             "RMS gradient",
-            Text.assemble((number(found.rms_gradient), "bold"), f" per rad  {interval(found.rms_interval)}"),
+            Text.assemble((number(rms), "bold"), f" per rad  {interval(record.bounds('simulated.rms_interval'))}"),
         )
     ]
-    if resources.readout_factor < 0.9995 or resources.readout_factor > 1.0005:
-        rows.append(
-            (
-                "as measured",
-                f"{number(resources.measured_rms)} per rad: readout errors multiply it by "
-                f"{resources.readout_factor:.3f}",
-            )
-        )
-    greatest = resources.greatest_scale
+    if not 0.9995 <= factor <= 1.0005:
+        rows.append(("as measured", f"{number(measured)} per rad: readout errors multiply it by {factor:.3f}"))
     if math.isinf(greatest):
         scale = "resolved at any noise scale, by the law"
     elif greatest <= 0:
         scale = "not resolved at any noise scale"
     else:
         scale = f"resolved up to s = {number(greatest)}, by the law"
-    depth = resources.greatest_depth
+    depth = resources["greatest_depth"]
     if depth is None:
         deepest = "no answer: the layers do not repeat, or it was not asked for"
-    elif depth.depth == 0:
+    elif depth == 0:
         deepest = "not resolved at any depth"
     else:
-        least = "at least " if depth.at_least else ""
-        deepest = (
-            f"resolved up to {least}{plural(depth.depth, 'layer')} of this kind ({plural(depth.samples, 'draw')} each)"
-        )
-    each = "" if resources.settings == 1 else f" and each of its {resources.settings} measurement settings"
+        least = "at least " if resources["greatest_depth_at_least"] else ""
+        draws = plural(resources["greatest_depth_draws"], "draw")
+        deepest = f"resolved up to {least}{plural(depth, 'layer')} of this kind ({draws} each)"
+    settings = resources["settings"]
+    each = "" if settings == 1 else f" and each of its {settings} measurement settings"
     rows += [
         (
             "resolved",
-            f"from {number(resources.resolved_rms)} per rad up, with {resources.shots:,} shots per expectation "
-            f"value{each}",
+            f"from {number(resolved)} per rad up, with {resources['shots']:,} shots per expectation value{each}",
         ),
         (
             "shots needed",
-            f"{whole(resources.shots_per_gradient)} per expectation value{each} for a signal-to-noise ratio of 1",
+            f"{whole(record.number('resources.shots_per_gradient'))} per expectation value{each} for a signal-to-noise "
+            "ratio of 1",
         ),
         ("greatest scale", scale),
         ("greatest depth", deepest),
@@ -399,31 +375,31 @@ def _resources(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
     return rows
 
 
-def _confidence(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
-    seed = "" if diagnosis.seed is None else f", seed {diagnosis.seed}"
+def _confidence(record: Record) -> list[tuple[str, RenderableType]]:
+    seed = "" if record["seed"] is None else f", seed {record['seed']}"
     return [
-        ("engine", Text(f"{diagnosis.engine}: {diagnosis.engine_reason}")),
-        ("samples", f"{plural(diagnosis.samples, 'draw')}, {diagnosis.law.ensemble}{seed}"),
+        ("engine", Text(f"{record['engine']}: {record['engine_reason']}")),
+        ("samples", f"{plural(record['samples'], 'draw')}, {record['ensemble']}{seed}"),
         ("intervals", "95 %, Student's t over the draws by the jackknife; wider where their tails are heavy"),
-        ("bounds", diagnosis.law.bound_status),
+        ("bounds", record["law.bound_status"]),
     ]
 
 
-def _verdict(diagnosis: Diagnosis) -> RenderableType:
-    style = _VERDICT_STYLE.get(diagnosis.verdict.word, "white")
+def _verdict(record: Record) -> RenderableType:
+    style = _VERDICT_STYLE.get(record["verdict"], "white")
     return Panel(
-        Text(diagnosis.verdict.reason),
-        title=Text(f" {diagnosis.verdict.word} ", style=f"bold {style}"),
+        Text(record["verdict_reason"]),
+        title=Text(f" {record['verdict']} ", style=f"bold {style}"),
         title_align="left",
         border_style=style,
         padding=(0, 2),
     )
 
 
-def _advice(diagnosis: Diagnosis) -> list[RenderableType]:
-    if not diagnosis.advice:
+def _advice(advice: Sequence[str]) -> list[RenderableType]:
+    if not advice:
         return []
-    return [Text("What would help most", style="bold"), *(_bullet(text) for text in diagnosis.advice), Text()]
+    return [Text("What would help most", style="bold"), *(_bullet(text) for text in advice), Text()]
 
 
 def _notes(warnings: Sequence[str]) -> list[RenderableType]:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from equinoise.report.numbers import number, plural
+from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,13 +24,8 @@ def print_engines(problem: Problem, found: Sequence[Declaration], chosen: str, r
     """Print what each engine declares; the one that auto takes is marked."""
     layers = plural(len(problem.layers), "layer")
     console.print(Text(f"{problem.num_qubits} qubits, {layers}, readout {problem.readout_label}"))
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
-    table.add_column("")
-    table.add_column("engine", no_wrap=True)
-    table.add_column("one draw", justify="right", no_wrap=True)
-    table.add_column("memory", justify="right", no_wrap=True)
-    table.add_column("computes", overflow="fold")
-    table.add_column("error", overflow="fold")
+    columns = ("", "engine", "one draw", "memory", "computes", "error")
+    table = plain_table(columns, left=("", "engine"), folded=("computes", "error"))
     for one in found:
         known = math.isfinite(one.seconds) and one.bytes > 0
         cost = [_seconds(one.seconds), _memory(one.bytes)] if known else ["-", "-"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from equinoise.coherence.quantity import Record
 from equinoise.report.numbers import plural, power
-
-if TYPE_CHECKING:
-    from equinoise.diagnosis.diagnose import Diagnosis
 
 __all__ = ["equivariance_rows"]
 
@@ -30,12 +28,12 @@ _OTHER_NOISE = {
 _SECTORS = 6
 
 
-def equivariance_rows(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+def equivariance_rows(record: Record) -> list[tuple[str, RenderableType]]:
     """Labels and values of the section on equivariance."""
-    facts: dict[str, Any] = diagnosis.equivariance
+    facts: dict[str, Any] = record["equivariance"]
     breaking: list[str] = list(facts["breaking"])
     if facts["charge"] is None:
-        return [*_other_symmetry(diagnosis), *_broken_by(breaking)]
+        return [*_other_symmetry(record), *_broken_by(breaking)]
     if facts["conserving"]:
         answer = Text.assemble(("yes", "green"), ": every block and the readout conserve the charge sum_i (1 - Z_i)/2")
     else:
@@ -45,7 +43,7 @@ def equivariance_rows(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
         rows.append(("sector", "none: the input holds several charges"))
     else:
         states = power(facts["sector_dimension"])
-        rows.append(("sector", f"q = {facts['sector']} of 0..{diagnosis.problem.num_qubits}, dimension {states}"))
+        rows.append(("sector", f"q = {facts['sector']} of 0..{record['circuit.num_qubits']}, dimension {states}"))
     noise = str(facts["noise_class"])
     rows.append(("noise", _NOISE_CLASS.get(noise, noise)))
     return [*rows, *_broken_by(breaking)]
@@ -58,9 +56,9 @@ def _broken_by(breaking: Sequence[str]) -> list[tuple[str, RenderableType]]:
     return [*rows, ("", f"and {len(breaking) - 3} more")] if len(breaking) > 3 else rows
 
 
-def _other_symmetry(diagnosis: Diagnosis) -> list[tuple[str, RenderableType]]:
+def _other_symmetry(record: Record) -> list[tuple[str, RenderableType]]:
     """A symmetry other than the charge: what is claimed and kept, in which sectors, and what the noise does to them."""
-    facts, equivariance = diagnosis.symmetry, diagnosis.equivariance
+    facts, equivariance = record["symmetry"], record["equivariance"]
     claimed, kept = facts["claimed"], facts["kept"]
     if not equivariance["conserving"]:
         answer = Text.assemble(("no", "red"), f": gates break {claimed}; computed in the full space of the light cone")

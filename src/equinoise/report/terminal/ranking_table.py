@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from equinoise.report.numbers import number, plural, ranges, whole
+from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,12 +70,8 @@ def print_ranking(ranking: Ranking, console: Console, top: int | None = None) ->
 
 
 def _designs(ranking: Ranking, count: int) -> Table:
-    table = _table()
-    table.add_column("", justify="right")
-    table.add_column("group", justify="right")
-    table.add_column("design", overflow="fold", ratio=1)
-    for name in ("survival\nkappa", "score\n95 %", "shots\ndraws"):
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = ("", "group", "design", "survival\nkappa", "score\n95 %", "shots\ndraws")
+    table = plain_table(columns, folded=("design",), expand=True)
     for one in ranking.designs[:count]:
         low, high = one.interval
         spread = f"{number(low)} to {number(high)}" if math.isfinite(high) else "unknown"
@@ -88,19 +84,6 @@ def _designs(ranking: Ranking, count: int) -> Table:
             Text.assemble(whole(one.shots), "\n", (str(one.samples), "dim")),
         )
     return table
-
-
-def _table(title: str | None = None) -> Table:
-    return Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        show_edge=False,
-        header_style="dim",
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        expand=True,
-    )
 
 
 def _verdicts(ranking: Ranking) -> list[str]:
@@ -122,10 +105,14 @@ def _verdicts(ranking: Ranking) -> list[str]:
 
 
 def _gains(ranking: Ranking) -> Table:
-    table = _table("what the searched layout wins over Qiskit's, same draws")
-    table.add_column("design", overflow="fold", ratio=1)
-    for name in ("gradient", "95 %", "law says", "shots"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = plain_table(
+        ("design", "gradient", "95 %", "law says", "shots"),
+        folded=("design",),
+        title="what the searched layout wins over Qiskit's, same draws",
+        title_justify="left",
+        title_style="bold",
+        expand=True,
+    )
     for gain in ranking.gains:
         here = ranking.designs[gain.searched - 1]
         low, high = gain.gradient_interval

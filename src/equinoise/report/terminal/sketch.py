@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from equinoise.report.figures import SurvivalTable
+from equinoise.diagnosis.survival_curve import SurvivalTable
 
 __all__ = ["POINT", "sketch"]
 
@@ -21,7 +21,7 @@ def sketch(table: SurvivalTable, columns: int = 60, rows: int = 10) -> list[str]
     """The curve as lines of text: the law in Braille dots, exact points as filled circles; survival upwards from 0.
 
     Args:
-        table: What to draw, from :func:`equinoise.report.figures.survival_table`.
+        table: What to draw, from :func:`equinoise.diagnosis.survival_curve.survival_table`.
         columns: Width in characters, labels included.
         rows: Height in lines, the scale's axis and its labels included.
     """

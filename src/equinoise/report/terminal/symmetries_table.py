@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from equinoise.report.numbers import plural
+from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +19,8 @@ __all__ = ["print_symmetries"]
 
 def print_symmetries(found: Symmetries, console: Console) -> None:
     """Print every symmetry with who keeps it, then the culprits, then what to claim."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, header_style="dim")
-    for name in ("symmetry", "circuit", "readout", "input", "noise"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("numbers", justify="right", no_wrap=True)
+    words = ("symmetry", "circuit", "readout", "input", "noise")
+    table = plain_table((*words, "numbers"), left=words)
     for one in found.found:
         readout = "-" if one.readout is None else _kept(one.readout)
         numbers = "-" if one.numbers is None else _short(one.numbers)
