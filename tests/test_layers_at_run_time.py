@@ -6,6 +6,7 @@ standard library calls (a thread pool, sorted) are called by no room.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import tomllib
@@ -53,6 +54,9 @@ def upward_calls(run):
                 " -> ".join(f"{f.f_code.co_filename[len(PACKAGE) :]}:{f.f_code.co_qualname}" for f in (caller, frame))
             )
 
+    # a collection calls what waits for an object's end from whichever frame runs just then
+    gc.collect()
+    gc.disable()
     threading.setprofile(look)
     before = sys.getprofile()
     sys.setprofile(look)
@@ -61,6 +65,7 @@ def upward_calls(run):
     finally:
         sys.setprofile(before)
         threading.setprofile(None)
+        gc.enable()
     return sorted(found)
 
 

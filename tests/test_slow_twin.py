@@ -19,7 +19,6 @@ import slow_twin as reference
 from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import Slot
-from equinoise.sampling import Sampling
 from support import (
     SYMMETRY_CLASSES,
     aer_density_matrix,
@@ -299,7 +298,7 @@ def test_bad_angles_and_scales_are_refused(theta, scale, text):
 
 def test_flat_gradient_has_no_rate():
     with pytest.raises(ParameterError, match="noiseless gradient is zero"):
-        reference.law(one_qubit(("rz", A), noise=NoiseModel(dephasing=0.1)), sampling=Sampling(samples=[[0.3]]))
+        reference.law(one_qubit(("rz", A), noise=NoiseModel(dephasing=0.1)), [[0.3]])
 
 
 # -- noise laws ----------------------------------------------------------------------------------------------------

@@ -159,7 +159,7 @@ import sys
 import equinoise as eq
 from equinoise.report.figures import plot_diagnosis
 problem = eq.Problem(eq.circuits.brickwork(2, depth=1), "Z1", initial="neel", noise="dephasing:0.1")
-plot_diagnosis(eq.diagnose(problem, ensemble=[[0.1, 0.2, 0.3, 0.4]]), {str(tmp_path / "a.png")!r})
+plot_diagnosis(eq.diagnose(problem, sampling=eq.Sampling(ensemble=[[0.1, 0.2, 0.3, 0.4]])), {str(tmp_path / "a.png")!r})
 print("matplotlib.pyplot" in sys.modules)
 """
     path = os.pathsep.join(filter(None, [str(Path(eq.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]))

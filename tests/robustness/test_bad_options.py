@@ -115,7 +115,7 @@ TWICE = [
     [*DIAGNOSE, "--seed", "1", "--seed", "2"],
     [*DIAGNOSE, "--readout", "Z0"],
     [*DIAGNOSE, "--scale", "1", "--scale=2"],
-    [*DIAGNOSE, "--advice"],
+    [*DIAGNOSE, "--no-advice"],
     [*DIAGNOSE, "--projected", "--projected"],
     [*DIAGNOSE, "--json", "a.json", "--json", "b.json"],
     [*RANK_FOUR, "--qubits", "6"],
