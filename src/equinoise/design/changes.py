@@ -167,7 +167,7 @@ def other_layout(problem: Problem, **options: Any) -> tuple[Change | None, str]:
     alone = NoiseModel(calibration=replace(stated.calibration, layout=None), name=stated.name)
     try:
         found = best_layouts(
-            problem.circuit, problem.readout, alone, initial=problem.stated_initial, count=1, **options
+            problem.circuit, problem.measured, alone, initial=problem.stated_initial, count=1, **options
         )
     except EquinoiseError as error:
         return None, str(error)
