@@ -11,7 +11,8 @@ from qiskit.transpiler import CouplingMap
 import equinoise as eq
 from compiled_twin import PAULIS, compiled_value, derivative
 from equinoise.circuit.frames import find_frames, in_frame
-from equinoise.errors import NoiseError, ReadoutError, SymmetryError
+from equinoise.errors import NoiseError, ReadoutError, SymmetryError, UnsupportedError
+from equinoise.mitigation.decoupling.decoupling import decouple
 from equinoise.reduction.program import compile_problem
 
 CZ = ["rz", "sx", "x", "cz"]
@@ -260,6 +261,12 @@ def test_frames_turn_operators_by_v_dagger_from_the_left():
     image = in_frame({((3, "Z"),): 2.0}, {3: v})
     matrix = sum(value * PAULIS[string[0][1]] for string, value in image.items())
     np.testing.assert_allclose(matrix, 2 * moved, atol=1e-14)
+
+
+def test_decoupling_is_refused_for_compiled_circuits():
+    problem = eq.Problem(tilted(), "Z1", noise="dephasing:0.1")
+    with pytest.raises(UnsupportedError, match="Decouple the circuit before it is compiled"):
+        decouple(problem, "X2", durations={"r": 2e-8, "cz": 1e-7})
 
 
 def test_what_was_found_is_told():

@@ -55,6 +55,7 @@ def test_a_compiled_circuit_tells_where_it_hides_its_charge(tmp_path):
     text = " ".join(done.output.split())
     assert "Hidden charge: 5 blocks carry a sum of one-qubit operators through the circuit" in text
     assert "-Z to +Z: qubits 0, 2 +Z to +Z: qubits 1, 3" in text
+    assert "Nothing to claim: the hidden charge is used unasked." in text
 
 
 def test_json_holds_the_axes_of_the_hidden_charge(tmp_path):

@@ -163,9 +163,10 @@ def find_symmetries(
     generators = _distinct(step.generator for step in steps)
     known = [charge(n), su2(n), parity(n), parity(n, "X"), permutation(n), translation(n), reflection(n)]
     own = own_charges(generators, n) + own_strings(generators, n) + own_swaps(generators, n)
+    # a transpiled circuit's ancillas that no gate acts on have every symmetry, and nobody asked for them
     used = {q for step in steps for q in step.qubits}
-    idle = sorted(set(range(n)) - used)
-    known += [one for one in own if any(g.qubits & used for g in one.generators)]
+    idle = set(range(n)) - used if problem.transpiled else set()
+    known += [one for one in own if not all(g.qubits <= idle for g in one.generators)]
     different: list[Symmetry] = []
     for one in known:
         if not any(_same(one, other) for other in different):

@@ -39,6 +39,10 @@ def print_symmetries(found: Symmetries, console: Console) -> None:
     full = _short(4**found.num_qubits)
     if found.suggestion:
         console.print(Text(f"Claim --symmetry '{found.suggestion}'. A density matrix without symmetry holds {full}."))
+    elif found.hidden_charge is not None and found.hidden_charge["found"]:
+        console.print(
+            Text(f"Nothing to claim: the hidden charge is used unasked. A density matrix holds {full} numbers.")
+        )
     else:
         console.print(Text(f"Nothing to claim: a density matrix holds {full} numbers."))
     for note in found.notes:
