@@ -119,12 +119,23 @@ def test_parametrised_leading_rotation_is_no_preparation():
         eq.Problem(circuit.compose(hopping()), readout="Z0")
 
 
-def test_x_gate_in_the_middle_breaks_the_charge():
+def test_a_rotation_in_the_middle_breaks_the_charge():
+    circuit = hopping().compose(QuantumCircuit(2))
+    circuit.barrier()
+    circuit.rx(Parameter("b"), 1)
+    with pytest.raises(SymmetryError, match=r"gate 'rx' at position 2 \(layer 1\) on qubits \[1\] breaks the charge"):
+        eq.Problem(circuit, readout="Z0")
+
+
+def test_an_x_gate_in_the_middle_turns_the_charge_upside_down():
+    """One qubit's charge then counts its empty states: a hidden charge, followed and not refused."""
     circuit = hopping().compose(QuantumCircuit(2))
     circuit.barrier()
     circuit.x(1)
-    with pytest.raises(SymmetryError, match=r"gate 'x' at position 2 \(layer 1\) on qubits \[1\] breaks the charge"):
-        eq.Problem(circuit, readout="Z0")
+    turned = eq.Problem(circuit, readout="Z1", initial="01")
+    assert sorted(turned.frames.end) == [1]
+    whole = eq.Problem(circuit, readout="Z1", initial="01", allow_broken=True)
+    assert eq.gradient(turned, [0.4]).value == pytest.approx(eq.gradient(whole, [0.4]).value, abs=1e-12)
 
 
 def test_without_preparation_neel_is_assumed_and_said():

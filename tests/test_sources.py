@@ -100,7 +100,7 @@ def test_own_gate_named_rzz_that_breaks_the_charge_is_not_taken_for_rzz(header, 
     own.rz(0.2, 0)
     assert Operator(circuit).equiv(Operator(own))
     with pytest.raises(SymmetryError, match="gate 'rzz' at position 0"):
-        eq.Problem(circuit, readout="Z0", initial="neel")
+        eq.Problem(circuit, readout="Z1", initial="neel")
 
 
 def test_own_gate_named_rzz_that_hops_has_the_gradient_of_hopping(tmp_path):

@@ -15,7 +15,9 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.circuit.blocks import Block, breaking_gates, conserves_charge
+from equinoise.circuit.frames import Frames, find_frames
 from equinoise.circuit.gates import Gate, Rotation
+from equinoise.circuit.hidden_charge import NoHiddenCharge
 from equinoise.circuit.layers import Layer, Layered, layered
 from equinoise.circuit.pauli_sums import from_operator
 from equinoise.circuit.steps import Step, steps
@@ -25,6 +27,7 @@ from equinoise.measurement import charge_conserving_part
 from equinoise.noise.model import NoiseModel, place_noise
 from equinoise.noise.phase_modes import PhaseModes
 from equinoise.noise.terms import PhaseProcess, Slot
+from equinoise.noise.turned import turned_processes, turned_slots
 from equinoise.notebook import facts_text
 from equinoise.qubit_layout import QubitLayout, without_layout
 from equinoise.readout import attenuated, commutes_with_charge, parse_readout, support
@@ -45,7 +48,8 @@ class Problem:
     Args:
         circuit: Any ``qiskit.QuantumCircuit`` of unitary gates; angles linear in its parameters. Layers are what lies
             between two full-width barriers, or as-soon-as-possible layers of two-qubit blocks where no barrier has
-            gates on both sides; see :func:`equinoise.circuit.layers.layered`.
+            gates on both sides; see :func:`equinoise.circuit.layers.layered`. A compiled one, whose native gates
+            conserve nothing one by one, is computed in the frames of the charge that it hides.
         readout: A label ("Z5", "X2X3+Y2Y3") or ``SparsePauliOp``; qubit indices as in the circuit. If it was transpiled
             (``circuit.layout``): as before that, and so is ``initial``; an operator or input of the transpiled
             circuit's larger number of qubits is taken on those.
@@ -68,7 +72,10 @@ class Problem:
         processes: The dephasing correlated in time, over all layers.
         parameters: ``circuit.parameters`` as a tuple; theta follows it.
         circuit: The circuit, without the layout that transpiling it left.
+        transpiled: Whether Qiskit's transpiler made the circuit; then a device's noise leaves it on its qubits.
         layout: Where a transpiled circuit keeps the qubits from before; None for others.
+        frames: Where a compiled circuit hides the charge that its gates do not conserve one by one
+            (:mod:`equinoise.circuit.frames`); None for others. Layers, slots, initial and readout are seen from there.
         readout: On the circuit's own qubits.
         symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
@@ -112,6 +119,7 @@ class Problem:
             )
         if circuit.num_qubits == 0:
             raise CircuitError("the circuit has no qubits.")
+        self.transpiled: bool = circuit.layout is not None
         self.layout: QubitLayout | None = QubitLayout.of(circuit)
         # from here on all is said of the circuit's own qubits, and the caller's may be changed afterwards
         circuit = without_layout(circuit)
@@ -121,16 +129,22 @@ class Problem:
         self.projected = bool(projected)
         self.allow_broken = bool(allow_broken)
         self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
-        self._set_readout(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        measured, label = self._placed_readout(readout), readout if isinstance(readout, str) else None
         self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
         split = layered(circuit, find_preparation=initial is None, at=self.at)
         if initial is None and not _prepares(split):
             split = layered(circuit, find_preparation=False, at=self.at)
-        self.layers: tuple[Layer, ...] = split.layers
-        self.layers_found: str = split.found
-        if not self.layers:
+        if not split.layers:
             raise CircuitError("the circuit has no gates between preparation and readout.")
-        warnings = list(split.notes)
+        self.layers: tuple[Layer, ...] = split.layers
+        self.frames, hides = self._hidden(measured, initial is not None)
+        if self.frames is not None:
+            self.layers = self.frames.layers
+        self.layers_found: str = split.found if self.frames is None else self.frames.found
+        self._set_readout(self._seen(measured), label)
+        warnings = [*split.notes, *(() if self.frames is None else self.frames.notes())]
+        if self.frames is not None and self.frames.prepares and initial is not None:
+            warnings.append("the stated input stands before the first gate, also before gates that prepare a state")
         if self.layout is not None:
             warnings.append(self.layout.note())
         self._check_parameters()
@@ -139,13 +153,14 @@ class Problem:
             more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
             own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
             raise SymmetryError(
-                f"{self.breaking[0]}{more}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"{self.breaking[0]}{more}{hides}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
                 f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
             )
-        self.initial: InitialState = self._initial(initial, split.prepared, warnings)
+        stated = self._stated_state(initial, split.prepared, warnings)
+        self.initial: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
         self._check_ends()
         self.charge: int | None = self._charge(charge)
-        self.stated_initial = initial if self.layout is None or initial is None else self.initial
+        self.stated_initial = initial if self.layout is None or initial is None else stated
         self._stated: tuple[str, ...] = tuple(warnings)
         self._set_noise(noise)
         self._frozen = True
@@ -160,15 +175,21 @@ class Problem:
 
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
-        self.noise: NoiseModel = place_noise(self.stated_noise, self.circuit, self.layers, self.readout)
+        layers = self.layers if self.frames is None else self.frames.laboratory
+        self.noise: NoiseModel = place_noise(
+            self.stated_noise, self.circuit, layers, self.measured, in_place=self.transpiled
+        )
         outside = [q for q, _ in self.noise.readout_error if q >= self.num_qubits]
         if outside:
             raise NoiseError(
                 f"a readout error is given for qubit {outside[0]}, but the circuit has qubits 0..{self.num_qubits - 1}."
             )
-        self.slots: tuple[Slot, ...] = self.noise.slots(self.layers, self.num_qubits)
-        self.processes: tuple[PhaseProcess | PhaseModes, ...] = self.noise.processes(self.layers, self.num_qubits)
-        idle = self.noise.idle_terms(self.layers, self.num_qubits)
+        self.slots: tuple[Slot, ...] = self.noise.slots(layers, self.num_qubits)
+        self.processes: tuple[PhaseProcess | PhaseModes, ...] = self.noise.processes(layers, self.num_qubits)
+        if self.frames is not None:
+            self.slots = turned_slots(self.slots, self.frames.after)
+            self.processes = turned_processes(self.processes, self.frames.after)
+        idle = self.noise.idle_terms(layers, self.num_qubits)
         missing = f"{len(idle)} noise terms are tied to gates that the circuit does not have: {''.join(idle[:1])}, ..."
         self.warnings: tuple[str, ...] = (*self._stated, *((missing,) if idle else ()), *self.noise.notes)
 
@@ -188,6 +209,29 @@ class Problem:
                 + ". Remove it or use it in a gate."
             )
 
+    def _hidden(self, measured: SparsePauliOp, has_input: bool) -> tuple[Frames | None, str]:
+        """The frames of a charge that the gates hide, where they conserve none one by one; else why there are none."""
+        if not self.by_charge or self.allow_broken or self.at is not None or not self._breaking():
+            return None, ""
+        if has_input and all(block.conserving for layer in layered(self.circuit).layers for block in layer.blocks):
+            return None, ""  # it is but the circuit's own preparation that breaks it, beside the stated input
+        try:
+            frames = find_frames(self.circuit)
+        except NoHiddenCharge as error:
+            return None, f"; {error}"
+        if commutes_with_charge(frames.readout(measured)):
+            return frames, ""
+        return None, "; the circuit hides a charge along other axes, but the readout does not conserve that one"
+
+    def _seen(self, operator: SparsePauliOp) -> SparsePauliOp:
+        """An operator of the laboratory in the frames after the last gate."""
+        return operator if self.frames is None else self.frames.readout(operator)
+
+    @property
+    def measured(self) -> SparsePauliOp:
+        """The readout as it is measured on the circuit's own qubits: :attr:`readout` is what it is in the frames."""
+        return self.readout if self.frames is None else self.frames.readout(self.readout, back=True)
+
     def _breaking(self) -> tuple[str, ...]:
         out: dict[int, str] = {}
         for number, layer in enumerate(self.layers):
@@ -203,7 +247,7 @@ class Problem:
         operation = self.circuit.data[gate.position].operation
         return why_not_computed(operation, gate.qubits, charge, "charge") or "breaks the charge sum_i (1 - Z_i)/2"
 
-    def _initial(
+    def _stated_state(
         self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
     ) -> InitialState:
         if initial is not None:
@@ -211,7 +255,9 @@ class Problem:
             if state.num_qubits != self.num_qubits:
                 raise StateError(f"the initial state has {state.num_qubits} qubits, the circuit {self.num_qubits}.")
             return state
-        if prepared:
+        if self.frames is not None and self.frames.prepares:
+            return replace(parse_initial("0" * self.num_qubits, self.num_qubits), name="prepared by the circuit")
+        if prepared and self.frames is None:
             states = np.tile(np.array([1.0, 0.0], dtype=np.complex128), (self.num_qubits, 1))
             for qubit, amplitudes in prepared.items():
                 states[qubit] = amplitudes
@@ -289,15 +335,17 @@ class Problem:
             ReadoutError: The readout is malformed or does not conserve the charge.
             DeviceError: The circuit does not fit on the noise's device.
         """
-        other = self._with(self._placed_readout(readout), readout if isinstance(readout, str) else None)
+        other = self._with(self._seen(self._placed_readout(readout)), readout if isinstance(readout, str) else None)
         device = self.stated_noise.calibration
-        placed_for_readout = device is not None and device.layout is None
+        placed_for_readout = device is not None and device.layout is None and not self.transpiled
         if placed_for_readout and support(other.readout) != support(self.readout):
             return other.with_noise(self.stated_noise)
         return other
 
     def with_operator(self, operator: SparsePauliOp) -> Problem:
-        """The same problem with another readout on the circuit's own qubits, as :attr:`readout` is; noise stays placed.
+        """The same problem with another readout on the circuit's own qubits and in its frames, as :attr:`readout` is.
+
+        Noise stays placed.
 
         Raises:
             ReadoutError: The readout is malformed or does not conserve the charge.
@@ -353,7 +401,7 @@ class Problem:
         """
         seen = set(support(self.readout))
         errors = {q: p for q, p in self.noise.readout_error if q in seen and any(p)}
-        return self.reading(attenuated(self.readout, errors)) if errors else self
+        return self.reading(self._seen(attenuated(self.measured, errors))) if errors else self
 
     def reading(self, operator: SparsePauliOp) -> Problem:
         """The same problem with what measuring its readout really reads.
@@ -410,7 +458,8 @@ class Problem:
 
     def _set_readout(self, operator: SparsePauliOp, label: str | None) -> None:
         self.readout: SparsePauliOp = operator
-        told, where = (operator, "") if self.layout is None else self.layout.told(operator)
+        measured = self.measured
+        told, where = (measured, "") if self.layout is None else self.layout.told(measured)
         self.readout_label: str = label or _label(told) + where
         self.readout_conserves: bool = commutes_with_charge(self.readout)
         if self.by_charge and not self.readout_conserves and not self.allow_broken:
@@ -530,3 +579,11 @@ _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: l
 def _prepares(split: Layered) -> bool:
     """Whether a circuit's leading gates take any qubit out of |0>."""
     return any(abs(state[1]) > 0 for state in split.prepared.values())
+
+
+def _in_frames(state: InitialState, frames: Frames) -> InitialState:
+    """An input of the laboratory as the frames before the first gate show it."""
+    if state.product is None:
+        return replace(state, vector=frames.vector(state.statevector()))
+    turned = prepared_product(frames.state(state.product))
+    return replace(turned, name=state.name)

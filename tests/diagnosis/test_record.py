@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -19,10 +20,14 @@ from equinoise.errors import ParameterError
 from equinoise.report.terminal.diagnosis_table import budget_shares, print_diagnosis
 from equinoise.sweeps.store import RESULTS
 
+SAMPLING = {field.name for field in fields(eq.Sampling)}
+
 
 def ask(readout="Z1", noise="dephasing:0.02", initial="neel", depth=2, **options):
+    """Options of a sampling are taken by their names."""
     stated = eq.Problem(eq.circuits.brickwork(4, depth), readout, initial=initial, noise=noise)
-    return eq.diagnose(stated, **({"samples": 4, "depth": False} | options))
+    drawn = {"samples": 4} | {name: options.pop(name) for name in SAMPLING & set(options)}
+    return eq.diagnose(stated, **({"depth": False, "sampling": eq.Sampling(**drawn)} | options))
 
 
 def read_back(diagnosis):

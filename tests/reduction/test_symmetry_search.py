@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qiskit import QuantumCircuit, transpile
 from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler import CouplingMap
 
 import equinoise as eq
 from symmetric_problems import exchange_layers, hubbard_layers, ising_ring, mean_z, permutation_layers
@@ -131,6 +132,19 @@ def test_the_table_is_plain_data():
     assert data["schema"] == "equinoise.symmetries/1"
     assert data["suggestion"] == "permutation"
     assert {row["name"] for row in data["symmetries"] if row["claimable"]} >= {"permutation", "translation"}
+
+
+def test_ancillas_of_a_transpiled_circuit_are_counted_and_not_listed():
+    circuit = transpile(
+        eq.circuits.brickwork(3, depth=2),
+        basis_gates=["rz", "sx", "x", "cz"],
+        coupling_map=CouplingMap.from_line(6),
+        optimization_level=1,
+    )
+    found = eq.find_symmetries(circuit)
+    assert [one.name for one in found.found if one.name.startswith(("sum of", "permutation:"))] == []
+    assert "no gate acts on 3 of the 6 qubits; symmetries of these alone are left out" in found.notes
+    assert found.hidden_charge["found"]
 
 
 def test_an_empty_or_symmetric_register_of_idle_qubits():

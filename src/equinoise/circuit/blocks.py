@@ -52,8 +52,14 @@ def embed(matrix: Matrix, wires: Sequence[int], qubits: Sequence[int]) -> Matrix
     if len(wires) == 2:
         swap = [0, 2, 1, 3]
         return np.ascontiguousarray(matrix[np.ix_(swap, swap)])
-    eye = np.eye(2)
-    return np.asarray(np.kron(eye, matrix) if wires[0] == qubits[0] else np.kron(matrix, eye), dtype=np.complex128)
+    # a Kronecker product with the 2x2 identity, written out: compiled circuits have thousands
+    out = np.zeros((2, 2, 2, 2), dtype=np.complex128)
+    for other in (0, 1):
+        if wires[0] == qubits[0]:
+            out[other, :, other, :] = matrix
+        else:
+            out[:, other, :, other] = matrix
+    return out.reshape(4, 4)
 
 
 def unitary_and_generators(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.linalg import schur
 from equinoise.circuit.evolution import evolved_operator, exact_factors, terms_commute
 from equinoise.errors import CircuitError, ParameterError
 
-__all__ = ["Angle", "Gate", "Rotation", "rotations_of", "significant"]
+__all__ = ["Angle", "Gate", "Rotation", "eigen", "fixed_rotation", "rotations_of", "significant"]
 
 Matrix = npt.NDArray[np.complex128]
 
@@ -64,8 +65,21 @@ class Rotation:
 
     def matrix(self, theta: npt.NDArray[np.float64]) -> Matrix:
         """The unitary at theta, shape (2^k, 2^k)."""
-        values, vectors = np.linalg.eigh(self.generator)
+        values, vectors = eigen(self.generator)
         return np.asarray((vectors * np.exp(-1j * self.angle.at(theta) * values)) @ vectors.conj().T)
+
+
+def eigen(generator: Matrix) -> tuple[npt.NDArray[np.float64], Matrix]:
+    """Eigenvalues and eigenvectors of a Hermitian generator; those of equal generators are worked out once."""
+    return _eigen(np.ascontiguousarray(generator).tobytes(), len(generator))
+
+
+@lru_cache(maxsize=4096)
+def _eigen(data: bytes, dim: int) -> tuple[npt.NDArray[np.float64], Matrix]:
+    values, vectors = np.linalg.eigh(np.frombuffer(data, dtype=np.complex128).reshape(dim, dim))
+    values.setflags(write=False)
+    vectors.setflags(write=False)
+    return values, vectors
 
 
 @dataclass(frozen=True)
@@ -152,12 +166,20 @@ def _number(value: Any, where: str) -> float:
     return number.real
 
 
-def _fixed(matrix: Matrix, qubits: tuple[int, ...]) -> Rotation:
+def fixed_rotation(matrix: Matrix, qubits: tuple[int, ...]) -> Rotation:
+    """A unitary matrix, the first qubit least significant, as a rotation exp(-i H) of angle 1."""
     # a unitary is normal, so its Schur form is diagonal: U = Q diag(e^{-i v}) Q^dag
     triangle, vectors = schur(matrix, output="complex")
     phases = -np.angle(np.diag(triangle))
     generator = (vectors * phases) @ vectors.conj().T
     return Rotation(qubits, _read_only((generator + generator.conj().T) / 2), Angle(1.0))
+
+
+@lru_cache(maxsize=64)
+def _standard_generator(gate: type[Instruction]) -> Matrix:
+    """H of a standard gate exp(-i H) without parameters."""
+    matrix = np.asarray(Operator(gate()).data, dtype=np.complex128)
+    return fixed_rotation(matrix, tuple(range(gate().num_qubits))).generator
 
 
 def rotations_of(
@@ -198,9 +220,11 @@ def rotations_of(
     if isinstance(operation, HamiltonianGate) and len(q) <= 2:
         return (Rotation(q, _read_only(params[0]), _linear(params[1], index, where)),)
     definition = None if free and isinstance(operation, HamiltonianGate) else operation.definition
+    if plain and not params and len(q) <= 2:
+        return (Rotation(q, _standard_generator(operation.base_class), Angle(1.0)),)
     if len(q) <= 2 and not free:
         try:
-            return (_fixed(np.asarray(Operator(operation).data, dtype=np.complex128), q),)
+            return (fixed_rotation(np.asarray(Operator(operation).data, dtype=np.complex128), q),)
         except QiskitError:
             pass
     if definition is None or definition.num_clbits:

@@ -7,6 +7,7 @@ are placed as soon as possible. A circuit of one stated layer is told from it by
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from equinoise.circuit.blocks import Block, consolidate
 from equinoise.circuit.gates import Gate, Rotation, rotations_of
 from equinoise.errors import CircuitError
 
-__all__ = ["Layer", "Layered", "end_layer", "layered", "split_layers"]
+__all__ = ["Layer", "Layered", "Segment", "end_layer", "layered", "placed", "segments", "split_layers"]
 
 _LABEL = "layer"
 
@@ -81,39 +82,56 @@ def layered(
         CircuitError: A measurement, reset or control flow inside the circuit.
         ParameterError: An angle is not linear in the parameters.
     """
-    segments, notes = _segments(circuit)
+    parts, notes = segments(circuit)
     prepared: dict[int, list[Rotation]] = {}
-    layers: list[Layer] = []
     seen: set[int] = set()
-    stated = False
-    for segment in segments:
+    found: list[tuple[Segment, tuple[Block, ...], tuple[Gate, ...]]] = []
+    for part in parts:
         # only a wire's very first gates can prepare it
         fresh = set(range(circuit.num_qubits)) - seen if find_preparation else set()
-        blocks, start = consolidate(segment.gates, fresh, at)
+        blocks, start = consolidate(part.gates, fresh, at)
         prepared |= start
-        seen |= {q for gate in segment.gates for q in gate.qubits}
-        kept = _without_preparation(segment.gates, blocks, start)
-        if kept:
-            layers.append(Layer(blocks, kept))
-            stated = stated or segment.ended
-    barriers = stated or len(layers) > 1
-    if not barriers:
-        layers = [placed for layer in layers for placed in _as_soon_as_possible(layer.blocks, circuit.num_qubits)]
+        seen |= {q for gate in part.gates for q in gate.qubits}
+        found.append((part, blocks, _without_preparation(part.gates, blocks, start)))
+    layers, how = placed(found, circuit.num_qubits)
     states = {q: _prepared_state(rotations) for q, rotations in prepared.items()}
-    return Layered(tuple(layers), states, "barriers" if barriers else "as soon as possible", tuple(notes))
+    return Layered(layers, states, how, tuple(notes))
+
+
+def placed(
+    found: Sequence[tuple[Segment, tuple[Block, ...], tuple[Gate, ...]]], num_qubits: int
+) -> tuple[tuple[Layer, ...], str]:
+    """Layers of blocks, and how they were found: by the barriers, or as soon as possible where these say nothing.
+
+    Args:
+        found: Per segment its blocks, and the gates that stand in them.
+        num_qubits: Of the circuit.
+    """
+    layers = [Layer(blocks, gates) for _, blocks, gates in found if gates]
+    if len(layers) > 1 or any(part.ended for part, _, gates in found if gates):
+        return tuple(layers), "barriers"
+    return tuple(
+        one for layer in layers for one in _as_soon_as_possible(layer.blocks, num_qubits)
+    ), "as soon as possible"
 
 
 @dataclass
-class _Segment:
+class Segment:
     """What stands between two full-width barriers, and whether the second one is labelled as a layer's end."""
 
     gates: list[Gate]
     ended: bool = False
 
 
-def _segments(circuit: QuantumCircuit) -> tuple[list[_Segment], list[str]]:
+def segments(circuit: QuantumCircuit) -> tuple[list[Segment], list[str]]:
+    """The gates between full-width barriers, and what was dropped.
+
+    Raises:
+        CircuitError: A gate behind a measurement, or an instruction that is not a unitary gate.
+        ParameterError: An angle is not linear in the parameters.
+    """
     index = {parameter: i for i, parameter in enumerate(circuit.parameters)}
-    segments = [_Segment([])]
+    parts = [Segment([])]
     notes: list[str] = []
     measured: set[int] = set()
     for position, item in enumerate(circuit.data):
@@ -122,8 +140,8 @@ def _segments(circuit: QuantumCircuit) -> tuple[list[_Segment], list[str]]:
         where = f"gate {name!r} at position {position} on qubits {list(qubits)}"
         if name == "barrier":
             if len(qubits) == circuit.num_qubits:
-                segments[-1].ended = item.operation.label == _LABEL
-                segments.append(_Segment([]))
+                parts[-1].ended = item.operation.label == _LABEL
+                parts.append(Segment([]))
             continue
         if name == "measure":
             measured |= set(qubits)
@@ -132,10 +150,10 @@ def _segments(circuit: QuantumCircuit) -> tuple[list[_Segment], list[str]]:
             raise CircuitError(
                 f"{where} follows a measurement. Only final measurements are allowed; remove the others."
             )
-        segments[-1].gates.append(Gate(position, name, qubits, rotations_of(item.operation, qubits, index, where)))
+        parts[-1].gates.append(Gate(position, name, qubits, rotations_of(item.operation, qubits, index, where)))
     if measured:
         notes.append(f"final measurements of {len(measured)} qubits ignored: the readout says what is measured")
-    return segments, notes
+    return parts, notes
 
 
 def _without_preparation(

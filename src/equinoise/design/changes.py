@@ -168,7 +168,7 @@ def other_layout(problem: Problem, scale: float, sampling: Sampling) -> tuple[Ch
         return None, f"layouts are scored in sectors of the charge; the symmetry here is {problem.symmetry}"
     alone = NoiseModel(calibration=replace(stated.calibration, layout=None), name=stated.name)
     try:
-        bare = Problem(problem.circuit, problem.readout, initial=problem.stated_initial)
+        bare = Problem(problem.circuit, problem.measured, initial=problem.stated_initial)
         found = best_layouts(bare, alone, count=1, scale=scale, sampling=sampling)
     except EquinoiseError as error:
         return None, str(error)

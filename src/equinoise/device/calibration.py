@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from equinoise.device.snapshots import Calibration
     from equinoise.noise.model import NoiseModel
 
-__all__ = ["Tally", "TimedGate", "advance", "layout_for", "place"]
+__all__ = ["Tally", "TimedGate", "advance", "kept_in_place", "layout_for", "place"]
 
 
 def place(
@@ -144,6 +144,21 @@ def layout_for(
                 "layout=None to have one chosen, or route the circuit first with qiskit.transpile."
             )
     return LayoutChoice(calibration.name, layout, "given")
+
+
+def kept_in_place(model: NoiseModel, layers: Sequence[Layer], num_qubits: int) -> NoiseModel:
+    """The model with a layout that leaves a transpiled circuit on the device's qubits that it was transpiled to.
+
+    Unchanged where a layout is given, or where the circuit has another number of qubits or gates off the couplers.
+    """
+    calibration = model.calibration
+    if calibration is None or calibration.layout is not None or len(calibration.t1) != num_qubits:
+        return model
+    couplers = couplers_of(calibration.target)
+    pairs = {tuple(sorted(gate.qubits)) for layer in layers for gate in layer.gates if len(gate.qubits) == 2}
+    if not pairs <= set(couplers):
+        return model
+    return replace(model, calibration=replace(calibration, layout=tuple(range(num_qubits))))
 
 
 TimedGate = tuple[tuple[int, ...], float, float]

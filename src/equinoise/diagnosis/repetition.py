@@ -50,9 +50,9 @@ def repetition(problem: Problem) -> Repetition | None:
 
     Either all layers repeat, the last time perhaps in part, or a part longer than what stands before and behind it
     does, at least twice. Dephasing correlated in time repeats where its amplitudes do; Gaussian phases of any
-    covariance do not.
+    covariance do not, and the frames of a compiled circuit need not.
     """
-    if problem.noise.phases or _divided(problem.layers):
+    if problem.noise.phases or problem.frames is not None or _divided(problem.layers):
         return None
     stationary = [process for process in problem.processes if isinstance(process, PhaseProcess)]
     amplitudes = list(zip(*(process.amplitudes for process in stationary), strict=True))

@@ -472,14 +472,22 @@ def _times(term: NoiseTerm, index: int, layer: Layer) -> int:
 
 
 def place_noise(
-    model: NoiseModel, circuit: QuantumCircuit, layers: Sequence[Layer], readout: SparsePauliOp | None = None
+    model: NoiseModel,
+    circuit: QuantumCircuit,
+    layers: Sequence[Layer],
+    readout: SparsePauliOp | None = None,
+    *,
+    in_place: bool = False,
 ) -> NoiseModel:
-    """The model with a device's calibration turned into terms for these layers (unchanged without a calibration)."""
+    """The model with a device's calibration turned into terms for these layers (unchanged without a calibration).
+
+    With ``in_place`` a circuit of the device's own qubits and couplers stays on them where no layout is given.
+    """
     if model.calibration is None:
         return model
-    from equinoise.device.calibration import place
+    from equinoise.device.calibration import kept_in_place, place
 
-    return place(model, circuit, layers, readout)
+    return place(kept_in_place(model, layers, circuit.num_qubits) if in_place else model, circuit, layers, readout)
 
 
 def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:

@@ -96,8 +96,7 @@ class Program(CompiledProblem):
     def __init__(self, problem: Problem, *, reduce: bool = True) -> None:
         self._reduce = reduce
         # the projector on a global sector sees every qubit unless all that acts conserves the charge strongly
-        strongly = problem.conserves and noise_class(problem.slots) in ("none", "strong")
-        sees_all = problem.projected and not strongly
+        sees_all = problem.projected and not (problem.conserves and noise_class(problem.slots) in ("none", "strong"))
         super().__init__(problem, light_cone(problem, everything=sees_all or not reduce))
         self.noise_class = noise_class(self.cone.slots)
         self.full = (

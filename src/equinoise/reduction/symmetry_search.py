@@ -11,6 +11,8 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
+from equinoise.circuit.frames import find_frames
+from equinoise.circuit.hidden_charge import NoHiddenCharge
 from equinoise.circuit.pauli_sums import Sum, from_operator
 from equinoise.circuit.steps import Step
 from equinoise.noise.model import NoiseModel
@@ -88,12 +90,15 @@ class Symmetries:
         suggestion: A product of commuting shared symmetries to claim; empty if there is none.
         num_qubits: n.
         notes: What the search does not cover.
+        hidden_charge: Where gates break the charge one by one: the axis along which a compiled circuit carries it
+            through its blocks, per qubit before the first and after the last gate, or why it carries none; else None.
     """
 
     found: tuple[FoundSymmetry, ...]
     suggestion: str
     num_qubits: int
     notes: tuple[str, ...]
+    hidden_charge: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data for JSON."""
@@ -120,6 +125,7 @@ class Symmetries:
                 for one in self.found
             ],
             "notes": list(self.notes),
+            "hidden_charge": None if self.hidden_charge is None else dict(self.hidden_charge),
         }
 
 
@@ -156,14 +162,29 @@ def find_symmetries(
     steps = problem.steps
     generators = _distinct(step.generator for step in steps)
     known = [charge(n), su2(n), parity(n), parity(n, "X"), permutation(n), translation(n), reflection(n)]
-    known += own_charges(generators, n) + own_strings(generators, n) + own_swaps(generators, n)
+    own = own_charges(generators, n) + own_strings(generators, n) + own_swaps(generators, n)
+    # a transpiled circuit's ancillas that no gate acts on have every symmetry, and nobody asked for them
+    used = {q for step in steps for q in step.qubits}
+    idle = set(range(n)) - used if problem.transpiled else set()
+    known += [one for one in own if not all(g.qubits <= idle for g in one.generators)]
     different: list[Symmetry] = []
     for one in known:
         if not any(_same(one, other) for other in different):
             different.append(one)
     found = tuple(_judged(one, problem, steps, readout is not None) for one in different)
     notes = ["permutations tried: the ring's shift, the reflection, and swaps of any two qubits"]
-    return Symmetries(found, _suggestion(found), n, tuple(notes))
+    if idle:
+        notes.append(f"no gate acts on {len(idle)} of the {n} qubits; symmetries of these alone are left out")
+    hidden = _hidden_charge(problem) if found[0].breaking_gates else None
+    return Symmetries(found, _suggestion(found), n, tuple(notes), hidden)
+
+
+def _hidden_charge(problem: Problem) -> dict[str, Any]:
+    """The axes of a charge that gates hide, as plain data; or the reason why there is none."""
+    try:
+        return {"found": True, **find_frames(problem.circuit).plain()}
+    except NoHiddenCharge as error:
+        return {"found": False, "reason": str(error)}
 
 
 def _distinct(sums: Any) -> list[Sum]:

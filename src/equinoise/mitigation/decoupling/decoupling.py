@@ -18,7 +18,7 @@ from equinoise.device.gate_times import GateTimes, gate_times
 from equinoise.device.snapshots import Calibration
 from equinoise.engines.draws import FirstOrderDraw, NoisyDraw, check_scale, sampled_draws
 from equinoise.engines.select import select_engine
-from equinoise.errors import CircuitError
+from equinoise.errors import CircuitError, UnsupportedError
 from equinoise.mitigation.decoupling.idle_windows import Pulse, Schedule, Window, neighbour_colours, padded
 from equinoise.mitigation.decoupling.pulse_sequences import pulse_sequence
 from equinoise.mitigation.decoupling.toggling import Toggling, toggled_noise
@@ -112,7 +112,13 @@ def times_on_device(problem: Problem, durations: Any, pulse_duration: float, pul
 
     Raises:
         CircuitError: A noise model without a calibration, or a device beside a pulse duration or error.
+        UnsupportedError: A compiled circuit that hides its charge: pulses turn its frames once more.
     """
+    if problem.frames is not None:
+        raise UnsupportedError(
+            "pulses are put into circuits whose gates conserve the charge one by one; this one is compiled and hides "
+            "its charge in turned frames. Decouple the circuit before it is compiled."
+        )
     if isinstance(durations, BackendV2):
         calibration: Calibration | None = Calibration.from_backend(durations)
     elif isinstance(durations, NoiseModel):

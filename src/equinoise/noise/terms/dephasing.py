@@ -174,6 +174,12 @@ class Dephasing(NoiseTerm):
             return self
         return replace(self, weights=weights) if weights else None
 
+    def along(self, signs: Mapping[int, int]) -> Self | None:
+        """Weights change sign with Z."""
+        if not all(signs.values()):
+            return None
+        return self._bare(weights=tuple((q, signs[q] * w) for q, w in self.pairs))
+
     def placed(self, place: Mapping[int, int]) -> Self:
         """The bare term on other qubit numbers."""
         return self._bare(weights=tuple((place[q], w) for q, w in self.pairs if w))

@@ -108,6 +108,10 @@ class Depolarizing(NoiseTerm):
             return self
         return replace(self, qubits=inside) if inside else None
 
+    def along(self, signs: Mapping[int, int]) -> Self:
+        """The same along any axes."""
+        return self
+
     def placed(self, place: Mapping[int, int]) -> Self:
         """The bare term on other qubit numbers."""
         return self._bare(qubits=tuple(place[q] for q in self.sites))

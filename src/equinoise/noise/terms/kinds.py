@@ -21,6 +21,6 @@ KINDS: Final[dict[str, type[NoiseTerm]]] = {
 
 
 def in_order(terms: Iterable[NoiseTerm]) -> tuple[NoiseTerm, ...]:
-    """Terms in the order in which they act; those of one kind as given."""
+    """Terms in the order in which they act, those of one kind as given; kinds that nobody states come last."""
     order = {kind: number for number, kind in enumerate(KINDS)}
-    return tuple(sorted(terms, key=lambda term: order[term.kind]))
+    return tuple(sorted(terms, key=lambda term: order.get(term.kind, len(order))))

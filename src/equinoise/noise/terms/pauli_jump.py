@@ -119,6 +119,10 @@ class PauliJump(NoiseTerm):
             return self
         return replace(self, pauli=pauli) if pauli else None
 
+    def along(self, signs: Mapping[int, int]) -> Self | None:
+        """The same up to a sign where |0> and |1> are exchanged, by X."""
+        return self if all(signs.values()) else None
+
     def placed(self, place: Mapping[int, int]) -> Self:
         """The bare term on other qubit numbers."""
         return self._bare(pauli=tuple((place[q], p) for q, p in self.pauli))

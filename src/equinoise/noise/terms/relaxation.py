@@ -105,6 +105,13 @@ class Relaxation(NoiseTerm):
         """All or nothing."""
         return self if self.qubit in qubits else None
 
+    def along(self, signs: Mapping[int, int]) -> Self | None:
+        """Up is down where |0> and |1> are exchanged."""
+        sign = signs[int(self.qubit)]
+        if sign < 0:
+            return self._bare(down=self.up, up=self.down)
+        return self if sign else None
+
     def placed(self, place: Mapping[int, int]) -> Self:
         """The bare term on another qubit number."""
         return self._bare(qubit=place[int(self.qubit)])

@@ -162,6 +162,15 @@ class NoiseTerm(ABC):
         """Further qubits that an operator on ``qubits`` acts on after the noise; none for most noise."""
         return frozenset()
 
+    def along(self, signs: Mapping[int, int]) -> NoiseTerm | None:
+        """The same noise in frames that are turned against the laboratory; None where its kind has no form for it.
+
+        Args:
+            signs: Per qubit of the term 1 where the frame's Z is the laboratory's, -1 where it is -Z (|0> and |1>
+                exchanged), 0 where it is another axis.
+        """
+        return None
+
     # -- what follows ----------------------------------------------------------------------------------------------
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -27,16 +28,47 @@ def print_symmetries(found: Symmetries, console: Console) -> None:
         row = [one.name, _kept(not one.breaking_gates), readout, _kept(one.state), _noise(one), numbers]
         table.add_row(*row, style="" if one.shared else "dim")
     console.print(table, highlight=False)
+    for line in _hidden(found):
+        console.print(Text(line), highlight=False)
     for one in found.found:
         for text in _culprits(one):
             console.print(Text(f"{one.name}: {text}", style="dim"))
     full = _short(4**found.num_qubits)
     if found.suggestion:
         console.print(Text(f"Claim --symmetry '{found.suggestion}'. A density matrix without symmetry holds {full}."))
+    elif found.hidden_charge is not None and found.hidden_charge["found"]:
+        console.print(
+            Text(f"Nothing to claim: the hidden charge is used unasked. A density matrix holds {full} numbers.")
+        )
     else:
         console.print(Text(f"Nothing to claim: a density matrix holds {full} numbers."))
     for note in found.notes:
         console.print(Text(note, style="dim"))
+
+
+def _hidden(found: Symmetries) -> list[str]:
+    """Where the circuit hides its charge: qubits by the axes along which they carry it, at the start and the end."""
+    hidden = found.hidden_charge
+    if hidden is None:
+        return []
+    if not hidden["found"]:
+        return [f"Hidden charge: none ({hidden['reason']})."]
+    alike: dict[tuple[str, str], list[int]] = {}
+    for axis in hidden["axes"]:
+        alike.setdefault((_axis(axis["start"]), _axis(axis["end"])), []).append(axis["qubit"])
+    lines = [
+        f"Hidden charge: {hidden['blocks']} blocks carry a sum of one-qubit operators through the circuit, whatever "
+        "the parameters; diagnose computes in its frame. Its axis at the start and at the end:"
+    ]
+    return lines + [f"  {a} to {b}: qubits {', '.join(map(str, qubits))}" for (a, b), qubits in alike.items()]
+
+
+def _axis(axis: Sequence[float]) -> str:
+    """A unit vector by its letter, or by its components."""
+    for letter, value in zip("XYZ", axis, strict=True):
+        if abs(abs(value) - 1) < 1e-9:
+            return f"{'+' if value > 0 else '-'}{letter}"
+    return f"({', '.join(f'{value:.3g}' for value in axis)})"
 
 
 def _kept(yes: bool) -> str:
