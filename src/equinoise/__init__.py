@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from equinoise.circuit import builders as circuits
     from equinoise.coherence.law import Law, law
     from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
+    from equinoise.coherence.loss_law import LossLaw, loss_law
     from equinoise.coherence.rates import aligned_rates
     from equinoise.design.advice import advise
     from equinoise.design.rank import rank
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
         gradient,
         gradient_variance,
     )
+    from equinoise.engines.loss_gradient import LossGradient, loss_gradient
     from equinoise.ensemble import Ensemble
     from equinoise.errors import EquinoiseError
     from equinoise.evidence.frame.reproduce import reproduce
+    from equinoise.model.qnn import Model
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
     from equinoise.reduction.symmetry_search import find_symmetries
@@ -39,6 +42,9 @@ __all__ = [
     "Gradient",
     "GradientVariance",
     "Law",
+    "LossGradient",
+    "LossLaw",
+    "Model",
     "NoiseModel",
     "Problem",
     "advise",
@@ -55,6 +61,8 @@ __all__ = [
     "lie_algebraic_check",
     "lie_algebraic_variance",
     "load_circuit",
+    "loss_gradient",
+    "loss_law",
     "mitigation",
     "rank",
     "reproduce",
@@ -71,6 +79,9 @@ _HOMES = {
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
     "Law": "coherence.law:Law",
+    "LossGradient": "engines.loss_gradient:LossGradient",
+    "LossLaw": "coherence.loss_law:LossLaw",
+    "Model": "model.qnn:Model",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
     "advise": "design.advice:advise",
@@ -87,6 +98,8 @@ _HOMES = {
     "lie_algebraic_check": "coherence.lie.lie_variance:lie_algebraic_check",
     "lie_algebraic_variance": "coherence.lie.lie_variance:lie_algebraic_variance",
     "load_circuit": "sources:load_circuit",
+    "loss_gradient": "engines.loss_gradient:loss_gradient",
+    "loss_law": "coherence.loss_law:loss_law",
     "mitigation": "mitigation",
     "rank": "design.rank:rank",
     "reproduce": "evidence.frame.reproduce:reproduce",
