@@ -14,9 +14,10 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, XXPlusYYGate
 from qiskit.quantum_info import SparsePauliOp
-from slow_twin import evolve
+from sklearn.metrics import log_loss, mean_squared_error
 
 import equinoise as eq
+from slow_twin import evolve
 
 # central differences of order 8: with angles of a few radians and step 0.02 their error is below 1e-12
 STENCIL = ((1, 4 / 5), (2, -1 / 5), (3, 4 / 105), (4, -1 / 280))
@@ -95,6 +96,57 @@ def build(kind, noise, loss, readouts=READOUTS, **more):
     circuit, x, _ = stated(kind)
     options = {"data": ROWS, "initial": [[0.6, 0.8], [1, 0], [0.8, -0.6]], "prior": "normal:1"} | more
     return eq.Model(circuit, readouts, inputs=x, noise=NOISES[noise], loss=loss, **options)
+
+
+SCALE, BIAS = 1.7, 0.2
+NUMBERS = np.array([[0.3, -0.2], [0.1, 0.9], [-0.7, 0.4]])
+
+
+def softened(z, y):
+    return np.sqrt(1 + (z - y) ** 2).sum(axis=1)
+
+
+def softened_slope(z, y):
+    return (z - y) / np.sqrt(1 + (z - y) ** 2)
+
+
+def mean_of(predictions):
+    return predictions.sum(axis=1).mean()
+
+
+def squares_of(predictions):
+    return mean_squared_error(NUMBERS, SCALE * predictions + BIAS)
+
+
+def logistic_of(predictions):
+    return log_loss([1, 0, 1], 1 / (1 + np.exp(-(SCALE * predictions[:, 0] + BIAS))))
+
+
+def entropy_of(predictions):
+    odds = np.exp(SCALE * predictions + BIAS)
+    return log_loss([0, 1, 1], odds / odds.sum(axis=1, keepdims=True))
+
+
+def given_of(predictions):
+    return softened(SCALE * predictions + BIAS, NUMBERS).mean()
+
+
+# each with the loss from predictions, written down or taken from scikit-learn
+LOSSES = {
+    "mean": ({"loss": "mean"}, READOUTS, mean_of),
+    "mse": ({"loss": "mse", "labels": NUMBERS, "scale": SCALE, "bias": BIAS}, READOUTS, squares_of),
+    "logistic": ({"loss": "logistic", "labels": [1, 0, 1], "scale": SCALE, "bias": BIAS}, READOUTS[:1], logistic_of),
+    "cross-entropy": (
+        {"loss": "cross-entropy", "labels": ["no", "yes", "yes"], "scale": SCALE, "bias": BIAS},
+        READOUTS,
+        entropy_of,
+    ),
+    "given": (
+        {"loss": (softened, softened_slope), "labels": NUMBERS, "scale": SCALE, "bias": BIAS},
+        READOUTS,
+        given_of,
+    ),
+}
 
 
 def twin_predictions(model, circuit, theta, scale):

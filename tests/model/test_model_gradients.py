@@ -4,65 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from model_twin import CIRCUITS, NOISES, READOUTS, ROWS, build, difference, twin_table
 from qiskit import QuantumCircuit
 from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import XXPlusYYGate, zz_feature_map
 from qiskit.quantum_info import SparsePauliOp, Statevector
-from sklearn.metrics import log_loss, mean_squared_error
 
 import equinoise as eq
 from equinoise.engines.model_sweeps import ModelSweeps
-
-SCALE, BIAS = 1.7, 0.2
-NUMBERS = np.array([[0.3, -0.2], [0.1, 0.9], [-0.7, 0.4]])
-
-
-def softened(z, y):
-    return np.sqrt(1 + (z - y) ** 2).sum(axis=1)
-
-
-def softened_slope(z, y):
-    return (z - y) / np.sqrt(1 + (z - y) ** 2)
-
-
-def mean_of(predictions):
-    return predictions.sum(axis=1).mean()
-
-
-def squares_of(predictions):
-    return mean_squared_error(NUMBERS, SCALE * predictions + BIAS)
-
-
-def logistic_of(predictions):
-    return log_loss([1, 0, 1], 1 / (1 + np.exp(-(SCALE * predictions[:, 0] + BIAS))))
-
-
-def entropy_of(predictions):
-    odds = np.exp(SCALE * predictions + BIAS)
-    return log_loss([0, 1, 1], odds / odds.sum(axis=1, keepdims=True))
-
-
-def given_of(predictions):
-    return softened(SCALE * predictions + BIAS, NUMBERS).mean()
-
-
-# each with the loss from predictions, written down or taken from scikit-learn
-LOSSES = {
-    "mean": ({"loss": "mean"}, READOUTS, mean_of),
-    "mse": ({"loss": "mse", "labels": NUMBERS, "scale": SCALE, "bias": BIAS}, READOUTS, squares_of),
-    "logistic": ({"loss": "logistic", "labels": [1, 0, 1], "scale": SCALE, "bias": BIAS}, READOUTS[:1], logistic_of),
-    "cross-entropy": (
-        {"loss": "cross-entropy", "labels": ["no", "yes", "yes"], "scale": SCALE, "bias": BIAS},
-        READOUTS,
-        entropy_of,
-    ),
-    "given": (
-        {"loss": (softened, softened_slope), "labels": NUMBERS, "scale": SCALE, "bias": BIAS},
-        READOUTS,
-        given_of,
-    ),
-}
+from model_twin import CIRCUITS, LOSSES, NOISES, ROWS, build, difference, twin_table
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -149,7 +98,7 @@ def test_trained_weights_alone_have_a_gradient():
 
 
 def test_a_circuit_of_a_transpiled_layout_keeps_its_qubits():
-    from qiskit import transpile  # noqa: PLC0415
+    from qiskit import transpile
 
     circuit = QuantumCircuit(2)
     x, w = ParameterVector("x", 1), ParameterVector("w", 2)

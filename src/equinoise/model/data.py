@@ -217,7 +217,7 @@ def _finite(values: npt.NDArray[Any], where: str) -> Real:
         places = ((r, c) for r, line in enumerate(values) for c, v in enumerate(line) if not _is_number(str(v)))
         row, column = next(places, (0, 0))
         raise DataError(
-            f"{where} holds {values[row][column]!r} in row {row}, column {column}: expected a number."
+            f"{where} holds {str(values[row][column])!r} in row {row}, column {column}: expected a number."
         ) from None
     if not numbers.size:
         raise DataError(f"{where} has no rows.")

@@ -94,8 +94,8 @@ class MeanSquare(Loss):
             numbers = np.array(given, dtype=np.float64).reshape(rows, -1)
         except (TypeError, ValueError):
             raise DataError(
-                f"the loss 'mse' takes numbers as labels, got {given.reshape(-1)[0]!r}. For classes use 'logistic' or "
-                "'cross-entropy'."
+                f"the loss 'mse' takes numbers as labels, got {str(given.reshape(-1)[0])!r}. For classes use "
+                "'logistic' or 'cross-entropy'."
             ) from None
         if numbers.shape[1] != readouts:
             raise DataError(
