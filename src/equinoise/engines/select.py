@@ -25,6 +25,7 @@ from equinoise.reduction.symmetric_program import SymmetricProgram, compiled
 
 __all__ = [
     "ENGINES",
+    "PATIENCE",
     "Choice",
     "Declaration",
     "averages",

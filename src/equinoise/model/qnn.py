@@ -90,8 +90,8 @@ class Model:
         >>> _ = circuit.append(XXPlusYYGate(w[2]), [0, 1])
         >>> model = eq.Model(circuit, ["Z0", "X0X1+Y0Y1"], inputs="x", data=[[0.1, 0.2], [0.3, 0.5]], labels=[0, 1],
         ...                  loss="cross-entropy", initial=[[0.6, 0.8], [0.8, 0.6]], noise="dephasing:0.01")
-        >>> print(model)
-        model of 2 qubits, 1 layers, 3 weights
+        >>> model
+        Model(2 qubits, 3 weights, 2 rows, readouts ['Z0', 'X0X1+Y0Y1'], loss 'cross-entropy', noise 'dephasing:0.01')
     """
 
     _frozen = False

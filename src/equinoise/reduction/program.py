@@ -282,10 +282,13 @@ class Program(CompiledProblem):
     @cached_property
     def readout(self) -> Mapping[int | None, csr_matrix]:
         """The readout in each charge block, sparse Hermitian (D, D), built on first use; projected where asked."""
-        return _PerCharge(self._readout_block)
+        return self.observable(self.problem.readout)
 
-    def _readout_block(self, charge: int | None) -> csr_matrix:
-        return operator_block(self.problem.readout, self._local, self.sectors[charge], self.projecting_charge)
+    def observable(self, operator: SparsePauliOp) -> Mapping[int | None, csr_matrix]:
+        """An operator on all n circuit qubits, which acts on cone qubits only, as :attr:`readout` is."""
+        return _PerCharge(
+            lambda charge: operator_block(operator, self._local, self.sectors[charge], self.projecting_charge)
+        )
 
     @property
     def projecting_charge(self) -> int | None:
