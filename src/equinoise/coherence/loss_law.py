@@ -22,7 +22,17 @@ from equinoise.model.qnn import Model
 from equinoise.notebook import facts_text, short
 from equinoise.reduction.shift_rules import gradient_rounding
 
-__all__ = ["LossDraw", "LossLaw", "LossSurvival", "ReadoutLaw", "loss_law", "loss_law_from_draws"]
+__all__ = [
+    "LossDraw",
+    "LossLaw",
+    "LossSurvival",
+    "ReadoutLaw",
+    "check_batch",
+    "loss_draw",
+    "loss_law",
+    "loss_law_from_draws",
+    "rows_of",
+]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -205,18 +215,31 @@ def loss_law(
         True
     """
     wanted = [check_scale(s) for s in scales]
-    count = model.rows.count
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= count):
-        raise ParameterError(f"batch must be a whole number of 1 to {count} rows, got {batch!r}.")
+    check_batch(model, batch)
     sweeps = ModelSweeps(model, workers)
-    everything = np.arange(count)
 
     def one(theta: Real, rng: np.random.Generator) -> LossDraw:
-        rows = everything if batch is None else np.sort(rng.choice(count, batch, replace=False))
-        return loss_draw(sweeps, theta, wanted, rows)
+        return loss_draw(sweeps, theta, wanted, rows_of(model, batch, rng))
 
     draws = sampled_draws(one, model.draw(samples, seed), seed, sweeps.engine.workers, progress)
     return loss_law_from_draws(sweeps, draws, wanted, seed, batch)
+
+
+def check_batch(model: Model, batch: int | None) -> None:
+    """Refuses a batch that is no part of the rows.
+
+    Raises:
+        ParameterError: No whole number of 1 to N.
+    """
+    count = model.rows.count
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= count):
+        raise ParameterError(f"batch must be a whole number of 1 to {count} rows, got {batch!r}.")
+
+
+def rows_of(model: Model, batch: int | None, rng: np.random.Generator) -> Index:
+    """The rows of one draw: all, or a batch without repetition."""
+    count = model.rows.count
+    return np.arange(count) if batch is None else np.sort(rng.choice(count, batch, replace=False))
 
 
 def loss_draw(sweeps: ModelSweeps, theta: Real, scales: Sequence[float], rows: Index) -> LossDraw:

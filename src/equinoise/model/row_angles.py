@@ -47,6 +47,10 @@ class Angles:
         out[..., self.weights] += gradient[..., self.own]
         return np.asarray(out)
 
+    def jacobian(self) -> Real:
+        """J = dphi/dw, shape (P, W)."""
+        return np.stack([self.pushed(direction) for direction in np.eye(self.slopes.shape[1])], axis=1)
+
     def pushed(self, direction: Real) -> Real:
         """How the compiled parameters move, shape (P,), when the weights move along a direction, shape (W,)."""
         out = np.zeros(self.values.size)
