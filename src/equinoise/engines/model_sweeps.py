@@ -25,6 +25,9 @@ from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import exact_engine
 from equinoise.model.qnn import Model
 from equinoise.model.row_angles import Angles
+from equinoise.reduction.operators import OperatorEntries
+from equinoise.reduction.prepared import prepared
+from equinoise.reduction.program import Program
 
 __all__ = ["FirstOrderLoss", "ModelSweeps", "ReadoutGradients"]
 
@@ -90,8 +93,7 @@ class ModelSweeps:
     def __init__(self, model: Model, workers: int | None = None) -> None:
         self.model = model
         self.engine: ExactEngine = exact_engine(model.problem, workers=workers)
-        program = self.engine.program
-        self.operators = [program.operator_entries(o, program.projecting_charge) for o in model.readouts]
+        self.operators = _readout_entries(model, self.engine.program)
 
     def _trained(self, angles: Angles, gradient: Real) -> Real:
         """Derivatives by the trained weights, shape (..., K), from those by the compiled parameters."""
@@ -161,3 +163,13 @@ class ModelSweeps:
             return np.stack([held, np.zeros_like(held)])
         whole = self.engine.budget(phi, direction, fixed, space.weighted(self.operators, turned))
         return np.stack([held, whole - held])
+
+
+def _readout_entries(model: Model, program: Program) -> list[OperatorEntries]:
+    """The readouts in the program's charge blocks, worked out once for the model's problem."""
+    with prepared(model.problem).kept as values:
+        key = ("readouts of a model", program.full)
+        if key not in values:
+            values[key] = [program.operator_entries(o, program.projecting_charge) for o in model.readouts]
+        found: list[OperatorEntries] = values[key]
+    return found
