@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from equinoise.coherence.law import Law, law
     from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
     from equinoise.coherence.loss_law import LossLaw, loss_law
+    from equinoise.coherence.loss_variance import LossVariance, loss_variance
     from equinoise.coherence.rates import aligned_rates
     from equinoise.design.advice import advise
     from equinoise.design.rank import rank
@@ -44,6 +45,7 @@ __all__ = [
     "Law",
     "LossGradient",
     "LossLaw",
+    "LossVariance",
     "Model",
     "NoiseModel",
     "Problem",
@@ -63,6 +65,7 @@ __all__ = [
     "load_circuit",
     "loss_gradient",
     "loss_law",
+    "loss_variance",
     "mitigation",
     "rank",
     "reproduce",
@@ -81,6 +84,7 @@ _HOMES = {
     "Law": "coherence.law:Law",
     "LossGradient": "engines.loss_gradient:LossGradient",
     "LossLaw": "coherence.loss_law:LossLaw",
+    "LossVariance": "coherence.loss_variance:LossVariance",
     "Model": "model.qnn:Model",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
@@ -100,6 +104,7 @@ _HOMES = {
     "load_circuit": "sources:load_circuit",
     "loss_gradient": "engines.loss_gradient:loss_gradient",
     "loss_law": "coherence.loss_law:loss_law",
+    "loss_variance": "coherence.loss_variance:loss_variance",
     "mitigation": "mitigation",
     "rank": "design.rank:rank",
     "reproduce": "evidence.frame.reproduce:reproduce",

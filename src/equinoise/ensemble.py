@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,10 @@ import numpy.typing as npt
 
 from equinoise.circuit.gates import significant
 from equinoise.errors import ParameterError
-from equinoise.limits import check_draws
+from equinoise.limits import check_draws, check_file
 from equinoise.problem import Problem
 
-__all__ = ["Ensemble", "periods"]
+__all__ = ["Ensemble", "parameter_values", "periods"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -51,8 +53,8 @@ class Ensemble:
 
         Args:
             value: None or "uniform" (each parameter's period), "uniform:W" (over [-W, W]), "normal:WIDTH", parameter
-                values of shape (S, K) (given), or a mapping from names of parameters, of parameter vectors, or "*" for
-                all others, to one of these or to a fixed number.
+                values of shape (S, K) (given) or a file of them (see :func:`parameter_values`), or a mapping from names
+                of parameters, of parameter vectors, or "*" for all others, to one of these or to a fixed number.
             around: Parameter values, shape (K,), radians, around which "uniform:W" and "normal:WIDTH" are drawn.
 
         Raises:
@@ -66,6 +68,8 @@ class Ensemble:
             "hop: uniform over each parameter's period; *: normal, width 0.1 rad"
         """
         point = None if around is None else _point(around)
+        if isinstance(value, Path) or (isinstance(value, str) and value.endswith(_FILES)):
+            value = parameter_values(value)
         if isinstance(value, Ensemble):
             return value if point is None else replace(value, around=point)
         if isinstance(value, Mapping):
@@ -196,6 +200,37 @@ class Ensemble:
         return "uniform over each parameter's period" if self.kind == "uniform" else "given parameter values"
 
 
+def parameter_values(path: str | Path) -> Any:
+    """Parameter values from a file: numbers in .csv or .npy, numbers or {name: value} in .json.
+
+    Args:
+        path: Of one point, K numbers, or of several, a row each.
+
+    Returns:
+        An array of the numbers as they stand, or the mapping.
+
+    Raises:
+        ParameterError: No such file, or not of these forms.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ParameterError(f"there is no file {str(path)!r} of parameter values.")
+    check_file(path)
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        if path.suffix == ".csv":
+            return np.loadtxt(path, delimiter=",")
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else np.array(found, dtype=np.float64)
+    except (ValueError, TypeError, OSError) as error:
+        raise ParameterError(
+            f"the file {path.name!r} holds no parameter values ({error}). Expected numbers, comma separated or as "
+            "JSON, or a JSON object of names and numbers."
+        ) from None
+
+
+_FILES = (".csv", ".json", ".npy")
 _WIDE = {"uniform": "box", "normal": "normal"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 
@@ -267,6 +268,23 @@ def test_a_weights_prior_is_drawn_for_weights_alone_and_around_the_point_asked_f
     assert thetas.shape == (20, 4)
     assert np.abs(thetas - [1.0, -1.0, 0.5, 0.0]).max() <= 0.05
     assert model(prior=[[1, 2, 3, 4]]).draw(5, 0).tolist() == [[1, 2, 3, 4]]
+
+
+def test_given_weights_and_the_point_of_a_prior_come_from_files(tmp_path):
+    point = {"w[3]": 0.4, "w[0]": 0.1, "w[2]": 0.3, "w[1]": 0.2}
+    (tmp_path / "point.json").write_text(json.dumps(point))
+    np.savetxt(tmp_path / "given.csv", [[1, 2, 3, 4], [5, 6, 7, 8]], delimiter=",")
+    np.save(tmp_path / "given.npy", [[1.0, 2, 3, 4]])
+    near = model(prior="uniform:0.01", at=tmp_path / "point.json").draw(5, 0)
+    assert np.abs(near - [0.1, 0.2, 0.3, 0.4]).max() <= 0.01
+    assert model(prior=str(tmp_path / "given.csv")).draw(9, 0).tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert model(prior=tmp_path / "given.npy").draw(9, 0).tolist() == [[1, 2, 3, 4]]
+    assert model(prior=tmp_path / "point.json").draw(2, 0).tolist() == [[0.1, 0.2, 0.3, 0.4]] * 2
+    (tmp_path / "words.csv").write_text("a,b\n")
+    with pytest.raises(ParameterError, match=r"the file 'words.csv' holds no parameter values"):
+        model(prior=tmp_path / "words.csv")
+    with pytest.raises(ParameterError, match=r"there is no file 'nowhere.json' of parameter values"):
+        model(at="nowhere.json")
 
 
 def test_weights_in_nonlinear_angles_have_no_period_and_that_is_said():

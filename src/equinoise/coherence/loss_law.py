@@ -287,6 +287,7 @@ def loss_law_from_draws(
     squares = np.stack([f.readout_squares.sum(axis=1) for f in first])
     slopes = np.stack([f.readout_slopes.sum(axis=1) for f in first])
     noisy = np.stack([draw.readout_squares for draw in draws])
+    found = np.stack([draw.gradients for draw in draws])
     return LossLaw(
         variance=float(square.mean()),
         per_weight=per_weight,
@@ -302,7 +303,15 @@ def loss_law_from_draws(
         prediction_variance=float(squares.sum(axis=1).mean()),
         prediction_kappa=_ratio(slopes.sum(axis=1), squares.sum(axis=1), -1.0),
         readouts=tuple(_readout_law(model, c, squares, slopes, noisy) for c in range(len(model.readouts))),
-        points=tuple(_point(s, i, draws, gradients, squares, noisy) for i, s in enumerate(scales)),
+        points=tuple(
+            survival_point(
+                s,
+                squares=(square, found[:, i] ** 2),
+                cross=(gradients * found[:, i]).sum(axis=1),
+                readouts=(squares, noisy[:, i]),
+            )
+            for i, s in enumerate(scales)
+        ),
         samples=len(draws),
         seed=None if model.prior.kind == "given" else seed,
         batch=batch,
@@ -340,20 +349,24 @@ def _readout_law(model: Model, c: int, squares: Real, slopes: Real, noisy: Real)
     )
 
 
-def _point(
-    scale: float, place: int, draws: Sequence[LossDraw], clean: Real, squares: Real, noisy: Real
-) -> LossSurvival:
-    """What is left at one scale, over the same draws as without noise."""
-    gradients = np.stack([draw.gradients[place] for draw in draws])
-    left, before = (gradients**2).sum(axis=1), (clean**2).sum(axis=1)
+def survival_point(scale: float, squares: tuple[Real, Real], cross: Real, readouts: tuple[Real, Real]) -> LossSurvival:
+    """What is left at one scale, over the same draws as without noise.
+
+    Args:
+        scale: Noise scale s.
+        squares: sum_k (d_k J)^2 without noise, shape (S,), and (d_k J)^2 at the scale, shape (S, K).
+        cross: sum_k of the product of both gradients, shape (S,).
+        readouts: mean_i sum_k (d_k f_c)^2 without noise and at the scale, shape (S, C) each.
+    """
+    before, left = squares[0], squares[1].sum(axis=1)
     return LossSurvival(
         scale=scale,
         variance=float(left.mean()),
-        per_weight=np.mean(gradients**2, axis=0),
+        per_weight=squares[1].mean(axis=0),
         survival=_ratio(left, before, root=True),
-        direction=_cosine((clean * gradients).sum(axis=1), before, left),
-        prediction_variance=float(noisy[:, place].sum(axis=1).mean()),
-        prediction_survival=_ratio(noisy[:, place].sum(axis=1), squares.sum(axis=1), root=True),
+        direction=_cosine(cross, before, left),
+        prediction_variance=float(readouts[1].sum(axis=1).mean()),
+        prediction_survival=_ratio(readouts[1].sum(axis=1), readouts[0].sum(axis=1), root=True),
     )
 
 

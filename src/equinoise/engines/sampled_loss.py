@@ -39,6 +39,7 @@ class SampledRow:
         variance: Of each component's error, shape (K,).
         bias: Estimate of each component's bias, shape (K,).
         loss_bias: Estimate of that of l at the mean prediction.
+        readout_gradients: d_k f_c over all its paths, shape (C, K).
     """
 
     predictions: Real
@@ -46,6 +47,7 @@ class SampledRow:
     variance: Real
     bias: Real
     loss_bias: float
+    readout_gradients: Real
 
 
 class SampledLoss:
@@ -72,10 +74,10 @@ class SampledLoss:
         self._model, self._samples, self._seed = model, 2 * (samples // 2), seed
         self._readouts = [chosen.program.observable(o) for o in model.readouts]
 
-    def row(self, theta: Real, scale: float, row: int) -> SampledRow:
-        """A row's share at weights theta, shape (W,), radians, and noise scale s."""
+    def row(self, theta: Real, scale: float, row: int, repetition: int = 0) -> SampledRow:
+        """A row's share at weights theta, shape (W,), radians, and noise scale s; a repetition has its own paths."""
         model, angles = self._model, self._model.angles(theta, row)
-        stream = int(np.random.SeedSequence([self._seed, row]).generate_state(1)[0])
+        stream = int(np.random.SeedSequence([self._seed, row, repetition]).generate_state(1)[0])
 
         def one(phi: Real, rng: np.random.Generator) -> tuple[Real, Real]:
             values, compiled = self.engine.read_along(phi, scale, self._readouts, rng)
@@ -111,4 +113,5 @@ class SampledLoss:
             variance=variance,
             bias=bias,
             loss_bias=float(np.sum(model.curvatures(predictions[None], [row])[0] * spread) / 2),
+            readout_gradients=there.mean(axis=0),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from qiskit.circuit import Parameter, ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.circuit.angle_expressions import Atom, linear_in_atoms
-from equinoise.ensemble import Ensemble, periods
+from equinoise.ensemble import Ensemble, parameter_values, periods
 from equinoise.errors import CircuitError, DataError, ParameterError, ReadoutError
 from equinoise.model.data import Rows, read_rows
 from equinoise.model.losses import Loss, loss_of
@@ -203,11 +204,13 @@ class Model:
     # -- the weights ---------------------------------------------------------------------------------------------
 
     def theta(self, values: Any) -> Real:
-        """Weights as an array, shape (W,), from an array or a mapping of Parameters or names to values.
+        """Weights as an array, shape (W,), from an array, a mapping of Parameters or names to values, or a file.
 
         Raises:
             ParameterError: Wrong number, missing or unknown names, or values that are not finite.
         """
+        if isinstance(values, str | Path):
+            values = parameter_values(values)
         if hasattr(values, "items"):
             named = {getattr(k, "name", k): v for k, v in values.items()}
             names = [p.name for p in self.weights]
