@@ -26,17 +26,33 @@ def test_a_sampled_gradient_is_the_exact_one_within_its_error(noise, loss):
         np.testing.assert_allclose(found.bias, 0, atol=1e-12)
 
 
+def at_its_minimum(noise, readouts, **more):
+    """A model whose labels are its own noisy predictions at scale 3: the gradient there is exactly 0."""
+    theta = build("products of inputs", noise, "mean").draw(1, 5)[0]
+    plain = build("products of inputs", noise, "mean", readouts=readouts, **more)
+    labels = eq.loss_gradient(plain, theta, 3.0).predictions
+    return build("products of inputs", noise, "mse", readouts=readouts, labels=labels, **more), theta
+
+
 @pytest.mark.slow
-def test_the_error_shrinks_as_the_root_of_the_paths_and_is_the_spread_over_seeds():
-    options, readouts, _ = LOSSES["cross-entropy"]
-    model = build("products of inputs", "depolarizing", readouts=readouts, **options)
-    theta = model.draw(1, 5)[0]
-    few = [eq.loss_gradient(model, theta, 2.0, "trajectories", samples=16, seed=s) for s in range(60)]
+def test_at_the_minimum_the_error_told_is_the_spread_over_seeds_and_shrinks_as_the_root_of_the_paths():
+    """There the error comes through the loss's slope alone; the paths' own gradients are multiplied by 0."""
+    model, theta = at_its_minimum("dephasing", "Z1", data=[[0.3, -0.8]])
+    few = [eq.loss_gradient(model, theta, 3.0, "trajectories", samples=64, seed=s) for s in range(60)]
     spread = np.std([f.gradient for f in few], axis=0, ddof=1)
     told = np.sqrt(np.mean([f.standard_error**2 for f in few], axis=0))
     np.testing.assert_allclose(told, spread, rtol=4 / np.sqrt(2 * 59))
-    many = eq.loss_gradient(model, theta, 2.0, "trajectories", samples=256)
+    many = eq.loss_gradient(model, theta, 3.0, "trajectories", samples=1024)
     np.testing.assert_allclose(many.standard_error, told / 4, rtol=0.4)
+
+
+@pytest.mark.slow
+def test_values_and_gradients_of_the_same_paths_never_meet():
+    """At the minimum a slope and a gradient from one path would average to their covariance; from two, to 0."""
+    model, theta = at_its_minimum("depolarizing", "Z1", data=[[0.3, -0.8]])
+    few = [eq.loss_gradient(model, theta, 3.0, "trajectories", samples=8, seed=s).gradient for s in range(400)]
+    error = np.std(few, axis=0, ddof=1) / np.sqrt(len(few))
+    assert (np.abs(np.mean(few, axis=0)) < 4 * error + 1e-12).all()
 
 
 @pytest.mark.slow
