@@ -152,11 +152,15 @@ def published(depth, noise, data=None, **more):
         ("dephasing:1", 8),
         ("relaxation:down=1", 3),
         ({"pauli": [{"pauli": f"Z{2 * k}Z{2 * k + 1}", "rate": 1} for k in range(4)]}, 0),
+        pytest.param(f"depolarizing:{4 / 3}", 56 / 3, marks=pytest.mark.slow),
+        pytest.param({"pauli": [{"pauli": f"X{q}", "rate": 1} for q in range(8)]}, 24, marks=pytest.mark.slow),
     ],
+    ids=["dephasing", "damping", "ZZ jumps", "depolarizing", "X errors"],
 )
 def test_kappa_of_the_authors_active_parameter(noise, expected):
-    """kappa of weight (2, 0) at L = 3 is 8 under dephasing and 3 under damping, with the other 23 weights drawn."""
-    found = eq.loss_law(published(3, noise), samples=8)
+    """Of weight (2, 0) at L = 3, with the other 23 drawn from the same box: per unit of their Kraus strengths."""
+    found = eq.loss_law(published(3, noise), samples=4, scales=[])
+    assert found.points == ()
     assert found.per_weight.shape == (1,)
     assert found.kappa == pytest.approx(expected, rel=2e-3, abs=1e-9)
     assert found.prediction_kappa.value == pytest.approx(found.kappa, rel=1e-12)

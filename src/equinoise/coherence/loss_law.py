@@ -248,8 +248,12 @@ def loss_draw(sweeps: ModelSweeps, theta: Real, scales: Sequence[float], rows: I
     count = len(sweeps.operators)
     return LossDraw(
         first=sweeps.first_order(theta, rows),
-        gradients=np.array([sweeps.loss_gradient_of(each) for each in found]).reshape(len(found), -1),
-        readout_squares=np.array([(each.gradients**2).mean(axis=0).sum(axis=1) for each in found]).reshape(-1, count),
+        gradients=np.array([sweeps.loss_gradient_of(each) for each in found]).reshape(
+            len(found), sweeps.model.trained.size
+        ),
+        readout_squares=np.array([(each.gradients**2).mean(axis=0).sum(axis=1) for each in found]).reshape(
+            len(found), count
+        ),
     )
 
 
