@@ -25,8 +25,9 @@ from equinoise.errors import ParameterError
 
 __all__ = ["Atom", "LinearCircuit", "evaluated", "linear_in_atoms"]
 
-# points at which two expressions are compared; a multiple and a constant take two of them
-_POINTS = 5
+# points of both signs at which expressions are compared: a multiple and a constant take two of them, and some may lie
+# where a logarithm or root is not real
+_POINTS = 16
 _SEED = 20261128
 _SAME = 1e-10
 
@@ -165,14 +166,8 @@ class _Splitter:
 
     def _angle(self, expression: ParameterExpression) -> ParameterExpression:
         """The expression itself if it is linear, else the linear one in an atom."""
-        linear: dict[Parameter, float] = {}
-        for parameter in expression.parameters:
-            try:
-                slope = expression.gradient(parameter)
-            except (QiskitError, TypeError, ValueError, RuntimeError):
-                continue
-            if not (isinstance(slope, ParameterExpression) and slope.parameters):
-                linear[parameter] = float(complex(slope).real)
+        slopes = {parameter: self._slope(expression, parameter) for parameter in expression.parameters}
+        linear = {parameter: slope for parameter, slope in slopes.items() if slope is not None}
         if len(linear) == len(expression.parameters):
             return expression
         parameter, factor, constant = self._atom(_without(expression, linear))
@@ -184,14 +179,16 @@ class _Splitter:
     def _atom(self, rest: ParameterExpression) -> tuple[Parameter, float, float]:
         """(u, a, d) with rest = a u + d: of an atom that is known, or of a new one."""
         here = self._at_points(rest)
-        for atom in self.atoms if np.isfinite(here).all() else ():
+        real = np.isfinite(here)
+        for atom in self.atoms if real.sum() > 3 else ():
             known = np.column_stack([self._at_points(atom.expression), np.ones(_POINTS)])
-            if atom.depends_on != frozenset(rest.parameters) or not np.isfinite(known).all():
+            alike = np.array_equal(np.isfinite(known[:, 0]), real)
+            if atom.depends_on != frozenset(rest.parameters) or not alike:
                 continue
             # rest = a u + d at more points than unknowns, and both are analytic: so it holds everywhere, with
             # probability 1
-            (factor, constant), *_ = np.linalg.lstsq(known, here, rcond=None)
-            if np.abs(known @ [factor, constant] - here).max() < _SAME * np.abs(here).max():
+            (factor, constant), *_ = np.linalg.lstsq(known[real], here[real], rcond=None)
+            if np.abs(known[real] @ [factor, constant] - here[real]).max() < _SAME * np.abs(here[real]).max():
                 return atom.parameter, float(factor), float(constant)
         number = len(self.atoms)
         while (name := f"angle {number}") in self.taken:
@@ -200,11 +197,24 @@ class _Splitter:
         self.atoms.append(Atom(Parameter(name), rest))
         return self.atoms[-1].parameter, 1.0, 0.0
 
+    def _slope(self, expression: ParameterExpression, parameter: Parameter) -> float | None:
+        """The derivative by a parameter where it is a number, else None."""
+        try:
+            slope = expression.gradient(parameter)
+        except (QiskitError, TypeError, ValueError, RuntimeError):
+            # some other term has no derivative that Qiskit knows: a step of 1 tells whether this parameter is linear
+            steps = self._at_points(expression.assign(parameter, parameter + 1.0)) - self._at_points(expression)
+            apart = np.abs(steps - steps[0]).max()
+            return float(steps[0]) if apart < _SAME * max(1.0, abs(steps[0])) else None
+        if isinstance(slope, ParameterExpression) and slope.parameters:
+            return None
+        return float(complex(slope).real)
+
     def _at_points(self, expression: ParameterExpression) -> npt.NDArray[np.float64]:
         for parameter in sorted(expression.parameters, key=lambda p: p.name):
             if parameter not in self._points:
                 rng = np.random.default_rng([_SEED, len(self._points)])
-                self._points[parameter] = rng.uniform(0.3, 1.7, _POINTS)
+                self._points[parameter] = rng.uniform(-1.7, 1.7, _POINTS)
         points = [{p: self._points[p][i] for p in expression.parameters} for i in range(_POINTS)]
         return np.array([evaluated(expression, point) for point in points])
 
