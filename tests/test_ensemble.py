@@ -158,7 +158,7 @@ def test_given_values_are_the_draws():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("gaussian", "cannot read the ensemble 'gaussian'. Expected 'uniform', 'normal:WIDTH'"),
+        ("gaussian", "cannot read the ensemble 'gaussian'. Expected 'uniform', 'uniform:WIDTH' \\(over"),
         ("normal", "cannot read the ensemble 'normal'"),
         ("normal:0", "width in radians, 0 < width <= 1000"),
         ("normal:-1", "cannot read the ensemble"),
@@ -179,3 +179,85 @@ def test_wrong_number_of_columns_and_no_samples_are_refused():
     for samples in (0, -3):
         with pytest.raises(ParameterError, match=f"samples must be a whole number >= 1, got {samples}"):
             eq.Sampling(samples=samples)
+
+
+# -- boxes, groups, points ---------------------------------------------------------------------------------------------
+
+
+def test_a_box_is_uniform_between_its_walls_and_a_half_is_half_a_wall():
+    thetas = Ensemble.of("uniform:0.05").draw(BRICKS, 400, 3)
+    assert np.abs(thetas).max() <= 0.05
+    # the mean square of U[-a, a] is a^2/3, known to 0.9/sqrt(count) of itself
+    assert np.mean(thetas**2) == pytest.approx(0.05**2 / 3, rel=4 * 0.9 / math.sqrt(thetas.size))
+
+
+def test_draws_around_a_point_are_the_draws_around_zero_moved_there():
+    point = np.linspace(-1, 1, len(BRICKS.parameters))
+    for kind in ("uniform:0.1", "normal:0.1", "uniform"):
+        moved = Ensemble.of(kind, around=point).draw(BRICKS, 5, 0)
+        np.testing.assert_allclose(moved - point, Ensemble.of(kind).draw(BRICKS, 5, 0), atol=1e-15)
+
+
+def test_groups_of_parameters_are_drawn_each_in_its_own_way():
+    circuit = QuantumCircuit(3)
+    hop, turn = ParameterVector("hop", 2), ParameterVector("turn", 3)
+    for k in range(2):
+        circuit.append(XXPlusYYGate(hop[k]), [k, k + 1])
+    for k in range(3):
+        circuit.rz(turn[k], k)
+    problem = eq.Problem(circuit, "Z1", "010")
+    prior = Ensemble.of({"hop": "uniform:0.2", "turn[1]": 0.7, "*": "normal:0.01"})
+    thetas = prior.draw(problem, 50, 0)
+    named = dict(zip([p.name for p in problem.parameters], thetas.T, strict=True))
+    assert 0.1 < np.abs(named["hop[0]"]).max() <= 0.2
+    assert set(named["turn[1]"]) == {0.7}
+    assert 0.005 < named["turn[2]"].std() < 0.02
+    assert (
+        prior.describe()
+        == "hop: uniform over [-0.2, 0.2] rad; turn[1]: given parameter values; *: normal, width " + ("0.01 rad")
+    )
+
+
+def test_no_bounds_are_claimed_for_a_box_or_for_groups():
+    assert eq.law(BRICKS, samples=4).certificate.proved
+    for prior in ("uniform:0.05", {"*": "uniform:0.05"}):
+        found = eq.law(BRICKS, samples=4, ensemble=prior).certificate
+        assert not found.proved
+        assert "not uniform" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("uniform:0", "cannot read the ensemble 'uniform:0'"),
+        ({"nothing": "uniform"}, "the prior names 'nothing', and no parameter is left of that name"),
+        ({BRICKS.parameters[0].name: 0.1}, "the prior says nothing of the parameter"),
+        ({"*": [[0.1, 0.2]]}, "gives 2 values for 17 parameters"),
+    ],
+)
+def test_malformed_priors_are_refused(value, text):
+    with pytest.raises(ParameterError, match=text):
+        Ensemble.of(value).draw(BRICKS, 2, 0)
+
+
+def test_a_point_of_another_length_is_refused():
+    with pytest.raises(ParameterError, match="the point that parameters are drawn around has 3 values"):
+        Ensemble.of("normal:0.1", around=[0.1, 0.2, 0.3]).draw(BRICKS, 2, 0)
+    with pytest.raises(ParameterError, match="the point to draw parameters around must be finite numbers"):
+        Ensemble.of("normal:0.1", around=[math.nan])
+
+
+@pytest.mark.parametrize(
+    ("stated", "plain"),
+    [
+        (None, "uniform"),
+        ("uniform:0.05", "uniform:0.05"),
+        ("normal:0.1", "normal:0.1"),
+        ({"hop": "uniform", "*": "normal:0.1"}, {"hop": "uniform", "*": "normal:0.1"}),
+    ],
+)
+def test_an_ensemble_is_told_as_it_was_stated(stated, plain):
+    assert Ensemble.of(stated).plain() == plain
+    moved = Ensemble.of(stated, around=[0.1, 0.2]).plain()
+    assert moved["prior"] == plain
+    assert moved != Ensemble.of(stated, around=[0.1, 0.3]).plain()

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from equinoise.coherence.law import law
     from equinoise.coherence.law_record import Law
     from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
+    from equinoise.coherence.loss_law import LossLaw, loss_law
+    from equinoise.coherence.loss_variance import LossVariance, loss_variance
     from equinoise.coherence.rates import aligned_rates
     from equinoise.design.advice import advise
     from equinoise.design.design_space import DesignSpace
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
         gradient,
         gradient_variance,
     )
+    from equinoise.engines.loss_gradient import LossGradient, loss_gradient
     from equinoise.ensemble import Ensemble
     from equinoise.errors import EquinoiseError
     from equinoise.evidence.frame.reproduce import reproduce
+    from equinoise.model.qnn import Model
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
     from equinoise.reduction.symmetry_search import find_symmetries
@@ -43,6 +47,10 @@ __all__ = [
     "Gradient",
     "GradientVariance",
     "Law",
+    "LossGradient",
+    "LossLaw",
+    "LossVariance",
+    "Model",
     "NoiseModel",
     "Problem",
     "Sampling",
@@ -60,6 +68,9 @@ __all__ = [
     "lie_algebraic_check",
     "lie_algebraic_variance",
     "load_circuit",
+    "loss_gradient",
+    "loss_law",
+    "loss_variance",
     "mitigation",
     "rank",
     "reproduce",
@@ -77,6 +88,10 @@ _HOMES = {
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
     "Law": "coherence.law_record:Law",
+    "LossGradient": "engines.loss_gradient:LossGradient",
+    "LossLaw": "coherence.loss_law:LossLaw",
+    "LossVariance": "coherence.loss_variance:LossVariance",
+    "Model": "model.qnn:Model",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
     "Sampling": "sampling:Sampling",
@@ -94,6 +109,9 @@ _HOMES = {
     "lie_algebraic_check": "coherence.lie.lie_variance:lie_algebraic_check",
     "lie_algebraic_variance": "coherence.lie.lie_variance:lie_algebraic_variance",
     "load_circuit": "sources:load_circuit",
+    "loss_gradient": "engines.loss_gradient:loss_gradient",
+    "loss_law": "coherence.loss_law:loss_law",
+    "loss_variance": "coherence.loss_variance:loss_variance",
     "mitigation": "mitigation",
     "rank": "design.rank:rank",
     "reproduce": "evidence.frame.reproduce:reproduce",

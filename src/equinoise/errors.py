@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CircuitError",
+    "DataError",
     "DeviceError",
     "EquinoiseError",
     "MemoryLimitError",
@@ -67,3 +68,7 @@ class MemoryLimitError(EquinoiseError):
 
 class UnsupportedError(EquinoiseError):
     """The engine or quantity asked for cannot serve this problem."""
+
+
+class DataError(EquinoiseError):
+    """Data or labels are missing, malformed, or do not fit the model, its inputs or its loss."""

@@ -26,6 +26,7 @@ from equinoise.sampling import Sampling
 
 __all__ = [
     "ENGINES",
+    "PATIENCE",
     "Choice",
     "Declaration",
     "averages",

@@ -188,10 +188,10 @@ class ExpectationProblem:
 
     def _reading(self, group: _Group) -> _Reading:
         program = compile_problem(group.problem)
-        operators = [entries for quantity in group.quantities for entries in _entries(quantity, group.problem, program)]
+        operators = [entries for quantity in group.quantities for entries in _entries(quantity, program)]
         if self.postselected:
             identity = SparsePauliOp("I" * group.problem.num_qubits)
-            operators.append(program.operator_entries(identity, _sector(group.problem, program)))
+            operators.append(program.operator_entries(identity, program.projecting_charge))
         return _Reading(exact_engine(group.problem), operators, self.postselected, group.quantities)
 
     def conserves_at(self, theta: Real) -> bool:
@@ -310,14 +310,8 @@ def _grouped(together: Problem, quantities: Sequence[Quantity]) -> list[_Group]:
     return whole if compile_problem(together).numbers <= apart else groups
 
 
-def _sector(problem: Problem, program: Program) -> int | None:
-    """The charge that an operator is projected on; where the noise conserves the charge, the input already is."""
-    conserved = not program.full and program.noise_class in ("none", "strong")
-    return problem.charge if problem.projected and not conserved else None
-
-
-def _entries(quantity: Quantity, problem: Problem, program: Program) -> list[OperatorEntries]:
-    sector = _sector(problem, program)
+def _entries(quantity: Quantity, program: Program) -> list[OperatorEntries]:
+    sector = program.projecting_charge
     if isinstance(quantity, Probabilities):
         return _outcomes(quantity, program, sector)
     out = [program.operator_entries(quantity.operator, sector)]

@@ -281,12 +281,19 @@ class Program(CompiledProblem):
     @cached_property
     def readout(self) -> Mapping[int | None, csr_matrix]:
         """The readout in each charge block, sparse Hermitian (D, D), built on first use; projected where asked."""
-        return _PerCharge(self._readout_block)
+        return self.observable(self.problem.readout)
 
-    def _readout_block(self, charge: int | None) -> csr_matrix:
+    def observable(self, operator: SparsePauliOp) -> Mapping[int | None, csr_matrix]:
+        """An operator on all n circuit qubits, which acts on cone qubits only, as :attr:`readout` is."""
+        return _PerCharge(
+            lambda charge: operator_block(operator, self._local, self.sectors[charge], self.projecting_charge)
+        )
+
+    @property
+    def projecting_charge(self) -> int | None:
+        """The charge that readouts are projected on; None without projection, and where the state has one charge."""
         projects = self.problem.projected and (self.full or self.noise_class not in ("none", "strong"))
-        sector_charge = self.problem.charge if projects else None
-        return operator_block(self.problem.readout, self._local, self.sectors[charge], sector_charge)
+        return self.problem.charge if projects else None
 
     def operator_entries(self, operator: SparsePauliOp, sector_charge: int | None = None) -> OperatorEntries:
         """An operator's elements in every charge block held, for engines that read several operators at once.

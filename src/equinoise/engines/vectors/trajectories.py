@@ -13,11 +13,12 @@ only the states before jumps are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from equinoise.engines.contract import Cost
 from equinoise.engines.draws import Draw, NoisyDraw
@@ -213,7 +214,34 @@ class TrajectoryEngine(StateVectorEngine):
 
     # -- one trajectory --------------------------------------------------------------------------------------------
 
+    def read_along(
+        self, theta: Real, scale: float, readouts: Sequence[Mapping[int | None, csr_matrix]], rng: np.random.Generator
+    ) -> tuple[Real, Real]:
+        """Values of several readouts and their gradients along one trajectory, each unbiased: shapes (m,), (m, K).
+
+        Args:
+            theta: Shape (K,), radians.
+            scale: Noise scale s.
+            readouts: By charge sector; see ``Program.observable``.
+            rng: Draws the trajectory.
+        """
+        blocks = build_blocks(self.program, theta)
+        running, norm = self._path(blocks, scale, rng)
+        seen = [readout[running.charge] @ running.psi for readout in readouts]
+        values = np.array([kernels.overlap(running.psi[:, 0], each[:, 0]) for each in seen])
+        gradients = np.array([self._back(running, blocks, each) for each in seen])
+        return values / norm, gradients / norm
+
     def _trajectory(self, blocks: Blocks, scale: float, rng: np.random.Generator, gradient: bool = True) -> Draw:
+        running, norm = self._path(blocks, scale, rng)
+        psi = running.psi
+        seen = self.program.readout[running.charge] @ psi
+        value = kernels.overlap(psi[:, 0], seen[:, 0]) / norm
+        square = kernels.overlap(seen[:, 0], seen[:, 0]) / norm
+        return Draw(value, square, self._back(running, blocks, seen) / norm if gradient else np.zeros(0))
+
+    def _path(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> tuple[_Running, float]:
+        """A trajectory from the input to the end, and its norm N over the input's."""
         program = self.program
         # A record of jumps is drawn with a probability proportional to N = <psi|psi>, and adds <psi|O|psi>/N: its mean
         # is the sum of f = <psi|O|psi> over all records. The gradient is that of f at a fixed record, divided by the
@@ -227,24 +255,22 @@ class TrajectoryEngine(StateVectorEngine):
             kernels.multiply(running.psi, _ONE, layer.table, u, *program.tables[running.charge].block_rows)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
-        psi = running.psi
-        seen = program.readout[running.charge] @ psi
-        norm = kernels.overlap(psi[:, 0], psi[:, 0]) / self._weight
-        value = kernels.overlap(psi[:, 0], seen[:, 0]) / norm
-        square = kernels.overlap(seen[:, 0], seen[:, 0]) / norm
-        if not gradient:
-            return Draw(value, square, np.zeros(0))
-        both = np.hstack([psi, seen])
+        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight
+
+    def _back(self, running: _Running, blocks: Blocks, seen: Complex) -> Real:
+        """d<psi|O|psi>/dtheta_k at a fixed record of jumps, from O|psi>: shape (K,); the record stays as it is."""
+        program = self.program
+        both = np.hstack([running.psi, seen])
         moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
         for number in range(self.depth - 1, -1, -1):
             layer = program.layers[number]
-            before, events = running.path.pop()
-            while events:
-                both = events.pop().undo(both)
+            before, events = running.path[number]
+            for event in reversed(events):
+                both = event.undo(both)
             first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
             reverse = (layer.table_reversed, blocks.dagger[first:last], *program.tables[before].block_rows)
             kernels.pull_back(both, *reverse, moments[0, layer.start : layer.stop][::-1])
-        return Draw(value, square, contract(program, blocks, moments)[0] / norm)
+        return np.asarray(contract(program, blocks, moments)[0])
 
     def _draw_phases(self, scale: float, rng: np.random.Generator) -> tuple[Real, list[Real]]:
         """Gaussian phases per slot and qubit, shape (L, w), and per slot of its products of Z."""

@@ -1,0 +1,169 @@
+"""The loss of a model and its gradient at one point, under noise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.draws import check_scale, parallel_draws
+from equinoise.engines.model_sweeps import ModelSweeps
+from equinoise.engines.sampled_loss import SampledLoss
+from equinoise.engines.select import PATIENCE, declarations
+from equinoise.errors import UnsupportedError
+from equinoise.model.qnn import Model
+
+__all__ = ["LossGradient", "loss_gradient", "model_engine"]
+
+Real = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LossGradient:
+    """J(theta; s) and dJ/dtheta with how they were obtained.
+
+    Attributes:
+        loss: J, mean over the rows.
+        gradient: dJ/dtheta_k by the trained weights, shape (K,), per radian.
+        predictions: f_c of every row, shape (N, C), before scale and bias.
+        losses: l of every row, shape (N,).
+        standard_error: Of the gradient, shape (K,); zeros from the exact engine.
+        bias: Estimate of what the gradient is off on average, shape (K,): the loss's slope at sampled predictions is
+            biased by O(1/samples); zeros from the exact engine and for losses of second degree.
+        loss_bias: Estimate likewise of the loss's.
+        scale: Noise scale s.
+        engine: Engine used.
+        samples: Trajectories a row; 1 from the exact engine.
+        seed: Of the trajectories; None from the exact engine.
+    """
+
+    loss: float
+    gradient: Real
+    predictions: Real
+    losses: Real
+    standard_error: Real
+    bias: Real
+    loss_bias: float
+    scale: float
+    engine: str
+    samples: int = 1
+    seed: int | None = None
+
+
+def loss_gradient(
+    model: Model,
+    theta: Any,
+    scale: float = 1.0,
+    engine: str = "auto",
+    *,
+    samples: int = 256,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> LossGradient:
+    """The loss J = mean_i l(f(x_i), y_i) and its gradient: exactly, one sweep forward and one back a row, or sampled.
+
+    d_k J = mean_i sum_c l_c(i) d_k f_c(x_i), with l_c = dl/df_c at the row's noisy predictions. From trajectories
+    values and gradients come from independent paths; see :mod:`equinoise.engines.sampled_loss`.
+
+    Args:
+        model: The model.
+        theta: Weights, shape (W,), radians, in the order of ``model.weights`` (or a mapping).
+        scale: Noise scale s in [0, infinity].
+        engine: "exact", "trajectories", or "auto": exact unless that takes too long or does not fit in memory.
+        samples: Trajectories a row, at least 8, where they are sampled.
+        seed: Of the trajectories.
+        workers: Rows (or trajectories) run at once; all processors by default.
+        progress: Called with 1 after each row.
+
+    Raises:
+        ParameterError: theta or scale does not fit.
+        UnsupportedError: The engine asked for cannot serve (saying which does).
+        MemoryLimitError: The light cone of all readouts is too large.
+
+    Source:
+        arXiv:2606.30688 (the gradient of a prediction); the chain rule.
+
+    Example:
+        >>> import equinoise as eq
+        >>> circuit = eq.circuits.brickwork(4, depth=2)
+        >>> seen = [p.name for p in circuit.parameters][:4]
+        >>> model = eq.Model(circuit, "Z1", loss="mean", initial="neel", noise="dephasing:0.05", trained=seen)
+        >>> eq.loss_gradient(model, [0.3] * len(model.weights)).gradient.shape
+        (4,)
+    """
+    s, weights = check_scale(scale), model.theta(theta)
+    if model_engine(model, engine, workers) == "trajectories":
+        return _sampled(model, weights, s, samples, seed, workers, progress)
+    sweeps = ModelSweeps(model, workers)
+    found = parallel_draws(
+        lambda row: sweeps.row_gradient(weights, s, row), range(model.rows.count), sweeps.engine.workers, progress
+    )
+    predictions = np.stack([values for values, _ in found])
+    losses = model.losses(predictions)
+    gradient = np.mean([gradient for _, gradient in found], axis=0)
+    none = np.zeros_like(gradient)
+    return LossGradient(float(losses.mean()), gradient, predictions, losses, none, none, 0.0, s, sweeps.engine.name)
+
+
+def model_engine(model: Model, engine: str = "auto", workers: int | None = None, draws: float = 1) -> str:
+    """The engine that a model's sweeps take: "exact" or "trajectories".
+
+    Args:
+        model: The model.
+        engine: One of these, or "auto".
+        workers: Draws run at once.
+        draws: How often all rows are gone through.
+
+    Raises:
+        UnsupportedError: Another engine, or none serves.
+    """
+    if engine not in ("auto", *_ENGINES):
+        raise UnsupportedError(f"no engine {engine!r} for a model; choose auto or one of: {', '.join(_ENGINES)}.")
+    if engine != "auto":
+        return engine
+    found = {one.engine: one for one in declarations(model.problem) if one.engine in _ENGINES}
+    if not found.get("trajectories") or not found["trajectories"].serves:
+        return "exact"
+    seconds = found["exact"].seconds * model.rows.count * draws / (workers or os.cpu_count() or 1)
+    return "exact" if found["exact"].serves and seconds < PATIENCE else "trajectories"
+
+
+_ENGINES = ("exact", "trajectories")
+
+
+def _sampled(
+    model: Model,
+    theta: Real,
+    scale: float,
+    samples: int,
+    seed: int,
+    workers: int | None,
+    progress: Callable[[int], None] | None,
+) -> LossGradient:
+    """From trajectories, row after row."""
+    sampled = SampledLoss(model, samples, seed, workers)
+    rows = []
+    for row in range(model.rows.count):
+        rows.append(sampled.row(theta, scale, row))
+        if progress is not None:
+            progress(1)
+    predictions = np.stack([row.predictions for row in rows])
+    losses = model.losses(predictions)
+    return LossGradient(
+        loss=float(losses.mean()),
+        gradient=np.mean([row.gradient for row in rows], axis=0),
+        predictions=predictions,
+        losses=losses,
+        standard_error=np.sqrt(np.sum([row.variance for row in rows], axis=0)) / len(rows),
+        bias=np.mean([row.bias for row in rows], axis=0),
+        loss_bias=float(np.mean([row.loss_bias for row in rows])),
+        scale=scale,
+        engine=sampled.engine.name,
+        samples=samples,
+        seed=seed,
+    )

@@ -1,0 +1,1 @@
+"""Models: circuits with data, weights, readouts and a loss."""
