@@ -74,9 +74,7 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     if isinstance(engine, BlockEngine):
         return _in_blocks(engine, engine.program, theta)
     program = cast(Program, engine.program)
-    if not program.has_limit:
-        return FixedPoint("no limit", math.nan, math.nan, math.nan)
-    if not isinstance(engine, ExactEngine):
+    if not isinstance(engine, ExactEngine) or not program.has_limit:
         return fixed_point_of_generators(program)
     found: list[FixedPoint] = []
     seen: set[object] = set()
@@ -108,6 +106,8 @@ def fixed_point_of_generators(program: Program) -> FixedPoint:
     has rank w, and everything if all columns are equal. Phases correlated in time may cancel in later slots (echoes),
     so what they dephase counts as partly protected.
     """
+    if not program.has_limit:
+        return FixedPoint("no limit", math.nan, math.nan, math.nan)
     kinds = []
     for number in range(len(program.layers)):
         slot = program.unrestricted_slot(number)

@@ -61,7 +61,7 @@ class KrausChannel:
         sizes = np.linalg.svd(first, compute_uv=False)
         if self.operators[0].step != 0 or sizes[-1] < 1e-6:
             return None
-        return LocalOperator(self.program, self.qubits, np.linalg.inv(first))
+        return LocalOperator(self.program, self.qubits, np.asarray(np.linalg.inv(first), dtype=np.complex128))
 
     @cached_property
     def smallest(self) -> float:

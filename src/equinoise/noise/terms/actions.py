@@ -13,7 +13,7 @@ from scipy.linalg import expm
 
 from equinoise.errors import UnsupportedError
 
-__all__ = ["Action", "Diagonal", "General", "PairReset", "PauliString", "SiteMoves", "joint_generators"]
+__all__ = ["Action", "Diagonal", "General", "PairReset", "PauliString", "SiteMoves", "home_of", "joint_generators"]
 
 # exp(-this) is nothing
 _GONE = 80.0
@@ -146,11 +146,16 @@ def joint_generators(actions: Sequence[General]) -> tuple[General, ...]:
     """
     named = list(dict.fromkeys(action.qubits for action in actions))
     largest = [q for q in named if not any(set(q) < set(other) for other in named)]
-    total = {q: np.zeros((4 ** len(q),) * 2, dtype=np.complex128) for q in largest}
+    joint = tuple(General(q, np.zeros((4 ** len(q),) * 2, dtype=np.complex128)) for q in largest)
     for action in actions:
-        home = next(q for q in largest if set(action.qubits) <= set(q))
-        total[home] += action.on(home)
-    return tuple(General(q, generator) for q, generator in total.items())
+        home = home_of(action, joint)
+        home.generator[:] += action.on(home.qubits)
+    return joint
+
+
+def home_of(action: General, joint: Sequence[General]) -> General:
+    """With which of the joint generators a term acts: the first that has all its qubits."""
+    return next(home for home in joint if set(action.qubits) <= set(home.qubits))
 
 
 Action = Diagonal | SiteMoves | PairReset | PauliString | General
