@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from equinoise.errors import EquinoiseError
     from equinoise.evidence.frame.reproduce import reproduce
     from equinoise.noise.model import NoiseModel
+    from equinoise.noise.terms.coherent import Coherent
+    from equinoise.noise.terms.jump import Jump
     from equinoise.problem import Problem
     from equinoise.reduction.symmetry_search import find_symmetries
     from equinoise.sources import free_angles, load_circuit
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Coherent",
     "Diagnosis",
     "Ensemble",
     "EquinoiseError",
     "Expectation",
     "Gradient",
     "GradientVariance",
+    "Jump",
     "Law",
     "NoiseModel",
     "Problem",
@@ -64,12 +68,14 @@ __all__ = [
 
 # where each name lives: a module, or what it holds; loaded when it is first asked for
 _HOMES = {
+    "Coherent": "noise.terms.coherent:Coherent",
     "Diagnosis": "diagnosis.diagnose:Diagnosis",
     "Ensemble": "ensemble:Ensemble",
     "EquinoiseError": "errors:EquinoiseError",
     "Expectation": "engines.evaluate:Expectation",
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
+    "Jump": "noise.terms.jump:Jump",
     "Law": "coherence.law:Law",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
