@@ -265,3 +265,16 @@ def test_twenty_qubits_of_bit_flips_are_served():
     assert served["trajectories"]
     assert served["state-vector"]
     assert not served["exact"]
+
+
+@pytest.mark.parametrize(
+    ("noise", "kind"),
+    [
+        ({"pauli": [{"pauli": f"X{q}", "rate": 0.1} for q in range(4)], "dephasing": 0.05}, "too mixed"),
+        ({"pauli": [{"pauli": f"X{q}", "rate": 0.1} for q in range(4)]}, "partly protected"),
+    ],
+)
+def test_flips_and_dephasing_of_every_qubit_leave_nothing_and_flips_alone_something(noise, kind):
+    stated = problem(noise)
+    law = eq.law(stated, samples=2, engine="trajectories")
+    assert law.fixed_point.kind == kind
