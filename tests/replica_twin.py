@@ -109,6 +109,21 @@ def _channel(slot: Any, n: int, scale: float) -> np.ndarray:
     for term in slot.pauli:
         u = _embedded({q: PAULI[letter] for q, letter in term.pauli}, n)
         out = scipy.linalg.expm(scale * term.rate * _jump(u)) @ out
+    # stated by matrices: here all terms of a slot at once, which is what they do where pairs do not overlap
+    total = np.zeros((4**n, 4**n), dtype=complex)
+    for term in (*slot.jump, *slot.coherent):
+        k = _on(np.array(term.matrix), term.qubits, n)
+        turn = -1j * (np.kron(k, np.eye(2**n)) - np.kron(np.eye(2**n), k.T))
+        total += term.angle * turn if hasattr(term, "angle") else term.rate * _jump(k)
+    return scipy.linalg.expm(scale * total) @ out
+
+
+def _on(matrix: np.ndarray, qubits: tuple[int, ...], n: int) -> np.ndarray:
+    """A matrix on some qubits, the first the least significant bit, as the sum of its elements."""
+    out = np.zeros((2**n, 2**n), dtype=complex)
+    for row, column in zip(*np.nonzero(matrix), strict=True):
+        units = {q: np.eye(2)[:, [row >> i & 1]] @ np.eye(2)[[column >> i & 1]] for i, q in enumerate(qubits)}
+        out += matrix[row, column] * _embedded(units, n)
     return out
 
 

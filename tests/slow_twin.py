@@ -294,12 +294,22 @@ def _generators(slot: Slot, num_qubits: int) -> Iterator[_HermitianJump | _Local
     for flip in slot.pauli:
         yield _HermitianJump(_one_qubit_product({q: PAULI[p] for q, p in flip.pauli}, num_qubits), flip.rate)
     named = (slot.dephasing, slot.relaxation, slot.depolarizing, slot.pauli)
-    stated_by_matrix: tuple[Any, ...] = slot.terms[sum(map(len, named)) :]
+    yield from _joint(slot.terms[sum(map(len, named)) :], num_qubits)
+
+
+def _joint(stated_by_matrix: tuple[Any, ...], num_qubits: int) -> Iterator[_LocalGenerator]:
+    """Jumps and Hamiltonians: one generator, the sum, for each set of qubits that lies in no other."""
+    sets = list(dict.fromkeys(term.qubits for term in stated_by_matrix))
+    whole = [q for q in sets if not any(set(q) < set(other) for other in sets)]
+    total = {q: np.zeros((4 ** len(q),) * 2, dtype=np.complex128) for q in whole}
     for term in stated_by_matrix:
-        matrix, one = np.array(term.matrix), np.eye(2 ** len(term.qubits))
+        qubits = next(q for q in whole if set(term.qubits) <= set(q))
+        matrix = _embedded(np.array(term.matrix), [qubits.index(q) for q in term.qubits], len(qubits))
+        one = np.eye(len(matrix))
         turn = -1j * (np.kron(matrix, one) - np.kron(one, matrix.T))
-        generator = term.angle * turn if hasattr(term, "angle") else term.rate * _dissipator(matrix)
-        yield _LocalGenerator(np.asarray(generator, dtype=np.complex128), term.qubits, num_qubits)
+        total[qubits] += term.angle * turn if hasattr(term, "angle") else term.rate * _dissipator(matrix)
+    for qubits, generator in total.items():
+        yield _LocalGenerator(generator, qubits, num_qubits)
 
 
 # -- the sweep -----------------------------------------------------------------------------------------------------

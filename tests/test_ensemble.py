@@ -219,9 +219,9 @@ def test_groups_of_parameters_are_drawn_each_in_its_own_way():
 
 
 def test_no_bounds_are_claimed_for_a_box_or_for_groups():
-    assert eq.law(BRICKS, samples=4).certificate.proved
+    assert eq.law(BRICKS, sampling=eq.Sampling(samples=4)).certificate.proved
     for prior in ("uniform:0.05", {"*": "uniform:0.05"}):
-        found = eq.law(BRICKS, samples=4, ensemble=prior).certificate
+        found = eq.law(BRICKS, sampling=eq.Sampling(samples=4, ensemble=prior)).certificate
         assert not found.proved
         assert "not uniform" in found.reason
 

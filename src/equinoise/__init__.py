@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from equinoise.evidence.frame.reproduce import reproduce
     from equinoise.model.qnn import Model
     from equinoise.noise.model import NoiseModel
+    from equinoise.noise.terms.coherent import Coherent
+    from equinoise.noise.terms.jump import Jump
     from equinoise.problem import Problem
     from equinoise.reduction.symmetry_search import find_symmetries
     from equinoise.sampling import Sampling
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Coherent",
     "DesignSpace",
     "Diagnosis",
     "Ensemble",
@@ -46,6 +49,7 @@ __all__ = [
     "Expectation",
     "Gradient",
     "GradientVariance",
+    "Jump",
     "Law",
     "LossGradient",
     "LossLaw",
@@ -80,6 +84,7 @@ __all__ = [
 
 # where each name lives: a module, or what it holds; loaded when it is first asked for
 _HOMES = {
+    "Coherent": "noise.terms.coherent:Coherent",
     "DesignSpace": "design.design_space:DesignSpace",
     "Diagnosis": "diagnosis.diagnose:Diagnosis",
     "Ensemble": "ensemble:Ensemble",
@@ -87,6 +92,7 @@ _HOMES = {
     "Expectation": "engines.evaluate:Expectation",
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
+    "Jump": "noise.terms.jump:Jump",
     "Law": "coherence.law_record:Law",
     "LossGradient": "engines.loss_gradient:LossGradient",
     "LossLaw": "coherence.loss_law:LossLaw",

@@ -34,6 +34,23 @@ MIXING = {
     "depolarizing": [{"qubits": [0, 1], "rate": 0.1}, {"qubits": [2], "rate": 0.15}, {"qubits": [1, 2], "rate": 0.05}],
 }
 
+HOP, EXCHANGE = np.zeros((4, 4)), np.zeros((4, 4))
+HOP[1, 2] = EXCHANGE[1, 2] = EXCHANGE[2, 1] = 1.0
+HOPS = {
+    "jump": [
+        {"qubits": [0, 1], "matrix": HOP, "rate": 0.3},
+        {"qubits": [0], "matrix": [[0.5, 0], [0, 1j]], "rate": 0.2},
+        {"qubits": [1], "matrix": [[1, 0], [0, 0]], "rate": 0.1},
+        {"qubits": [2], "matrix": [[0, 1], [0, 0]], "rate": 0.1},
+    ],
+    "coherent": [{"qubits": [0, 1], "matrix": np.diag([0, 0.3, 0, 1]), "angle": 0.8}],
+    "dephasing": 0.05,
+}
+ACROSS = {
+    "jump": [{"qubits": [1, 2], "matrix": EXCHANGE + 0.5 * HOP, "rate": 0.2}],
+    "coherent": [{"qubits": [1, 2], "matrix": EXCHANGE, "angle": 0.3, "layers": [0, 2]}],
+}
+
 
 class Angles:
     """New parameters, one after the other."""
@@ -84,6 +101,20 @@ def chain(n, depth, kind="xy_zz", ring=False):
     return circuit
 
 
+def framed(n, depth):
+    """The same with RZ on every qubit before the blocks of each layer too."""
+    circuit, angle = QuantumCircuit(n), Angles()
+    for layer in range(depth):
+        for q in range(n):
+            circuit.rz(angle(), q)
+        for i in range(layer % 2, n - 1, 2):
+            block(circuit, "xy_zz", (i, i + 1), angle)
+        for q in range(n):
+            circuit.rz(angle(), q)
+        circuit.barrier()
+    return circuit
+
+
 CASES = {
     "hopping alone": (chain(3, 3, "xy"), "Z1", LOCAL, {}),
     "hopping and ZZ": (chain(3, 3), "Z1", NEIGHBOURS, {}),
@@ -92,6 +123,8 @@ CASES = {
     "free beta": (chain(3, 2, "beta"), "X0X1+Y0Y1", LOCAL, {}),
     "product of four": (chain(3, 2, "product"), "Z0", MIXING, {}),
     "fixed gates": (chain(3, 3, "fixed"), "Z0 + X1X2 + Y1Y2", NEIGHBOURS, {}),
+    "hops and a diagonal Hamiltonian": (chain(3, 3), "Z1 + 0.5*X1X2 + 0.5*Y1Y2", HOPS, {}),
+    "exchange after a rotation of each qubit": (framed(3, 3), "Z1 + X0X1 + Y0Y1", ACROSS, {}),
     "long jumps": (chain(3, 3), "X0X1+Y0Y1", FAR, {}),
     "current": (chain(3, 3), "X0Y1 - Y0X1 + X1X2 + Y1Y2", MIXING, {}),
     "projected": (chain(3, 3), "Z1", LOCAL, {"projected": True}),
@@ -136,6 +169,41 @@ def test_the_average_of_every_parameter_is_the_twins(name):
         np.testing.assert_allclose(
             average(problem, [scale]).per_parameter[0], twin_variance(problem, scale), rtol=1e-10, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("name", ["hops and a diagonal Hamiltonian", "exchange after a rotation of each qubit"])
+def test_first_and_second_order_of_noise_stated_by_matrices_are_differences_of_the_twin(name):
+    problem, step = stated(name), 1e-3
+    found = first_order_average(problem)
+    low, mid, high = (twin_variance(problem, s).sum() for s in (0.0, step, 2 * step))
+    slope, bend = (4 * mid - 3 * low - high) / (2 * step), (high - 2 * mid + low) / step**2
+    assert found.kappa == pytest.approx(-slope / (2 * low), rel=1e-4)
+    assert found.second_moment == pytest.approx(bend / (4 * low), rel=0.05)
+    assert found.budget.sum() == pytest.approx(slope / 2, rel=1e-4)
+    # term by term: each alone
+    terms = compile_problem(problem).budget_terms
+    first = first_order_average(problem.with_noise({"jump": [problem.noise.to_dict()["jump"][0]]}))
+    alone = [i for i, term in enumerate(terms) if term.mechanism == "jump" and len(term.qubits) == 2]
+    np.testing.assert_allclose(found.budget[alone], first.budget, atol=1e-12)
+
+
+def test_a_hamiltonian_has_no_limit_without_sampling_either():
+    turning = eq.Problem(framed(3, 3), "Z1 + X0X1 + Y0Y1", "neel", {"coherent": ACROSS["coherent"], "dephasing": 0.01})
+    law = eq.law(turning, sampling=eq.Sampling(engine="replica"))
+    assert law.fixed_point.kind == "no limit"
+    assert math.isnan(law.fixed_point_share)
+    assert math.isnan(law.rate_variance)
+    assert any("no limit s -> infinity" in note for note in law.approximations)
+    assert np.isnan(law.bounds(1.0)).all()
+
+
+def test_exchange_right_after_a_block_on_its_qubits_closes_a_loop_and_is_refused():
+    noise = {"coherent": [{"qubits": [0, 1], "matrix": EXCHANGE, "angle": 0.3}]}
+    with pytest.raises(UnsupportedError, match=r"qubit \d has no Z rotation of its own between the noise after layer"):
+        average(eq.Problem(eq.circuits.brickwork(4, 3), "Z1", "neel", noise), [1.0])
+    broken = {"jump": [{"qubits": [1], "matrix": [[0, 1], [1, 0]], "rate": 0.3}]}
+    with pytest.raises(UnsupportedError, match="the noise does not conserve the charge"):
+        average(eq.Problem(eq.circuits.brickwork(4, 3), "Z1", "neel", broken), [1.0])
 
 
 @pytest.mark.parametrize("name", ["hopping and ZZ", "hopping and phase"])

@@ -87,10 +87,12 @@ def test_auto_takes_trajectories_for_noise_correlated_in_time():
     assert "correlated in time" in reason
 
 
-def test_auto_takes_density_matrices_where_the_charge_is_broken_however_long_it_takes():
+def test_auto_takes_trajectories_where_the_charge_is_broken_and_density_matrices_take_too_long():
     stated = problem(noise=BROKEN, depth=2)
     assert choose(stated)[0] == "exact"
-    assert choose(stated, draws=1e12, workers=1) == ("exact", "the only engine that serves")
+    engine, reason = choose(stated, draws=1e12, workers=1)
+    assert engine == "trajectories"
+    assert reason.startswith("unbiased; engine exact would take about ")
 
 
 def test_where_nothing_fits_the_refusal_has_numbers_and_remedies(monkeypatch):
@@ -102,12 +104,14 @@ def test_where_nothing_fits_the_refusal_has_numbers_and_remedies(monkeypatch):
 
 
 def test_where_nothing_serves_each_engine_says_why():
-    """Static phases in a circuit that breaks the charge: no density matrix, no sector."""
-    noise = {"dephasing": STATIC["dephasing"], **BROKEN}
+    """Static phases and bit flips on a cone of 24 qubits: no density matrix, no sector, too many states."""
+    flips = {"dephasing": STATIC["dephasing"], "pauli": [{"pauli": "X11", "rate": 0.1}]}
+    wide = eq.Problem(eq.circuits.brickwork(24, 24), "Z11", "neel", flips)
     with pytest.raises(UnsupportedError, match="no engine serves this problem") as caught:
-        choose(problem(noise=noise, depth=2))
+        choose(wide)
     for name in ENGINES:
         assert f"{name}: " in str(caught.value)
+    assert "the full space of 24 cone qubits is beyond the 22" in str(caught.value)
 
 
 # -- refusals ------------------------------------------------------------------------------------------------------
@@ -120,8 +124,6 @@ def test_where_nothing_serves_each_engine_says_why():
         ("free-fermion", {}, "engine"),
         ("free-fermion", {"noise": STATIC, "interaction": "none"}, "correlated in time"),
         ("free-fermion", {"noise": "relaxation:0.1", "interaction": "none"}, "engine"),
-        ("state-vector", {"noise": BROKEN}, "engine 'exact' takes it"),
-        ("trajectories", {"noise": BROKEN}, "engine 'exact' takes it"),
     ],
 )
 def test_an_engine_refuses_what_it_cannot_do_and_names_one_that_can(engine, options, remedy):

@@ -15,7 +15,6 @@ from equinoise.engines.draws import draw_generator
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.vectors import trajectories
 from equinoise.engines.vectors.trajectories import TrajectoryEngine
-from equinoise.errors import UnsupportedError
 from equinoise.reduction.program import compile_problem
 from support import PhaseTwin, gaussian_average, layer_unitaries, random_theta
 
@@ -195,7 +194,7 @@ def recorded(monkeypatch):
     """What the last trajectory met: (layer, charge, factor) or (layer, charge, charge after, source, target)."""
     events = []
 
-    class Recorded(trajectories._Running):
+    class Recorded(trajectories.Running):
         def scale(self, factor):
             events.append((len(self.path) - 1, self.charge, np.array(factor)))
             super().scale(factor)
@@ -204,7 +203,7 @@ def recorded(monkeypatch):
             events.append((len(self.path) - 1, self.charge, charge, np.array(source), np.array(target)))
             super().jump(source, target, charge, dimension)
 
-    monkeypatch.setattr(trajectories, "_Running", Recorded)
+    monkeypatch.setattr(trajectories, "Running", Recorded)
     return events
 
 
@@ -326,12 +325,6 @@ def test_same_seed_same_numbers_whatever_the_workers():
     ]
     assert laws[0].kappa == laws[1].kappa
     assert laws[0].fixed_point_share == laws[1].fixed_point_share
-
-
-def test_broken_charge_is_refused_with_the_engine_that_takes_it():
-    problem = noisy_problem({"pauli": [{"pauli": "X1", "rate": 0.1}]})
-    with pytest.raises(UnsupportedError, match=r"breaks the charge.*engine 'exact'"):
-        TrajectoryEngine(compile_problem(problem))
 
 
 # -- noise correlated in time --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from qiskit.circuit import Parameter
 from scipy.integrate import quad
 
 import equinoise as eq
-from equinoise.errors import CircuitError
+from equinoise.errors import CircuitError, UnsupportedError
 from equinoise.mitigation.decoupling.decoupling import compare, decouple
 from equinoise.mitigation.decoupling.filter_function import (
     SignFunction,
@@ -210,3 +210,42 @@ def test_phases_given_by_hand_on_a_flipped_qubit_are_refused_not_left_as_they_we
     phases = decouple(static, "X2", durations=times).decoupled.noise
     with pytest.raises(eq.EquinoiseError, match="phases given by hand have no time within a slot"):
         decouple(static.with_noise(phases), "X2", durations=times)
+
+
+FALL = [[0, 1], [0, 0]]
+HOP = [[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_relaxation_stated_by_a_matrix_is_turned_over_as_relaxation_is() -> None:
+    named, stated = (
+        decouple(problem(noise), "X2", durations=TIMES).decoupled
+        for noise in (
+            {"relaxation": [{"qubit": 0, "down": 0.2}]},
+            {"jump": [{"qubits": [0], "matrix": FALL, "rate": 0.2}]},
+        )
+    )
+    theta = np.random.default_rng(0).uniform(-3, 3, len(named.parameters))
+    pair = [eq.gradient(p, theta, engine="exact").gradient for p in (named, stated)]
+    np.testing.assert_allclose(*pair, atol=1e-12)
+
+
+def test_a_hop_between_a_flipped_and_another_qubit_makes_pairs_while_it_is_flipped() -> None:
+    """X on qubit 0 turns |01><10| into |00><11|, for the share of the slot that is flipped."""
+    found = decouple(problem({"jump": [{"qubits": [0, 2], "matrix": HOP, "rate": 0.2}]}), "X2", durations=TIMES)
+    made = {tuple(map(tuple, np.argwhere(term.array != 0).tolist())): term.rate for term in found.decoupled.noise.jump}
+    assert {((1, 2),), ((0, 3),)} <= set(made) <= {((1, 2),), ((2, 1),), ((0, 3),), ((3, 0),)}
+    rates = [term.rate for term in found.decoupled.noise.jump if term.layers == (2,)]
+    assert sum(rates) == pytest.approx(0.2)
+
+
+def test_what_x_and_y_pulses_change_differently_is_refused_on_flipped_qubits_alone() -> None:
+    x = [[0, 1], [1, 0]]
+    turned = problem({"coherent": [{"qubits": [0], "matrix": x, "angle": 0.1}]})
+    with pytest.raises(UnsupportedError, match=r"coherent 0.1 rad on qubits 0 acts on a flipped qubit"):
+        decouple(turned, "X2", durations=TIMES)
+    tilted = [[0.3, 1.0], [1.0, -0.3]]
+    with pytest.raises(UnsupportedError, match=r"jump 0.1 on qubits 0 acts on a flipped qubit"):
+        decouple(problem({"jump": [{"qubits": [0], "matrix": tilted, "rate": 0.1}]}), "X2", durations=TIMES)
+    elsewhere = problem({"coherent": [{"qubits": [1], "matrix": x, "angle": 0.1, "layers": [1]}]})
+    same = decouple(elsewhere, "X2", durations=TIMES).decoupled.noise
+    assert [t.layers for t in same.coherent] == [(1,)]

@@ -91,7 +91,7 @@ def test_a_linear_loss_has_no_residual_part_and_the_kappa_of_its_problem():
     noise = "relaxation:down=0.02,up=0.01"
     model = eq.Model(circuit, "Z1", initial="neel", noise=noise)
     one = eq.loss_law(model, samples=16, seed=3)
-    two = eq.law(eq.Problem(circuit, "Z1", "neel", noise), samples=16, seed=3, engine="exact")
+    two = eq.law(eq.Problem(circuit, "Z1", "neel", noise), sampling=eq.Sampling(samples=16, seed=3, engine="exact"))
     assert one.kappa_residual.value == 0
     assert one.kappa == pytest.approx(two.kappa, rel=1e-12)
     assert one.kappa_error == pytest.approx(two.kappa_error, rel=1e-9)
@@ -102,7 +102,9 @@ def test_a_linear_loss_has_no_residual_part_and_the_kappa_of_its_problem():
 
 def test_no_bound_on_a_loss_is_claimed():
     circuit = eq.circuits.brickwork(4, depth=2, shared=True)
-    assert eq.law(eq.Problem(circuit, "Z1", "neel", "dephasing:0.1"), samples=4).bound_status.startswith("n")
+    assert eq.law(
+        eq.Problem(circuit, "Z1", "neel", "dephasing:0.1"), sampling=eq.Sampling(samples=4)
+    ).bound_status.startswith("n")
     found = eq.loss_law(eq.Model(circuit, "Z1", initial="neel", noise="dephasing:0.1"), samples=4)
     assert found.bound_status.startswith("none: bounds are proved for the gradient of one prediction")
 

@@ -14,6 +14,7 @@ from equinoise.noise.terms.jump import Jump
 from equinoise.reduction.program import compile_problem
 
 HOP = [[0, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+EXCHANGE = [[0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
 LOWER = [[0, 1], [0, 0]]
 ANY = np.random.default_rng(5).normal(size=(2, 4, 4))
 ANY = ANY[0] + 1j * ANY[1]
@@ -43,6 +44,17 @@ CASES = {
         "weak",
     ),
     "any matrix": ({"jump": [{"qubits": [0, 3], "matrix": ANY, "rate": 0.1}], "depolarizing": 0.05}, "broken"),
+    "a jump and decay on one of its qubits act at the same time": (
+        {
+            "jump": [
+                {"qubits": [1], "matrix": LOWER, "rate": 0.3},
+                {"qubits": [1, 2], "matrix": HOP, "rate": 0.2},
+                {"qubits": [2, 3], "matrix": HOP, "rate": 0.4},
+            ],
+            "coherent": [{"qubits": [2, 1], "matrix": EXCHANGE, "angle": 0.5}],
+        },
+        "weak",
+    ),
     "diagonal with a phase": (
         {"jump": [{"qubits": [0, 1], "matrix": np.diag([1, 2, 1j, 0.3]), "rate": 0.3}]},
         "strong",
@@ -69,10 +81,10 @@ def test_gradient_and_kappa_equal_the_slow_twins_at_every_scale(name):
 
 def test_the_named_kinds_are_jumps_of_their_own_matrices():
     string = {"pauli": "Y1Z3", "rate": 0.1}
-    named = problem({"relaxation": [{"qubit": 1, "down": 0.2}], "dephasing": [{"rate": 0.1, "weights": {3: 1}}]})
+    named = problem({"relaxation": [{"qubit": 2, "down": 0.2}], "dephasing": [{"rate": 0.1, "weights": {3: 1}}]})
     named = named.with_noise(eq.NoiseModel([*named.noise.terms, *eq.NoiseModel(pauli=[string]).terms]))
     y, z = np.array([[0, -1j], [1j, 0]]), np.diag([1, -1])
-    stated = problem([Jump((3,), z, 0.1), Jump((1,), LOWER, 0.2), Jump((1, 3), np.kron(z, y), 0.1)])
+    stated = problem([Jump((3,), z, 0.1), Jump((2,), LOWER, 0.2), Jump((1, 3), np.kron(z, y), 0.1)])
     theta = theta_of(named)
     pair = [eq.gradient(p, theta, scale=0.7, engine="exact").gradient for p in (named, stated)]
     np.testing.assert_allclose(*pair, atol=1e-12)
@@ -99,11 +111,10 @@ def test_the_qubits_order_is_that_of_the_matrixs_bits_and_plain_data_reads_back(
     np.testing.assert_array_equal(model.jump[0].array, [[0, -1j], [1j, 0]])
 
 
-@pytest.mark.parametrize("engine", ["trajectories", "state-vector", "replica", "free-fermion"])
-def test_engines_without_a_kernel_for_it_refuse_and_say_why(engine):
+def test_free_fermions_refuse_it_and_say_why():
     stated = problem({"jump": [{"qubits": [1, 2], "matrix": HOP, "rate": 0.2}]})
-    with pytest.raises(UnsupportedError, match=r"general jump|jump noise|averages over"):
-        eq.gradient(stated, theta_of(stated), engine=engine)
+    with pytest.raises(UnsupportedError, match="jump noise"):
+        eq.gradient(stated, theta_of(stated), engine="free-fermion")
 
 
 @pytest.mark.parametrize(

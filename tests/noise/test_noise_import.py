@@ -11,7 +11,7 @@ from qiskit.quantum_info import PauliList, SparsePauliOp, SuperOp
 from scipy.linalg import expm
 
 import equinoise as eq
-import equinoise.noise.model as kinds
+import equinoise.noise.terms as kinds
 from equinoise.errors import NoiseError
 
 from_aer = eq.NoiseModel.from_aer

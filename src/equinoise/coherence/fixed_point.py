@@ -74,9 +74,7 @@ def fixed_point(engine: Engine, theta: Real) -> FixedPoint:
     if isinstance(engine, BlockEngine):
         return _in_blocks(engine, engine.program, theta)
     program = cast(Program, engine.program)
-    if not program.has_limit:
-        return FixedPoint("no limit", math.nan, math.nan, math.nan)
-    if not isinstance(engine, ExactEngine):
+    if not isinstance(engine, ExactEngine) or not program.has_limit:
         return fixed_point_of_generators(program)
     found: list[FixedPoint] = []
     seen: set[object] = set()
@@ -105,9 +103,12 @@ def fixed_point_of_generators(program: Program) -> FixedPoint:
     Relaxation or depolarizing of every cone qubit in one slot leaves a product of one-qubit states with the excited
     populations up/(down + up). Diagonal noise leaves what no jump tells apart: with the jumps' weights as rows of W,
     and a row of ones for the charge, an element |x><y| lasts where W (z_x - z_y) = 0; so the diagonal alone lasts if W
-    has rank w, and everything if all columns are equal. Phases correlated in time may cancel in later slots (echoes),
-    so what they dephase counts as partly protected.
+    has rank w, and everything if all columns are equal. Jumps of two Pauli letters on a qubit leave 1/2 of it; of other
+    noise that breaks the charge, or is stated by matrices, something may be protected. Phases correlated in time may
+    cancel in later slots (echoes), so what they dephase counts as partly protected.
     """
+    if not program.has_limit:
+        return FixedPoint("no limit", math.nan, math.nan, math.nan)
     kinds = []
     for number in range(len(program.layers)):
         slot = program.unrestricted_slot(number)
@@ -133,12 +134,17 @@ def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real])
     for _, reset in slot.resets:
         down[list(reset.qubits)] += reset.rate / 2
         up[list(reset.qubits)] += reset.rate / 2
+    for qubit, rate in _scrambled(slot):
+        down[qubit] += rate
+        up[qubit] += rate
     if np.all(down + up > 0):
         # The fixed point is a product of diag(1 - p, p); log2 of its purity adds up over qubits: -1 each for p = 1/2,
         # 0 for a pure one.
         excited = up / (down + up)
         entropy = -float(np.mean(np.log2(excited**2 + (1 - excited) ** 2)))
         return "too mixed" if entropy > 0.5 else "too symmetric"
+    if slot.strings or slot.general:
+        return "partly protected"
     linear = [jump.is_linear for jump in slot.jumps]
     rows = jump_weights(slot, program.width)[linear]
     matrix = np.stack([np.ones(program.width), *rows])
@@ -148,6 +154,16 @@ def _kind_of_generators(program: Program, slot: SlotProgram, phases: list[Real])
     if np.linalg.matrix_rank(np.vstack([matrix, np.diag(down + up)])) == program.width:
         return "classical"
     return "partly protected"
+
+
+def _scrambled(slot: SlotProgram) -> list[tuple[int, float]]:
+    """Qubits on which jumps of two different Pauli letters act, with their rate: no state but 1/2 is left of each."""
+    letters: dict[int, dict[str, float]] = {}
+    alone = [(string.letters[0], string.rate) for _, string in slot.strings if len(string.letters) == 1]
+    alone += [((jump.weights[0][0], "Z"), jump.rate) for jump in slot.jumps if len(jump.weights) == 1]
+    for (qubit, letter), rate in alone:
+        letters.setdefault(qubit, {})[letter] = rate
+    return [(qubit, sum(found.values())) for qubit, found in letters.items() if len(found) > 1]
 
 
 def _classify(

@@ -41,6 +41,10 @@ _WITHIN = "at 99 %"
 # draws between two looks at whether they suffice
 _BETWEEN_LOOKS = 16
 # share of kappa that is rounding and no truncation
+_NO_LIMIT = (
+    "coherent noise has no limit s -> infinity: there is no w0, c2 or bound, and kappa has a sign; the law is "
+    "exp(-s kappa). Measure survival and direction at the scale of interest"
+)
 _ROUNDING = 1e-9
 
 
@@ -94,10 +98,7 @@ def law_from_draws(
             notes.append(f"c2 is fitted to the sampled survival at s = {', '.join(f'{s:g}' for s, _ in known)}")
     if not program.has_limit:
         spread = math.nan
-        notes.append(
-            "coherent noise has no limit s -> infinity: there is no w0, c2 or bound, and kappa has a sign; the law is "
-            "exp(-s kappa). Measure survival and direction at the scale of interest"
-        )
+        notes.append(_NO_LIMIT)
     bounded = certificate(program, sampling.ensemble)
     squares, slopes = first.per_parameter
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -254,6 +255,8 @@ def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage
         notes[0] += f"; bonds cut at {found.bond} leave kappa uncertain by {left:.1g} of itself"
     if not found.met:
         notes.append("the truncation error asked for was not reached at the greatest bond dimension")
+    if not program.has_limit:
+        notes.append(_NO_LIMIT)
     return Law(
         variance=found.variance,
         kappa=found.kappa,
@@ -266,9 +269,9 @@ def _averaged_law(problem: Problem, ensemble: Ensemble, found: FirstOrderAverage
         fixed_point=fixed_point_of_generators(program),
         second_moment=found.second_moment,
         lasting_share=lasting,
-        rate_variance=rate_variance(found.kappa, found.second_moment, lasting),
+        rate_variance=rate_variance(found.kappa, found.second_moment, lasting) if program.has_limit else math.nan,
         certificate=certificate(program, ensemble),
-        bound_ends=_averaged_ends(found, lasting),
+        bound_ends=_averaged_ends(found, lasting) if program.has_limit else None,
         samples=0,
         seed=None,
         ensemble=ensemble.describe(),

@@ -14,7 +14,7 @@ from equinoise.errors import NoiseError
 from equinoise.noise.terms import KINDS, NoiseTerm
 from equinoise.noise.terms.checks import checked_rate
 
-__all__ = ["entries", "parsed"]
+__all__ = ["entries", "parsed", "spelled_term"]
 
 
 def _term(kind: str, index: int, entry: object) -> NoiseTerm:
@@ -50,6 +50,24 @@ def entries(kind: str, value: object) -> tuple[NoiseTerm, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise NoiseError(f"{kind} must be a rate (on each qubit) or a list of tables, got {shown(value)}.")
     return tuple(_term(kind, i, entry) for i, entry in enumerate(value))
+
+
+def spelled_term(part: str) -> NoiseTerm:
+    """The term that a short text such as "dephasing:0.01" states.
+
+    Raises:
+        NoiseError: No kind of noise reads it.
+    """
+    word, _, rest = part.partition(":")
+    for kind in KINDS.values():
+        term = kind.spelled(word, rest)
+        if term is not None:
+            return term
+    expected = ", ".join(spelling for kind in KINDS.values() for spelling in kind.spellings)
+    raise NoiseError(
+        f"cannot read the noise specification {shown(part)}. Expected {expected}, ibm:DEVICE, none, or the path of a "
+        ".toml or .json file."
+    )
 
 
 def parsed(text: str, file: Path) -> Any:

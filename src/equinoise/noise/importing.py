@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,10 @@ from equinoise.errors import NoiseError
 from equinoise.noise.channel_fit import ChannelFits, swapped, transfer_matrix
 from equinoise.noise.terms import Dephasing, NoiseTerm, PauliJump, Relaxation
 
-if TYPE_CHECKING:
-    from equinoise.noise.model import NoiseModel
-
 __all__ = ["from_aer", "from_pauli_lindblad"]
 
 Matrix = npt.NDArray[np.float64]
+Made = TypeVar("Made")
 String = tuple[tuple[int, str], ...]
 """A Pauli string without its identities: ((qubit, letter), ...), sorted by qubit."""
 
@@ -28,14 +26,14 @@ String = tuple[tuple[int, str], ...]
 
 
 def from_pauli_lindblad(
-    kind: type[NoiseModel],
+    kind: Callable[..., Made],
     source: Any,
     rates: Sequence[float] | None = None,
     *,
     layers: Sequence[int] | None = None,
     gate: str | None = None,
     on: Sequence[int] | None = None,
-) -> NoiseModel:
+) -> Made:
     """Noise with the generator r -> sum_P rate_P (P r P - r), exactly.
 
     ``rate D[P]`` is one term of that sum. Z on one qubit becomes :class:`Dephasing`; the common part r of X and Y on
@@ -168,13 +166,13 @@ def _real_rate(value: Any, string: String) -> float:
 
 
 def from_aer(
-    kind: type[NoiseModel],
+    kind: Callable[..., Made],
     noise_model: Any,
     *,
     pairs: Sequence[tuple[int, int]] | None = None,
     num_qubits: int | None = None,
     tolerance: float = 1e-8,
-) -> NoiseModel:
+) -> Made:
     """The gate and readout errors of a Qiskit Aer noise model as terms tied to the gates.
 
     For each error the Pauli transfer matrix of exp(pauli) exp(depolarizing) exp(relaxation) exp(dephasing), the order

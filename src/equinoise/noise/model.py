@@ -7,8 +7,10 @@ Pauli jumps, general jumps and Hamiltonians. Rates are dimensionless, per slot; 
 * :class:`Relaxation`: ``down * D[|0><1|] + up * D[|1><0|]`` on one qubit
 * :class:`Depolarizing`: ``r -> rate * (Tr_A(r) (x) 1/d - r)`` on one or two qubits A
 * :class:`PauliJump`: ``rate * D[P]`` for a Pauli string P
-* :class:`~equinoise.noise.terms.jump.Jump`: ``rate * D[K]`` for any matrix K on one or two qubits
-* :class:`~equinoise.noise.terms.coherent.Coherent`: ``exp(-i s angle H)`` for a Hermitian H on one or two qubits
+* :class:`Jump`: ``rate * D[K]`` for any matrix K on one or two qubits
+* :class:`Coherent`: ``exp(-i s angle H)`` for a Hermitian H on one or two qubits
+
+Jumps and Hamiltonians on one set of qubits act together, as the exponential of the sum of their generators.
 
 :class:`Dephasing` with a ``correlation`` (quasi-static, exponentially correlated, 1/f) is in no slot: it is a
 :class:`PhaseProcess`, random phases exp(-i sqrt(s rate) xi_l K) with E xi_l xi_m = c(|l - m|) and c(0) = 1.
@@ -16,8 +18,6 @@ Pauli jumps, general jumps and Hamiltonians. Rates are dimensionless, per slot; 
 
 from __future__ import annotations
 
-import math
-import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,21 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import NoiseError
 from equinoise.noise import noise_table
-from equinoise.noise.entries import entries, parsed
+from equinoise.noise.assignment import checked_assignment
+from equinoise.noise.entries import entries, parsed, spelled_term
 from equinoise.noise.phase_modes import PhaseModes, check_phases_fit, checked_modes
-from equinoise.noise.terms import (
-    ALL,
-    EACH,
-    KINDS,
-    STATIC,
-    Dephasing,
-    Depolarizing,
-    NoiseTerm,
-    PhaseProcess,
-    Relaxation,
-    Slot,
-)
-from equinoise.noise.terms.checks import checked_qubit, checked_rate
+from equinoise.noise.placing import check_terms_fit, place_processes, place_terms, terms_of_no_gate
+from equinoise.noise.terms import KINDS, NoiseTerm, PhaseProcess, Slot
 from equinoise.noise.terms.kinds import in_order
 from equinoise.notebook import data_frame
 
@@ -80,10 +70,9 @@ class NoiseModel:
         depolarizing: A rate (on each qubit), or :class:`Depolarizing` terms or tables like
             ``{"qubits": [0, 1], "rate": 0.004}``.
         pauli: :class:`PauliJump` terms or tables like ``{"pauli": "X0", "rate": 0.001}``.
-        jump: :class:`~equinoise.noise.terms.jump.Jump` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [0,
-            0]], "rate": 0.01}``, elements as numbers or [re, im].
-        coherent: :class:`~equinoise.noise.terms.coherent.Coherent` terms or tables like ``{"qubits": [0], "matrix":
-            [[0, 1], [1, 0]], "angle": 0.1}``.
+        jump: :class:`Jump` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [0, 0]], "rate": 0.01}``, elements
+            as numbers or [re, im].
+        coherent: :class:`Coherent` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [1, 0]], "angle": 0.1}``.
         phases: :class:`~equinoise.noise.phase_modes.PhaseModes` or tables like ``{"qubits": [0], "modes": [[[0.1],
             [-0.1]]]}``: Gaussian phases with any covariance between the slots and qubits of one circuit.
         readout_error: Assignment errors {qubit: (p01, p10)}: p01 the probability of reading 1 for |0>, p10 of reading
@@ -136,7 +125,7 @@ class NoiseModel:
         stated = [term for kind, value in kinds.items() for term in entries(kind, value)]
         object.__setattr__(self, "terms", in_order([*given, *stated]))
         object.__setattr__(self, "phases", checked_modes(phases))
-        object.__setattr__(self, "readout_error", _readout_error(readout_error))
+        object.__setattr__(self, "readout_error", checked_assignment(readout_error))
         object.__setattr__(self, "calibration", calibration)
         object.__setattr__(self, "notes", tuple(notes))
         object.__setattr__(self, "name", name)
@@ -214,41 +203,14 @@ class NoiseModel:
             return cls.from_file(text)
         model = cls(name=text)
         for part in re.split(r"\+(?=\s*[a-z])", text):  # a plus sign in 1e+3 joins nothing
-            one = cls._from_part(part.strip())
-            model = model.combined(one)
+            word, _, rest = part.strip().partition(":")
+            if word == "ibm":
+                from equinoise.device.snapshots import snapshot
+
+                model = model.combined(cls.from_backend(snapshot(rest)))
+            elif part.strip() != "none":
+                model = model.combined(cls([spelled_term(part.strip())]))
         return replace(model, name=text)
-
-    @classmethod
-    def _from_part(cls, part: str) -> NoiseModel:
-        kind, _, rest = part.partition(":")
-        if kind == "none" and not rest:
-            return cls()
-        if kind == "ibm":
-            from equinoise.device.snapshots import snapshot
-
-            return cls.from_backend(snapshot(rest))
-        try:
-            if kind == "dephasing":
-                return cls(dephasing=[Dephasing(float(rest), EACH)])
-            if kind == "static":
-                return cls(dephasing=[Dephasing(float(rest), EACH, correlation=STATIC)])
-            if kind == "collective":
-                return cls(dephasing=[Dephasing(float(rest), ALL)])
-            if kind == "depolarizing":
-                return cls(depolarizing=[Depolarizing(EACH, float(rest))])
-            if kind == "relaxation":
-                stated = [item.split("=") for item in rest.split(",")] if "=" in rest else [["down", rest]]
-                pairs = dict(stated)
-                if set(pairs) <= {"down", "up"} and len(pairs) == len(stated):
-                    down, up = (float(pairs.get(key, 0.0)) for key in ("down", "up"))
-                    return cls(relaxation=[Relaxation(EACH, down, up)])
-        except ValueError:
-            pass
-        raise NoiseError(
-            f"cannot read the noise specification {shown(part)}. Expected dephasing:RATE, static:RATE, "
-            "collective:RATE, relaxation:down=RATE[,up=RATE], depolarizing:RATE, ibm:DEVICE, none, or the path of a "
-            ".toml or .json file."
-        )
 
     @classmethod
     def from_backend(cls, backend: Any, layout: Sequence[int] | None = None) -> NoiseModel:
@@ -320,15 +282,7 @@ class NoiseModel:
             NoiseError: A term names a qubit or layer that the circuit does not have, or a device is not yet placed.
         """
         self._check_place(layers, num_qubits)
-        white = [one for term in self.terms if not term.is_correlated for one in term.expanded(num_qubits)]
-        found: list[Slot] = []
-        for index, layer in enumerate(layers):
-            slot = Slot(tuple(term for term in white for _ in range(_times(term, index, layer))))
-            # noise that repeats is held once, so that what follows looks at it once
-            before = found[-1].terms if found else None
-            same = before is not None and len(slot.terms) == len(before) and all(map(operator.is_, slot.terms, before))
-            found.append(found[-1] if same else slot)
-        return tuple(found)
+        return place_terms(self.terms, layers, num_qubits)
 
     def processes(self, layers: Sequence[Layer], num_qubits: int) -> tuple[PhaseProcess | PhaseModes, ...]:
         """The dephasing correlated in time, for a circuit's layers: wildcards expanded, layers and gates resolved.
@@ -355,29 +309,12 @@ class NoiseModel:
         """
         self._check_place(layers, num_qubits)
         check_phases_fit(self.phases, len(layers), num_qubits)
-        out: list[PhaseProcess | PhaseModes] = []
-        for term in self.dephasing:
-            if term.correlation is None or term.rate == 0:
-                continue
-            for one in term.expanded(num_qubits):
-                pairs = tuple((q, w) for q, w in one.pairs if w != 0)
-                times = [_times(one, index, layer) for index, layer in enumerate(layers)]
-                if pairs and any(times):
-                    amplitudes = tuple(math.sqrt(term.rate) * m for m in times)
-                    out.append(PhaseProcess(pairs, term.rate, term.correlation, amplitudes))
-        return (*out, *self.phases)
+        return (*place_processes(self.terms, layers, num_qubits), *self.phases)
 
     def _check_place(self, layers: Sequence[Layer], num_qubits: int) -> None:
         if self.calibration is not None:
             raise NoiseError("this model holds a device calibration; place it on a circuit first (Problem does).")
-        for term in self.terms:
-            outside = [q for q in term.sites if q >= num_qubits]
-            if outside:
-                raise NoiseError(f"{term} acts on qubit {outside[0]}, but the circuit has qubits 0..{num_qubits - 1}.")
-            if term.layers and term.layers[-1] >= len(layers):
-                raise NoiseError(
-                    f"{term} names layer {term.layers[-1]}, but the circuit has layers 0..{len(layers) - 1}."
-                )
+        check_terms_fit(self.terms, layers, num_qubits)
 
     def placed(self, circuit: Any) -> tuple[tuple[Slot, ...], tuple[PhaseProcess | PhaseModes, ...]]:
         """Slots and processes of a circuit, or those that a Problem holds.
@@ -396,14 +333,7 @@ class NoiseModel:
 
     def idle_terms(self, layers: Sequence[Layer], num_qubits: int) -> tuple[str, ...]:
         """Descriptions of terms tied to gates that the circuit does not have: they act in no slot."""
-        return tuple(
-            term.describe()
-            for term in self.terms
-            if term.gate is not None
-            and not any(
-                _times(one, index, layer) for one in term.expanded(num_qubits) for index, layer in enumerate(layers)
-            )
-        )
+        return tuple(term.describe() for term in terms_of_no_gate(self.terms, layers, num_qubits))
 
     def to_dict(self) -> dict[str, Any]:
         """The model as plain data that :meth:`from_dict` reads back (a calibration is not part of it)."""
@@ -434,25 +364,7 @@ class NoiseModel:
               dephasing 0.01 D[Z0]
               dephasing 0.01 D[Z1]
         """
-        lines: list[str] = []
-        if circuit is None:
-            lines += [term.describe() for term in self.terms]
-            lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in self.phases]
-            if self.calibration is None:
-                lines = lines or ["no noise"]
-            else:
-                lines.append(f"device calibration of {self.calibration.name}; give a circuit to see the slots")
-        else:
-            slots, processes = self.placed(circuit)
-            for index, slot in enumerate(slots):
-                lines.append(f"slot {index} (after layer {index}):")
-                acting = [p.describe(index) for p in processes if p.acts(index)]
-                white = [term.describe() for term in slot.terms]
-                where = len(slot.dephasing)
-                lines += [f"  {line}" for line in white[:where] + acting + white[where:]] or ["  nothing"]
-        lines += [f"readout of qubit {q}: p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in self.readout_error]
-        lines += [f"note: {note}" for note in self.notes]
-        return "\n".join(lines)
+        return "\n".join(noise_table.noise_lines(self, circuit))
 
     def _repr_html_(self) -> str:
         return noise_table.noise_html(self)
@@ -464,11 +376,6 @@ class NoiseModel:
     def to_dataframe(self, circuit: Any = None) -> pd.DataFrame:
         """The terms as a pandas frame; see :func:`equinoise.noise.noise_table.noise_columns`."""
         return data_frame(noise_table.noise_columns(self, circuit))
-
-
-def _times(term: NoiseTerm, index: int, layer: Layer) -> int:
-    """How often an expanded term acts in the slot of a layer."""
-    return 0 if term.layers is not None and index not in term.layers else term.occurrences(layer)
 
 
 def place_noise(
@@ -488,23 +395,3 @@ def place_noise(
     from equinoise.device.calibration import kept_in_place, place
 
     return place(kept_in_place(model, layers, circuit.num_qubits) if in_place else model, circuit, layers, readout)
-
-
-def _readout_error(value: Any) -> tuple[tuple[int, tuple[float, float]], ...]:
-    if isinstance(value, Mapping):
-        pairs = list(value.items())
-    elif isinstance(value, Sequence) and all(isinstance(p, Sequence) and len(p) == 2 for p in value):
-        pairs = [(p[0], p[1]) for p in value]
-    else:
-        raise NoiseError(f"readout_error must map qubits to (p01, p10), e.g. {{0 = [0.01, 0.02]}}, got {shown(value)}.")
-    out: dict[int, tuple[float, float]] = {}
-    for qubit, errors in pairs:
-        index = checked_qubit(qubit, "readout_error qubit")
-        what = f"readout error of qubit {index}"
-        if isinstance(errors, str) or not isinstance(errors, Sequence) or len(errors) != 2:
-            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
-        first, second = (checked_rate(p, what) for p in errors)
-        if max(first, second) > 1:
-            raise NoiseError(f"{what} must be two probabilities (p01, p10), got {shown(errors)}.")
-        out[index] = (first, second)
-    return tuple(sorted(out.items()))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from equinoise.errors import NoiseError
-from equinoise.noise.terms import KINDS
+from equinoise.noise.phase_modes import PhaseModes
+from equinoise.noise.terms import KINDS, NoiseTerm
 from equinoise.notebook import facts_html, rows_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from equinoise.noise.model import NoiseModel
-
-__all__ = ["noise_columns", "noise_html", "plot_noise"]
+__all__ = ["Placeable", "noise_columns", "noise_html", "noise_lines", "plot_noise"]
 
 # Okabe and Ito's palette, told apart by colour-blind readers; hatches for print
 _STYLES = (
@@ -28,7 +27,38 @@ _STYLES = (
 )
 
 
-def noise_columns(model: NoiseModel, circuit: Any = None) -> dict[str, list[Any]]:
+class Placeable(Protocol):
+    """A noise model, as far as it is shown."""
+
+    @property
+    def terms(self) -> tuple[NoiseTerm, ...]:
+        """Its terms."""
+
+    @property
+    def phases(self) -> tuple[PhaseModes, ...]:
+        """Gaussian phases given as such."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was clipped or left out."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def calibration(self) -> Any:
+        """A device, or None."""
+
+    @property
+    def readout_error(self) -> tuple[tuple[int, tuple[float, float]], ...]:
+        """Assignment errors."""
+
+    def placed(self, circuit: Any) -> tuple[Any, Any]:
+        """Slots and processes."""
+
+
+def noise_columns(model: Placeable, circuit: Any = None) -> dict[str, list[Any]]:
     """The terms as columns, in the order in which they act.
 
     Args:
@@ -49,7 +79,7 @@ def noise_columns(model: NoiseModel, circuit: Any = None) -> dict[str, list[Any]
     }
 
 
-def _placed(model: NoiseModel, circuit: Any) -> list[tuple[Any, Any, str]]:
+def _placed(model: Placeable, circuit: Any) -> list[tuple[Any, Any, str]]:
     slots, processes = model.placed(circuit)
     out: list[tuple[Any, Any, str]] = []
     for layer, slot in enumerate(slots):
@@ -76,7 +106,30 @@ class _Phase:
         return float(self.process.rate_in(self.layer))
 
 
-def noise_html(model: NoiseModel) -> str:
+def noise_lines(model: Placeable, circuit: Any = None) -> list[str]:
+    """What is applied in words: term by term, or slot by slot of a circuit (or Problem)."""
+    lines: list[str] = []
+    if circuit is None:
+        lines += [term.describe() for term in model.terms]
+        lines += [f"qubits {', '.join(map(str, p.qubits))}: {p.name}" for p in model.phases]
+        if model.calibration is None:
+            lines = lines or ["no noise"]
+        else:
+            lines.append(f"device calibration of {model.calibration.name}; give a circuit to see the slots")
+    else:
+        slots, processes = model.placed(circuit)
+        for index, slot in enumerate(slots):
+            lines.append(f"slot {index} (after layer {index}):")
+            acting = [p.describe(index) for p in processes if p.acts(index)]
+            white = [term.describe() for term in slot.terms]
+            where = sum(term.is_phase for term in slot.terms)
+            lines += [f"  {line}" for line in white[:where] + acting + white[where:]] or ["  nothing"]
+    lines += [f"readout of qubit {q}: p01 = {a:.4g}, p10 = {b:.4g}" for q, (a, b) in model.readout_error]
+    lines += [f"note: {note}" for note in model.notes]
+    return lines
+
+
+def noise_html(model: Placeable) -> str:
     """A compact table of the terms, and the notes."""
     columns = noise_columns(model)
     rows = list(zip(columns["mechanism"], columns["qubits"], columns["rate"], columns["term"], strict=True))
@@ -88,7 +141,7 @@ def noise_html(model: NoiseModel) -> str:
     return out + (facts_html("notes", facts) if facts else "")
 
 
-def plot_noise(model: NoiseModel, circuit: Any) -> Figure:
+def plot_noise(model: Placeable, circuit: Any) -> Figure:
     """Rates by circuit qubit, summed over the slots, a bar of mechanisms each; a term's rate split over its qubits.
 
     Args:

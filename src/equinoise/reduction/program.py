@@ -17,7 +17,7 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 from scipy.sparse import csr_matrix
 
-from equinoise.circuit.blocks import Block, embed
+from equinoise.circuit.blocks import Block, conserves_charge, embed
 from equinoise.errors import ReadoutError
 from equinoise.initial import InitialState, charge_distribution
 from equinoise.problem import Problem
@@ -328,7 +328,7 @@ class Program(CompiledProblem):
     # -- blocks --------------------------------------------------------------------------------------------------
 
     def _compile_blocks(self) -> None:
-        tables: dict[tuple[int, ...], int] = {}
+        tables: dict[tuple[tuple[int, ...], int], int] = {}
         layers: list[LayerProgram] = []
         compiled: list[tuple[Block, tuple[int, ...]]] = []
         for layer, kept in zip(self.problem.layers, self.cone.blocks, strict=True):
@@ -337,8 +337,10 @@ class Program(CompiledProblem):
             for i in kept:
                 block = layer.blocks[i]
                 local = tuple(self._local[q] for q in block.qubits)
-                ids.append(tables.setdefault(local, len(tables)))
-                kinds.append(QUAD if self.full and len(local) == 2 else PAIR)
+                # in the full space too a block that conserves the charge acts on row pairs alone
+                mixes = self.full and len(local) == 2 and not conserves_charge(block.rotations, block.qubits)
+                kinds.append(QUAD if mixes else PAIR)
+                ids.append(tables.setdefault((local, kinds[-1]), len(tables)))
                 compiled.append((block, local))
             layers.append(
                 LayerProgram(start, len(compiled), np.array(kinds, dtype=np.int64), np.array(ids, dtype=np.int64))
@@ -420,29 +422,33 @@ class Program(CompiledProblem):
             self._site_cache[key] = (self.sectors[below].rank(lowered).astype(np.int32), high.astype(np.int32))
         return self._site_cache[key]
 
-    def pair_rows(self, qubits: tuple[int, int], charge: int | None) -> RowIndex:
-        """Shape (4, m): the states 00, 10, 01, 11 (first qubit first) of each rest of charge ``charge`` (None: any)."""
+    def local_rows(self, qubits: tuple[int, ...], charge: int | None) -> RowIndex:
+        """Rows of the local states of a few qubits, for each rest of charge ``charge`` (None: any).
+
+        Returns:
+            Shape (2^k, m), the first qubit the least significant bit of a local state a: 00, 10, 01, 11 of a pair.
+            Rows are those of the block of charge ``charge`` + |a|.
+        """
         key = (qubits, charge)
-        if key not in self._pair_cache:
-            a, b = qubits
+        if key not in self._local_cache:
             filled = self.sectors[charge].occupations
-            empty = np.flatnonzero((filled[:, a] == 0) & (filled[:, b] == 0))
-            columns = [empty]
-            for x, y in ((1, 0), (0, 1), (1, 1)):
-                raised = filled[empty].copy()
-                raised[:, a] = x
-                raised[:, b] = y
-                target = None if charge is None else charge + x + y
+            empty = filled[(filled[:, list(qubits)] == 0).all(axis=1)]
+            columns = []
+            for a in range(2 ** len(qubits)):
+                raised = empty.copy()
+                for i, q in enumerate(qubits):
+                    raised[:, q] = a >> i & 1
+                target = None if charge is None else charge + a.bit_count()
                 columns.append(self.sectors[target].rank(raised))
-            self._pair_cache[key] = np.stack(columns).astype(np.int32)
-        return self._pair_cache[key]
+            self._local_cache[key] = np.stack(columns).astype(np.int32)
+        return self._local_cache[key]
 
     @cached_property
     def _site_cache(self) -> dict[tuple[int, int | None], tuple[RowIndex, RowIndex]]:
         return {}
 
     @cached_property
-    def _pair_cache(self) -> dict[tuple[tuple[int, int], int | None], RowIndex]:
+    def _local_cache(self) -> dict[tuple[tuple[int, ...], int | None], RowIndex]:
         return {}
 
 

@@ -47,14 +47,9 @@ class PairTables:
         """In the order that the kernels take them."""
         return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr, self.quad, self.quad_ptr)
 
-    @cached_property
-    def block_rows(self) -> tuple[RowIndex, RowIndex, Index, RowIndex, Index]:
-        """Those of PAIR blocks alone."""
-        return (self.lo, self.hi, self.pair_ptr, self.one, self.one_ptr)
 
-
-def pair_tables(table: Sector, keys: Sequence[tuple[int, ...]]) -> PairTables:
-    """The row tables of one sector for the qubits (cone indices) of every block."""
+def pair_tables(table: Sector, keys: Sequence[tuple[tuple[int, ...], int]]) -> PairTables:
+    """The row tables of one sector for the qubits (cone indices) and the kind of every block."""
     charge = table.charge
     filled = table.occupations
     lo, hi, one = [], [], []
@@ -62,8 +57,8 @@ def pair_tables(table: Sector, keys: Sequence[tuple[int, ...]]) -> PairTables:
     nothing = np.zeros(0, dtype=np.int64)
     # In a charge sector exchanging the two fillings of a pair is a move within the sector; both filled is a single
     # row, both empty is left out, for blocks are 1 there. In the full space a qubit's bit is added to the row number.
-    for key in keys:
-        if charge is None and len(key) == 2:
+    for key, kind in keys:
+        if kind == QUAD:
             rows = np.flatnonzero((filled[:, key[0]] == 0) & (filled[:, key[1]] == 0))
             a, b = 1 << key[0], 1 << key[1]
             quad.append(np.stack([rows, rows + a, rows + b, rows + a + b]))
@@ -72,7 +67,7 @@ def pair_tables(table: Sector, keys: Sequence[tuple[int, ...]]) -> PairTables:
             one.append(nothing)
             continue
         quad.append(np.zeros((4, 0), dtype=np.int64))
-        if charge is None:
+        if charge is None and len(key) == 1:
             rows = np.flatnonzero(filled[:, key[0]] == 0)
             lo.append(rows)
             hi.append(rows + (1 << key[0]))

@@ -100,7 +100,7 @@ class FirstOrderAverage:
         kappa_error: Half-width of its interval.
         second_moment: m2 = V''(0)/(4 V(0)).
         second_moment_error: Likewise.
-        fixed_point_share: w0 = V(inf)/V(0).
+        fixed_point_share: w0 = V(inf)/V(0); NaN for noise without such a limit.
         fixed_point_share_error: Likewise.
         variance: V(0).
         variance_error: Likewise.
@@ -308,6 +308,7 @@ def first_order_average(
         (0.338604651, 0.576744186)
     """
     circuit = _checked(problem, relative_error)
+    has_limit = compile_problem(problem).has_limit
     first, last = _bonds(bond)
     unit = _alone(lambda: _unit(circuit, first))
 
@@ -316,7 +317,7 @@ def first_order_average(
         jobs: list[Callable[[], Real]] = [
             lambda: _series(circuit, unit, cuts[0]),
             lambda: _budget(circuit, cuts[1]),
-            lambda: _variances(circuit, math.inf, cuts[2]),
+            lambda: _variances(circuit, math.inf, cuts[2]) if has_limit else np.full(circuit.parameters, math.nan),
         ]
         series, budget, frozen = parallel_draws(lambda job: job(), jobs, _workers(workers))
         cut, _, last_cut = (c.discarded for c in cuts)
@@ -337,7 +338,7 @@ def first_order_average(
         kappa_error=errors[1],
         second_moment=values[2],
         second_moment_error=errors[2],
-        fixed_point_share=values[3],
+        fixed_point_share=values[3] if has_limit else math.nan,
         fixed_point_share_error=errors[3],
         bond=found.bond,
         met=found.met,
@@ -354,7 +355,8 @@ def _headline(series: Real, frozen: Real) -> Real:
     v0, v1, v2 = series.sum(axis=1)
     if v0 <= 1e-300:
         return np.array([v0, 0.0, 0.0, 0.0])
-    return np.array([v0, -v1 / (2 * v0) + 0.0, v2 / (2 * v0), frozen.sum() / v0])
+    w0 = 0.0 if np.isnan(frozen).any() else frozen.sum() / v0  # noise without a limit has none
+    return np.array([v0, -v1 / (2 * v0) + 0.0, v2 / (2 * v0), w0])
 
 
 def _attempt(headline: Real, everything: Any, discarded: Real, cuts: Sequence[Truncation]) -> Attempt[Any]:
@@ -434,7 +436,8 @@ def _budget(circuit: ReplicaCircuit, cut: Truncation) -> Real:
     for pairing in _pairings(circuit, tangent(1.0), _is_noise, cut):
         noise = pairing.step.noise
         if noise is not None:
-            out[noise.index] += np.sum(noise.action * pairing.overlaps[1]) / 2
+            for index, generator in noise.budget:
+                out[index] += np.sum(generator * pairing.overlaps[1]) / 2
     return out
 
 

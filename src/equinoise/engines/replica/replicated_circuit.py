@@ -2,15 +2,16 @@
 
 When the six states per site suffice. Every block conserves the charge of ket and bra in both replicas, so the
 differences delta = (x - y) - (x' - y') of the wires that enter it and leave it have equal sums: delta is a flow
-through the circuit. A wire's own uniform Z rotation between two blocks makes it 0 there; so do a computational-basis
-input, a trace and a diagonal readout. If the other pieces of wire close no loop, the flow is 0 everywhere, and six
-states per site are exact; a loop would carry a flow that the average keeps.
+through the circuit. Noise stated by matrices that keeps the charge, but not x - y on each qubit, does the same. A
+wire's own uniform Z rotation between two of them makes it 0 there; so do a computational-basis input, a trace and a
+diagonal readout. If the other pieces of wire close no loop, the flow is 0 everywhere, and six states per site are
+exact; a loop would carry a flow that the average keeps.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from equinoise.circuit.blocks import Block
 from equinoise.engines.replica.replicated_blocks import BlockAverage, average_block, is_diagonal
-from equinoise.engines.replica.replicated_noise import NoiseTerm, slot_terms
+from equinoise.engines.replica.replicated_noise import NoiseTerm, keeps_differences, slot_terms
 from equinoise.engines.replica.replicated_readout import replica_readout
 from equinoise.engines.replica.sites import state_coordinates
 from equinoise.ensemble import periods
@@ -98,8 +99,6 @@ def replica_obstacle(program: Program) -> str | None:
         return "noise correlated in time is no product of one channel per slot"
     if any(slot.strings for slot in program.slots):
         return "the noise breaks the charge"
-    if any(slot.general for slot in program.slots):
-        return "general jumps and Hamiltonians are not averaged here (those that keep x - y on each qubit could be)"
     if program.problem.initial.product is None:
         return "the input is entangled; the replica average needs a product state"
     blocks = _cone_blocks(program)
@@ -116,11 +115,12 @@ def replica_obstacle(program: Program) -> str | None:
 
 @dataclass
 class _Wire:
-    """The piece of a qubit's wire since its last block that mixes: where it starts, and whether delta is 0 on it."""
+    """The piece of a qubit's wire since the last thing that mixes: where it starts, and whether delta is 0 on it."""
 
     node: int
     layer: int
     settled: bool
+    what: str = "the block in"
 
 
 def _loop(program: Program, blocks: list[list[Block]], uses: Counter[int]) -> str | None:
@@ -140,19 +140,29 @@ def _loop(program: Program, blocks: list[list[Block]], uses: Counter[int]) -> st
 
     wires = {q: _Wire(ground, -1, bool(np.abs(product[q]).min() < 1e-9)) for q in program.cone.qubits}
 
-    def joins(node: int, qubit: int, layer: int) -> str | None:
+    def joins(node: int, qubit: int, layer: int, what: str = "the block in") -> str | None:
         wire = wires[qubit]
         if wire.settled:
             return None
         a, b = root(wire.node), root(node)
         if a == b:
-            since = "the input" if wire.layer < 0 else f"its block in layer {wire.layer}"
-            until = "the readout" if layer < 0 else f"the one in layer {layer}"
+            since = "the input" if wire.layer < 0 else f"{wire.what} layer {wire.layer}"
+            until = "the readout" if layer < 0 else f"{what} layer {layer}"
             return (
                 f"qubit {qubit} has no Z rotation of its own between {since} and {until}, and neither has another "
                 "way round, so that the average keeps interference between histories"
             )
         parent[a] = b
+        return None
+
+    def mixes(qubits: Sequence[int], layer: int, what: str) -> str | None:
+        """A new node on these wires; the loop that it closes, if it does."""
+        node = len(parent)
+        parent.append(node)
+        for q in qubits:
+            if found := joins(node, q, layer, what):
+                return found
+            wires[q] = _Wire(node, layer, False, what)
         return None
 
     # Rotations at either end of a block are diagonal and commute with one another: one of a single qubit with a
@@ -176,14 +186,13 @@ def _loop(program: Program, blocks: list[list[Block]], uses: Counter[int]) -> st
             settle(rotations)
             if all(diagonal for _, diagonal, _ in rotations):
                 continue
-            node = len(parent)
-            parent.append(node)
-            for q in block.qubits:
-                found = joins(node, q, number)
-                if found is not None:
-                    return found
-                wires[q] = _Wire(node, number, False)
+            if found := mixes(block.qubits, number, "the block in"):
+                return found
             settle(rotations[::-1])
+        for stated in program.slots[number].joint:
+            qubits = () if keeps_differences(stated) else stated.qubits
+            if found := mixes([program.cone.qubits[i] for i in qubits], number, "the noise after"):
+                return found
     moving = {
         q
         for letters, qubits, _ in problem.readout.to_sparse_list()

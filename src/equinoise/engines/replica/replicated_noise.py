@@ -1,7 +1,9 @@
 """Noise on the replicas: each mechanism's generator E (x) 1 + 1 (x) E on the six states of its sites.
 
-All noise here keeps x - y on every qubit, so that it commutes with the Z rotations' average. Diagonal jumps decay an
-element at twice its rate in one replica; relaxation and depolarizing mix populations in each replica by itself.
+Noise that has a name keeps x - y on every qubit, so that it commutes with the Z rotations' average. Diagonal jumps
+decay an element at twice its rate in one replica; relaxation and depolarizing mix populations in each replica by
+itself. What is stated by matrices may keep no more than the charge; then it goes through other elements too, and its
+two ends alone are on the six states.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ import numpy.typing as npt
 from scipy.linalg import expm
 
 from equinoise.engines.replica.sites import DIFFERENCE, operator_from_elements, site_elements
+from equinoise.noise.terms.actions import General, home_of
 from equinoise.reduction.slots.slot_program import SlotProgram
 
-__all__ = ["NoiseTerm", "jump_rates", "noise_at", "slot_terms"]
+__all__ = ["NoiseTerm", "jump_rates", "keeps_differences", "noise_at", "noise_series", "slot_terms"]
 
 Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
 
 # exp(-this) is nothing
 _GONE = 80.0
@@ -35,6 +39,9 @@ class NoiseTerm:
         weights: Of a diagonal jump; None for other mechanisms.
         parity: Whether the jump is a product of several Z.
         generator: Of other mechanisms, shape (6^k, 6^k), real coordinates, first site the slowest index.
+        stated: What is stated by matrices on these sites together, one replica's; ``generator`` is its part on the six
+            states.
+        parts: Of that, each budget term's index and generator on the six states.
     """
 
     sites: tuple[int, ...]
@@ -43,6 +50,13 @@ class NoiseTerm:
     weights: tuple[float, ...] | None = None
     parity: bool = False
     generator: Real | None = None
+    stated: General | None = None
+    parts: tuple[tuple[int, Real], ...] = ()
+
+    @property
+    def budget(self) -> tuple[tuple[int, Real], ...]:
+        """Index and generator of each budget term that it holds."""
+        return self.parts or ((self.index, self.action),)
 
     @property
     def is_diagonal(self) -> bool:
@@ -77,7 +91,26 @@ def slot_terms(slot: SlotProgram, first: int) -> list[NoiseTerm]:
         terms.append(NoiseTerm((i,), first + place, generator=_site_generator(down, up, decay)))
     for place, (qubits, rate) in slot.resets:
         terms.append(NoiseTerm(qubits, first + place, generator=_pair_generator(rate)))
+    for joint in slot.joint:
+        whole: Real = np.zeros((6 ** len(joint.qubits),) * 2)
+        parts: list[tuple[int, Real]] = []
+        for place, action in slot.general:
+            if home_of(action, slot.joint) is joint:
+                parts.append((first + place, _sum_of_both(action.on(joint.qubits))))
+                whole = whole + parts[-1][1]
+        terms.append(NoiseTerm(joint.qubits, parts[0][0], generator=whole, stated=joint, parts=tuple(parts)))
     return terms
+
+
+def keeps_differences(stated: General) -> bool:
+    """Whether x - y stays as it is on every qubit: then it commutes with each qubit's own Z rotation."""
+    sites, dim = len(stated.qubits), 2 ** len(stated.qubits)
+    label = np.zeros(dim * dim, dtype=np.int64)
+    for i in range(sites):
+        bit = np.arange(dim) >> i & 1
+        label = 3 * label + (bit[:, None] - bit[None, :]).ravel()
+    moved = np.abs(stated.generator[label[:, None] != label[None, :]]).max(initial=0.0)
+    return bool(moved <= 1e-12 * np.abs(stated.generator).max())
 
 
 def jump_rates(rate: float, weights: tuple[float, ...], parity: bool) -> Real:
@@ -116,6 +149,22 @@ def _pair_generator(rate: float) -> Real:
     return _both(single, 2)
 
 
+def _sum_of_both(generator: Complex) -> Real:
+    """E (x) 1 + 1 (x) E* on the six states, for a superoperator E of shape (4^k, 4^k)."""
+    one = np.eye(generator.shape[0], dtype=np.complex128)
+    return _product(generator, one) + _product(one, generator)
+
+
+def _product(left: Complex, right: Complex) -> Real:
+    """A (x) B* on the six states, for superoperators of one replica."""
+    dim = round(math.sqrt(left.shape[0]))
+    sites = round(math.log2(dim))
+    x, y, x2, y2 = (e[:, None] for e in site_elements(sites))
+    a, b, a2, b2 = (e[None, :] for e in site_elements(sites))
+    first, second = left.reshape((dim,) * 4), right.reshape((dim,) * 4).conj()
+    return operator_from_elements(first[x, y, a, b] * second[x2, y2, a2, b2])
+
+
 def _both(single: Real, sites: int) -> Real:
     # (E (x) 1 + 1 (x) E) between the six states of each site: one replica moves by E while the other stays.
     x, y, x2, y2 = (e[:, None] for e in site_elements(sites))
@@ -127,6 +176,10 @@ def _both(single: Real, sites: int) -> Real:
 
 def noise_at(term: NoiseTerm, scale: float) -> Real:
     """exp(s E) of a mechanism in both replicas, its limit at infinity: a diagonal of shape (6^k,) or a matrix."""
+    if term.stated is not None:
+        # the exponential in one replica, whatever elements it goes through; its ends alone are on the six states
+        channel = term.stated.channel(scale)
+        return _product(channel, channel)
     generator = term.action
     if term.is_diagonal:
         if math.isinf(scale):
@@ -137,3 +190,18 @@ def noise_at(term: NoiseTerm, scale: float) -> Real:
     decays = -np.linalg.eigvals(generator).real
     slowest = float(np.min(decays[decays > 1e-9 * decays.max(initial=1e-300)], initial=math.inf))
     return np.asarray(expm(min(scale, _GONE / slowest) * generator))
+
+
+def noise_series(term: NoiseTerm, unit: float) -> tuple[Real, Real, Real]:
+    """Coefficients of 1, s/unit and (s/unit)^2 of exp(s E) in both replicas."""
+    generator = unit * term.action
+    if generator.ndim == 1:
+        return np.ones_like(generator), generator, generator**2 / 2
+    one = np.eye(generator.shape[0])
+    if term.stated is None:
+        return one, generator, generator @ generator / 2
+    # (1 + sG + s^2 G^2/2) in each replica
+    g = unit * term.stated.generator
+    half = g @ g / 2
+    eye = np.eye(g.shape[0], dtype=np.complex128)
+    return one, generator, _product(half, eye) + _product(g, g) + _product(eye, half)

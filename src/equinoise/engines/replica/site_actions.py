@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.replica.replicated_circuit import Step
-from equinoise.engines.replica.replicated_noise import noise_at
+from equinoise.engines.replica.replicated_noise import noise_at, noise_series
 
 __all__ = ["Action", "Actions", "acted", "at_scale", "power_series", "tangent"]
 
@@ -65,10 +65,7 @@ def power_series(unit: float) -> Actions:
             return (step.weight, None, None)
         # exp(s E) = 1 + (s/unit) (unit E) + (s/unit)^2 (unit E)^2/2 + ...: the variable s/unit keeps the three orders
         # of one size, so that a cut of a bond does not lose the smaller ones.
-        generator = unit * step.noise.action
-        if generator.ndim == 1:
-            return (np.ones_like(generator), generator, generator**2 / 2)
-        return (np.eye(generator.shape[0]), generator, generator @ generator / 2)
+        return noise_series(step.noise, unit)
 
     return Actions(SERIES_ORDERS, of)
 

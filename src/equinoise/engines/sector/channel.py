@@ -116,7 +116,7 @@ class Channel:
             spread[0] += 0.25
             self._pairs.append((qubits, keep, spread))
         self._paulis = [self._pauli(*string) for _, string in slot.strings]
-        self._general = [LocalChannel(program, action, scale) for _, action in slot.general] if not self.idle else []
+        self._general = [LocalChannel(program, action, scale) for action in slot.joint] if not self.idle else []
 
     def _pauli(self, letters: tuple[tuple[int, str], ...], rate: float) -> _Pauli:
         filled = self.program.sectors[None].occupations
@@ -195,7 +195,7 @@ class Channel:
                 blocks = [q, None if q is None else q + 1, None if q is None else q + 2]
                 if all(block in state for block in blocks):
                     s0, s1, s2 = (state[block] for block in blocks)
-                    kernels.mix_pair(s0, s1, s2, self.program.pair_rows(qubits, q), keep, spread)
+                    kernels.mix_pair(s0, s1, s2, self.program.local_rows(qubits, q), keep, spread)
 
     def _apply_paulis(self, state: State) -> None:
         for pauli in self._paulis:
@@ -275,7 +275,7 @@ class Channel:
             blocks = [q, None if q is None else q + 1, None if q is None else q + 2]
             if not all(block in readout for block in blocks) or not any(block in rho for block in blocks):
                 continue
-            rows = self.program.pair_rows(qubits, q)
+            rows = self.program.local_rows(qubits, q)
             present = np.array([block in rho for block in blocks])
             for o, r in ((dreadout, rho), (readout, drho)):
                 targets = [o[b] for b in blocks]

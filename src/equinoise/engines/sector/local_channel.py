@@ -8,16 +8,14 @@ They are gathered into vectors over (a, c), multiplied by one matrix, and put ba
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import expm
 
-from equinoise.errors import UnsupportedError
 from equinoise.noise.terms.actions import General
 from equinoise.reduction.program import Program
+from equinoise.reduction.row_tables import RowIndex
 
 __all__ = ["LocalChannel"]
 
@@ -26,16 +24,13 @@ Complex = npt.NDArray[np.complex128]
 Index = npt.NDArray[np.int64]
 State = dict[int | None, Real]
 
-# exp(-this) is nothing
-_GONE = 80.0
-
 
 @dataclass(frozen=True)
 class _Group:
     """Elements that mix: which entries of the generator, and per entry its block, rows and columns."""
 
     entries: Index
-    places: tuple[tuple[int | None, Index, Index], ...]
+    places: tuple[tuple[int | None, RowIndex, RowIndex], ...]
 
 
 class LocalChannel:
@@ -94,14 +89,7 @@ def _matrices(action: General, scale: float | None) -> Complex:
     if scale is None:
         eye = np.eye(len(generator), dtype=np.complex128)
         return np.stack([eye, generator, generator @ generator / 2])
-    if math.isinf(scale):
-        if not action.has_limit:
-            raise UnsupportedError(
-                "coherent noise has no limit at noise scale inf: it turns states forever. Give a finite scale."
-            )
-        decays = -np.linalg.eigvals(generator).real
-        scale = _GONE / float(np.min(decays[decays > 1e-9 * decays.max(initial=1e-300)], initial=math.inf))
-    return np.asarray(expm(scale * generator), dtype=np.complex128)[None]
+    return action.channel(scale)[None]
 
 
 def _gathered(state: State, group: _Group, order: int) -> Complex:
@@ -119,12 +107,12 @@ def _groups(program: Program, qubits: tuple[int, ...]) -> list[_Group]:
     size = len(qubits)
     local = range(2**size)
     if program.full:
-        rows = _rows(program, qubits, None)
+        rows = program.local_rows(qubits, None)
         pairs = list(itertools.product(local, local))
         entries = np.array([a * 2**size + c for a, c in pairs])
         return [_Group(entries, tuple((None, rows[a], rows[c]) for a, c in pairs))]
     rests = range(program.width - size + 1)
-    table = {m: _rows(program, qubits, m) for m in rests}
+    table = {m: program.local_rows(qubits, m) for m in rests}
     out = []
     for m, other in itertools.product(rests, rests):
         pairs = [(a, c) for a in local for c in local if c.bit_count() - a.bit_count() == m - other]
@@ -132,18 +120,4 @@ def _groups(program: Program, qubits: tuple[int, ...]) -> list[_Group]:
             entries = np.array([a * 2**size + c for a, c in pairs])
             places = tuple((m + a.bit_count(), table[m][a], table[other][c]) for a, c in pairs)
             out.append(_Group(entries, places))
-    return out
-
-
-def _rows(program: Program, qubits: tuple[int, ...], charge: int | None) -> list[Index]:
-    """For each local state a, the rows of all rests of a charge (None: any) with a on the qubits."""
-    filled = program.sectors[charge].occupations
-    empty = filled[(filled[:, list(qubits)] == 0).all(axis=1)]
-    out = []
-    for a in range(2 ** len(qubits)):
-        raised = empty.copy()
-        for i, q in enumerate(qubits):
-            raised[:, q] = a >> i & 1
-        block = None if charge is None else charge + a.bit_count()
-        out.append(np.asarray(program.sectors[block].rank(raised), dtype=np.int64))
     return out

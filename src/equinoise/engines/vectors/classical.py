@@ -62,7 +62,7 @@ def classical_gradient(program: Program, inputs: list[tuple[int | None, Complex]
     chances = np.ascontiguousarray(size, dtype=np.complex128)
     gradient = np.zeros(len(program.problem.parameters))
     for charge, vectors in inputs:
-        rows = program.tables[charge].block_rows
+        rows = program.tables[charge].arguments
         first = program.layers[0]
         start = slice(first.start, first.stop)
         psi = [np.ascontiguousarray(v)[:, None].copy() for v in vectors.T]
@@ -117,7 +117,7 @@ def _derivative(
     """sum_xy seen(x) dS_b(x, y) before(y) for each parameter, shape (K,)."""
     # A block mixes populations of its row pairs alone (|phase|^2 = 1 elsewhere): products[i][j] sums, over the pairs,
     # reading i times population j. d|u|^2 = 2 Re(conj(u) du) with du = -i G u is the derivative of the 2x2 part of S.
-    lo, hi, pair_ptr, _, _ = rows
+    lo, hi, pair_ptr = rows[:3]
     here = slice(int(pair_ptr[table]), int(pair_ptr[table + 1]))
     read = [seen[r[here], 0].real for r in (lo, hi)]
     chance = [before[r[here], 0].real for r in (lo, hi)]

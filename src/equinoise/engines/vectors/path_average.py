@@ -61,7 +61,7 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
     moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
     value = square = 0.0
     for charge in sorted(program.input_charges, key=lambda c: c or 0):
-        rows = _side_by_side(program.tables[charge].block_rows, program.sectors[charge].dimension, count)
+        rows = _side_by_side(program.tables[charge].arguments, program.sectors[charge].dimension, count)
         signs = 1.0 - 2.0 * program.sectors[charge].occupations  # (D, w)
         turns = [np.exp(-1j * (phases[:, number] @ signs.T)).ravel() for number in range(len(program.layers))]
         for vector in program.initial_vectors(charge).T:
@@ -82,13 +82,13 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
     return Draw(value, square, contract(program, blocks, moments)[0])
 
 
-def _side_by_side(rows: Any, dimension: int, count: int) -> tuple[Any, Any, Any, Any, Any]:
+def _side_by_side(rows: Any, dimension: int, count: int) -> tuple[Any, ...]:
     """The row tables of ``count`` copies of a sector."""
-    lo, hi, pair_ptr, one, one_ptr = rows
+    lo, hi, pair_ptr, one, one_ptr, *quads = rows  # no quads in a sector
     shift = dimension * np.arange(count)[:, None]
 
     def copies(table: Any, ptr: Index) -> Any:
         parts = [(table[a:b] + shift).ravel() for a, b in itertools.pairwise(ptr.tolist())]
         return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(table.dtype)
 
-    return copies(lo, pair_ptr), copies(hi, pair_ptr), pair_ptr * count, copies(one, one_ptr), one_ptr * count
+    return copies(lo, pair_ptr), copies(hi, pair_ptr), pair_ptr * count, copies(one, one_ptr), one_ptr * count, *quads

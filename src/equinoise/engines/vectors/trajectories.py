@@ -1,8 +1,10 @@
 """The trajectories engine: unbiased noisy values and gradients from state vectors, at any noise scale.
 
 Diagonal noise is a unitary with Gaussian phases, exp(s r D[K]) = E exp(-i sqrt(s r) xi K .), also where the xi are
-correlated between slots. Relaxation and depolarizing are quantum jumps, drawn by their Born probabilities; with psi the
-unnormalised state of a record of jumps, whose probability is N = <psi|psi> up to a constant,
+correlated between slots. A Pauli jump acts or does not, exp(s r D[P]) with the probability (1 - exp(-2 s r))/2.
+Relaxation and depolarizing are quantum jumps, and what is stated by its matrix is a Kraus operator, drawn by their Born
+probabilities; with psi the unnormalised state of a record of jumps, whose probability is N = <psi|psi> up to a
+constant,
 
     C = E <psi|O|psi> / N,     dC/dtheta_k = E (d/dtheta_k <psi|O|psi>) / N,
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,9 @@ from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contr
 from equinoise.engines.sector.channel import site_populations
 from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.engines.vectors.classical import classical_gradient, is_classical
-from equinoise.engines.vectors.state_vector import COUNTLESS, LOCAL_STATES, StateVectorEngine
+from equinoise.engines.vectors.kraus import KrausChannel
+from equinoise.engines.vectors.state_vector import COUNTLESS, StateVectorEngine, block_count
+from equinoise.engines.vectors.trajectory_record import Running
 from equinoise.reduction.program import Program
 from equinoise.reduction.row_tables import RowIndex
 
@@ -40,10 +44,10 @@ _ONE = (0,)
 # for estimates only, in seconds, fitted to cones of 4 to 18 qubits on one core: a block on a row of one trajectory with
 # its gradient, and what Python takes per call, layer and noise term
 _ROW, _CALL, _LAYER, _TERM = 3.3e-9, 3e-4, 1.2e-4, 4e-6
+# a channel of Kraus operators, in blocks
+_CHANNEL = 6
 # standard deviation that stands for a uniform phase on everything that differs at all: exp(-(1e6 d)^2 / 2) = 0
 _FROZEN = 1e6
-# a state is kept instead of undone once dividing by no-jump factors would cost more than this in accuracy
-_SMALLEST_FACTOR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -61,84 +65,6 @@ class _Site:
     angle: float
 
 
-@dataclass(frozen=True)
-class _Scaled:
-    """A diagonal factor that a trajectory met.
-
-    Attributes:
-        factor: Shape (D,).
-        before: The state before it, where dividing by the factor would cost accuracy.
-    """
-
-    factor: Complex
-    before: Complex | None
-
-    def undo(self, both: Complex) -> Complex:
-        """(psi, lambda) before it from those after it."""
-        kernels.scale_rows(both[:, 1:], _ONE, self.factor.conj())
-        if self.before is not None:
-            both[:, 0] = self.before[:, 0]
-        else:
-            kernels.scale_rows(both[:, :1], _ONE, 1 / self.factor)
-        return both
-
-
-@dataclass(frozen=True)
-class _Jumped:
-    """A jump that a trajectory made: rows of one sector went to rows of another, all else was lost.
-
-    Attributes:
-        source: Rows before.
-        target: Rows after.
-        before: The state before it.
-    """
-
-    source: RowIndex
-    target: RowIndex
-    before: Complex
-
-    def undo(self, both: Complex) -> Complex:
-        """(psi, lambda) before it from those after it."""
-        out = np.zeros((self.before.shape[0], 2), dtype=np.complex128)
-        out[:, 0] = self.before[:, 0]
-        out[self.source, 1] = both[self.target, 1]
-        return out
-
-
-@dataclass
-class _Running:
-    """A trajectory on its way: its state, and what it met in each slot.
-
-    Attributes:
-        charge: Of the state.
-        psi: Shape (D, 1), unnormalised.
-        reach: Smallest ratio of factors met since a state was last kept.
-        path: Per slot, the charge before it and what happened, in time order.
-    """
-
-    charge: int
-    psi: Complex
-    reach: float = 1.0
-    path: list[tuple[int, list[_Scaled | _Jumped]]] = field(default_factory=list)
-
-    def scale(self, factor: Complex) -> None:
-        """Meets a diagonal factor."""
-        size = np.abs(factor)
-        self.reach *= float(size.min() / size.max())
-        keeps = self.reach < _SMALLEST_FACTOR
-        if keeps:
-            self.reach = 1.0
-        self.path[-1][1].append(_Scaled(factor, self.psi.copy() if keeps else None))
-        kernels.scale_rows(self.psi, _ONE, factor)
-
-    def jump(self, source: RowIndex, target: RowIndex, charge: int, dimension: int) -> None:
-        """Jumps from rows of its sector to rows of that of ``charge``."""
-        after = np.zeros((dimension, 1), dtype=np.complex128)
-        after[target] = self.psi[source]
-        self.path[-1][1].append(_Jumped(source, target, self.psi))
-        self.psi, self.charge, self.reach = after, charge, 1.0
-
-
 class TrajectoryEngine(StateVectorEngine):
     """Unbiased noisy values and gradients; kappa as the state-vector engine has it.
 
@@ -147,7 +73,7 @@ class TrajectoryEngine(StateVectorEngine):
         workers: Draws run at once (threads); all processors by default, fewer when memory is short.
 
     Raises:
-        UnsupportedError: The circuit or noise breaks the charge.
+        UnsupportedError: The charge is broken and the full space of the cone too wide.
         MemoryLimitError: Not even one draw fits in memory.
     """
 
@@ -156,6 +82,7 @@ class TrajectoryEngine(StateVectorEngine):
     def __init__(self, program: Program, workers: int | None = None) -> None:
         super().__init__(program, workers)
         self._sites: dict[tuple[int, float], tuple[_Site, ...]] = {}
+        self._channels: dict[tuple[int, float], tuple[KrausChannel, ...]] = {}
         weights = [float(np.sum(np.abs(v) ** 2)) for _, vectors in self.inputs for v in vectors.T]
         self._choices = [(q, v) for q, vectors in self.inputs for v in vectors.T]
         self._weight = sum(weights)
@@ -166,7 +93,8 @@ class TrajectoryEngine(StateVectorEngine):
     def cost(cls, program: Program) -> Cost:
         """Seconds and bytes of one trajectory's gradient, before any table is built."""
         law = super().cost(program)
-        rows = min(max(program.dimensions), COUNTLESS) * program.num_blocks
+        acting = block_count(program) + _CHANNEL * sum(len(slot.joint) for slot in program.slots)
+        rows = min(max(program.dimensions), COUNTLESS) * acting
         return Cost(_CALL + _LAYER * len(program.layers) + _TERM * len(program.budget_terms) + _ROW * rows, law.bytes)
 
     def _check_scale(self, scale: float) -> None:
@@ -202,11 +130,11 @@ class TrajectoryEngine(StateVectorEngine):
         return out
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
-        """sum_k g_k^2 at s = infinity; NaN for noise that moves the charge.
+        """sum_k g_k^2 at s = infinity; NaN for noise that moves the charge or has no such limit.
 
         Exactly where a classical process is left (see :mod:`equinoise.engines.vectors.classical`), else unbiased.
         """
-        if self.program.noise_class not in ("none", "strong"):
+        if self.program.noise_class not in ("none", "strong") or not self.program.has_limit:
             return math.nan
         if self._classical:
             return float(np.sum(classical_gradient(self.program, self.inputs, theta) ** 2))
@@ -240,7 +168,7 @@ class TrajectoryEngine(StateVectorEngine):
         square = kernels.overlap(seen[:, 0], seen[:, 0]) / norm
         return Draw(value, square, self._back(running, blocks, seen) / norm if gradient else np.zeros(0))
 
-    def _path(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> tuple[_Running, float]:
+    def _path(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> tuple[Running, float]:
         """A trajectory from the input to the end, and its norm N over the input's."""
         program = self.program
         # A record of jumps is drawn with a probability proportional to N = <psi|psi>, and adds <psi|O|psi>/N: its mean
@@ -249,15 +177,15 @@ class TrajectoryEngine(StateVectorEngine):
         pick = int(rng.choice(len(self._choices), p=self._probabilities)) if len(self._choices) > 1 else 0
         charge, vector = self._choices[pick]
         angles, parities = self._draw_phases(scale, rng)
-        running = _Running(int(charge or 0), np.ascontiguousarray(vector)[:, None].copy())
+        running = Running(charge, np.ascontiguousarray(vector)[:, None].copy())
         for number, layer in enumerate(program.layers):
             u = blocks.unitary[layer.start : layer.stop]
-            kernels.multiply(running.psi, _ONE, layer.table, u, *program.tables[running.charge].block_rows)
+            kernels.multiply(running.psi, _ONE, layer.table, u, *program.tables[running.charge].arguments)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
         return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight
 
-    def _back(self, running: _Running, blocks: Blocks, seen: Complex) -> Real:
+    def _back(self, running: Running, blocks: Blocks, seen: Complex) -> Real:
         """d<psi|O|psi>/dtheta_k at a fixed record of jumps, from O|psi>: shape (K,); the record stays as it is."""
         program = self.program
         both = np.hstack([running.psi, seen])
@@ -268,7 +196,7 @@ class TrajectoryEngine(StateVectorEngine):
             for event in reversed(events):
                 both = event.undo(both)
             first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
-            reverse = (layer.table_reversed, blocks.dagger[first:last], *program.tables[before].block_rows)
+            reverse = (layer.table_reversed, blocks.dagger[first:last], *program.tables[before].arguments)
             kernels.pull_back(both, *reverse, moments[0, layer.start : layer.stop][::-1])
         return np.asarray(contract(program, blocks, moments)[0])
 
@@ -309,7 +237,7 @@ class TrajectoryEngine(StateVectorEngine):
 
     def _meet_noise(
         self,
-        running: _Running,
+        running: Running,
         number: int,
         scale: float,
         angles: Real,
@@ -346,43 +274,75 @@ class TrajectoryEngine(StateVectorEngine):
         for reset in self.jumps[number].resets:
             if rng.random() < -math.expm1(-scale * reset.rate):
                 self._reset_pair(running, reset.qubits, rng)
+        for kick in self.jumps[number].strings:
+            # exp(s r D[P]) r = (1 + e)/2 r + (1 - e)/2 P r P, e = exp(-2 s r)
+            if rng.random() < -math.expm1(-2 * scale * kick.rate) / 2:
+                running.act(kick.operator, kick.operator, running.psi.shape[0], inverse=kick.operator)
+        for channel in self.channels(number, scale):
+            self._meet_channel(running, channel, rng.random())
 
-    def _meet_site(self, running: _Running, site: _Site, u: float) -> None:
+    def channels(self, number: int, scale: float) -> tuple[KrausChannel, ...]:
+        """What is stated by matrices in a slot, prepared once."""
+        key = (number, scale)
+        if key not in self._channels:
+            joint = self.program.slots[number].joint
+            self._channels[key] = tuple(KrausChannel.of(self.program, action, scale) for action in joint)
+        return self._channels[key]
+
+    def _meet_channel(self, running: Running, channel: KrausChannel, u: float) -> None:
+        """One Kraus operator, drawn by the Born probabilities of the state."""
+        pick = channel.pick(running.psi, running.charge, u)
+        operator = channel.operators[pick]
+        dimension = self.program.sectors[_moved(running.charge, operator.step)].dimension
+        if pick == 0:
+            running.act(operator, operator.dagger, dimension, inverse=channel.inverse, smallest=channel.smallest)
+        else:
+            running.act(operator, operator.dagger, dimension)
+
+    def _meet_site(self, running: Running, site: _Site, u: float) -> None:
         """A qubit's relaxation: down, up or no jump, by the Born probabilities of the state."""
         program, transfer, charge = self.program, site.transfer, running.charge
         # Jump probabilities of the channel with Kraus operators sqrt(T01) |0><1|, sqrt(T10) |1><0| and diag(sqrt(T00),
         # sqrt(T11)), in the state as it is; columns of T add up to 1, so the third has what is left.
         whole = kernels.overlap(running.psi[:, 0], running.psi[:, 0])
         nothing = np.zeros(0, dtype=np.int32)
-        low, high = program.site_rows(site.qubit, charge) if charge > 0 else (nothing, nothing)
+        low, high = program.site_rows(site.qubit, charge) if charge != 0 else (nothing, nothing)
         occupied = kernels.population(running.psi, high) / whole
         down, up = transfer[0, 1] * occupied, transfer[1, 0] * (1 - occupied)
         if u < down:
-            running.jump(high, low, charge - 1, program.sectors[charge - 1].dimension)
+            below = _moved(charge, -1)
+            running.jump(high, low, below, program.sectors[below].dimension)
         elif u < down + up:
-            low, high = program.site_rows(site.qubit, charge + 1)
-            running.jump(low, high, charge + 1, program.sectors[charge + 1].dimension)
+            above = _moved(charge, 1)
+            low, high = program.site_rows(site.qubit, above)
+            running.jump(low, high, above, program.sectors[above].dimension)
         else:
             empty, filled = np.ones(program.width), np.ones(program.width)
             empty[site.qubit], filled[site.qubit] = np.sqrt(np.diag(transfer))
             running.scale(self.phases(charge).products(_turned(empty), _turned(filled)))
 
-    def _reset_pair(self, running: _Running, qubits: tuple[int, int], rng: np.random.Generator) -> None:
+    def _reset_pair(self, running: Running, qubits: tuple[int, int], rng: np.random.Generator) -> None:
         """Two qubits are read in the computational basis and left in a random basis state."""
         program, charge = self.program, running.charge
-        rows: list[RowIndex] = []
-        for i, local in enumerate(LOCAL_STATES):
-            rest = charge - sum(local)
-            inside = 0 <= rest <= program.width - 2
-            rows.append(program.pair_rows(qubits, rest)[i] if inside else np.zeros(0, dtype=np.int32))
+        nothing = np.zeros(0, dtype=np.int32)
+
+        def row_table(rest: int | None) -> Sequence[RowIndex]:
+            inside = rest is None or 0 <= rest <= program.width - 2
+            return list(program.local_rows(qubits, rest)) if inside else [nothing] * 4
+
         # Tr_A(r) (x) 1/4 = sum_ab |a><b| r |b><a| / 4: b is drawn by its population, a uniformly.
+        rows = [row_table(_moved(charge, -local.bit_count()))[local] for local in range(4)]
         weights = np.array([kernels.population(running.psi, r) for r in rows])
         found = int(rng.choice(4, p=weights / weights.sum()))
         left = int(rng.integers(4))
-        rest = charge - sum(LOCAL_STATES[found])
-        after = rest + sum(LOCAL_STATES[left])
-        target = program.pair_rows(qubits, rest)[left]
-        running.jump(rows[found], target, after, program.sectors[after].dimension)
+        rest = _moved(charge, -found.bit_count())
+        after = _moved(rest, left.bit_count())
+        running.jump(rows[found], row_table(rest)[left], after, program.sectors[after].dimension)
+
+
+def _moved(charge: int | None, step: int) -> int | None:
+    """A charge after a step; the full space has none."""
+    return None if charge is None else charge + step
 
 
 def _turned(size: Real, angle: Real | float = 0.0) -> Complex:

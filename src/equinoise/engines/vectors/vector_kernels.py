@@ -5,7 +5,7 @@ block's row pair is found once for all of them. Columns are independent states, 
 in small parameters ("jets"): with a tangent direction delta, the first half of the columns is the value and the second
 half the coefficient of delta. ``columns`` is a tuple of J numbers whose length alone matters: it fixes J when a kernel
 is compiled. Blocks are of kind PAIR (see :mod:`equinoise.engines.sector.kernels`), scaled so that their entry (0, 0)
-is 1.
+is 1, or in the full space of kind QUAD; row tables of the other kind are empty.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import numpy as np
 from equinoise.engines.sector.kernels import jit
 
 __all__ = [
-    "add_rows",
+    "add_local",
+    "add_string",
     "conjugate_transpose",
     "factors",
-    "jump_moment",
     "linear_sums",
     "linear_values",
+    "local_moments",
     "multiply",
     "multiply_components",
     "multiply_tangent",
@@ -30,12 +31,13 @@ __all__ = [
     "population",
     "pull_back",
     "scale_rows",
+    "string_moment",
     "value_moments",
 ]
 
 
 @jit
-def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
+def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
     """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, 4, 4)."""
     # A block is 1 on 00, a 2x2 matrix on (10, 01) and a phase on 11 (see equinoise.engines.sector.kernels), so a state
     # is updated in place, row pair by row pair; rows with both qubits empty are not touched.
@@ -53,10 +55,18 @@ def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
             x = one[p]
             for t in range(len(columns)):
                 state[x, t] *= phase
+        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+            i, j, k, m = quad[0, p], quad[1, p], quad[2, p], quad[3, p]
+            for t in range(len(columns)):
+                z0, z1, z2, z3 = state[i, t], state[j, t], state[k, t], state[m, t]
+                state[i, t] = u[b, 0, 0] * z0 + u[b, 0, 1] * z1 + u[b, 0, 2] * z2 + u[b, 0, 3] * z3
+                state[j, t] = u[b, 1, 0] * z0 + u[b, 1, 1] * z1 + u[b, 1, 2] * z2 + u[b, 1, 3] * z3
+                state[k, t] = u[b, 2, 0] * z0 + u[b, 2, 1] * z1 + u[b, 2, 2] * z2 + u[b, 2, 3] * z3
+                state[m, t] = u[b, 3, 0] * z0 + u[b, 3, 1] * z1 + u[b, 3, 2] * z2 + u[b, 3, 3] * z3
 
 
 @jit
-def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_ptr):
+def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
     """As multiply for jets in one direction: (X, dX) <- (B X, B dX + dB X); du holds the dB."""
     # B + delta dB acts on X + delta dX: to first order in delta the value is B X and the coefficient B dX + dB X. The
     # old X is read before it is overwritten.
@@ -82,15 +92,26 @@ def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_pt
                 z = state[x, t]
                 state[x, t] = phase * z
                 state[x, half + t] = phase * state[x, half + t] + dphase * z
+        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+            for t in range(len(columns) // 2):
+                z0, z1, z2, z3 = state[quad[0, p], t], state[quad[1, p], t], state[quad[2, p], t], state[quad[3, p], t]
+                w0, w1 = state[quad[0, p], half + t], state[quad[1, p], half + t]
+                w2, w3 = state[quad[2, p], half + t], state[quad[3, p], half + t]
+                for r in range(4):
+                    x = quad[r, p]
+                    state[x, t] = u[b, r, 0] * z0 + u[b, r, 1] * z1 + u[b, r, 2] * z2 + u[b, r, 3] * z3
+                    moved = u[b, r, 0] * w0 + u[b, r, 1] * w1 + u[b, r, 2] * w2 + u[b, r, 3] * w3
+                    moved += du[b, r, 0] * z0 + du[b, r, 1] * z1 + du[b, r, 2] * z2 + du[b, r, 3] * z3
+                    state[x, half + t] = moved
 
 
 @jit
-def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, moments):
+def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments):
     """One layer backwards for the columns (psi, lambda): adds each block's moments, then multiplies both by u.
 
     Blocks come last in time first, ``u`` their adjoints. With M[a, c] the sum over the other qubits of
-    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, 4, 4)) gains what 2 Im Tr[G M] needs: the
-    imaginary parts of the diagonal, and M[2, 1] and M[1, 2].
+    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, 4, 4)) gains what 2 Im Tr[G M] needs: of a
+    PAIR block the imaginary parts of the diagonal, and M[2, 1] and M[1, 2]; of a QUAD block M.
     """
     # C = <psi| O |psi> and dpsi = -i G psi give dC = 2 Im <lambda| G |psi>, lambda = O psi pulled back to just after
     # the block. Moments come first, then the block is undone on both, so that no state on the way is kept. Rows with
@@ -124,6 +145,18 @@ def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, moments):
             m33 += z.imag * w.real - z.real * w.imag
             state[x, 0] = phase * z
             state[x, 1] = phase * w
+        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+            i, j, k, m = quad[0, p], quad[1, p], quad[2, p], quad[3, p]
+            for a in range(4):
+                z = state[quad[a, p], 0]
+                for c in range(4):
+                    moments[b, a, c] += z * np.conj(state[quad[c, p], 1])
+            for t in range(2):
+                z0, z1, z2, z3 = state[i, t], state[j, t], state[k, t], state[m, t]
+                state[i, t] = u[b, 0, 0] * z0 + u[b, 0, 1] * z1 + u[b, 0, 2] * z2 + u[b, 0, 3] * z3
+                state[j, t] = u[b, 1, 0] * z0 + u[b, 1, 1] * z1 + u[b, 1, 2] * z2 + u[b, 1, 3] * z3
+                state[k, t] = u[b, 2, 0] * z0 + u[b, 2, 1] * z1 + u[b, 2, 2] * z2 + u[b, 2, 3] * z3
+                state[m, t] = u[b, 3, 0] * z0 + u[b, 3, 1] * z1 + u[b, 3, 2] * z2 + u[b, 3, 3] * z3
         moments[b, 1, 1] += complex(0.0, m11)
         moments[b, 2, 2] += complex(0.0, m22)
         moments[b, 3, 3] += complex(0.0, m33)
@@ -203,13 +236,76 @@ def value_moments(psi, adjoint, out):
 
 
 @jit
-def add_rows(target, target_rows, source, source_rows, columns, factor):
-    """target[target_rows, t] += factor source[source_rows, columns[t]]: a local jump from one sector to another."""
-    for p in range(target_rows.shape[0]):
-        x = target_rows[p]
-        y = source_rows[p]
+def add_local(target, into, source, columns, rows, to, of, matrix):
+    """target[rows[to[a]], into[t]] += sum_b matrix[a, b] source[rows[of[b]], columns[t]]: an operator on few qubits."""
+    # ``rows`` holds the local states of every rest of the other qubits; a Pauli string has one element per row, so that
+    # elements that are 0 are skipped before the rests are walked through.
+    for a in range(to.shape[0]):
+        for b in range(of.shape[0]):
+            factor = matrix[a, b]
+            if factor == 0.0:
+                continue
+            for p in range(rows.shape[1]):
+                x = rows[to[a], p]
+                y = rows[of[b], p]
+                for t in range(len(columns)):
+                    target[x, into[t]] += factor * source[y, columns[t]]
+
+
+@jit
+def local_moments(adjoint, left, psi, right, rows, to, of, wanted, out):
+    """out[a, b] += sum over rests and j of conj(adjoint[rows[to[a]], left[j]]) psi[rows[of[b]], right[j]]."""
+    # Contracted with a local operator K it is <adjoint| K |psi>, for any K at once; elements that are not wanted, those
+    # where K is 0, are left out.
+    for a in range(to.shape[0]):
+        for b in range(of.shape[0]):
+            if not wanted[a, b]:
+                continue
+            real = 0.0
+            imaginary = 0.0
+            for j in range(len(left)):
+                for p in range(rows.shape[1]):
+                    z = adjoint[rows[to[a], p], left[j]]
+                    y = psi[rows[of[b], p], right[j]]
+                    real += z.real * y.real + z.imag * y.imag
+                    imaginary += z.real * y.imag - z.imag * y.real
+            out[a, b] += complex(real, imaginary)
+
+
+@jit
+def _sign(bits):
+    """-1 for an odd number of bits set, else 1."""
+    bits ^= bits >> 32
+    bits ^= bits >> 16
+    bits ^= bits >> 8
+    bits ^= bits >> 4
+    bits ^= bits >> 2
+    bits ^= bits >> 1
+    return 1.0 - 2.0 * (bits & 1)
+
+
+@jit
+def add_string(target, into, source, columns, flip, mask, factor):
+    """Adds factor X^flip Z^mask source to target, in the full space, from ``columns`` into ``into``."""
+    for x in range(source.shape[0]):
+        value = factor * _sign(x & mask)
         for t in range(len(columns)):
-            target[x, t] += factor * source[y, columns[t]]
+            target[x ^ flip, into[t]] += value * source[x, columns[t]]
+
+
+@jit
+def string_moment(adjoint, left, psi, right, flip, mask):
+    """The sum over j of <adjoint[:, left[j]]| X^flip Z^mask |psi[:, right[j]]>."""
+    real = 0.0
+    imaginary = 0.0
+    for x in range(psi.shape[0]):
+        sign = _sign(x & mask)
+        for j in range(len(left)):
+            z = adjoint[x ^ flip, left[j]]
+            y = psi[x, right[j]]
+            real += sign * (z.real * y.real + z.imag * y.imag)
+            imaginary += sign * (z.real * y.imag - z.imag * y.real)
+    return complex(real, imaginary)
 
 
 @jit
@@ -228,17 +324,6 @@ def overlap(left, right):
     total = 0.0
     for x in range(left.shape[0]):
         total += left[x].real * right[x].real + left[x].imag * right[x].imag
-    return total
-
-
-@jit
-def jump_moment(adjoint, adjoint_rows, psi, psi_rows):
-    """Re conj(adjoint) psi over matched rows to first order in delta; jets (1, delta) and (1, epsilon, delta, ...)."""
-    total = 0.0
-    for p in range(adjoint_rows.shape[0]):
-        x = adjoint_rows[p]
-        y = psi_rows[p]
-        total += (np.conj(adjoint[x, 1]) * psi[y, 0] + np.conj(adjoint[x, 0]) * psi[y, 2]).real
     return total
 
 

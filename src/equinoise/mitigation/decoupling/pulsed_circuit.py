@@ -28,6 +28,7 @@ from equinoise.mitigation.decoupling.idle_windows import (
 )
 from equinoise.mitigation.decoupling.pauli_frame import Frame, framed_problem, product
 from equinoise.mitigation.decoupling.toggling import toggled_noise
+from equinoise.noise.terms import NoiseTerm
 from equinoise.problem import Problem
 
 __all__ = ["decoupled_circuit"]
@@ -432,12 +433,18 @@ def _frames(problem: Problem, wires: list[_Wire]) -> tuple[dict[int, tuple[Frame
 def _check_noise(problem: Problem, frames: dict[int, tuple[Frame, ...]]) -> None:
     """Refuses noise tied to gates that run under an open frame."""
     under = {problem.circuit.data[p].operation.name for p, f in frames.items() if any(x in "XY" for x in f)}
-    for term in (*problem.noise.dephasing, *problem.noise.relaxation):
-        if term.gate in under:
+    for term in problem.noise.terms:
+        if term.gate in under and _sees_frames(term, problem.num_qubits):
             raise UnsupportedError(
                 f"the noise holds a term tied to gate {term.gate!r}, which runs under an open Pauli frame. Close the "
                 "frame before that gate, or state the noise per slot."
             )
+
+
+def _sees_frames(term: NoiseTerm, num_qubits: int) -> bool:
+    """Whether a Pauli frame changes a term; a phase that is correlated in time sees its sign."""
+    each = term.expanded(num_qubits)
+    return term.is_phase or any(one.flipped(one.sites) != one or not one.sees_flips_alone for one in each)
 
 
 def _pulse_notes(schedule: Schedule) -> Sequence[str]:

@@ -88,7 +88,7 @@ def shared_modes(result: Decoupled) -> tuple[Real, Real]:
     """
     problem, toggling = result.plain, result.toggling
     for noise in (result.plain.noise, result.decoupled.noise):
-        if len(noise.dephasing) < len(noise.terms):
+        if not all(term.is_phase for term in noise.terms):
             raise UnsupportedError(
                 "paths of phases serve dephasing alone, but there is relaxation, depolarizing, Pauli noise or an error "
                 "of the pulses. Use equinoise.mitigation.compare."
@@ -101,21 +101,21 @@ def shared_modes(result: Decoupled) -> tuple[Real, Real]:
     own[slot, np.arange(pieces)] = 1.0
     plain: list[Real] = []
     pulsed: list[Real] = []
-    for term in problem.noise.dephasing:
-        for one in term.expanded(n):
-            rate = np.zeros(depth)
-            for layer in range(depth) if one.layers is None else one.layers:
-                count = one.occurrences(problem.layers[layer])
-                # occurrences in a slot share the phase of a correlated process, and are independent where it is white
-                rate[layer] = one.rate * (count if one.correlation is None else count**2)
-            roots = _factor(grid, one.correlation) * np.sqrt(rate[slot])[:, None]  # (P, R)
-            both = np.zeros((2, roots.shape[1], depth, n))
-            for q, w in one.pairs:
-                sign = np.ones(pieces) if one.gate is not None else toggling.signs(q, grid)
-                both[0, :, :, q] += w * (own @ roots).T
-                both[1, :, :, q] += w * (own @ (sign[:, None] * roots)).T
-            plain.append(both[0])
-            pulsed.append(both[1])
+    phases: tuple[Any, ...] = tuple(one for term in problem.noise.terms for one in term.expanded(n))
+    for one in phases:
+        rate = np.zeros(depth)
+        for layer in range(depth) if one.layers is None else one.layers:
+            count = one.occurrences(problem.layers[layer])
+            # occurrences in a slot share the phase of a correlated process, and are independent where it is white
+            rate[layer] = one.rate * (count if one.correlation is None else count**2)
+        roots = _factor(grid, one.correlation) * np.sqrt(rate[slot])[:, None]  # (P, R)
+        both = np.zeros((2, roots.shape[1], depth, n))
+        for q, w in one.pairs:
+            sign = np.ones(pieces) if one.gate is not None else toggling.signs(q, grid)
+            both[0, :, :, q] += w * (own @ roots).T
+            both[1, :, :, q] += w * (own @ (sign[:, None] * roots)).T
+        plain.append(both[0])
+        pulsed.append(both[1])
     for modes in problem.noise.phases:
         given = np.zeros((modes.array.shape[0], depth, n))
         given[:, :, list(modes.qubits)] = modes.array

@@ -20,7 +20,7 @@ from equinoise.errors import MemoryLimitError, UnsupportedError
 from equinoise.mitigation.decoupling.filter_function import exponential_overlaps
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.phase_modes import PhaseModes
-from equinoise.noise.terms import Dephasing, Depolarizing, Relaxation
+from equinoise.noise.terms import Depolarizing, NoiseTerm
 from equinoise.problem import Problem
 
 __all__ = ["Toggling", "continuous_part", "toggled_noise"]
@@ -92,8 +92,10 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
 
     Terms that no pulse touches stay as they are. White dephasing K = sum v_i Z_i becomes sum v_i y_i Z_i, a jump for
     each pattern of signs in proportion to its time (alone on one qubit: unchanged). Relaxation swaps down and up for
-    the share of the slot that is flipped. Dephasing correlated in time becomes Gaussian phases of covariance
-    v_i v_j integral integral y_i(u) y_j(u') c(u - u') du du'. Depolarizing and Pauli jumps do not see Pauli pulses.
+    the share of the slot that is flipped, and jumps and Hamiltonians stated by matrices that Z on each qubit leaves as
+    they are become X K X for it; others are refused, for X and Y pulses differ for them. Dephasing correlated in time
+    becomes Gaussian phases of covariance v_i v_j integral integral y_i(u) y_j(u') c(u - u') du du'. Depolarizing and
+    Pauli jumps do not see Pauli pulses.
     Noise tied to a gate acts while the qubit is busy, so pulses leave it alone.
 
     Args:
@@ -103,7 +105,8 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
 
     Raises:
         MemoryLimitError: A collective process over too many slots and patterns.
-        UnsupportedError: Phases given by hand on a qubit that is flipped.
+        UnsupportedError: Phases given by hand on a qubit that is flipped, or a jump or Hamiltonian there that is not
+            the same under X and Y pulses.
     """
     noise = problem.noise
     if any(toggling.flips.get(q) for modes in noise.phases for q in modes.qubits):
@@ -111,42 +114,28 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
             "phases given by hand have no time within a slot, so pulses on their qubits cannot be seen in them. State "
             "the noise as dephasing with a correlation time, or as static."
         )
-    dephasing: list[Dephasing] = []
-    relaxation: list[Relaxation] = []
+    terms: list[NoiseTerm] = []
     phases: list[PhaseModes] = list(noise.phases)
-    for term in noise.dephasing:
-        if term.gate is not None or not _touched(term, problem, toggling):
-            dephasing.append(term)
-            continue
-        for one in term.expanded(problem.num_qubits):
-            if not any(toggling.flips.get(q) for q in one.qubits):
-                dephasing.append(one)
-            elif one.correlation is None:
-                dephasing += _white(one, problem, toggling, one.rate)
-            else:
-                shares = [(w, tau, *continuous_part(tau)) for w, tau in one.correlation]
+    for term in noise.terms:
+        # the noise of a gate acts while the qubit is busy
+        for one in [term] if term.gate is not None else term.expanded(problem.num_qubits):
+            if term.gate is not None or not any(toggling.flips.get(q) for q in one.sites):
+                terms.append(one)
+            elif one.is_correlated:
+                phase: Any = one  # of a kind that has a correlation
+                shares = [(w, tau, *continuous_part(tau)) for w, tau in phase.correlation]
                 white = math.fsum(w * share for w, _, _, share in shares)
                 if white > 0:
-                    independent = replace(one, correlation=None)
-                    dephasing += _white(independent, problem, toggling, one.rate * white)
-                phases += _modes(one, problem, toggling, [(w * a, tau) for w, tau, a, _ in shares])
-    for fall in noise.relaxation:
-        if fall.gate is not None or not _touched(fall, problem, toggling):
-            relaxation.append(fall)
-            continue
-        for one in fall.expanded(problem.num_qubits):
-            for layer in _layers(one, problem):
-                # X |0><1| X = |1><0|: while the frame is flipped, decay acts as excitation. The rates are averaged
-                # over the slot, which is exact to first order in them.
-                f = toggling.flipped(one.qubit, layer)
-                down, up = one.down * (1 - f) + one.up * f, one.up * (1 - f) + one.down * f
-                relaxation.append(Relaxation(one.qubit, down, up, layers=(layer,)))
-    others = [term for term in noise.terms if term.kind not in ("dephasing", "relaxation")]
+                    independent = replace(phase, correlation=None, rate=phase.rate * white)
+                    terms += _averaged(independent, problem, toggling)
+                phases += _modes(phase, problem, toggling, [(w * a, tau) for w, tau, a, _ in shares])
+            else:
+                terms += _averaged(one, problem, toggling)
     pulses = [
         Depolarizing((qubit,), rate, layers=(layer,)) for (layer, qubit), rate in sorted(pulse_errors.items()) if rate
     ]
     return NoiseModel(
-        [*dephasing, *relaxation, *others, *pulses],
+        [*terms, *pulses],
         readout_error=noise.readout_error,
         notes=noise.notes,
         name=f"{noise.name}, decoupled",
@@ -155,41 +144,37 @@ def toggled_noise(problem: Problem, toggling: Toggling, pulse_errors: Mapping[tu
     )
 
 
-def _touched(term: Any, problem: Problem, toggling: Toggling) -> bool:
-    return any(toggling.flips.get(q) for one in term.expanded(problem.num_qubits) for q in one.qubits)
-
-
 def _layers(term: Any, problem: Problem) -> list[int]:
     return list(range(len(problem.layers))) if term.layers is None else list(term.layers)
 
 
-def _white(term: Dephasing, problem: Problem, toggling: Toggling, rate: float) -> list[Dephasing]:
-    """One jump for each pattern of signs, up to an overall sign; slots of one pattern together."""
-    pairs = term.pairs
-    if len([w for _, w in pairs if w]) == 1:
-        return [replace(term, rate=rate)]
-    # White noise is independent at different times, so pieces of one pattern of signs add up to one jump K = sum v_i
-    # y_i Z_i at the rate times their length. K and -K are the same jump.
-    qubits = [q for q, _ in pairs]
-    grid = toggling.grid(qubits)
-    signs = np.array([toggling.signs(q, grid) for q in qubits])
-    signs *= signs[0]
+def _averaged(term: NoiseTerm, problem: Problem, toggling: Toggling) -> list[NoiseTerm]:
+    """Noise that is independent at different times, averaged over what flips make of it within each slot."""
+    if not term.sees_flips_alone:
+        raise UnsupportedError(
+            f"{term.describe()} acts on a flipped qubit and is not the same under X and Y pulses, which the signs of "
+            "the toggling frame do not tell apart. Leave the qubit idle without pulses, or state the noise by jumps "
+            "and Hamiltonians that Z on each qubit leaves as they are."
+        )
+    flipping = [q for q in term.sites if toggling.flips.get(q)]
+    if all(term.flipped(some) == term for some in [[q] for q in flipping]):
+        return [term]
+    # Between two flips E acts as F E F. Pieces of a slot with one F add up to that generator times their length: exact
+    # for dephasing, where all pieces commute, and to first order in the rates for others.
+    grid = toggling.grid(term.sites)
+    signs = np.array([toggling.signs(q, grid) for q in flipping])
     length = np.diff(grid)
-    out = []
+    out: list[NoiseTerm] = []
     for layer in _layers(term, problem):
-        share: dict[tuple[float, ...], float] = {}
+        share: dict[NoiseTerm, float] = {}
         for piece in np.flatnonzero((grid[:-1] >= layer) & (grid[1:] <= layer + 1)):
-            key = tuple(signs[:, piece].tolist())
-            share[key] = share.get(key, 0.0) + float(length[piece])
-        for pattern, time in share.items():
-            weights = tuple((q, w * y) for (q, w), y in zip(pairs, pattern, strict=True))
-            out.append(Dephasing(rate * time, weights, layers=(layer,)))
+            seen = term.flipped([q for q, sign in zip(flipping, signs[:, piece], strict=True) if sign < 0])
+            share[seen] = share.get(seen, 0.0) + float(length[piece])
+        out += term.merged([replace(seen.scaled(time), layers=(layer,)) for seen, time in share.items()])
     return out
 
 
-def _modes(
-    term: Dephasing, problem: Problem, toggling: Toggling, parts: Sequence[tuple[float, float]]
-) -> list[PhaseModes]:
+def _modes(term: Any, problem: Problem, toggling: Toggling, parts: Sequence[tuple[float, float]]) -> list[PhaseModes]:
     """Gaussian phases with the covariance of the toggled process; qubits of one sign function share their phases."""
     depth = toggling.depth
     pairs = [(q, w) for q, w in term.pairs if w]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import expm
 
-__all__ = ["Action", "Diagonal", "General", "PairReset", "PauliString", "SiteMoves"]
+from equinoise.errors import UnsupportedError
+
+__all__ = ["Action", "Diagonal", "General", "PairReset", "PauliString", "SiteMoves", "home_of", "joint_generators"]
+
+# exp(-this) is nothing
+_GONE = 80.0
 
 
 class Diagonal(NamedTuple):
@@ -97,6 +105,57 @@ class General:
     def bound(self) -> float:
         """The generator's norm."""
         return float(np.linalg.norm(self.generator, 2))
+
+    def channel(self, scale: float) -> npt.NDArray[np.complex128]:
+        """exp(s E), shape (4^k, 4^k).
+
+        Args:
+            scale: s in [0, infinity].
+
+        Raises:
+            UnsupportedError: s is infinite and the generator turns states forever.
+        """
+        if math.isinf(scale):
+            if not self.has_limit:
+                raise UnsupportedError(
+                    "coherent noise has no limit at noise scale inf: it turns states forever. Give a finite scale."
+                )
+            decays = -np.linalg.eigvals(self.generator).real
+            scale = _GONE / float(np.min(decays[decays > 1e-9 * decays.max(initial=1e-300)], initial=math.inf))
+        return np.asarray(expm(scale * self.generator), dtype=np.complex128)
+
+    def on(self, qubits: tuple[int, ...]) -> npt.NDArray[np.complex128]:
+        """The generator on more qubits, those of it among them; at most two, ascending."""
+        if qubits == self.qubits:
+            return self.generator
+        # E (x) 1 on elements |a1 a0><c1 c0|, written a1 a0 c1 c0: a, c belong to its own qubit, e, g to the other
+        one = self.generator.reshape(2, 2, 2, 2)
+        order = "eagcfbhd" if qubits[0] == self.qubits[0] else "aecgbfdh"
+        return np.asarray(np.einsum(f"acbd,ef,gh->{order}", one, np.eye(2), np.eye(2)).reshape(16, 16))
+
+
+def joint_generators(actions: Sequence[General]) -> tuple[General, ...]:
+    """What a slot's general terms are together: one generator for each set of qubits.
+
+    Terms on one set of qubits, or on a part of it, act at the same time: their generators add up and the channel is the
+    exponential of the sum (a Hamiltonian beside a jump, the fifteen jumps of a noisy block). Pairs that overlap in one
+    qubit act one after another, in the order in which each was first named: their sum has no channel on two qubits.
+
+    Args:
+        actions: In the order given.
+    """
+    named = list(dict.fromkeys(action.qubits for action in actions))
+    largest = [q for q in named if not any(set(q) < set(other) for other in named)]
+    joint = tuple(General(q, np.zeros((4 ** len(q),) * 2, dtype=np.complex128)) for q in largest)
+    for action in actions:
+        home = home_of(action, joint)
+        home.generator[:] += action.on(home.qubits)
+    return joint
+
+
+def home_of(action: General, joint: Sequence[General]) -> General:
+    """With which of the joint generators a term acts: the first that has all its qubits."""
+    return next(home for home in joint if set(action.qubits) <= set(home.qubits))
 
 
 Action = Diagonal | SiteMoves | PairReset | PauliString | General

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from reprlib import repr as shown
 from typing import Any, ClassVar, Final, Literal, Self
@@ -10,12 +11,13 @@ from typing import Any, ClassVar, Final, Literal, Self
 import numpy as np
 
 from equinoise.errors import NoiseError
-from equinoise.noise.correlations import Correlation, checked_correlation, in_time, plain_correlation
+from equinoise.noise.correlations import STATIC, Correlation, checked_correlation, in_time, plain_correlation
 from equinoise.noise.terms.actions import Diagonal
 from equinoise.noise.terms.checks import checked_number, checked_qubit, checked_rate
-from equinoise.noise.terms.term import ALL, DIAGONAL, EACH, FIRST, JumpOperator, NoiseTerm
+from equinoise.noise.terms.phase_process import PhaseProcess, describe_jump
+from equinoise.noise.terms.term import ALL, DIAGONAL, EACH, FIRST, JumpOperator, NoiseTerm, spelled_rate
 
-__all__ = ["Dephasing", "describe_jump", "distinct_sums"]
+__all__ = ["Dephasing", "distinct_sums"]
 
 _GREATEST_WEIGHT: Final = 1e3
 
@@ -59,6 +61,8 @@ class Dephasing(NoiseTerm):
 
     kind: ClassVar[str] = "dephasing"
     example: ClassVar[str] = "{rate = 0.01, weights = {0 = 1.0}}"
+    spellings: ClassVar[tuple[str, ...]] = ("dephasing:RATE", "static:RATE", "collective:RATE")
+    is_phase: ClassVar[bool] = True
 
     rate: float
     weights: tuple[tuple[int, float], ...] | Literal["each", "all"] = EACH
@@ -150,6 +154,28 @@ class Dephasing(NoiseTerm):
         """2 rate ||K||^2."""
         return 2 * self.rate * sum(abs(w) for _, w in self.pairs) ** 2
 
+    def process(self, times: Sequence[int]) -> PhaseProcess | None:
+        """The sequence of phases of a correlated term that acts so often in each slot; None if it never does."""
+        pairs = tuple((q, w) for q, w in self.pairs if w != 0)
+        if self.correlation is None or self.rate == 0 or not pairs or not any(times):
+            return None
+        return PhaseProcess(pairs, self.rate, self.correlation, tuple(math.sqrt(self.rate) * m for m in times))
+
+    def flipped(self, qubits: Collection[int]) -> Self:
+        """Z of those qubits changes its sign; K and -K are one jump, so the first weight keeps its own."""
+        signs = [-1.0 if q in qubits else 1.0 for q in self.qubits]
+        if len(set(signs)) < 2:
+            return self
+        return replace(self, weights=tuple((q, w * s * signs[0]) for (q, w), s in zip(self.pairs, signs, strict=True)))
+
+    @classmethod
+    def spelled(cls, word: str, rest: str) -> Dephasing | None:
+        """Of each qubit, or by one jump on all."""
+        rate = spelled_rate(rest)
+        if rate is None or word not in ("dephasing", "static", "collective"):
+            return None
+        return cls(rate, ALL if word == "collective" else EACH, correlation=STATIC if word == "static" else None)
+
     @classmethod
     def on_each(cls, rate: float) -> Dephasing:
         """An independent jump Z on each qubit."""
@@ -201,15 +227,6 @@ class Dephasing(NoiseTerm):
         if self.correlation is not None:
             out["correlation"] = plain_correlation(self.correlation)
         return out
-
-
-def describe_jump(pairs: Iterable[tuple[int, float]]) -> str:
-    """The dissipator of a diagonal jump sum_i v_i Z_i from its (qubit, v_i), e.g. ``D[Z0 - 0.5 Z3]``."""
-    text = ""
-    for qubit, weight in pairs:
-        sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
-        text += sign + ("" if abs(weight) == 1 else f"{abs(weight):.4g} ") + f"Z{qubit}"
-    return f"D[{text}]"
 
 
 # distinct rates of one term beyond which they are not listed

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from equinoise.errors import NoiseError
 from equinoise.noise.terms.actions import PairReset, SiteMoves
 from equinoise.noise.terms.checks import checked_qubit, checked_rate
-from equinoise.noise.terms.term import EACH, JumpOperator, NoiseTerm
+from equinoise.noise.terms.term import EACH, JumpOperator, NoiseTerm, spelled_rate
 
 __all__ = ["Depolarizing"]
 
@@ -30,6 +30,7 @@ class Depolarizing(NoiseTerm):
 
     kind: ClassVar[str] = "depolarizing"
     example: ClassVar[str] = "{qubits = [0, 1], rate = 0.01}"
+    spellings: ClassVar[tuple[str, ...]] = ("depolarizing:RATE",)
 
     qubits: tuple[int, ...] | Literal["each"]
     rate: float
@@ -87,6 +88,12 @@ class Depolarizing(NoiseTerm):
     def decays(self) -> tuple[float, ...]:
         """0 and -rate."""
         return (0.0, -self.rate)
+
+    @classmethod
+    def spelled(cls, word: str, rest: str) -> Depolarizing | None:
+        """Of each qubit."""
+        rate = spelled_rate(rest)
+        return None if word != cls.kind or rate is None else cls(EACH, rate)
 
     @classmethod
     def on_each(cls, rate: float) -> Depolarizing:

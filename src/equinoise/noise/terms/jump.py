@@ -16,9 +16,9 @@ __all__ = ["Jump"]
 class Jump(LocalMatrix):
     """rate * D[K] for any matrix K on one or two qubits, D[K](r) = K r K^dag - {K^dag K, r}/2.
 
-    K keeps the charge, moves it by a definite amount, or breaks it; which is computed from K. Jumps of one slot act one
-    after another in the order given: two on one qubit are not one generator with both (they differ from second order in
-    the rates on).
+    K keeps the charge, moves it by a definite amount, or breaks it; which is computed from K. In a slot all jumps and
+    Hamiltonians on one set of qubits, or on a part of it, act at the same time, as the exponential of the sum of their
+    generators, after the named kinds; pairs that overlap in one qubit act one after another in the order given.
 
     Attributes:
         qubits: One or two qubit indices, the first the least significant bit of K's rows (Qiskit's order).

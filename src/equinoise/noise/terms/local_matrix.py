@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from reprlib import repr as shown
 from typing import Any, Self
 
@@ -94,6 +94,23 @@ class LocalMatrix(NoiseTerm):
     def placed(self, place: Mapping[int, int]) -> Self:
         """The bare term on other qubit numbers."""
         return self._bare(qubits=tuple(place[q] for q in self.qubits))
+
+    def flipped(self, qubits: Collection[int]) -> Self:
+        """X K X, X on those of its qubits."""
+        bits = sum(1 << i for i, q in enumerate(self.qubits) if q in qubits)
+        order = np.arange(2 ** len(self.qubits)) ^ bits
+        return replace(self, matrix=tuple(map(tuple, self.array[np.ix_(order, order)].tolist()))) if bits else self
+
+    @property
+    def sees_flips_alone(self) -> bool:
+        """Whether Z K Z is K or -K (as jumps the same; a Hamiltonian must stay), for Z on each of its qubits."""
+        generator = self.superoperator()
+        for i in range(len(self.qubits)):
+            z = 1.0 - 2.0 * (np.arange(2 ** len(self.qubits)) >> i & 1)
+            both = np.outer(z, z).ravel()
+            if np.abs(both[:, None] * generator * both[None, :] - generator).max() > 1e-12 * np.abs(generator).max():
+                return False
+        return True
 
     def plain(self) -> dict[str, Any]:
         """The term as plain data that its class reads back."""

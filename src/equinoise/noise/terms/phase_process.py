@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from reprlib import repr as shown
 
 from equinoise.errors import NoiseError
 from equinoise.noise.correlations import Correlation, checked_correlation, in_time
 from equinoise.noise.terms.checks import checked_rate
-from equinoise.noise.terms.dephasing import describe_jump
 
-__all__ = ["PhaseProcess"]
+__all__ = ["PhaseProcess", "describe_jump"]
 
 
 @dataclass(frozen=True)
@@ -81,3 +81,12 @@ class PhaseProcess:
     def covariance(self, lag: int) -> float:
         """c(lag) = sum_a w_a exp(-lag / tau_a), dimensionless; lag >= 0 in slots."""
         return math.fsum(weight * math.exp(-lag / time) for weight, time in self.correlation)
+
+
+def describe_jump(pairs: Iterable[tuple[int, float]]) -> str:
+    """The dissipator of a diagonal jump sum_i v_i Z_i from its (qubit, v_i), e.g. ``D[Z0 - 0.5 Z3]``."""
+    text = ""
+    for qubit, weight in pairs:
+        sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
+        text += sign + ("" if abs(weight) == 1 else f"{abs(weight):.4g} ") + f"Z{qubit}"
+    return f"D[{text}]"

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, Self
 from equinoise.circuit.pauli_sums import String
 from equinoise.noise.terms.actions import SiteMoves
 from equinoise.noise.terms.checks import checked_qubit, checked_rate
-from equinoise.noise.terms.term import EACH, FIRST, JumpOperator, NoiseTerm
+from equinoise.noise.terms.term import EACH, FIRST, JumpOperator, NoiseTerm, spelled_rate
 
 __all__ = ["Relaxation"]
 
@@ -27,6 +27,7 @@ class Relaxation(NoiseTerm):
     kind: ClassVar[str] = "relaxation"
     example: ClassVar[str] = "{qubit = 0, down = 0.01}"
     rates: ClassVar[tuple[str, ...]] = ("down", "up")
+    spellings: ClassVar[tuple[str, ...]] = ("relaxation:down=RATE[,up=RATE]",)
 
     qubit: int | Literal["each"]
     down: float = 0.0
@@ -87,6 +88,22 @@ class Relaxation(NoiseTerm):
     def parts(self) -> tuple[tuple[str, tuple[int, ...], float], ...]:
         """Down and up."""
         return (("down", self.sites, self.down), ("up", self.sites, self.up))
+
+    def flipped(self, qubits: Collection[int]) -> Self:
+        """X |0><1| X = |1><0|: down and up change places."""
+        return replace(self, down=self.up, up=self.down) if self.qubit in qubits else self
+
+    @classmethod
+    def spelled(cls, word: str, rest: str) -> Relaxation | None:
+        """Of each qubit."""
+        stated = [item.split("=") for item in rest.split(",")] if "=" in rest else [["down", rest]]
+        if word != cls.kind or not all(len(pair) == 2 for pair in stated):
+            return None
+        rates = {name: spelled_rate(text) for name, text in stated}
+        down, up = rates.pop("down", 0.0), rates.pop("up", 0.0)
+        if rates or len({name for name, _ in stated}) < len(stated) or down is None or up is None:
+            return None
+        return cls(EACH, down, up)
 
     @classmethod
     def on_each(cls, rate: float) -> Relaxation:

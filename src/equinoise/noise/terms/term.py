@@ -20,11 +20,12 @@ from equinoise.circuit.pauli_sums import String, Sum, commutator, largest, spars
 from equinoise.errors import NoiseError
 from equinoise.noise.terms.actions import Action
 from equinoise.noise.terms.checks import checked_layers, checked_qubit
+from equinoise.noise.terms.phase_process import PhaseProcess
 
 if TYPE_CHECKING:
     from equinoise.circuit.layers import Layer
 
-__all__ = ["ALL", "DIAGONAL", "EACH", "FIRST", "SECOND", "JumpOperator", "NoiseTerm"]
+__all__ = ["ALL", "DIAGONAL", "EACH", "FIRST", "SECOND", "JumpOperator", "NoiseTerm", "spelled_rate"]
 
 Matrix = npt.NDArray[np.complex128]
 JumpOperator = tuple[float, Mapping[String, complex]]
@@ -55,6 +56,10 @@ class NoiseTerm(ABC):
     """A table that states one."""
     rates: ClassVar[tuple[str, ...]] = ("rate",)
     """Its fields that are rates."""
+    spellings: ClassVar[tuple[str, ...]] = ()
+    """How a short text may state it; :meth:`spelled` reads these."""
+    is_phase: ClassVar[bool] = False
+    """Whether it is a Gaussian phase by a sum of Z, which may be correlated in time."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", checked_layers(self.layers))
@@ -102,6 +107,11 @@ class NoiseTerm(ABC):
         return None
 
     @classmethod
+    def spelled(cls, word: str, rest: str) -> NoiseTerm | None:
+        """The term that the short text "word:rest" states; None if it states none of this kind."""
+        return None
+
+    @classmethod
     def merged(cls, terms: Sequence[Self]) -> list[NoiseTerm]:
         """Terms of this kind in one slot with those that act alike joined, in the order in which they act."""
         return list(terms)
@@ -118,6 +128,19 @@ class NoiseTerm(ABC):
     def is_correlated(self) -> bool:
         """Whether it is correlated in time, so that it belongs to no single slot."""
         return False
+
+    def process(self, times: Sequence[int]) -> PhaseProcess | None:
+        """What a term that is correlated in time, and acts so often in each slot, is over all slots."""
+        return None
+
+    def flipped(self, qubits: Collection[int]) -> Self:
+        """The term between two flips of these qubits, X E(X r X) X; a Pauli jump and its like do not see them."""
+        return self
+
+    @property
+    def sees_flips_alone(self) -> bool:
+        """Whether Z on any of its qubits leaves it as it is, so that X and Y turn it into the same (see flipped)."""
+        return True
 
     @property
     def mechanism(self) -> str:
@@ -207,6 +230,10 @@ class NoiseTerm(ABC):
 
     # -- place and text --------------------------------------------------------------------------------------------
 
+    def times(self, index: int, layer: Layer) -> int:
+        """How often it acts in the slot of layer ``index``."""
+        return 0 if self.layers is not None and index not in self.layers else self.occurrences(layer)
+
     def occurrences(self, layer: Layer) -> int:
         """How often it acts in the slot of a layer, ``layers`` aside: once, or once per gate that it is tied to."""
         if self.gate is None:
@@ -254,3 +281,11 @@ def _commutes(operator: Mapping[String, complex], charge: Sum) -> bool:
     size = max(map(abs, operator.values()), default=0.0)
     parts = ({s: v.real for s, v in operator.items()}, {s: v.imag for s, v in operator.items()})
     return all(largest(commutator(part, charge)) <= 1e-12 * size for part in parts)
+
+
+def spelled_rate(text: str) -> float | None:
+    """A rate in a short text; None if it is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

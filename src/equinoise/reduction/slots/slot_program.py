@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.noise.terms import NoiseTerm, Slot
-from equinoise.noise.terms.actions import Diagonal, General, PairReset, PauliString, SiteMoves
+from equinoise.noise.terms.actions import Diagonal, General, PairReset, PauliString, SiteMoves, joint_generators
 from equinoise.reduction.sector import Sector
 
 __all__ = [
@@ -53,7 +53,8 @@ class SlotProgram:
         sites: Noise of one qubit that moves populations.
         resets: Depolarizing of two qubits.
         strings: Pauli jumps with X or Y, full space only.
-        general: All else, generators on one or two qubits; they act last, in this order.
+        general: All else, generators on one or two qubits.
+        joint: What those are together, one generator for each set of qubits; they act last, in this order.
     """
 
     terms: tuple[NoiseTerm, ...]
@@ -62,6 +63,7 @@ class SlotProgram:
     resets: tuple[tuple[int, PairReset], ...] = field(init=False, compare=False, repr=False)
     strings: tuple[tuple[int, PauliString], ...] = field(init=False, compare=False, repr=False)
     general: tuple[tuple[int, General], ...] = field(init=False, compare=False, repr=False)
+    joint: tuple[General, ...] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         terms = tuple(sorted(self.terms, key=lambda term: not isinstance(term.action, Diagonal)))
@@ -72,6 +74,7 @@ class SlotProgram:
         object.__setattr__(self, "resets", tuple((i, a) for i, a in actions if isinstance(a, PairReset)))
         object.__setattr__(self, "strings", tuple((i, a) for i, a in actions if isinstance(a, PauliString)))
         object.__setattr__(self, "general", tuple((i, a) for i, a in actions if isinstance(a, General)))
+        object.__setattr__(self, "joint", joint_generators([a for _, a in self.general]))
 
     @property
     def empty(self) -> bool:
@@ -96,7 +99,7 @@ class SlotProgram:
     @property
     def has_limit(self) -> bool:
         """Whether there is a limit s -> infinity; a Hamiltonian turns states forever."""
-        return all(action.has_limit for _, action in self.general)
+        return all(action.has_limit for action in self.joint)
 
     @property
     def largest_step(self) -> int:
