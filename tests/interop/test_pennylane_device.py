@@ -492,7 +492,11 @@ REFUSALS = {
         None,
         r"PhaseDamping\(1, wires=\[2\]\) has no finite rate",
     ),
-    "observable": (lambda: None, lambda: qml.expval(qml.X(1)), r"expval\(X\(1\)\) does not conserve the charge"),
+    "observable": (
+        lambda: qml.StatePrep(np.full(16, 0.25), wires=range(4)),
+        lambda: qml.expval(qml.X(1)),
+        r"expval\(X\(1\)\) does not conserve the charge",
+    ),
     "state": (lambda: None, qml.state, "measurement state is not provided.*expval"),
     "sample": (lambda: None, lambda: qml.sample(wires=0), "measurement sample is not provided.*probs"),
     "counts": (lambda: None, lambda: qml.counts(wires=0), "measurement counts is not provided.*probs"),

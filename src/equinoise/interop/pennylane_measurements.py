@@ -10,7 +10,7 @@ import pennylane as qml
 from qiskit.quantum_info import Operator, SparsePauliOp
 
 from equinoise.errors import ReadoutError, UnsupportedError
-from equinoise.interop.expectations import Mean, Probabilities, Quantity, Variance
+from equinoise.interop.quantities import Mean, Probabilities, Quantity, Variance
 
 __all__ = ["check_measurement", "measurement_key", "quantity_of"]
 
