@@ -26,7 +26,7 @@ from equinoise.readout import attenuated, commutes_with_charge
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import Program, compile_problem
 
-__all__ = ["ExpectationProblem", "circuit_notes", "prepared_or_empty", "stated_problem"]
+__all__ = ["ExpectationProblem", "full_space_note", "prepared_or_empty", "stated_problem"]
 
 Real = npt.NDArray[np.float64]
 
@@ -107,7 +107,8 @@ class ExpectationProblem:
     Attributes:
         size: How many numbers are read in all.
         num_parameters: K, the number of circuit parameters.
-        warnings: What was assumed, dropped or clipped.
+        warnings: What was assumed, dropped or clipped, and why the full space was taken.
+        full_space: The last of these alone.
         reduction: Per group of quantities, cone qubits, charges held and complex numbers of a density matrix in them.
         engine: What the values come from: "state-vector" without noise, else "exact".
 
@@ -136,7 +137,8 @@ class ExpectationProblem:
         together, self._angles = stated_problem(circuit, qubits, **options)
         read = [_as_read(quantity, together, postselected) for quantity in quantities]
         moving = [quantity.name for quantity in read if isinstance(quantity, Mean) and _moves(quantity.operator)]
-        self.warnings = circuit_notes(together)
+        self.full_space = full_space_note(together)
+        self.warnings = (*together.warnings, *self.full_space)
         unseen = moving and _holds_one_charge(together)
         if unseen:
             self.warnings += (_UNSEEN.format(moving[0], f" (and {len(moving) - 1} more)" if len(moving) > 1 else ""),)
@@ -267,11 +269,9 @@ _OFF_THE_CHARGE = (
 )
 
 
-def circuit_notes(problem: Problem) -> tuple[str, ...]:
-    """What was assumed, dropped or clipped, and why the full space was taken."""
-    if not problem.breaking:
-        return problem.warnings
-    return (*problem.warnings, f"{problem.breaking[0]}: computed in the full space of the light cone")
+def full_space_note(problem: Problem) -> tuple[str, ...]:
+    """Why the full space was taken, if it was because of gates."""
+    return tuple(f"{gate}: computed in the full space of the light cone" for gate in problem.breaking[:1])
 
 
 def _moves(operator: SparsePauliOp) -> bool:

@@ -11,7 +11,7 @@ from qiskit import QuantumCircuit
 
 from equinoise.engines.batch import Batch
 from equinoise.errors import UnsupportedError
-from equinoise.interop.expectations import circuit_notes, stated_problem
+from equinoise.interop.expectations import full_space_note, stated_problem
 from equinoise.qubit_layout import without_layout
 
 __all__ = ["OutcomeProblem"]
@@ -34,7 +34,8 @@ class OutcomeProblem:
             samples. ``full_space``: as ``ExpectationProblem``.
 
     Attributes:
-        warnings: What was assumed, dropped or clipped.
+        warnings: What was assumed, dropped or clipped, and why the full space was taken.
+        full_space: The last of these alone.
         engine: "state-vector" without noise, else "exact".
         reduction: Cone qubits, charges held and complex numbers of a density matrix in them.
     """
@@ -48,7 +49,8 @@ class OutcomeProblem:
         self._batch = Batch(self._problem)
         self._place = {q: i for i, q in enumerate(self._batch.program.cone.qubits)}
         self._errors = dict(self._problem.noise.readout_error)
-        self.warnings = circuit_notes(self._problem)
+        self.full_space = full_space_note(self._problem)
+        self.warnings = (*self._problem.warnings, *self.full_space)
         self.engine, self.workers, self.reduction = self._batch.engine, self._batch.workers, self._batch.reduction
 
     def conserves_at(self, theta: Real) -> bool:

@@ -9,6 +9,7 @@ Pauli jumps, general jumps and Hamiltonians. Rates are dimensionless, per slot; 
 * :class:`PauliJump`: ``rate * D[P]`` for a Pauli string P
 * :class:`~equinoise.noise.terms.jump.Jump`: ``rate * D[K]`` for any matrix K on one or two qubits
 * :class:`~equinoise.noise.terms.coherent.Coherent`: ``exp(-i s angle H)`` for a Hermitian H on one or two qubits
+* :class:`~equinoise.noise.terms.kraus.Kraus`: a whole channel on one or two qubits, its logarithm the generator
 
 :class:`Dephasing` with a ``correlation`` (quasi-static, exponentially correlated, 1/f) is in no slot: it is a
 :class:`PhaseProcess`, random phases exp(-i sqrt(s rate) xi_l K) with E xi_l xi_m = c(|l - m|) and c(0) = 1.
@@ -84,6 +85,8 @@ class NoiseModel:
             0]], "rate": 0.01}``, elements as numbers or [re, im].
         coherent: :class:`~equinoise.noise.terms.coherent.Coherent` terms or tables like ``{"qubits": [0], "matrix":
             [[0, 1], [1, 0]], "angle": 0.1}``.
+        kraus: :class:`~equinoise.noise.terms.kraus.Kraus` terms or tables like ``{"qubits": [0], "operators": [[[1, 0],
+            [0, 0.9]], [[0, 0.4359], [0, 0]]]}``: channels that act as a whole.
         phases: :class:`~equinoise.noise.phase_modes.PhaseModes` or tables like ``{"qubits": [0], "modes": [[[0.1],
             [-0.1]]]}``: Gaussian phases with any covariance between the slots and qubits of one circuit.
         readout_error: Assignment errors {qubit: (p01, p10)}: p01 the probability of reading 1 for |0>, p10 of reading

@@ -24,14 +24,14 @@ from equinoise.noise.terms.checks import checked_layers, checked_qubit
 if TYPE_CHECKING:
     from equinoise.circuit.layers import Layer
 
-__all__ = ["ALL", "DIAGONAL", "EACH", "FIRST", "SECOND", "JumpOperator", "NoiseTerm"]
+__all__ = ["ALL", "DIAGONAL", "EACH", "FIRST", "LAST", "SECOND", "JumpOperator", "NoiseTerm"]
 
 Matrix = npt.NDArray[np.complex128]
 JumpOperator = tuple[float, Mapping[String, complex]]
 
 EACH: Final = "each"
 ALL: Final = "all"
-DIAGONAL, FIRST, SECOND = "diagonal", "first", "second"
+DIAGONAL, FIRST, SECOND, LAST = "diagonal", "first", "second", "last"
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class NoiseTerm(ABC):
 
     @property
     def stage(self) -> str:
-        """FIRST (relaxation, sums of Z) acts before SECOND (the rest); DIAGONAL terms commute with both."""
+        """FIRST (relaxation, sums of Z) acts before SECOND, that before LAST; DIAGONAL commutes with the first two."""
         return SECOND
 
     def hamiltonian(self) -> Mapping[String, complex]:
