@@ -50,7 +50,7 @@ class Kraus(NoiseTerm):
         >>> import numpy as np
         >>> damping = Kraus((0,), [np.diag([1, np.sqrt(0.9)]), [[0, np.sqrt(0.1)], [0, 0]]])
         >>> [round(rate, 6) for rate, _ in damping.jumps()]
-        [0.052680...]
+        [0.05268]
     """
 
     kind: ClassVar[str] = "kraus"
