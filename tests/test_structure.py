@@ -26,6 +26,7 @@ FOREIGN = {
         "_local_readout_errors",
     },
     "interop/qiskit_estimator.py": {"_submit"},  # Qiskit: how a PrimitiveJob starts
+    "interop/qiskit_sampler.py": {"_submit"},
 }
 # one that shows itself in a notebook is asked for it by this name
 PROTOCOL = {"_repr_html_"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equinoise.design.design_space import DesignSpace
     from equinoise.design.rank import rank
     from equinoise.diagnosis.diagnose import Diagnosis, diagnose
+    from equinoise.engines.batch import Expectations, expectations
     from equinoise.engines.evaluate import (
         Expectation,
         Gradient,
@@ -47,6 +48,7 @@ __all__ = [
     "Ensemble",
     "EquinoiseError",
     "Expectation",
+    "Expectations",
     "Gradient",
     "GradientVariance",
     "Jump",
@@ -63,6 +65,7 @@ __all__ = [
     "circuits",
     "diagnose",
     "expectation",
+    "expectations",
     "find_symmetries",
     "free_angles",
     "gradient",
@@ -90,6 +93,7 @@ _HOMES = {
     "Ensemble": "ensemble:Ensemble",
     "EquinoiseError": "errors:EquinoiseError",
     "Expectation": "engines.evaluate:Expectation",
+    "Expectations": "engines.batch:Expectations",
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
     "Jump": "noise.terms.jump:Jump",
@@ -106,6 +110,7 @@ _HOMES = {
     "circuits": "circuit.builders",
     "diagnose": "diagnosis.diagnose:diagnose",
     "expectation": "engines.evaluate:expectation",
+    "expectations": "engines.batch:expectations",
     "find_symmetries": "reduction.symmetry_search:find_symmetries",
     "free_angles": "sources:free_angles",
     "gradient": "engines.evaluate:gradient",

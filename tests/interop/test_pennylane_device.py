@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -14,6 +18,16 @@ from equinoise.interop.pennylane_device import SectorDevice  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
+
+def kraus_operators(dim, count):
+    """Of a channel near the identity, sqrt(1 - sum K^dag K) among them: off the charge, and its wires told apart."""
+    rng = np.random.default_rng(dim)
+    jumps = [0.06 * (rng.normal(size=(dim, dim)) + 1j * rng.normal(size=(dim, dim))) for _ in range(count)]
+    values, vectors = np.linalg.eigh(np.eye(dim) - sum(k.conj().T @ k for k in jumps))
+    turn = np.diag(np.exp(0.1j * np.arange(dim)))
+    return [turn @ (vectors * np.sqrt(values)) @ vectors.conj().T, *jumps]
+
+
 CHANNELS = {
     "phase damping": lambda w: qml.PhaseDamping(0.13, wires=w),
     "phase flip": lambda w: qml.PhaseFlip(0.07, wires=w),
@@ -24,6 +38,8 @@ CHANNELS = {
     "thermal, T2 above T1": lambda w: qml.ThermalRelaxationError(0.2, 1.0, 1.4, 0.3, wires=w),
     "thermal, T2 below T1": lambda w: qml.ThermalRelaxationError(0.2, 1.0, 0.4, 0.3, wires=w),
     "reset": lambda w: qml.ResetError(0.05, 0.1, wires=w),
+    "any channel": lambda w: qml.QubitChannel(kraus_operators(2, 3), wires=w),
+    "any channel of a pair": lambda w: qml.QubitChannel(kraus_operators(4, 2), wires=[(w + 1) % 4, w]),
     "pauli Z": lambda w: qml.PauliError("Z", 0.1, wires=w),
     "pauli Y": lambda w: qml.PauliError("Y", 0.1, wires=w),
     "pauli ZZ": lambda w: qml.PauliError("ZZ", 0.1, wires=[w, (w + 1) % 4]),
@@ -359,7 +375,7 @@ def test_tied_angles_with_channels_between_give_default_mixeds_gradient(body):
 
 
 def test_derivatives_by_angles_that_are_equal_by_chance_are_those_of_each_angle():
-    """Where XX and YY turn alike the charge is kept, and each angle's derivative is exact; elsewhere it is refused."""
+    """Where XX and YY turn alike the charge is kept, and each angle's derivative is exact; elsewhere in full space."""
 
     def node_of(device, **options):
         @qml.qnode(device, **options)
@@ -375,8 +391,9 @@ def test_derivatives_by_angles_that_are_equal_by_chance_are_those_of_each_angle(
     ours, theirs = node_of(SectorDevice(wires=2)), node_of(qml.device("default.qubit", wires=2), diff_method="backprop")
     x, y = pnp.array(0.3, requires_grad=True), pnp.array(0.3, requires_grad=True)
     np.testing.assert_allclose(qml.grad(ours)(x, y), qml.grad(theirs)(x, y), rtol=0, atol=1e-9)
-    with pytest.raises(eq.EquinoiseError, match=r"IsingXX on wires \[0, 1\], operation 2 .*breaks the charge"):
-        ours(x, pnp.array(0.4, requires_grad=True))
+    y = pnp.array(0.4, requires_grad=True)
+    assert float(ours(x, y)) == pytest.approx(float(theirs(x, y)), abs=1e-12)
+    np.testing.assert_allclose(qml.grad(ours)(x, y), qml.grad(theirs)(x, y), rtol=0, atol=1e-9)
 
 
 def simple(device, measure=lambda: qml.expval(qml.Z("left"))):
@@ -471,31 +488,31 @@ def run(device, body, measure=lambda: qml.expval(qml.Z(0)), **options):
 
 
 REFUSALS = {
-    "gate": (lambda: qml.IsingXX(0.3, wires=[0, 1]), None, r"IsingXX on wires \[0, 1\], operation 0 .*IsingXY"),
-    "large gate": (
-        lambda: qml.DoubleExcitation(0.3, wires=range(4)),
-        None,
-        r"DoubleExcitation on wires \[0, 1, 2, 3\] acts on four wires.*SingleExcitation",
-    ),
     "large unitary": (
         lambda: qml.QubitUnitary(np.eye(8), wires=range(3)),
         None,
         r"QubitUnitary on wires \[0, 1, 2\].*one or two wires",
     ),
-    "channel": (
-        lambda: qml.QubitChannel([np.eye(2)], wires=1),
+    "channel on three wires": (
+        lambda: qml.QubitChannel([np.eye(8)], wires=[0, 1, 2]),
         None,
-        r"QubitChannel on wires \[1\].*AmplitudeDamping.*PauliError",
+        r"QubitChannel on the 3 wires \[0, 1, 2\].*one or two",
+    ),
+    "channel that erases": (
+        lambda: qml.QubitChannel([np.diag([1, 0]), np.diag([0, 1])], wires=1),
+        None,
+        r"QubitChannel on wires \[1\].*no finite generator",
     ),
     "full channel": (
         lambda: qml.PhaseDamping(1.0, wires=2),
         None,
         r"PhaseDamping\(1, wires=\[2\]\) has no finite rate",
     ),
-    "observable": (lambda: None, lambda: qml.expval(qml.X(1)), r"expval\(X\(1\)\) does not conserve the charge"),
-    "state": (lambda: None, qml.state, "measurement state is not provided.*expval"),
-    "sample": (lambda: None, lambda: qml.sample(wires=0), "measurement sample is not provided.*probs"),
-    "counts": (lambda: None, lambda: qml.counts(wires=0), "measurement counts is not provided.*probs"),
+    "noisy state": (lambda: qml.PhaseDamping(0.1, wires=0), qml.state, "a noisy state is no vector"),
+    "state and more": (lambda: None, lambda: (qml.state(), qml.expval(qml.Z(0))), "beside other measurements"),
+    "density matrix": (lambda: None, lambda: qml.density_matrix(0), "density_matrix is not provided.*default.mixed"),
+    "sample": (lambda: None, lambda: qml.sample(wires=0), "measurement sample is not provided.*give shots"),
+    "counts": (lambda: None, lambda: qml.counts(wires=0), "measurement counts is not provided.*give shots"),
     "late preparation": (
         lambda: (qml.RZ(0.1, wires=0), qml.BasisState([1], wires=0)),
         None,
@@ -512,9 +529,177 @@ def test_what_cannot_be_done_is_named_with_what_to_use(name):
         run(SectorDevice(wires=4), body, measure or (lambda: qml.expval(qml.Z(0))))
 
 
-def test_shots_are_refused_with_what_to_use():
-    with pytest.raises(eq.EquinoiseError, match=r"takes no shots.*default\.mixed"):
-        run(SectorDevice(wires=1), lambda: qml.RZ(0.1, wires=0), shots=100)
+def test_a_full_space_beyond_what_is_held_is_refused_with_the_gate_that_takes_it():
+    def chain():
+        for w in range(20):
+            qml.IsingXX(0.3, wires=[w, w + 1])
+
+    with pytest.raises(eq.EquinoiseError, match=r"(?s)IsingXX on wires \[0, 1\], operation 0.*IsingXY.*at most 20"):
+        run(SectorDevice(wires=21), chain, lambda: qml.expval(qml.Z(20) @ qml.Z(0)))
+
+
+def off_the_charge(x):
+    """Superposed inputs, gates on one to four wires that break the charge one by one or at all."""
+    qml.AngleEmbedding(x[:2], wires=[0, 1], rotation="Y")
+    qml.CNOT(wires=[0, 1])
+    qml.IsingXY(x[2], wires=[1, 2])
+    qml.DoubleExcitation(x[3], wires=[0, 1, 2, 3])
+    qml.CRY(x[4], wires=[3, 0])
+    qml.Toffoli(wires=[0, 1, 2])
+    qml.Hadamard(3)
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_gates_and_observables_off_the_charge_are_exact_in_the_full_space(noisy):
+    def node_of(name, device):
+        @qml.qnode(device, diff_method="device" if name == "ours" else "parameter-shift")
+        def node(x):
+            off_the_charge(x)
+            if noisy:
+                qml.AmplitudeDamping(0.2, wires=3)
+                qml.IsingXY(0.4, wires=[2, 3])
+                qml.BitFlip(0.1, wires=2)
+            return qml.expval(qml.X(3) @ qml.Y(2) + 0.3 * qml.Z(0)), qml.expval(qml.X(0)), qml.probs(wires=[1, 3])
+
+        return lambda x: flat(node(x))
+
+    x = pnp.array([0.4, -0.8, 0.9, 1.3, -0.6], requires_grad=True)
+    device = SectorDevice(wires=4)
+    with pytest.warns(UserWarning, match="break the charge: it is computed in the full space"):
+        ours = node_of("ours", device)(x)
+    theirs = node_of("theirs", qml.device("default.mixed" if noisy else "default.qubit", wires=4))
+    np.testing.assert_allclose(ours, theirs(x), rtol=0, atol=1e-12)
+    found = qml.jacobian(node_of("ours", device))(x)
+    np.testing.assert_allclose(found, qml.jacobian(theirs)(x), rtol=0, atol=1e-9)
+
+
+def test_what_moves_the_charge_has_mean_0_and_its_variance_is_whole_and_a_warning_says_so_once():
+    def node_of(device):
+        @qml.qnode(device)
+        def node(angle):
+            qml.BasisState([1, 0, 1], wires=range(3))
+            qml.IsingXY(angle, wires=[0, 1])
+            qml.IsingXY(0.7, wires=[1, 2])
+            return qml.expval(qml.X(1)), qml.var(qml.X(1)), qml.expval(qml.X(0) @ qml.X(1)), qml.expval(qml.Z(0))
+
+        return node
+
+    ours = node_of(SectorDevice(wires=3))
+    with pytest.warns(UserWarning, match=r"expval\(X\(1\)\).*mean 0 in a state of one charge"):
+        found = ours(0.3)
+    np.testing.assert_allclose(found, node_of(qml.device("default.qubit", wires=3))(0.3), rtol=0, atol=1e-12)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours(0.4)
+
+
+def test_a_state_without_noise_is_that_of_default_qubit_up_to_a_global_phase():
+    program = random_program(9, [])
+    angles = angles_of(program)
+
+    def node_of(device):
+        @qml.qnode(device)
+        def node(angles):
+            qml.StatePrep(np.arange(1, 5) / np.sqrt(30), wires=[3, 1])
+            apply(program, angles)
+            return qml.state()
+
+        return node
+
+    ours, theirs = node_of(SectorDevice(wires=4))(angles), node_of(qml.device("default.qubit", wires=4))(angles)
+    assert ours.shape == theirs.shape
+    assert abs(np.vdot(ours, theirs)) == pytest.approx(1, abs=1e-12)
+
+
+def sampled(device, shots):
+    @qml.set_shots(shots=shots)
+    @qml.qnode(device)
+    def node():
+        qml.BasisState([1, 0, 1, 0], wires=range(4))
+        qml.IsingXY(0.9, wires=[0, 1])
+        qml.SingleExcitation(1.2, wires=[2, 3])
+        qml.IsingXY(0.6, wires=[1, 2])
+        mixed = 0.5 * qml.Z(0) @ qml.Z(2) - qml.Z(3)
+        return qml.counts(), qml.sample(wires=[3, 0]), qml.expval(mixed), qml.var(mixed), qml.probs(wires=[1, 2])
+
+    return node
+
+
+def test_shots_are_drawn_from_the_exact_distribution_and_repeat_with_the_seed():
+    noise, shots = "relaxation:0.1+dephasing:0.05", 20_000
+    counts, samples, mean, variance, probabilities = sampled(SectorDevice(wires=4, noise=noise, seed=1), shots)()
+
+    @qml.qnode(SectorDevice(wires=4, noise=noise))
+    def exact():
+        qml.BasisState([1, 0, 1, 0], wires=range(4))
+        qml.IsingXY(0.9, wires=[0, 1])
+        qml.SingleExcitation(1.2, wires=[2, 3])
+        qml.IsingXY(0.6, wires=[1, 2])
+        mixed = 0.5 * qml.Z(0) @ qml.Z(2) - qml.Z(3)
+        distributions = qml.probs(wires=range(4)), qml.probs(wires=[3, 0])
+        return *distributions, qml.expval(mixed), qml.var(mixed), qml.probs(wires=[1, 2])
+
+    whole, pair, exact_mean, exact_variance, exact_probabilities = exact()
+    # five standard errors; the seed is fixed
+    for outcome, p in enumerate(whole):
+        found = counts.get(f"{outcome:04b}", 0) / shots
+        assert abs(found - p) < 5 * np.sqrt(max(p * (1 - p), 0) / shots) + 1e-9
+    found = np.bincount(np.asarray(samples) @ [2, 1], minlength=4) / shots
+    np.testing.assert_allclose(found, pair, rtol=0, atol=5 * 0.5 / np.sqrt(shots))
+    assert abs(mean - exact_mean) < 5 * np.sqrt(exact_variance / shots)
+    assert variance == pytest.approx(exact_variance, rel=0.05)
+    np.testing.assert_allclose(probabilities, exact_probabilities, rtol=0, atol=5 * 0.5 / np.sqrt(shots))
+    again = sampled(SectorDevice(wires=4, noise=noise, seed=1), shots)()
+    other = sampled(SectorDevice(wires=4, noise=noise, seed=2), shots)()
+    assert again[0] == counts
+    assert other[0] != counts
+
+
+def test_parts_of_shots_have_their_own_results_and_shift_rules_use_shots():
+    @qml.qnode(SectorDevice(wires=2, seed=3))
+    def node(x):
+        qml.X(0)
+        qml.IsingXY(x, wires=[0, 1])
+        return qml.expval(qml.Z(0))
+
+    parts = qml.set_shots(node, shots=(100, 50))(0.5)
+    assert len(parts) == 2
+    x = pnp.array(0.5, requires_grad=True)
+    # the four-term rule on 40,000 shots each
+    assert float(qml.grad(qml.set_shots(node, shots=40_000))(x)) == pytest.approx(np.sin(0.5), abs=0.03)
+
+
+def test_observables_in_other_bases_are_refused_with_shots():
+    with pytest.raises(eq.EquinoiseError, match=r"expval of the observable PauliX on wires \[0\].*with shots"):
+        qml.set_shots(lambda_node(lambda: qml.expval(qml.X(0))), shots=10)()
+    with pytest.raises(eq.EquinoiseError, match="takes shots with the QNode"):
+        SectorDevice(wires=2, shots=100)
+
+
+def lambda_node(measure):
+    @qml.qnode(SectorDevice(wires=2))
+    def node():
+        qml.X(0)
+        qml.IsingXY(0.4, wires=[0, 1])
+        return measure()
+
+    return node
+
+
+def test_threads_share_a_device_and_a_pickle_of_it_has_the_same_values():
+    tapes = []
+    for seed in range(3):  # PennyLane itself records in one thread alone
+        program = random_program(seed, [])
+        with qml.queuing.AnnotatedQueue() as queue:
+            qml.BasisState([1, 0, 1, 0], wires=range(4))
+            apply(program, angles_of(program).tolist())
+            qml.expval(qml.Z(2))
+        tapes.append(qml.tape.QuantumScript.from_queue(queue))
+    expected = [float(SectorDevice(wires=4, noise="relaxation:0.1").execute(tape)) for tape in tapes]
+    shared = SectorDevice(wires=4, noise="relaxation:0.1")
+    with ThreadPoolExecutor(4) as pool:
+        assert [float(value) for value in pool.map(shared.execute, tapes * 4)] == expected * 4
+    assert float(pickle.loads(pickle.dumps(shared)).execute(tapes[0])) == expected[0]
 
 
 def test_a_trainable_channel_strength_is_refused():

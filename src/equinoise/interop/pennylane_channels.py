@@ -11,8 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from equinoise.errors import NoiseError
 from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
+from equinoise.noise.terms.kraus import Kraus
 
 __all__ = ["CHANNELS", "channel_terms", "check_channel"]
 
@@ -113,7 +116,7 @@ def channel_terms(operation: Any, qubits: Sequence[int]) -> Terms:
     """The Lindblad terms of a PennyLane channel, acting in one slot; none if it does nothing.
 
     Args:
-        operation: A channel of :data:`CHANNELS`, or ``PauliError``.
+        operation: A channel of :data:`CHANNELS`, ``PauliError``, or ``QubitChannel`` on one or two wires.
         qubits: Circuit qubits of its wires.
 
     Raises:
@@ -126,11 +129,25 @@ def channel_terms(operation: Any, qubits: Sequence[int]) -> Terms:
         0.00505068
     """
     check_channel(operation)
+    if operation.name == "QubitChannel":
+        return _any_channel(operation, qubits)
     data = [float(p) for p in operation.data]
     what = f"{operation.name}({', '.join(f'{p:g}' for p in data)}, wires={list(operation.wires)})"
     if operation.name == "PauliError":
         return _pauli(operation.hyperparameters["operators"], data, qubits, what)
     return CHANNELS[operation.name](data, qubits, what)
+
+
+def _any_channel(operation: Any, qubits: Sequence[int]) -> Terms:
+    kraus = [np.asarray(k, dtype=np.complex128) for k in operation.data]
+    # PennyLane's first wire is the most significant bit
+    places, kept = tuple(qubits)[::-1], [k for k in kraus if np.abs(k).max() > 1e-15]
+    if all(np.abs(k - k[0, 0] * np.eye(len(k))).max() < 1e-15 for k in kept):
+        return []
+    try:
+        return [Kraus(places, tuple(kept), divisible=False)]  # type: ignore[arg-type]
+    except NoiseError as error:
+        raise NoiseError(f"QubitChannel on wires {list(operation.wires)}: {error}") from None
 
 
 def check_channel(operation: Any) -> bool:
@@ -139,8 +156,13 @@ def check_channel(operation: Any) -> bool:
     Raises:
         NoiseError: Naming it and what to use.
     """
-    if operation.name not in (*CHANNELS, "PauliError"):
-        known = ", ".join(sorted([*CHANNELS, "PauliError"]))
+    if operation.name == "QubitChannel" and len(operation.wires) > 2:
+        raise NoiseError(
+            f"QubitChannel on the {len(operation.wires)} wires {list(operation.wires)}: equinoise.sector takes "
+            "channels on one or two. Write it as such, or use default.mixed."
+        )
+    if operation.name not in (*CHANNELS, "PauliError", "QubitChannel"):
+        known = ", ".join(sorted([*CHANNELS, "PauliError", "QubitChannel"]))
         raise NoiseError(
             f"{operation.name} on wires {list(operation.wires)} is not a channel that equinoise.sector takes. "
             f"Use one of {known}, or the device's noise=... option."

@@ -3,8 +3,8 @@
 Without channels, gates are handed over in order, and the device's own noise acts after each layer as
 :class:`equinoise.Problem` defines it (full-width ``qml.Barrier``, or as soon as possible). With channels, a layer ends
 wherever a gate follows a channel on one of its wires; inside a slot the order is dephasing, relaxation, depolarizing,
-Pauli, and a channel that would have to act before one that is there already, and does not commute with it, gets a layer
-of its own.
+Pauli, any other, and a channel that would have to act before one that is there already, and does not commute with it,
+gets a layer of its own.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from equinoise.interop.expectations import prepared_or_empty
 from equinoise.interop.pennylane_channels import channel_terms, check_channel
 from equinoise.interop.pennylane_gates import IDLE, fixed_gate, gate_parts, is_fixed
 from equinoise.noise.model import NoiseModel
-from equinoise.noise.terms import Dephasing, Depolarizing, NoiseTerm, PauliJump, Relaxation
-from equinoise.noise.terms.term import FIRST, SECOND
+from equinoise.noise.terms import NoiseTerm
+from equinoise.noise.terms.term import FIRST, LAST, SECOND
 
 __all__ = ["Converted", "Structure", "convert", "described", "is_channel", "structure_of", "takes"]
 
@@ -131,7 +131,7 @@ def structure_of(tape: Any) -> Structure:
         name, data = operation.name, operation.data
         entry: Hashable = (name, operation.wires.labels)
         if is_channel(operation):
-            values = tuple(float(p) for p in data)
+            values = tuple(np.asarray(p).tobytes() for p in data)
             entry = (entry, values, operation.hyperparameters.get("operators"))
             places += [-1] * len(data)
         elif gate_parts(name, len(operation.wires)) is not None or name in IDLE:
@@ -284,7 +284,8 @@ class _Builder:
         layer = max(self.at[q] for q in qubits)
         # Pauli channels commute with one another, dephasing with all the rest; relaxation does not
         relaxes = any(term.stage == FIRST for term in terms)
-        if relaxes and any(self.at[q] == layer and self.acted[q] & {FIRST, SECOND} for q in qubits):
+        before = {stage for q in qubits if self.at[q] == layer for stage in self.acted[q]}
+        if LAST in before or (relaxes and before & {FIRST, SECOND}):
             layer += 1
         self._enter(layer, qubits)
         for q in qubits:
@@ -296,11 +297,8 @@ class _Builder:
             self.terms.setdefault((term, number), []).append(layer)
 
     def _noise(self) -> NoiseModel:
-        names = {Dephasing: "dephasing", Relaxation: "relaxation", Depolarizing: "depolarizing", PauliJump: "pauli"}
-        kinds: dict[str, Any] = {name: [] for name in names.values()}
-        for (term, _), layers in self.terms.items():
-            kinds[names[type(term)]].append(replace(term, layers=tuple(layers)))
-        return NoiseModel(**kinds, name="channels of the circuit")
+        terms = [replace(term, layers=tuple(layers)) for (term, _), layers in self.terms.items()]
+        return NoiseModel(terms, name="channels of the circuit")
 
     # -- result --------------------------------------------------------------------------------------------------
 

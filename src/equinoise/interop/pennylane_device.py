@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -17,12 +16,14 @@ from pennylane.transforms import broadcast_expand
 from pennylane.transforms.core import CompilePipeline
 
 from equinoise.engines.draws import parallel_draws
-from equinoise.errors import NoiseError, ParameterError, SymmetryError, UnsupportedError
+from equinoise.errors import MemoryLimitError, NoiseError, ParameterError, ReadoutError, SymmetryError, UnsupportedError
 from equinoise.interop.expectations import ExpectationProblem
-from equinoise.interop.pennylane_circuit import convert, described, is_channel, structure_of, takes
-from equinoise.interop.pennylane_gates import REFUSED
+from equinoise.interop.outcomes import OutcomeProblem
+from equinoise.interop.pennylane_circuit import Converted, convert, described, is_channel, structure_of, takes
 from equinoise.interop.pennylane_measurements import check_measurement, measurement_key, quantity_of
+from equinoise.interop.pennylane_shots import is_state, results_of_samples
 from equinoise.noise.model import NoiseModel
+from equinoise.reduction.prepared import Kept
 
 __all__ = ["SectorDevice"]
 
@@ -37,8 +38,17 @@ _GRADIENTS = ("device", "adjoint")
 class _Prepared:
     """A circuit structure made ready, and where its parameters stand."""
 
-    problem: ExpectationProblem
+    problem: ExpectationProblem | OutcomeProblem
     used: npt.NDArray[np.int64]
+
+    @property
+    def means(self) -> ExpectationProblem:
+        """Where numbers are asked for."""
+        if not isinstance(self.problem, ExpectationProblem):
+            raise UnsupportedError(
+                "states and samples are not differentiated by equinoise.sector; expval and probs are."
+            )
+        return self.problem
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,21 @@ class _Job:
     count: int
     trainable: npt.NDArray[np.int64]
     sizes: tuple[int | None, ...]
+    tape: Any
+    wires: Any
+    rng: np.random.Generator
+
+    def executed(self) -> Any:
+        """What the tape measures, as PennyLane wants it."""
+        problem = self.prepared.problem
+        if isinstance(problem, ExpectationProblem):
+            return self.results(problem.values(self.theta))
+        if self.tape.shots:
+            bits = problem.samples(self.theta[None], self.tape.shots.total_shots, self.rng)[0]
+            return results_of_samples(self.tape, bits, self.wires)
+        amplitudes = problem.state(self.theta)
+        # PennyLane's first axis is wire 0, the least significant bit here
+        return amplitudes.reshape((2,) * len(self.wires)).transpose(range(len(self.wires))[::-1]).ravel()
 
     def results(self, values: Real) -> Any:
         """As PennyLane wants them: one array, or a tuple of one for each measurement."""
@@ -93,10 +118,14 @@ class _Job:
 class SectorDevice(Device):  # type: ignore[misc]
     """Exact noisy expectation values and adjoint gradients of charge-conserving PennyLane circuits.
 
-    The state is a density matrix in the charge blocks of the measurements' light cone; the gradient with respect to all
-    parameters comes from one sweep forward and one back, noise included. Wire i of the device is qubit i.
+    The state is a vector, or with noise a density matrix, in the charge blocks of the measurements' light cone; the
+    gradient with respect to all parameters comes from one sweep forward and one back, noise included. Wire i of the
+    device is qubit i.
 
-    Gates conserve Q = sum_i (1 - Z_i)/2, alone or with their neighbours on one pair. Noise is ``noise``, which acts
+    Gates conserve Q = sum_i (1 - Z_i)/2, alone or with their neighbours on one pair; where some do not, or an
+    observable sees coherence between charges, the full space of the light cone is taken: state vectors to 20 wires
+    without noise, density matrices of what memory holds with noise. With shots, bits are drawn from the exact
+    distribution. Threads may share a device. Noise is ``noise``, which acts
     after each layer (as soon as possible, or between full-width ``qml.Barrier``), or channels in the circuit itself,
     by hand or by ``qml.add_noise``, exactly where they stand.
 
@@ -107,7 +136,8 @@ class SectorDevice(Device):  # type: ignore[misc]
         charge: The active sector q; by default the charge of the prepared state.
         projected: Whether expval(A) is Tr[P_q A P_q rho], P_q the projector on the active sector of all wires.
         postselected: Whether expval, var and probs are means over the runs whose measured charge is q.
-        shots: Refused; the device is exact.
+        seed: Of samples; None for fresh ones.
+        shots: Refused here; they go on the QNode (``qml.set_shots``).
 
     Raises:
         UnsupportedError: No wires, or shots.
@@ -135,6 +165,7 @@ class SectorDevice(Device):  # type: ignore[misc]
         charge: int | None = None,
         projected: bool = False,
         postselected: bool = False,
+        seed: int | None = None,
         shots: Any = None,
     ) -> None:
         if wires is None:
@@ -153,7 +184,8 @@ class SectorDevice(Device):  # type: ignore[misc]
             )
         self._noise = noise
         self._options: dict[str, Any] = {"charge": charge, "projected": projected, "postselected": postselected}
-        self._circuits: OrderedDict[Hashable, _Prepared] = OrderedDict()
+        self._circuits = Kept(_KEPT_CIRCUITS)
+        self._rng = np.random.default_rng(seed)
         self._said: set[str] = set()
 
     # -- before the run ------------------------------------------------------------------------------------------
@@ -161,6 +193,8 @@ class SectorDevice(Device):  # type: ignore[misc]
     def setup_execution_config(self, config: Any = None, circuit: Any = None) -> Any:
         """PennyLane's execution settings with what was left open filled in: adjoint gradients, on execution."""
         config = config or ExecutionConfig()
+        if circuit is not None and circuit.shots and config.gradient_method == "best":
+            config = replace(config, gradient_method="parameter-shift")
         if config.gradient_method not in (*_GRADIENTS, "best", None):
             return replace(config, use_device_gradient=False)
         on_execution = config.grad_on_execution
@@ -183,18 +217,14 @@ class SectorDevice(Device):  # type: ignore[misc]
 
     def execute(self, circuits: Any, execution_config: Any = None) -> Any:
         """The measured values of each circuit."""
-
-        def one(job: _Job) -> Any:
-            return job.results(job.prepared.problem.values(job.theta))
-
-        return _all(one, [self._job(circuit) for circuit in circuits])
+        return _all(_Job.executed, [self._job(circuit) for circuit in circuits])
 
     def supports_derivatives(self, execution_config: Any = None, circuit: Any = None) -> bool:
         """Whether the device differentiates: first derivatives, by ``diff_method="device"`` or "adjoint"."""
         if execution_config is None:
             return True
         first = execution_config.derivative_order == 1
-        exact = circuit is None or not circuit.shots
+        exact = circuit is None or not (circuit.shots or any(map(is_state, circuit.measurements)))
         return bool(first and exact and execution_config.gradient_method in (*_GRADIENTS, "best"))
 
     def compute_derivatives(self, circuits: Any, execution_config: Any = None) -> Any:
@@ -206,7 +236,7 @@ class SectorDevice(Device):  # type: ignore[misc]
         """Values and Jacobian of each circuit."""
 
         def one(job: _Job) -> Any:
-            values, rows = job.prepared.problem.values_and_jacobian(job.theta)
+            values, rows = job.prepared.means.values_and_jacobian(job.theta)
             return job.results(values), job.jacobian(rows)
 
         found = _all(one, [self._job(circuit, differentiated=True) for circuit in circuits])
@@ -226,7 +256,7 @@ class SectorDevice(Device):  # type: ignore[misc]
 
         def one(item: tuple[_Job, Any]) -> Any:
             job, cotangent = item
-            values, gradient = job.prepared.problem.values_and_pullback(job.theta, job.weights(cotangent))
+            values, gradient = job.prepared.means.values_and_pullback(job.theta, job.weights(cotangent))
             return job.results(values), job.pulled_back(gradient)
 
         jobs = [self._job(circuit, differentiated=True) for circuit in circuits]
@@ -237,14 +267,13 @@ class SectorDevice(Device):  # type: ignore[misc]
 
     def _job(self, tape: Any, differentiated: bool = False) -> _Job:
         structure = structure_of(tape)
-        key = (structure.key, tuple(measurement_key(m) for m in tape.measurements))
-        prepared = self._circuits.get(key)
-        if prepared is None or not prepared.problem.conserves_at(structure.theta[prepared.used]):
-            prepared = self._circuits[key] = self._prepare(tape, structure.theta)
-            while len(self._circuits) > _KEPT_CIRCUITS:
-                self._circuits.popitem(last=False)
-        else:
-            self._circuits.move_to_end(key)
+        theta = structure.theta
+        kind = ("samples",) if tape.shots else tuple(measurement_key(m) for m in tape.measurements)
+
+        def good(found: _Prepared) -> bool:
+            return found.problem.conserves_at(theta[found.used])
+
+        prepared = self._circuits.made((structure.key, kind), lambda: self._prepare(tape, theta), good)
         trainable: list[int] = []
         if differentiated:
             for number in tape.trainable_params:
@@ -258,7 +287,15 @@ class SectorDevice(Device):  # type: ignore[misc]
             structure.theta.size,
             np.array(trainable, dtype=np.int64),
             tuple(_size(m, len(self.wires)) for m in tape.measurements),
+            tape,
+            self.wires,
+            self._generator(),
         )
+
+    def _generator(self) -> np.random.Generator:
+        """The next tape's own, so that samples follow from the device's seed and the order of the tapes."""
+        with self._circuits:
+            return self._rng.spawn(1)[0]
 
     def _prepare(self, tape: Any, theta: Real) -> _Prepared:
         """A tape made ready, for all parameter values if its gates conserve the charge at all, else for these.
@@ -273,20 +310,39 @@ class SectorDevice(Device):  # type: ignore[misc]
                 f"the circuit holds channels ({described(channel)}) and the device has noise=... of its own; it is not "
                 "said which acts first. Give one of them."
             )
+        noise = self._noise if converted.noise is None else self._with_channels(converted.noise)
+        options = {"noise": noise, "initial": converted.initial}
+        values = theta[converted.used]
+        try:
+            try:
+                stated = self._stated(tape, converted, **options)
+            except SymmetryError:
+                stated = self._stated(tape, converted, at=values, **options)
+        except (SymmetryError, ReadoutError) as error:
+            named = converted.named(error, values) if isinstance(error, SymmetryError) else error
+            try:
+                stated = self._stated(tape, converted, full_space=True, **options)
+            except MemoryLimitError as large:
+                raise MemoryLimitError(f"{named} In the full space: {large}") from None
+        self._say(
+            [
+                *(note for note in stated.warnings if note not in stated.full_space),
+                *_FULL_SPACE[: len(stated.full_space)],
+            ]
+        )
+        return _Prepared(stated, converted.used)
+
+    def _stated(self, tape: Any, converted: Converted, **options: Any) -> ExpectationProblem | OutcomeProblem:
+        if tape.shots or is_state(tape.measurements[0]):
+            if self._options["projected"] or self._options["postselected"]:
+                raise UnsupportedError(
+                    "states and samples of a device with projected or postselected are not provided: these are about "
+                    "means. Measure expval, var or probs without shots."
+                )
+            return OutcomeProblem(converted.circuit, range(len(self.wires)), **options)
         place = {wire: i for i, wire in enumerate(self.wires)}
         quantities = [quantity_of(measurement, place) for measurement in tape.measurements]
-        noise = self._noise if converted.noise is None else self._with_channels(converted.noise)
-        options = {"noise": noise, "initial": converted.initial, **self._options}
-        try:
-            stated = ExpectationProblem(converted.circuit, quantities, **options)
-        except SymmetryError:
-            values = theta[converted.used]
-            try:
-                stated = ExpectationProblem(converted.circuit, quantities, at=values, **options)
-            except SymmetryError as error:
-                raise converted.named(error, values) from None
-        self._say(stated.warnings)
-        return _Prepared(stated, converted.used)
+        return ExpectationProblem(converted.circuit, quantities, **self._options, **options)
 
     def _with_channels(self, channels: NoiseModel) -> NoiseModel:
         """The circuit's channels with the device's readout errors, if it has any."""
@@ -301,9 +357,11 @@ class SectorDevice(Device):  # type: ignore[misc]
                 warnings.warn(f"equinoise.sector: {note}", UserWarning, stacklevel=2)
 
 
+# said once of a device; which gate it is, PennyLane's transforms change with every circuit
+_FULL_SPACE = ("a circuit holds gates that break the charge: it is computed in the full space of the light cone",)
 _NO_SHOTS = (
-    "equinoise.sector is exact and takes no shots. Leave shots out (set_shots(None)); for the shots that a gradient "
-    "needs see equinoise.diagnose, for samples use default.mixed."
+    "equinoise.sector takes shots with the QNode, not with the device: qml.set_shots(qnode, shots=...). Without them "
+    "it is exact; for the shots that a gradient needs see equinoise.diagnose."
 )
 
 
@@ -349,10 +407,10 @@ def _not_differentiable(tape: Any, number: int) -> ParameterError:
 @qml.transform  # type: ignore[untyped-decorator]
 def _accepted(tape: Any, wires: Any) -> Any:
     """The tape in operations that the device takes, everything checked that does not depend on parameter values."""
-    if tape.shots:
-        raise UnsupportedError(_NO_SHOTS)
     for measurement in tape.measurements:
-        check_measurement(measurement)
+        check_measurement(measurement, shots=bool(tape.shots))
+    if len(tape.measurements) > 1 and any(map(is_state, tape.measurements)):
+        raise UnsupportedError("qml.state() beside other measurements is not provided by equinoise.sector; ask apart.")
     outside = set(tape.wires) - set(wires)
     if outside:
         raise UnsupportedError(
@@ -378,8 +436,6 @@ def _expanded(operation: Any) -> list[Any]:
     if takes(operation):
         return [operation]
     name = operation.name
-    if name in REFUSED:
-        raise UnsupportedError(f"the gate {described(operation)} {REFUSED[name]}; or use default.mixed.")
     if isinstance(operation, qml.ops.MidMeasure) or name in ("Snapshot", "Conditional"):
         raise UnsupportedError(
             f"{described(operation)} is not provided by equinoise.sector: nothing is measured before the end. Leave it "

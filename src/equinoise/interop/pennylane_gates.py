@@ -32,7 +32,7 @@ from qiskit.circuit.library import (
     XXPlusYYGate,
 )
 
-__all__ = ["FREE_GATES", "IDLE", "MATRICES", "REFUSED", "GatePart", "fixed_gate", "gate_parts", "is_fixed"]
+__all__ = ["FREE_GATES", "IDLE", "MATRICES", "GatePart", "fixed_gate", "gate_parts", "is_fixed"]
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,6 @@ IDLE = frozenset({"Identity", "GlobalPhase"})
 """Gates that change no mean; their parameters have gradient 0."""
 MATRICES = frozenset({"QubitUnitary", "DiagonalQubitUnitary"})
 """Gates whose parameter is a matrix or its diagonal."""
-REFUSED: dict[str, str] = {
-    "DoubleExcitation": "acts on four wires, and the engine takes blocks on one pair; write it as pair gates that each "
-    "conserve the charge, or use SingleExcitation, IsingXY and IsingZZ",
-    "CSWAP": "acts on three wires, and the engine takes blocks on one pair; use SWAP, IsingXY or CPhaseShift on pairs",
-    "Toffoli": "does not conserve the charge; use ControlledPhaseShift or CZ on pairs",
-    "MultiControlledX": "does not conserve the charge; use ControlledPhaseShift or CZ on pairs",
-    "CCZ": "acts on three wires, and the engine takes blocks on one pair; use CZ or ControlledPhaseShift on pairs",
-    "QFT": "does not conserve the charge; use IsingXY, IsingZZ, SingleExcitation and RZ",
-}
-"""Gates whose decomposition would be refused under names that the user did not write."""
-for _name in ("DoubleExcitationPlus", "DoubleExcitationMinus"):
-    REFUSED[_name] = REFUSED["DoubleExcitation"]
 
 
 def gate_parts(name: str, num_wires: int) -> tuple[GatePart, ...] | None:

@@ -10,33 +10,41 @@ import pennylane as qml
 from qiskit.quantum_info import Operator, SparsePauliOp
 
 from equinoise.errors import ReadoutError, UnsupportedError
-from equinoise.interop.expectations import Mean, Probabilities, Quantity, Variance
+from equinoise.interop.pennylane_shots import check_sampled
+from equinoise.interop.quantities import Mean, Probabilities, Quantity, Variance
 
 __all__ = ["check_measurement", "measurement_key", "quantity_of"]
 
 _MATRIX_WIRES = 6
 _OUTCOME_WIRES = 10
 _REFUSED = {
-    "StateMP": "a noisy state is no vector, and charge blocks no full matrix; measure expval of Pauli observables, or "
-    "use default.mixed",
     "DensityMatrixMP": "use default.mixed, or measure expval of Pauli observables",
-    "SampleMP": "the device is exact and takes no shots; use probs, expval or var, or default.mixed with shots",
-    "CountsMP": "the device is exact and takes no shots; use probs, expval or var, or default.mixed with shots",
+    "SampleMP": "without shots the device is exact; use probs, expval or var, or give shots (qml.set_shots)",
+    "CountsMP": "without shots the device is exact; use probs, expval or var, or give shots (qml.set_shots)",
     "PurityMP": "use default.mixed",
     "VnEntropyMP": "use default.mixed",
     "MutualInfoMP": "use default.mixed",
-    "ClassicalShadowMP": "the device is exact and takes no shots; use expval",
-    "ShadowExpvalMP": "the device is exact and takes no shots; use expval",
+    "ClassicalShadowMP": "it measures in random bases, which break the charge; use expval",
+    "ShadowExpvalMP": "it measures in random bases, which break the charge; use expval",
 }
 
 
-def check_measurement(measurement: Any) -> None:
+def check_measurement(measurement: Any, shots: bool = False) -> None:
     """Refuses what the device cannot measure, before anything runs.
+
+    Args:
+        measurement: PennyLane's.
+        shots: Whether bits are drawn, instead of exact numbers given.
 
     Raises:
         UnsupportedError: Naming the measurement and what to use.
     """
     name = type(measurement).__name__
+    if shots:
+        check_sampled(measurement, _short(measurement))
+        return
+    if name == "StateMP":
+        return
     if isinstance(measurement, qml.measurements.ExpectationMP | qml.measurements.VarianceMP):
         if measurement.mv is not None:
             raise UnsupportedError(

@@ -7,8 +7,9 @@ Pauli jumps, general jumps and Hamiltonians. Rates are dimensionless, per slot; 
 * :class:`Relaxation`: ``down * D[|0><1|] + up * D[|1><0|]`` on one qubit
 * :class:`Depolarizing`: ``r -> rate * (Tr_A(r) (x) 1/d - r)`` on one or two qubits A
 * :class:`PauliJump`: ``rate * D[P]`` for a Pauli string P
-* :class:`Jump`: ``rate * D[K]`` for any matrix K on one or two qubits
-* :class:`Coherent`: ``exp(-i s angle H)`` for a Hermitian H on one or two qubits
+* :class:`~equinoise.noise.terms.jump.Jump`: ``rate * D[K]`` for any matrix K on one or two qubits
+* :class:`~equinoise.noise.terms.coherent.Coherent`: ``exp(-i s angle H)`` for a Hermitian H on one or two qubits
+* :class:`~equinoise.noise.terms.kraus.Kraus`: a whole channel on one or two qubits, its logarithm the generator
 
 Jumps and Hamiltonians on one set of qubits act together, as the exponential of the sum of their generators.
 
@@ -70,9 +71,12 @@ class NoiseModel:
         depolarizing: A rate (on each qubit), or :class:`Depolarizing` terms or tables like
             ``{"qubits": [0, 1], "rate": 0.004}``.
         pauli: :class:`PauliJump` terms or tables like ``{"pauli": "X0", "rate": 0.001}``.
-        jump: :class:`Jump` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [0, 0]], "rate": 0.01}``, elements
-            as numbers or [re, im].
-        coherent: :class:`Coherent` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [1, 0]], "angle": 0.1}``.
+        jump: :class:`~equinoise.noise.terms.jump.Jump` terms or tables like ``{"qubits": [0], "matrix": [[0, 1], [0,
+            0]], "rate": 0.01}``, elements as numbers or [re, im].
+        coherent: :class:`~equinoise.noise.terms.coherent.Coherent` terms or tables like ``{"qubits": [0], "matrix":
+            [[0, 1], [1, 0]], "angle": 0.1}``.
+        kraus: :class:`~equinoise.noise.terms.kraus.Kraus` terms or tables like ``{"qubits": [0], "operators": [[[1, 0],
+            [0, 0.9]], [[0, 0.4359], [0, 0]]]}``: channels that act as a whole.
         phases: :class:`~equinoise.noise.phase_modes.PhaseModes` or tables like ``{"qubits": [0], "modes": [[[0.1],
             [-0.1]]]}``: Gaussian phases with any covariance between the slots and qubits of one circuit.
         readout_error: Assignment errors {qubit: (p01, p10)}: p01 the probability of reading 1 for |0>, p10 of reading

@@ -44,8 +44,14 @@ def operator_block(
     charge, dim = table.charge, table.dimension
     if sector_charge is not None and charge is not None and charge != sector_charge:
         return csr_matrix((dim, dim), dtype=np.complex128)
+    if charge is None:
+        out = _full_block(operator, place, dim)
+        if sector_charge is not None:
+            inside = (table.occupations.sum(axis=1) == sector_charge).astype(np.float64)
+            out = out.multiply(inside[:, None]).multiply(inside[None, :]).tocsr()
+        out.eliminate_zeros()
+        return out
     rows, columns, values = [], [], []
-    everything = np.arange(dim)
     signs = 1.0 - 2.0 * table.occupations.astype(np.float64)
     # A Pauli string takes |x> to one state times a number: X and Y flip the bit, Y with i (-1)^x, Z with (-1)^x. What
     # lands outside the block is left out.
@@ -61,18 +67,32 @@ def operator_block(
                 value = value * 1j * signs[:, i]
             elif letter == "Z":
                 value = value * signs[:, i]
-        kept = everything if charge is None else np.flatnonzero(flipped.sum(axis=1) == charge)
+        kept = np.flatnonzero(flipped.sum(axis=1) == charge)
         # P |x> = value(x) |flipped x>
         rows.append(table.rank(flipped[kept]))
         columns.append(kept)
         values.append(value[kept])
     entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     out = coo_matrix(entries, shape=(dim, dim)).tocsr()
-    if sector_charge is not None and charge is None:
-        inside = (table.occupations.sum(axis=1) == sector_charge).astype(np.float64)
-        out = out.multiply(inside[:, None]).multiply(inside[None, :]).tocsr()
     out.eliminate_zeros()
     return out
+
+
+def _full_block(operator: SparsePauliOp, place: Mapping[int, int], dim: int) -> csr_matrix:
+    # In full space row x is the integer of its bits: a Pauli string takes x to x ^ flip, with (-1)^(bits of x under Y
+    # and Z) and i for each Y. Strings with the same flips share their elements.
+    states = np.arange(dim)
+    elements: dict[int, Complex] = {}
+    for letters, qubits, coefficient in operator.to_sparse_list():
+        bits = [1 << place[q] for q in qubits]
+        flip = sum(bit for bit, letter in zip(bits, letters, strict=True) if letter in "XY")
+        turned = sum(bit for bit, letter in zip(bits, letters, strict=True) if letter in "YZ")
+        value = complex(coefficient) * 1j ** letters.count("Y")
+        odd = np.bitwise_count(states & turned) & 1
+        elements.setdefault(flip, np.zeros(dim, dtype=np.complex128))[:] += value * (1.0 - 2.0 * odd)
+    rows = np.concatenate([states ^ flip for flip in elements])
+    columns = np.tile(states, len(elements))
+    return coo_matrix((np.concatenate(list(elements.values())), (rows, columns)), shape=(dim, dim)).tocsr()
 
 
 def weighted_sum(operators: Sequence[OperatorEntries], weights: Real) -> OperatorEntries:

@@ -10,11 +10,13 @@ import copy
 import threading
 import weakref
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, TypeVar
 
 from equinoise.problem import Problem
 
 __all__ = ["CAPACITY", "Kept", "Prepared", "prepared"]
+
+T = TypeVar("T")
 
 # problems whose programs and engines are kept; of more, those that were asked for last
 CAPACITY = 256
@@ -27,6 +29,9 @@ class Kept:
     is made once. What is made is made by whoever asks: this room calls nothing of the rooms above it.
     Copies and pickles are empty: whoever gets one works its values out again.
 
+    Args:
+        capacity: With it :meth:`made` keeps that many values, those that were asked for last.
+
     Example:
         >>> from equinoise.reduction.prepared import Kept
         >>> kept = Kept()
@@ -37,8 +42,9 @@ class Kept:
         42
     """
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int | None = None) -> None:
         self._values: dict[Hashable, Any] = {}
+        self._capacity = capacity
         # held while a value is made, so that each is made once; making one may ask for another
         self._lock = threading.RLock()
 
@@ -49,8 +55,19 @@ class Kept:
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def __reduce__(self) -> tuple[type[Kept], tuple[()]]:
-        return Kept, ()
+    def made(self, key: Hashable, make: Callable[[], T], good: Callable[[T], bool] | None = None) -> T:
+        """The value of a key, made once and again only if it is not ``good`` for this call."""
+        with self as values:
+            found: T | None = values.pop(key, None)
+            if found is None or (good is not None and not good(found)):
+                found = make()
+            values[key] = found
+            while self._capacity is not None and len(values) > self._capacity:
+                del values[next(iter(values))]
+        return found
+
+    def __reduce__(self) -> tuple[type[Kept], tuple[int | None]]:
+        return Kept, (self._capacity,)
 
 
 class Prepared:

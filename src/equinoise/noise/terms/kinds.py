@@ -9,6 +9,7 @@ from equinoise.noise.terms.coherent import Coherent
 from equinoise.noise.terms.dephasing import Dephasing
 from equinoise.noise.terms.depolarizing import Depolarizing
 from equinoise.noise.terms.jump import Jump
+from equinoise.noise.terms.kraus import Kraus
 from equinoise.noise.terms.pauli_jump import PauliJump
 from equinoise.noise.terms.relaxation import Relaxation
 from equinoise.noise.terms.term import NoiseTerm
@@ -16,7 +17,7 @@ from equinoise.noise.terms.term import NoiseTerm
 __all__ = ["KINDS", "in_order"]
 
 KINDS: Final[dict[str, type[NoiseTerm]]] = {
-    cls.kind: cls for cls in (Dephasing, Relaxation, Depolarizing, PauliJump, Jump, Coherent)
+    cls.kind: cls for cls in (Dephasing, Relaxation, Depolarizing, PauliJump, Jump, Coherent, Kraus)
 }
 
 

@@ -17,7 +17,7 @@ from equinoise.noise.terms.actions import General
 from equinoise.noise.terms.checks import checked_number, checked_qubit
 from equinoise.noise.terms.term import NoiseTerm
 
-__all__ = ["LocalMatrix"]
+__all__ = ["LocalMatrix", "checked_matrix"]
 
 Matrix = npt.NDArray[np.complex128]
 Rows = tuple[tuple[complex, ...], ...]
@@ -44,7 +44,7 @@ class LocalMatrix(NoiseTerm):
         qubits = [checked_qubit(q, f"{self.kind} qubit") for q in self.qubits]
         if len(qubits) not in (1, 2) or len(set(qubits)) != len(qubits):
             raise NoiseError(f"{self.kind} acts on one or two different qubits, got {qubits}.")
-        array = _checked_matrix(self.matrix, 2 ** len(qubits), f"{self.kind} matrix")
+        array = checked_matrix(self.matrix, 2 ** len(qubits), f"{self.kind} matrix")
         if qubits != sorted(qubits):  # exchange the bits of rows and columns
             array = array[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])]
         object.__setattr__(self, "qubits", tuple(sorted(qubits)))
@@ -117,7 +117,12 @@ class LocalMatrix(NoiseTerm):
         return super().plain() | {"matrix": [[[v.real, v.imag] for v in row] for row in self.matrix]}
 
 
-def _checked_matrix(value: object, size: int, what: str) -> Matrix:
+def checked_matrix(value: object, size: int, what: str) -> Matrix:
+    """A matrix from rows of complex numbers or of [re, im] pairs.
+
+    Raises:
+        NoiseError: Another shape, an element that is no finite number, all elements 0 or one too large.
+    """
     expected = f"{what} must have {size} rows of {size} numbers or [re, im] pairs"
     rows = value.tolist() if isinstance(value, np.ndarray) else value
     if not isinstance(rows, Sequence) or isinstance(rows, str) or len(rows) != size:

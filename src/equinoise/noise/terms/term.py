@@ -25,14 +25,14 @@ from equinoise.noise.terms.phase_process import PhaseProcess
 if TYPE_CHECKING:
     from equinoise.circuit.layers import Layer
 
-__all__ = ["ALL", "DIAGONAL", "EACH", "FIRST", "SECOND", "JumpOperator", "NoiseTerm", "spelled_rate"]
+__all__ = ["ALL", "DIAGONAL", "EACH", "FIRST", "LAST", "SECOND", "JumpOperator", "NoiseTerm", "spelled_rate"]
 
 Matrix = npt.NDArray[np.complex128]
 JumpOperator = tuple[float, Mapping[String, complex]]
 
 EACH: Final = "each"
 ALL: Final = "all"
-DIAGONAL, FIRST, SECOND = "diagonal", "first", "second"
+DIAGONAL, FIRST, SECOND, LAST = "diagonal", "first", "second", "last"
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class NoiseTerm(ABC):
 
     @property
     def stage(self) -> str:
-        """FIRST (relaxation, sums of Z) acts before SECOND (the rest); DIAGONAL terms commute with both."""
+        """FIRST (relaxation, sums of Z) acts before SECOND, that before LAST; DIAGONAL commutes with the first two."""
         return SECOND
 
     def hamiltonian(self) -> Mapping[String, complex]:
