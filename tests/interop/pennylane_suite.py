@@ -20,7 +20,6 @@ BREAKING = (
     r"|Adjoint\(QFT\)"
 )
 LARGE_BREAKING = "Toffoli|MultiControlledX|QFT"
-LARGE = r"CSWAP|CCZ|DoubleExcitation\w*"
 OPAQUE = "BlockEncode|QubitUnitary|Beamsplitter|QubitDensityMatrix"
 # name: the beginning of the device's message, number of tests
 REFUSALS: dict[str, tuple[str, int]] = {
@@ -28,10 +27,6 @@ REFUSALS: dict[str, tuple[str, int]] = {
     "large gate off the charge": (
         rf"the gate ({LARGE_BREAKING}) on wires .* does not conserve the charge",
         14,
-    ),
-    "gate on three wires or more": (
-        rf"the gate ({LARGE}) on wires .* takes blocks on one pair",
-        13,
     ),
     "gate without such gates in it": (
         rf"the gate ({OPAQUE}) on wires .* is not taken",

@@ -102,6 +102,8 @@ def replica_obstacle(program: Program) -> str | None:
         return "general jumps and Hamiltonians are not averaged here (those that keep x - y on each qubit could be)"
     if program.problem.initial.product is None:
         return "the input is entangled; the replica average needs a product state"
+    if program.has_wide_blocks:
+        return "a block acts on more than two qubits, and averages are taken of blocks on one or two"
     blocks = _cone_blocks(program)
     uses: Counter[int] = Counter()
     for layer in blocks:

@@ -242,10 +242,10 @@ class StateVectorEngine(Remade):
         # Reverse mode on C = <psi| O |psi>: psi after the circuit and lambda = O psi are undone together, block by
         # block, and each block's 2 Im Tr[G M] is read on the way. All K derivatives cost about three passes, and two
         # vectors.
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         value = square = 0.0
         for charge, vectors in self.inputs:
-            rows = program.tables[charge].block_rows
+            rows = program.tables[charge].arguments
             for vector in vectors.T:
                 psi = self._forward(charge, vector, blocks)
                 both = np.empty((psi.shape[0], 2), dtype=np.complex128)
@@ -253,17 +253,19 @@ class StateVectorEngine(Remade):
                 both[:, 1] = program.readout[charge] @ psi[:, 0]
                 value += kernels.overlap(both[:, 0], both[:, 1])
                 square += kernels.overlap(both[:, 1], both[:, 1])
-                kernels.pull_back(both, self._table_reversed, blocks.dagger, *rows, moments[0, ::-1])
+                kernels.pull_back(both, *self._reversed, blocks.dagger, *rows, moments[0, ::-1])
         return Draw(value, square, contract(program, blocks, moments)[0])
 
     @cached_property
-    def _table_reversed(self) -> Index:
-        return np.ascontiguousarray(self.program.table[::-1])
+    def _reversed(self) -> tuple[Index, Index]:
+        """Kind and table of every block, last block first."""
+        return np.ascontiguousarray(self.program.kind[::-1]), np.ascontiguousarray(self.program.table[::-1])
 
     def _forward(self, charge: int | None, vector: Complex, blocks: Blocks) -> Complex:
         psi = np.ascontiguousarray(vector)[:, None].copy()
         program = self.program
-        kernels.multiply(psi, _ONE, program.table, blocks.unitary, *program.tables[charge].block_rows)
+        rows = program.tables[charge].arguments
+        kernels.multiply(psi, _ONE, program.kind, program.table, blocks.unitary, *rows)
         return psi
 
     # -- kappa -----------------------------------------------------------------------------------------------------
@@ -385,7 +387,7 @@ class StateVectorEngine(Remade):
         # |psi> and <mu| L_a |psi> give every term its share; times xi_a, terms a != b average out, and a = b is the one
         # wanted.
         program, phases = self.program, self.phases(charge)
-        rows = program.tables[charge].block_rows
+        rows = program.tables[charge].arguments
         target = None if change is None or charge is None else charge + change
         psi = np.zeros((vector.shape[0], 4), dtype=np.complex128)
         psi[:, 0] = vector
@@ -393,10 +395,10 @@ class StateVectorEngine(Remade):
         amplitudes: list[Real] = []
         for number, layer in enumerate(program.layers):
             part = slice(layer.start, layer.stop)
-            step = (layer.table, blocks.unitary[part], tangents[0][part])
+            step = (layer.kind, layer.table, blocks.unitary[part], tangents[0][part])
             kernels.multiply_tangent(psi, _JET, *step, *rows)
             if target is not None and number > 0:
-                kernels.multiply_tangent(chi, _PAIR, *step, *program.tables[target].block_rows)
+                kernels.multiply_tangent(chi, _PAIR, *step, *program.tables[target].arguments)
             if target is not None and charge is not None and change is not None:
                 inserted = self._insertions(charge, change, number)
                 amplitudes.append(_random_signs(rng, len(inserted)))
@@ -424,11 +426,11 @@ class StateVectorEngine(Remade):
             if number == 0:
                 break
             first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
-            step = (layer.table_reversed, blocks.dagger[first:last], tangents[1][first:last])
+            step = (*layer.reversed, blocks.dagger[first:last], tangents[1][first:last])
             kernels.multiply_tangent(psi, _JET, *step, *rows)
             kernels.multiply_tangent(adjoint, _JET, *step, *rows)
             if target is not None:
-                kernels.multiply_tangent(mu, _PAIR, *step, *program.tables[target].block_rows)
+                kernels.multiply_tangent(mu, _PAIR, *step, *program.tables[target].arguments)
 
     def _phi(self, phases: Phases, signs: _Signs, number: int) -> Real:
         phi = phases.values(signs.total[number])

@@ -224,7 +224,7 @@ class TrajectoryEngine(StateVectorEngine):
         running = _Running(int(charge or 0), np.ascontiguousarray(vector)[:, None].copy())
         for number, layer in enumerate(program.layers):
             u = blocks.unitary[layer.start : layer.stop]
-            kernels.multiply(running.psi, _ONE, layer.table, u, *program.tables[running.charge].block_rows)
+            kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *program.tables[running.charge].arguments)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
         psi = running.psi
@@ -235,14 +235,14 @@ class TrajectoryEngine(StateVectorEngine):
         if not gradient:
             return Draw(value, square, np.zeros(0))
         both = np.hstack([psi, seen])
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         for number in range(self.depth - 1, -1, -1):
             layer = program.layers[number]
             before, events = running.path.pop()
             while events:
                 both = events.pop().undo(both)
             first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
-            reverse = (layer.table_reversed, blocks.dagger[first:last], *program.tables[before].block_rows)
+            reverse = (*layer.reversed, blocks.dagger[first:last], *program.tables[before].arguments)
             kernels.pull_back(both, *reverse, moments[0, layer.start : layer.stop][::-1])
         return Draw(value, square, contract(program, blocks, moments)[0] / norm)
 

@@ -4,15 +4,15 @@ A state is a complex array of shape (D, J): one row per basis state, its J colum
 block's row pair is found once for all of them. Columns are independent states, or the Taylor coefficients of one state
 in small parameters ("jets"): with a tangent direction delta, the first half of the columns is the value and the second
 half the coefficient of delta. ``columns`` is a tuple of J numbers whose length alone matters: it fixes J when a kernel
-is compiled. Blocks are of kind PAIR (see :mod:`equinoise.engines.sector.kernels`), scaled so that their entry (0, 0)
-is 1.
+is compiled. Blocks are of kind PAIR, scaled so that their entry (0, 0) is 1, or mix as many rows as their kind says
+(see :mod:`equinoise.engines.sector.kernels`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from equinoise.engines.sector.kernels import jit
+from equinoise.engines.sector.kernels import PAIR, jit
 
 __all__ = [
     "add_rows",
@@ -35,11 +35,53 @@ __all__ = [
 
 
 @jit
-def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
-    """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, 4, 4)."""
+def _multiply_group(state, count, first, size, u, group, start, stop):
+    """Rows group[:size, p] of columns first .. first + count - 1 become u times themselves, for each p."""
+    # all rows of a group are read before the first is written, since each enters all
+    held = np.empty(u.shape[0], np.complex128)
+    for p in range(start, stop):
+        for t in range(first, first + count):
+            for j in range(size):
+                held[j] = state[group[j, p], t]
+            for i in range(size):
+                z = 0.0j
+                for j in range(size):
+                    z += u[i, j] * held[j]
+                state[group[i, p], t] = z
+
+
+@jit
+def _add_group(state, half, size, du, group, start, stop):
+    """The product rule's dB X: columns half + t gain du times the columns t, which are still those before the block."""
+    for p in range(start, stop):
+        for t in range(half):
+            for i in range(size):
+                z = 0.0j
+                for j in range(size):
+                    z += du[i, j] * state[group[j, p], t]
+                state[group[i, p], half + t] += z
+
+
+@jit
+def _group_moments(state, size, group, start, stop, out):
+    """out[a, c] gains the sum over p of psi_a conj(lambda_c), psi and lambda the columns 0 and 1."""
+    for a in range(size):
+        for c in range(size):
+            total = 0.0j
+            for p in range(start, stop):
+                total += state[group[a, p], 0] * np.conj(state[group[c, p], 1])
+            out[a, c] += total
+
+
+@jit
+def multiply(state, columns, kind, table, u, lo, hi, pair_ptr, one, one_ptr, group, group_ptr):
+    """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, d, d)."""
     # A block is 1 on 00, a 2x2 matrix on (10, 01) and a phase on 11 (see equinoise.engines.sector.kernels), so a state
     # is updated in place, row pair by row pair; rows with both qubits empty are not touched.
     for b in range(table.shape[0]):
+        if kind[b] != PAIR:
+            _multiply_group(state, len(columns), 0, kind[b], u[b], group, group_ptr[table[b]], group_ptr[table[b] + 1])
+            continue
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
             x = lo[p]
@@ -56,12 +98,18 @@ def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr):
 
 
 @jit
-def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_ptr):
+def multiply_tangent(state, columns, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, group, group_ptr):
     """As multiply for jets in one direction: (X, dX) <- (B X, B dX + dB X); du holds the dB."""
     # B + delta dB acts on X + delta dX: to first order in delta the value is B X and the coefficient B dX + dB X. The
     # old X is read before it is overwritten.
     half = len(columns) // 2
     for b in range(table.shape[0]):
+        if kind[b] != PAIR:
+            start, stop = group_ptr[table[b]], group_ptr[table[b] + 1]
+            _multiply_group(state, half, half, kind[b], u[b], group, start, stop)
+            _add_group(state, half, kind[b], du[b], group, start, stop)
+            _multiply_group(state, half, 0, kind[b], u[b], group, start, stop)
+            continue
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         d11, d12, d21, d22, dphase = du[b, 1, 1], du[b, 1, 2], du[b, 2, 1], du[b, 2, 2], du[b, 3, 3]
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
@@ -85,17 +133,22 @@ def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_pt
 
 
 @jit
-def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, moments):
+def pull_back(state, kind, table, u, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, moments):
     """One layer backwards for the columns (psi, lambda): adds each block's moments, then multiplies both by u.
 
     Blocks come last in time first, ``u`` their adjoints. With M[a, c] the sum over the other qubits of
-    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, 4, 4)) gains what 2 Im Tr[G M] needs: the
-    imaginary parts of the diagonal, and M[2, 1] and M[1, 2].
+    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, d, d)) gains what 2 Im Tr[G M] needs: of
+    PAIR blocks the imaginary parts of the diagonal, and M[2, 1] and M[1, 2]; of others all of M.
     """
     # C = <psi| O |psi> and dpsi = -i G psi give dC = 2 Im <lambda| G |psi>, lambda = O psi pulled back to just after
     # the block. Moments come first, then the block is undone on both, so that no state on the way is kept. Rows with
     # both qubits empty have G = 0 and are left out.
     for b in range(table.shape[0]):
+        if kind[b] != PAIR:
+            start, stop = group_ptr[table[b]], group_ptr[table[b] + 1]
+            _group_moments(state, kind[b], group, start, stop, moments[b])
+            _multiply_group(state, 2, 0, kind[b], u[b], group, start, stop)
+            continue
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         m11 = 0.0
         m22 = 0.0
