@@ -78,7 +78,7 @@ def _excitation(factor: float = 0.0) -> tuple[GatePart, ...]:
 def _evolution(terms: Mapping[str, float], places: Sequence[int], strings: Sequence[int] = ()) -> tuple[GatePart, ...]:
     """exp(-i phi H), H a sum of letters on some of the wires times Z on others."""
     listed = [(letters + "Z" * len(strings), [*places, *strings], value) for letters, value in terms.items()]
-    count = 1 + max(*places, *strings)
+    count = 1 + max([*places, *strings])
     operator = SparsePauliOp.from_sparse_list(listed, num_qubits=count)
 
     def gate(angle: Any) -> Gate:
@@ -168,10 +168,10 @@ def first_wires(operation: Any) -> int:
 @lru_cache(maxsize=256)
 def _parts(name: str, num_wires: int, first: int) -> tuple[GatePart, ...] | None:
     last = num_wires - 1
+    if name == "MultiRZ" and num_wires <= 2:
+        return (_turn(RZGate, 0),) if num_wires == 1 else (_turn(RZZGate, 0, 1),)
     if name == "MultiRZ":
-        return {1: (_turn(RZGate, 0),), 2: (_turn(RZZGate, 0, 1),)}.get(
-            num_wires, _evolution({"Z": 0.5}, (0,), range(1, num_wires))
-        )
+        return _evolution({"Z": 0.5}, (0,), range(1, num_wires))
     if name == "FermionicSingleExcitation":  # with the Jordan-Wigner string of the wires between
         return _evolution(_HOP, (0, last), range(1, last))
     if name == "FermionicDoubleExcitation":
