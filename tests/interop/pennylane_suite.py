@@ -23,10 +23,10 @@ LARGE_BREAKING = "Toffoli|MultiControlledX|QFT"
 OPAQUE = "BlockEncode|QubitUnitary|Beamsplitter|QubitDensityMatrix"
 # name: the beginning of the device's message, number of tests
 REFUSALS: dict[str, tuple[str, int]] = {
-    "gate off the charge": (rf"({BREAKING}) on wires .* breaks the charge sum_i \(1 - Z_i\)/2", 152),
+    "gate off the charge": (rf"({BREAKING}) on wires .* breaks the charge sum_i \(1 - Z_i\)/2", 144),
     "large gate off the charge": (
         rf"the gate ({LARGE_BREAKING}) on wires .* does not conserve the charge",
-        14,
+        15,
     ),
     "gate without such gates in it": (
         rf"the gate ({OPAQUE}) on wires .* is not taken",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, qpy
+from qiskit.circuit import ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate
 from qiskit.quantum_info import SparsePauliOp, Statevector
 from scipy.sparse.linalg import expm_multiply
@@ -89,15 +90,21 @@ def test_one_gate_missing_in_a_ladder_is_found():
 
 
 def test_tied_ladders_with_free_angles_keep_their_ties():
-    whole = nature()
+    """Qiskit's own compilation of two of Nature's doubles and a single, to CX and one-qubit gates."""
+    angles = ParameterVector("t", 3)
+    whole = QuantumCircuit(6)
+    whole.x([0, 3])
+    evolutions = [item.operation for item in nature().data if isinstance(item.operation, PauliEvolutionGate)]
+    for angle, gate in zip(angles, (evolutions[7], evolutions[1], evolutions[4]), strict=True):
+        operator = gate.operator[0] if isinstance(gate.operator, list) else gate.operator
+        whole.append(PauliEvolutionGate(operator, angle), range(6))
     flat = whole.decompose(reps=4)
-    assert "PauliEvolution" not in flat.count_ops()
-    theta = np.linspace(-0.8, 0.9, 8)
-    one, other = (
-        eq.gradient(eq.Problem(c, "Z1+0.4*Z3", noise="dephasing:0.01"), theta, scale=0.0) for c in (whole, flat)
-    )
+    assert set(flat.count_ops()) == {"cx", "u"}
+    theta = np.array([0.5, -0.8, 0.9])
+    one, other = (eq.gradient(eq.Problem(circuit, "Z1+0.4*Z3"), theta) for circuit in (whole, flat))
     assert other.value == pytest.approx(one.value, abs=1e-12)
     np.testing.assert_allclose(other.gradient, one.gradient, atol=1e-12)
+    assert np.abs(one.gradient).max() > 0.1
 
 
 # -- PennyLane -----------------------------------------------------------------------------------------------------
@@ -173,9 +180,16 @@ def test_noisy_hydrogen_equals_default_mixed():
 
     theta = np.array([0.22, -0.4, 0.3])
     ours = means(qml.device("equinoise.sector", wires=4), ansatz, hydrogen, theta)
-    theirs = means(qml.device("default.mixed", wires=4), ansatz, hydrogen, theta, diff_method="backprop")
-    assert ours[0] == pytest.approx(theirs[0], abs=1e-9)
-    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-9)
+
+    @qml.qnode(qml.device("default.mixed", wires=4))
+    def theirs(x):
+        ansatz(x)
+        return qml.expval(hydrogen)
+
+    assert ours[0] == pytest.approx(float(theirs(theta)), abs=1e-9)
+    for k, unit in enumerate(np.eye(3) * 3e-3):  # to fourth order: (3e-3)^4/30 of a fifth derivative
+        near, far = theirs(theta + unit) - theirs(theta - unit), theirs(theta + 2 * unit) - theirs(theta - 2 * unit)
+        assert ours[1][k] == pytest.approx(float(8 * near - far) / (12 * 3e-3), abs=1e-9)
 
 
 def lithium_hydride():
@@ -193,13 +207,19 @@ def test_lithium_hydride_with_its_631_terms_equals_default_qubit():
     coefficients, words = lithium_hydride()
     assert len(words) == 631
     operator = qml.Hamiltonian(coefficients, [qml.pauli.string_to_pauli_word(word) for word in words])
-    theta = np.random.default_rng(0).uniform(-0.05, 0.05, 92)
-    ours = means(qml.device("equinoise.sector", wires=12), lithium_hydride_ansatz, operator, theta)
-    theirs = means(
-        qml.device("default.qubit", wires=12), lithium_hydride_ansatz, operator, theta, diff_method="adjoint"
-    )
-    assert ours[0] == pytest.approx(theirs[0], abs=1e-8)
-    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-8)
+    rng = np.random.default_rng(0)
+    theta, direction = rng.uniform(-0.1, 0.1, 92), rng.normal(size=92)
+    value, gradient = means(qml.device("equinoise.sector", wires=12), lithium_hydride_ansatz, operator, theta)
+
+    @qml.qnode(qml.device("default.qubit", wires=12))
+    def theirs(x):
+        lithium_hydride_ansatz(x)
+        return qml.expval(operator)
+
+    assert value == pytest.approx(float(theirs(theta)), abs=1e-8)
+    step = 1e-3  # central difference to fourth order along one direction
+    one, two = (float(theirs(theta + k * step * direction) - theirs(theta - k * step * direction)) for k in (1, 2))
+    assert gradient @ direction == pytest.approx((8 * one - two) / (12 * step), abs=1e-8)
 
 
 def test_lithium_hydrides_readout_is_one_sparse_matrix_of_its_sector():
