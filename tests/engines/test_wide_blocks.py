@@ -48,8 +48,11 @@ def excitation(num_qubits, up, down):
     return (1j * (product - product.adjoint())).simplify()
 
 
-def chemistry(num_qubits=5):
-    """One of everything: strings, four-qubit excitations, three-row and larger pieces, phases, pairs."""
+def chemistry(num_qubits=5, turned=False):
+    """One of everything: strings, four-qubit excitations, pieces of four and six rows, phases, pairs.
+
+    The exchange of a chain, whose gaps are irrational and so not for the twin, has a free angle if ``turned``.
+    """
     theta = ParameterVector("t", 6)
     circuit = QuantumCircuit(num_qubits)
     everywhere = range(num_qubits)
@@ -60,15 +63,18 @@ def chemistry(num_qubits=5):
     circuit.append(CSwapGate(), [1, 0, 3])
     circuit.append(PauliEvolutionGate(SparsePauliOp("ZZIZZ", 0.5), theta[3]), everywhere)
     chain = [(letters, [q, q + 1], 0.5) for q in range(3) for letters in ("XX", "YY")]
-    circuit.append(PauliEvolutionGate(SparsePauliOp.from_sparse_list(chain, 4), 0.8), [0, 2, 3, 4])
+    circuit.append(
+        PauliEvolutionGate(SparsePauliOp.from_sparse_list(chain, 4), 0.8 + theta[3] if turned else 0.8), [0, 2, 3, 4]
+    )
     circuit.append(DiagonalGate(np.exp(1j * np.arange(8)).tolist()), [4, 1, 2])
     circuit.append(PauliEvolutionGate(excitation(num_qubits, [4, 1], [3, 2]), theta[4]), everywhere)
     circuit.rz(theta[5], 2)
     return circuit
 
 
-def problem(noise=None, readout="Z1+0.5*Z0Z3+0.4*X2Z3X4+0.4*Y2Z3Y4", **options):
-    return eq.Problem(chemistry(), readout, initial="01011", noise=noise, **options)
+def problem(noise=None, turned=False):
+    readout = "Z1+0.5*Z0Z3+0.4*X2Z3X4+0.4*Y2Z3Y4"
+    return eq.Problem(chemistry(turned=turned), readout, initial="01011", noise=noise)
 
 
 THETA = np.array([0.4, -0.7, 1.1, 0.3, -0.9, 0.6])
@@ -94,16 +100,26 @@ def test_pieces_of_every_kind_are_met():
 
 @pytest.mark.parametrize("engine", [StateVectorEngine, TrajectoryEngine])
 def test_state_vectors_agree_with_density_matrices_without_noise(engine):
-    stated = problem()
+    stated = problem(turned=True)
     exact = ExactEngine(compile_problem(stated)).draw(THETA, 0.0)
     vector = engine(compile_problem(stated)).draw(THETA, 0.0)
     assert vector.value == pytest.approx(exact.value, abs=1e-12)
     np.testing.assert_allclose(vector.gradient, exact.gradient, atol=1e-12)
 
 
+@pytest.mark.parametrize("noise", [None, "relaxation", "flips"])
+def test_gradients_of_larger_pieces_are_differences_of_values(noise):
+    engine = ExactEngine(compile_problem(problem(NOISES.get(noise), turned=True)))
+    gradient = engine.draw(THETA, 1.0).gradient
+    step = 1e-3
+    for k, unit in enumerate(np.eye(6) * step):  # to fourth order: step^4/30 of a fifth derivative
+        one, two = (engine.value(THETA + m * unit, 1.0)[0] - engine.value(THETA - m * unit, 1.0)[0] for m in (1, 2))
+        assert gradient[k] == pytest.approx((8 * one - two) / (12 * step), abs=1e-9)
+
+
 @pytest.mark.parametrize("noise", ["dephasing", "relaxation"])
 def test_trajectories_and_random_signs_average_to_the_exact_gradient_and_budget(noise):
-    program = compile_problem(problem(NOISES[noise]))
+    program = compile_problem(problem(NOISES[noise], turned=True))
     engine, exact = TrajectoryEngine(program), ExactEngine(program)
     rngs = np.random.default_rng(3).spawn(400)
     draws = np.array([engine.draw(THETA, 1.0, rng).gradient for rng in rngs])
@@ -123,7 +139,7 @@ def test_the_law_has_the_derivatives_of_the_full_space():
 
 
 def test_paths_side_by_side_turn_groups_of_rows_too():
-    program = compile_problem(problem())
+    program = compile_problem(problem(turned=True))
     phases = np.random.default_rng(2).normal(size=(3, len(program.layers), program.width))
     one = [path_average(program, THETA, phases[i : i + 1], np.ones(1)) for i in range(3)]
     weights = np.array([0.2, 0.3, 0.5])
