@@ -27,6 +27,14 @@ def reproduce(
         int | None,
         typer.Option(metavar="N", min=1, max=MOST_WORKERS, help="Draws run at once.", show_default="one per processor"),
     ] = None,
+    tables: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The authors' published tables, for the study 'published': a clone of their repository.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Regenerate the claims of arXiv:2606.30688 and of equinoise: tables, figures and a verdict on each.
 
@@ -37,7 +45,7 @@ def reproduce(
     from equinoise.evidence.frame.reproduce import reproduce as run
 
     with Waiting("reproducing") as waiting:
-        summary = run(out, quick=quick, only=only, seed=seed, workers=workers, progress=waiting)
+        summary = run(out, quick=quick, only=only, seed=seed, workers=workers, tables=tables, progress=waiting)
     print_reproduction(summary, Terminal())
     if not summary.passed:
         raise typer.Exit(1)
