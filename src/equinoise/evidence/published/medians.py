@@ -126,8 +126,9 @@ def median_rows(tables: PublishedTables, context: Context) -> list[Row]:
 
 def _published(tables: PublishedTables, design: Design) -> Rows:
     numbers = ("n", "L", "r", "gamma_L", "gamma", "D_M")
-    rows = tables.rows(design.file, numbers, ("channel",))
-    return rows.where(r=float(design.ring.excitations))
+    rows = tables.rows(design.file, numbers, ("channel",)).where(r=float(design.ring.excitations))
+    # biased Pauli noise stands twice in its table
+    return Rows({(row["channel"], row["gamma_L"]): row for row in rows}.values())
 
 
 def _channel_rows(design: Design, name: str, published: Rows, context: Context) -> list[Row]:

@@ -30,7 +30,8 @@ def page(tables: Tables, criteria: Sequence[Criterion], findings: Sequence[str])
     parts = [
         "# Against the published tables",
         f"Written by `{_COMMAND}`, FOLDER a clone of {REPOSITORY} (MIT licence; the tables are not copied here). The "
-        f"criteria were stated before the run. Shown is the {tables['timing'][0]['set']} set.",
+        "criteria were stated before the run, but for one corrected after the first (said below). "
+        f"Shown is the {tables['timing'][0]['set']} set.",
         "![Predicted against published D_M, one colour a channel](figure.png)",
         "## What was asked",
         _grid(("criterion", "found", "held against", "holds"), held),
@@ -136,7 +137,11 @@ def _phases(tables: Tables) -> list[tuple[Any, ...]]:
                 ("12", "two excitations", "medians of 160 dependent pairs, draws not repeatable"),
                 ("12", "three excitations", "medians of 160 dependent pairs, draws not repeatable"),
                 ("13", "open chain", any_draw),
-                ("14", "structured noise", f"{any_draw}; λ = 4.5, 6 and 1.5 there are constants, not computed"),
+                (
+                    "14",
+                    "structured noise",
+                    f"{any_draw} (not for biased Pauli); λ = 4.5, 6, 1.5 are constants",
+                ),
                 ("18", "no symmetry", "medians of 40 draws, not repeatable"),
             )
             for rows in (medians.where(design=name),)
@@ -147,7 +152,9 @@ def _phases(tables: Tables) -> list[tuple[Any, ...]]:
 def _apart(rows: Rows, phase: str) -> str:
     """The largest relative difference where draws do not matter, else how many medians lie in our interval."""
     if phase in ("13", "14"):
-        return _relative(rows.where(lambda row: abs(row["published"]) > 1e-9), "median")
+        return _relative(
+            rows.where(lambda row: abs(row["published"]) > 1e-9 and row["channel"] != "biased_pauli"), "median"
+        )
     inside = sum(row["their_low"] <= row["published"] <= row["their_high"] for row in rows)
     return f"{inside} of {len(rows)} in the interval"
 

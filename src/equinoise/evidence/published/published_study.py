@@ -110,7 +110,10 @@ def _criteria(tables: Tables) -> list[Criterion]:
     outside = tables["activity"].where(in_cone=False)
     active = tables["activity"].where(lambda row: row["published"] > ROUNDING)
     medians = tables["medians"]
-    same = medians.where(lambda r: r["phase"] in _REPEATED_MEDIANS and r["channel"] != "corr_dephase")
+    biased = medians.where(channel="biased_pauli")
+    same = medians.where(
+        lambda r: r["phase"] in _REPEATED_MEDIANS and r["channel"] not in ("corr_dephase", "biased_pauli")
+    )
     scattered = medians.where(lambda r: r["phase"] not in _REPEATED_MEDIANS)
     protected = medians.where(channel="corr_dephase")
     theirs = tables["predictors"].known("published_r2")
@@ -142,7 +145,10 @@ def _criteria(tables: Tables) -> list[Criterion]:
         ),
         at_most("phase 10: largest relative difference", _difference(tables["small_noise"], "mean_of_ratios"), _SAME),
         at_most("phase 11: largest relative difference", _difference(tables["widths"], "median"), _SAME),
-        at_most("phases 13 and 14: largest relative difference", _difference(same, "median"), 1e-6),
+        at_most("phases 13 and 14 but biased Pauli: largest relative difference", _difference(same, "median"), 1e-6),
+        at_most(
+            "biased Pauli: published medians outside our 95 % interval", len(biased) * (1 - _share_inside(biased)), 0.0
+        ),
         at_most("correlated dephasing: largest |D_M| of ours", protected.largest_size("median"), 1e-10),
         at_least("phases 12 and 18: share of published medians in our 95 % interval", _share_inside(scattered), 0.9),
         at_least("loss gradients: share of published quotients between our two labels", _share(tables["losses"]), 1.0),
@@ -162,7 +168,7 @@ def _criteria(tables: Tables) -> list[Criterion]:
 
 
 def _share_inside(rows: Rows) -> float:
-    return float(np.mean([r["their_low"] <= r["published"] <= r["their_high"] for r in rows]))
+    return 1.0 if not rows else float(np.mean([r["their_low"] <= r["published"] <= r["their_high"] for r in rows]))
 
 
 def _share(rows: Rows) -> float:
@@ -188,7 +194,9 @@ def _findings(tables: Tables) -> list[str]:
         f"{timing['workers']} processors ({timing['machine']}); one row of theirs took "
         f"{timing['one_row_of_theirs']:.0f} s on a machine that they do not name.",
         "Phases 11, 13 and 14 take medians of 25 or 40 draws, not of 100 or 160: with one excitation the data are a "
-        "global phase. There it does no harm: V_k(gamma)/V_k(0) is the same in every draw at L = 3.",
+        "global phase. There it does no harm: V_k(gamma)/V_k(0) is the same in every draw at L = 3, but for biased Pauli "
+        "noise, whose unequal X and Y break the charge (found in a first run, in which one criterion held all of phase "
+        "14 to 1e-6 and failed).",
         f"Phases 12 and 18: {_share_inside(scattered):.0%} of the published medians lie where 95 % of medians of 40 "
         "weights and 4 data lie. Rows of one circuit share their draws, so they are off together or not at all.",
         _more_excitations(tables["medians"]),
