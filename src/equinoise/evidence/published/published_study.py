@@ -195,8 +195,8 @@ def _findings(tables: Tables) -> list[str]:
         f"{timing['one_row_of_theirs']:.0f} s on a machine that they do not name.",
         "Phases 11, 13 and 14 take medians of 25 or 40 draws, not of 100 or 160: with one excitation the data are a "
         "global phase. There it does no harm: V_k(gamma)/V_k(0) is the same in every draw at L = 3, but for biased "
-        "Pauli noise, whose unequal X and Y break the charge (found in a first run, in which one criterion held all of phase "
-        "14 to 1e-6 and failed).",
+        "Pauli noise, whose unequal X and Y break the charge (found in a first run, in which one criterion held all "
+        "of phase 14 to 1e-6 and failed).",
         f"Phases 12 and 18: {_share_inside(scattered):.0%} of the published medians lie where 95 % of medians of 40 "
         "weights and 4 data lie. Rows of one circuit share their draws, so they are off together or not at all.",
         _more_excitations(tables["medians"]),
