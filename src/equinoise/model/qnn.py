@@ -58,6 +58,7 @@ class Model:
         **problem: What :class:`equinoise.Problem` takes: initial, noise, projected, charge, symmetry, allow_broken.
 
     Attributes:
+        circuit: As it was stated.
         problem: The compiled circuit's statement; its readout sees what any of the readouts sees.
         readouts: O_c on the circuit's own qubits.
         readout_labels: What they are called.
@@ -120,6 +121,7 @@ class Model:
                 f"circuit must be a qiskit.QuantumCircuit, got {type(circuit).__name__}. Load files with "
                 "equinoise.load_circuit, build with equinoise.circuits."
             )
+        self.circuit: QuantumCircuit = circuit.copy()
         stated = tuple(circuit.parameters)
         self.inputs: tuple[Parameter, ...] = () if inputs is None else _chosen(inputs, stated, "inputs")
         self.weights: tuple[Parameter, ...] = tuple(p for p in stated if p not in set(self.inputs))
@@ -269,6 +271,20 @@ class Model:
         object.__setattr__(out, "prior", Ensemble.of(prior, around=None if at is None else self.theta(at)))
         out._check_prior()
         object.__setattr__(out, "warnings", (*self.problem.warnings, *self.rows.notes, *out._notes()))
+        return out
+
+    def with_noise(self, noise: Any) -> Model:
+        """The same model under another noise.
+
+        Args:
+            noise: As :class:`equinoise.Problem` takes it.
+
+        Raises:
+            NoiseError: It does not fit.
+        """
+        out = copy(self)
+        object.__setattr__(out, "problem", self.problem.with_noise(noise))
+        object.__setattr__(out, "warnings", (*out.problem.warnings, *out.rows.notes, *out._notes()))
         return out
 
     def _loose(self) -> npt.NDArray[np.bool_]:
