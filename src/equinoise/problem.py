@@ -15,9 +15,9 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.circuit.blocks import Block, breaking_gates, conserves_charge
-from equinoise.circuit.frames import Frames, find_frames
+from equinoise.circuit.compiled.frames import Frames, find_frames
+from equinoise.circuit.compiled.hidden_charge import NoHiddenCharge
 from equinoise.circuit.gates import Gate, Rotation
-from equinoise.circuit.hidden_charge import NoHiddenCharge
 from equinoise.circuit.layers import Layer, Layered, layered
 from equinoise.circuit.pauli_sums import from_operator
 from equinoise.circuit.steps import Step, steps
@@ -75,7 +75,8 @@ class Problem:
         transpiled: Whether Qiskit's transpiler made the circuit; then a device's noise leaves it on its qubits.
         layout: Where a transpiled circuit keeps the qubits from before; None for others.
         frames: Where a compiled circuit hides the charge that its gates do not conserve one by one
-            (:mod:`equinoise.circuit.frames`); None for others. Layers, slots, initial and readout are seen from there.
+            (:mod:`equinoise.circuit.compiled.frames`); None for others. Layers, slots, initial and readout are as seen
+            from there.
         readout: On the circuit's own qubits.
         symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
