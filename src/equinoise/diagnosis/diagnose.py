@@ -219,7 +219,8 @@ def _verdict(averages: Averages, law: Law, resources: Resources) -> Verdict:
     kind = law.fixed_point.kind if averages.simulation().survival < 1 - 1e-9 else "untouched"
     classical = averages.paired.ratio("frozen", "noisy").interval
     clean, read = averages.rms_interval("clean"), averages.rms_interval("read")
-    return decide(clean, read, resources.resolved_rms, classical, kind, resources.shots)
+    pointing = averages.direction().interval
+    return decide(clean, read, resources.resolved_rms, classical, kind, resources.shots, pointing)
 
 
 def _resources(

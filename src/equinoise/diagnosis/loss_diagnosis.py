@@ -174,7 +174,8 @@ def diagnose_loss(
     law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], seed, batch)
     clean, noisy = _rms(draws, sweeps)
     resources = measured.resources(draws, law, shots, model.rows.count if batch is None else batch)
-    verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots)
+    pointing = law.points[0].direction.interval
+    verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots, pointing)
     return LossDiagnosis(
         model=model,
         scale=s,

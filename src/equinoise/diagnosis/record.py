@@ -162,6 +162,17 @@ SIMULATED: tuple[Quantity[Simulation], ...] = (
         columns=_real("rms_gradient"),
     ),
     Quantity("simulated.rms_interval", lambda x: x.rms_interval, columns=_real("rms_low", "rms_high")),
+    Quantity(
+        "simulated.direction",
+        lambda x: x.direction,
+        interval="simulated.direction_interval",
+        columns=_real("direction"),
+    ),
+    Quantity(
+        "simulated.direction_interval",
+        lambda x: x.direction_interval,
+        columns=_real("direction_low", "direction_high"),
+    ),
 )
 """What the noisy simulation says."""
 

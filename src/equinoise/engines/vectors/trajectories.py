@@ -118,7 +118,7 @@ class TrajectoryEngine(StateVectorEngine):
         return self._trajectory(build_blocks(self.program, theta), scale, rng)
 
     def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator) -> list[NoisyDraw]:
-        """Unbiased estimates of g_k^2, C^2 and <O^2> at each scale: products of two independent trajectories.
+        """Unbiased estimates of g_k, g_k^2, C^2 and <O^2> at each scale: squares are products of two trajectories.
 
         The same random numbers serve every scale, so that ratios between scales fluctuate less.
         """
@@ -132,7 +132,8 @@ class TrajectoryEngine(StateVectorEngine):
                 one, two = (self._trajectory(blocks, scale, np.random.default_rng(seed)) for seed in seeds)
             else:
                 one, two = self.split.pair(blocks, scale, [np.random.default_rng(seed) for seed in seeds])
-            out.append(NoisyDraw(one.gradient * two.gradient, one.value * two.value, (one.square + two.square) / 2))
+            mean, square = (one.gradient + two.gradient) / 2, (one.square + two.square) / 2
+            out.append(NoisyDraw(mean, one.gradient * two.gradient, one.value * two.value, square))
         return out
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
