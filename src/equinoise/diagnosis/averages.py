@@ -176,9 +176,9 @@ class Averages:
         """sqrt(V/K) of a column, per radian; 0 where an unbiased estimate of V falls below 0."""
         return math.sqrt(max(0.0, float(self.columns[:, _COLUMNS.index(name)].mean())) / self.parameters)
 
-    def rms_interval(self, name: str) -> Interval:
-        """95 % interval of it."""
-        return self.paired.ratio(name, factor=1 / self.parameters, root=True).interval
+    def rms_interval(self, name: str, confidence: float = 0.95) -> Interval:
+        """The interval of it."""
+        return self.paired.ratio(name, factor=1 / self.parameters, root=True, confidence=confidence).interval
 
     def direction(self, point: int = 0, confidence: float = 0.95) -> Sampled:
         """D at the scale (point 0) or at a further one: the cosine between ideal and noisy gradient.

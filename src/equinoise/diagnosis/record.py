@@ -22,6 +22,7 @@ from equinoise.coherence.quantity import Quantity, Record
 from equinoise.coherence.sample import Interval
 from equinoise.diagnosis.averages import Simulation, SurvivalPoint
 from equinoise.diagnosis.shots import Resources
+from equinoise.diagnosis.stopping import Stopping
 from equinoise.diagnosis.verdict import Verdict
 from equinoise.errors import ParameterError
 from equinoise.initial import InitialState
@@ -71,6 +72,7 @@ class Findings:
         samples: Number of draws.
         seed: Of the draws.
         sampling: What was asked of the draws: samples, seed, engine, ensemble, relative_error.
+        stopping: Why drawing ended, and what is still open.
         warnings: What was assumed, clipped, dropped or approximated.
     """
 
@@ -94,6 +96,7 @@ class Findings:
     samples: int
     seed: int | None
     sampling: dict[str, Any]
+    stopping: Stopping
     warnings: tuple[str, ...]
 
 
@@ -194,6 +197,7 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("noise.layout", lambda x: getattr(x.problem.noise.placement, "layout", None), columns={"layout": _WORD}),
     Quantity("scale", lambda x: x.scale, open=math.inf, columns=_real("scale")),
     Quantity("sampling", lambda x: x.sampling),
+    Quantity("stopping", lambda x: x.stopping),
     Quantity("equivariance", lambda x: x.equivariance, columns={"noise_class": _WORD}),
     Quantity("symmetry", lambda x: x.symmetry),
     Quantity("light_cone", lambda x: x.light_cone, columns={"width": _COUNT, "parameters": _COUNT}),

@@ -67,7 +67,8 @@ def decide(
         noiseless: Interval of the RMS gradient without noise.
         noisy: Interval of the measured RMS gradient with noise.
         threshold: RMS gradient that the shots resolve.
-        classical_share: Interval of V(inf)/V(s), the share of what survives that sits in fixed-point modes.
+        classical_share: Interval of V(inf)/V(s), the share of what survives that sits in fixed-point modes; not
+            finite where it is unknown, which blocks no verdict and is said.
         fixed_point: The fixed point's class.
         shots: Per expectation value.
         direction: Interval of D(s), the cosine between noisy and noiseless gradient; None where it was not measured.
@@ -84,10 +85,15 @@ def decide(
     if noisy[0] < threshold:
         between = f"between {at_least(noisy[0])} and {at_most(noisy[1])}"
         return Verdict("undecided", f"the RMS gradient lies {between}; {line}")
+    unknown = ""
+    if fixed_point == "classical" and not all(map(math.isfinite, classical_share)):
+        unknown, fixed_point = "; whether a classical process has it too is unknown (this engine has no w0)", ""
     return (
         (_classical(classical_share) if fixed_point == "classical" else None)
         or (_misdirected(direction) if direction is not None else None)
-        or Verdict("trainable", f"the RMS gradient is at least {at_least(noisy[0])}; {line}{_pointing(direction)}")
+        or Verdict(
+            "trainable", f"the RMS gradient is at least {at_least(noisy[0])}; {line}{_pointing(direction)}{unknown}"
+        )
     )
 
 

@@ -24,7 +24,8 @@ from equinoise.coherence.rates import LAW_GRADIENTS
 from equinoise.coherence.sample import positive_interval
 from equinoise.device.snapshots import snapshot
 from equinoise.diagnosis.averages import Simulation
-from equinoise.diagnosis.diagnose import diagnose, gradients_of
+from equinoise.diagnosis.diagnose import diagnose
+from equinoise.diagnosis.drawing import gradients_of
 from equinoise.diagnosis.record import SIMULATED
 from equinoise.engines.draws import check_scale
 from equinoise.engines.evaluate import GradientVariance, gradient_variance

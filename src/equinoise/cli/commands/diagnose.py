@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from equinoise.cli.failures import INTERRUPTED
 from equinoise.cli.json_output import JsonFile, checked, output
 from equinoise.cli.option_groups import grouped
 from equinoise.cli.problem_options import ProblemOptions
@@ -30,6 +33,14 @@ def diagnose(
     relative_error: Annotated[
         float | None,
         simulation(metavar="E", help="Of kappa, at which drawing stops."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        simulation(metavar="P", help="Of the survival, as a share; draws come until then.", show_default="0.02"),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        simulation(metavar="T", help="Most time, as engines declare theirs.", show_default="15"),
     ] = None,
     no_advice: Annotated[
         bool,
@@ -63,6 +74,7 @@ def diagnose(
 
     with Waiting("preparing") as waiting:
         import equinoise as eq
+        from equinoise.diagnosis.diagnose import Interrupted
         from equinoise.errors import ParameterError
 
         stated = problem.problem()
@@ -75,12 +87,16 @@ def diagnose(
                     else "--free-angles makes each bound rotation angle a parameter."
                 )
             )
-        asked = sampling.sampling()
-        diagnosis = eq.diagnose(
-            stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
-        )
-        if not no_advice:
-            diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
+        asked, interrupted = replace(sampling.sampling(), precision=precision, seconds=seconds), False
+        try:
+            diagnosis = eq.diagnose(
+                stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
+            )
+        except Interrupted as stop:
+            diagnosis, interrupted = stop.diagnosis, True
+        if not (no_advice or interrupted):
+            others = replace(asked, samples=None, engine="auto", precision=None, seconds=None)
+            diagnosis = _advised(diagnosis, others, waiting)
 
     if json_file is not None:
         text = _json(diagnosis)
@@ -105,6 +121,8 @@ def diagnose(
         console = Terminal()
         console.width = min(console.width, _WIDEST)
         print_diagnosis(diagnosis.record, console, problem.source)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:

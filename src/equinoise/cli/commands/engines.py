@@ -23,7 +23,7 @@ def engines(problem: ProblemOptions, samples: Samples = None, json_file: JsonFil
 
     checked(json_file)
     with Waiting("preparing"):
-        from equinoise.diagnosis.diagnose import gradients_of
+        from equinoise.diagnosis.drawing import gradients_of
         from equinoise.engines.select import choose, declarations
         from equinoise.sampling import Sampling
 
