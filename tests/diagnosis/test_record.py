@@ -59,7 +59,8 @@ def test_record_holds_what_was_asked(found):
     assert (asked["initial.name"], asked["scale"], asked["resources.shots"]) == ("neel", 1.0, 10_000)
     assert eq.NoiseModel.from_dict(asked["noise.stated"]).terms == found.problem.stated_noise.terms
     assert asked["sampling"] == {
-        **{"samples": 4, "seed": 0, "engine": "auto", "ensemble": "uniform", "relative_error": None}
+        **{"samples": 4, "seed": 0, "engine": "auto", "ensemble": "uniform", "relative_error": None},
+        **{"precision": None, "seconds": None},
     }
 
 

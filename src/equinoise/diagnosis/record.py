@@ -22,6 +22,7 @@ from equinoise.coherence.quantity import Quantity, Record
 from equinoise.coherence.sample import Interval
 from equinoise.diagnosis.averages import Simulation, SurvivalPoint
 from equinoise.diagnosis.shots import Resources
+from equinoise.diagnosis.stopping import Stopping
 from equinoise.diagnosis.verdict import Verdict
 from equinoise.errors import ParameterError
 from equinoise.initial import InitialState
@@ -82,6 +83,7 @@ class Findings:
         samples: Number of draws.
         seed: Of the draws.
         sampling: What was asked of the draws: samples, seed, engine, ensemble, relative_error.
+        stopping: Why drawing ended, and what is still open.
         warnings: What was assumed, clipped, dropped or approximated.
     """
 
@@ -105,6 +107,7 @@ class Findings:
     samples: int
     seed: int | None
     sampling: dict[str, Any]
+    stopping: Stopping
     warnings: tuple[str, ...]
 
 
@@ -179,6 +182,17 @@ SIMULATED: tuple[Quantity[Simulation], ...] = (
         columns=_real("rms_gradient"),
     ),
     Quantity("simulated.rms_interval", lambda x: x.rms_interval, columns=_real("rms_low", "rms_high")),
+    Quantity(
+        "simulated.direction",
+        lambda x: x.direction,
+        interval="simulated.direction_interval",
+        columns=_real("direction"),
+    ),
+    Quantity(
+        "simulated.direction_interval",
+        lambda x: x.direction_interval,
+        columns=_real("direction_low", "direction_high"),
+    ),
 )
 """What the noisy simulation says."""
 
@@ -205,6 +219,7 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     *(one.of(lambda x: x.problem) for one in STATED),
     Quantity("scale", lambda x: x.scale, open=math.inf, columns=_real("scale")),
     Quantity("sampling", lambda x: x.sampling),
+    Quantity("stopping", lambda x: x.stopping),
     Quantity("equivariance", lambda x: x.equivariance, columns={"noise_class": _WORD}),
     Quantity("symmetry", lambda x: x.symmetry),
     Quantity("light_cone", lambda x: x.light_cone, columns={"width": _COUNT, "parameters": _COUNT}),

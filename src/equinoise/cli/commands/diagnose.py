@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from equinoise.cli.failures import INTERRUPTED
 from equinoise.cli.json_output import JsonFile, checked, output
 from equinoise.cli.model_diagnosis import ModelAnswer, answer_of_model
 from equinoise.cli.model_options import ModelOptions
@@ -33,6 +36,14 @@ def diagnose(
     relative_error: Annotated[
         float | None,
         simulation(metavar="E", help="Of kappa, at which drawing stops."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        simulation(metavar="P", help="Of the survival, as a share; draws come until then.", show_default="0.02"),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        simulation(metavar="T", help="Most time, as engines declare theirs.", show_default="15"),
     ] = None,
     no_advice: Annotated[
         bool,
@@ -66,6 +77,7 @@ def diagnose(
 
     with Waiting("preparing") as waiting:
         import equinoise as eq
+        from equinoise.diagnosis.diagnose import Interrupted
         from equinoise.errors import ParameterError
 
         stated, asked = problem.stated(model), sampling.sampling()
@@ -81,12 +93,17 @@ def diagnose(
                     else "--free-angles makes each bound rotation angle a parameter."
                 )
             )
-        else:
-            diagnosis = eq.diagnose(
-                stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
-            )
-            if not no_advice:
-                diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
+        asked, interrupted = replace(asked, precision=precision, seconds=seconds), False
+        if not isinstance(stated, eq.Model):
+            try:
+                diagnosis = eq.diagnose(
+                    stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
+                )
+            except Interrupted as stop:
+                diagnosis, interrupted = stop.diagnosis, True
+            if not (no_advice or interrupted):
+                others = replace(asked, samples=None, engine="auto", precision=None, seconds=None)
+                diagnosis = _advised(diagnosis, others, waiting)
 
     if isinstance(stated, eq.Model):
         about.write(json_file, csv_file, html_file)
@@ -114,6 +131,8 @@ def diagnose(
         console = Terminal()
         console.width = min(console.width, _WIDEST)
         print_diagnosis(diagnosis.record, console, problem.source)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _check_of_model(relative_error: float | None, plot_file: str | None) -> None:

@@ -138,7 +138,7 @@ class StateVectorEngine(Remade):
         for scale in scales:
             self._check_scale(scale)
         draws = [self._noiseless(build_blocks(self.program, theta)) for _ in scales]
-        return [NoisyDraw(d.gradient**2, d.value**2, d.square) for d in draws]
+        return [NoisyDraw(d.gradient, d.gradient**2, d.value**2, d.square) for d in draws]
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
         """NaN: engine 'trajectories' has the gradient at s = infinity."""
@@ -209,7 +209,8 @@ class StateVectorEngine(Remade):
             sweep.add(charge, vectors)
         square = float(np.sum(gradient**2))
         per_parameter = np.stack([gradient**2, np.full(gradient.size, math.nan)])
-        return FirstOrderDraw(square, float(sweep.budget.sum()), math.nan, per_parameter, sweep.budget)
+        slope = float(sweep.budget.sum())
+        return FirstOrderDraw(gradient, square, slope, math.nan, per_parameter, sweep.budget)
 
 
 def block_count(program: Program) -> int:

@@ -128,6 +128,7 @@ class KeptSector:
         """What the draw adds to kappa, budget and second moment; and D(0), D'(0), shape (2,)."""
         first, factor = self.engine.first_order(theta, rng), 1 / self.kept**2
         scaled = FirstOrderDraw(
+            gradient=first.gradient / self.kept,
             square=first.square * factor,
             slope=first.slope * factor,
             curvature=first.curvature * factor,
@@ -216,6 +217,7 @@ class PostSelection:
         operator = weighted_sum(pair, np.array([1.0, -value[0]]) / d[0])
         change = weighted_sum(pair, np.array([-drift, value[0] * drift - square]) / d[0])
         first = FirstOrderDraw(
+            gradient=g0,
             square=square,
             slope=float(np.sum(g0 * g1)),
             curvature=float(np.sum(g1 * g1 + 2 * g0 * g2)),

@@ -34,6 +34,7 @@ _VERDICT_STYLE = {
     "classical": "cyan",
     "undecided": "yellow",
     "noise-limited": "red",
+    "misdirected": "red",
     "shot-limited": "magenta",
 }
 _FIXED_POINT = {
