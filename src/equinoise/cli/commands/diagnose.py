@@ -31,10 +31,11 @@ def diagnose(
         float | None,
         simulation(metavar="E", help="Of kappa, at which drawing stops."),
     ] = None,
-    no_advice: Annotated[
+    advice: Annotated[
         bool,
-        simulation("--no-advice", help="Do not look for what would help most."),
+        simulation("--advice", help="Simulate what would help, as advise does."),
     ] = False,
+    full: Annotated[bool, output("--full", help="Print all details below the first screen.")] = False,
     json_file: JsonFile = None,
     csv_file: Annotated[str | None, output("--csv", metavar="FILE", help="Write kappa's budget.")] = None,
     plot_file: Annotated[
@@ -79,7 +80,7 @@ def diagnose(
         diagnosis = eq.diagnose(
             stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
         )
-        if not no_advice:
+        if advice:
             diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
 
     if json_file is not None:
@@ -100,11 +101,14 @@ def diagnose(
 
         write_diagnosis_page(diagnosis, html_file, problem.source, command_line())
     if json_file != "-":
-        from equinoise.report.terminal.diagnosis_table import print_diagnosis
+        from equinoise.report.terminal.diagnosis_table import print_diagnosis, print_first_screen
 
         console = Terminal()
         console.width = min(console.width, _WIDEST)
-        print_diagnosis(diagnosis.record, console, problem.source)
+        print_first_screen(diagnosis.record, console, problem.source)
+        if full:
+            console.print()
+            print_diagnosis(diagnosis.record, console, problem.source)
 
 
 def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:
