@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import equinoise as eq
-from equinoise.coherence.direction import direction_law
+from equinoise.coherence.resummed import direction_law
 
 DEPHASING, DEPOLARIZING, RELAXATION = "dephasing:0.05", "depolarizing:0.05", "relaxation:down=0.05"
 Z = [[1, 0], [0, -1]]
@@ -91,7 +91,7 @@ def test_coherent_z_between_free_z_rotations_leaves_the_size_alone_and_turns_the
     assert low < 1 < high
     assert found.simulated.direction_interval[1] < 0.3
     assert found.verdict.word == "misdirected"
-    assert "resolved, but points at most 0.22 the right way" in found.verdict.reason
+    assert "resolved, but it points at most 0.22 the right way" in found.verdict.reason
     assert math.isnan(found.law.direction(1.0))
 
 

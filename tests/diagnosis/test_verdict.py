@@ -96,7 +96,7 @@ def test_more_shots_never_turn_a_resolved_gradient_into_a_lost_one(noiseless, no
 @given(intervals, intervals, st.floats(1e-6, 10))
 def test_reason_names_threshold_and_shots(noiseless, noisy, threshold):
     verdict = decide(noiseless, noisy, threshold, (0.0, 0.1), "too mixed", 12_345)
-    assert f"{threshold:.2g} is what 12,345 shots per expectation value resolve" in verdict.reason
+    assert f"12,345 shots resolve {threshold:.2g}" in verdict.reason
 
 
 # -- real circuits -------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def test_protected_coherences_are_no_classical_process():
     assert report.law.fixed_point.kind == "partly protected"
     # what lasts is the protected part of the gradient, which points 0.70 [0.64, 0.75] the right way
     assert report.verdict.word == "undecided"
-    assert "cosine between noisy and noiseless gradient lies between" in report.verdict.reason
+    assert "cosine with the noiseless gradient lies between" in report.verdict.reason
 
 
 # -- gradients that are rounding -----------------------------------------------------------------------------------

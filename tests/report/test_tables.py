@@ -18,7 +18,7 @@ import equinoise as eq
 from equinoise.coherence.spectrum import Estimate
 from equinoise.diagnosis.depth import GreatestDepth
 from equinoise.diagnosis.survival_curve import survival_table
-from equinoise.report.numbers import bar, interval, number, power, ranges, ratio, whole
+from equinoise.numbers import bar, interval, number, power, ranges, ratio, whole
 from equinoise.report.terminal.diagnosis_table import budget_shares, print_diagnosis
 from equinoise.report.terminal.sketch import POINT, sketch
 

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.bounds import BoundEnds, Certificate
-from equinoise.coherence.direction import direction_law
 from equinoise.coherence.fixed_point import FixedPoint
 from equinoise.coherence.quantity import Quantity, Record
 from equinoise.coherence.rates import BudgetEntry, budget_sums
-from equinoise.coherence.resummed import leading_order_survival, resummed_survival
+from equinoise.coherence.resummed import direction_law, leading_order_survival, resummed_survival
 from equinoise.coherence.sample import FEWEST_DRAWS, Interval
 from equinoise.coherence.spectrum import CoherenceSpectrum
 from equinoise.notebook import data_frame, facts_html, facts_text, rows_html

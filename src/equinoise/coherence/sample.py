@@ -269,26 +269,30 @@ def positive_interval(value: float, error: float, count: int) -> Interval:
     return value * math.exp(-reach), value * math.exp(min(reach, _GREATEST_EXPONENT))
 
 
-def log_difference(one: Real, other: Real) -> LogDifference:
-    """Error of ln(a) - ln(b) from how far each draw moves either; the first draws of both are the same.
+def log_difference(one: Real, other: Real, *, shared: bool = True) -> LogDifference:
+    """Error of ln(a) - ln(b), or of a - b, from how far each draw moves either.
 
-    With n draws each and m in common, error^2 = var(u)/n_u + var(v)/n_v - 2 m cov(u, v)/(n_u n_v).
+    With n draws each and the first m in common, error^2 = var(u)/n_u + var(v)/n_v - 2 m cov(u, v)/(n_u n_v).
 
     Args:
         one: u, shape (n_u,).
         other: v, shape (n_v,).
+        shared: Whether the first draws of both are the same; else none is.
     """
     # The means share their first m draws: var(a - b) = var a + var b - 2 cov(a, b), and only common draws covary.
     common = min(one.size, other.size)
     if common < 2:
         return LogDifference(math.inf, math.inf)
-    shared = float(np.cov(one[:common], other[:common])[0, 1])
+    together = float(np.cov(one[:common], other[:common])[0, 1]) if shared else 0.0
     square = one.var(ddof=1) / one.size + other.var(ddof=1) / other.size
-    error = math.sqrt(max(0.0, float(square - 2 * common * shared / (one.size * other.size))))
-    apart = one[:common] - other[:common]
-    spread = float(apart.std())
-    quantile = _quantile((apart - apart.mean()) / spread if spread > 0 else np.zeros(common), _CONFIDENCE)
-    return LogDifference(error, quantile * error)
+    error = math.sqrt(max(0.0, float(square - 2 * common * together / (one.size * other.size))))
+    parts = [one[:common] - other[:common]] if shared else [one, other]
+    return LogDifference(error, max(_quantile(_standardized(part), _CONFIDENCE) for part in parts) * error)
+
+
+def _standardized(values: Real) -> Real:
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 0 else np.zeros(values.size)
 
 
 def few_draws_warning(count: int) -> tuple[str, ...]:

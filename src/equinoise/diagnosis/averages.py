@@ -15,9 +15,10 @@ from equinoise.coherence.sample import Interval, PairedDraws, Sampled
 from equinoise.engines.contract import Engine
 from equinoise.engines.draws import FirstOrderDraw
 from equinoise.engines.measured import MeasuredReadout
+from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.shift_rules import gradient_rounding
 
-__all__ = ["Averages", "DiagnosisDraw", "Sampler", "Simulation", "SurvivalPoint"]
+__all__ = ["Averages", "DiagnosisDraw", "MechanismShare", "Sampler", "Simulation", "SurvivalPoint"]
 
 Real = npt.NDArray[np.float64]
 
@@ -67,6 +68,21 @@ class SurvivalPoint:
     direction: float
     direction_interval: Interval
     law_direction: float
+
+
+@dataclass(frozen=True)
+class MechanismShare:
+    """How much of kappa a kind of noise costs.
+
+    Attributes:
+        mechanism: Its name.
+        share: Of kappa; negative where this noise strengthens the gradient.
+        interval: 95 % interval of it.
+    """
+
+    mechanism: str
+    share: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -155,6 +171,25 @@ class Averages:
     def paired(self) -> PairedDraws:
         """Columns clean, noisy, read and frozen."""
         return PairedDraws(dict(zip(_COLUMNS, self.columns.T, strict=False)))
+
+    @property
+    def draws(self) -> PairedDraws:
+        """What two diagnoses are compared by: sums of g(0)^2, g^2, g^2 as read, g(0) g, and g g' at s = 0."""
+        names = ("clean", "noisy", "read", "cross", "slope")
+        columns = (*self.columns.T[:3], self.products[:, 0], self.first.slope)
+        return PairedDraws(dict(zip(names, columns, strict=True)))
+
+    def mechanisms(self, program: CompiledProblem) -> tuple[MechanismShare, ...]:
+        """Kappa's parts by kind of noise, costliest first; none where kappa cannot be told from 0."""
+        low, high = self.first.over_square(self.first.slope, factor=-1.0).interval
+        if low <= 0 <= high:
+            return ()
+        names, out = [term.mechanism for term in program.budget_terms], []
+        for name in dict.fromkeys(names):
+            part = self.first.budget[:, [each == name for each in names]].sum(axis=1)
+            found = PairedDraws({"part": part, "whole": self.first.slope}).ratio("part", "whole")
+            out.append(MechanismShare(name, found.value, found.interval))
+        return tuple(sorted(out, key=lambda one: -one.share))
 
     @property
     def frozen(self) -> Real:

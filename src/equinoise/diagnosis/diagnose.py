@@ -16,12 +16,14 @@ from equinoise.coherence.rates import budget_sums
 from equinoise.coherence.resummed import scale_at_survival
 from equinoise.coherence.sample import Interval, few_draws_warning
 from equinoise.diagnosis.averages import Averages
+from equinoise.diagnosis.compare import Comparison, compared
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
 from equinoise.diagnosis.drawing import Drawing, draw_cost, gradients_of, until_decided
 from equinoise.diagnosis.loss.loss_diagnosis import diagnose_loss
-from equinoise.diagnosis.panels import diagnosis_html, diagnosis_text, plot_diagnosis
+from equinoise.diagnosis.panels import diagnosis_html, plot_diagnosis
 from equinoise.diagnosis.record import Advised, Findings, diagnosis_record
 from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
+from equinoise.diagnosis.screen import first_screen
 from equinoise.diagnosis.shots import Resources, resolved_rms, shots_per_gradient
 from equinoise.diagnosis.stopping import PROCESSORS, Plan, Stopping, Watch, ends_of, stated
 from equinoise.diagnosis.verdict import Verdict, decide
@@ -52,7 +54,7 @@ Ends = Mapping[str, Interval]
 class Diagnosis(Findings):
     """Everything equinoise says about a problem; its attributes are those of its findings, with units and intervals.
 
-    Printed it is a short report; a notebook shows a table.
+    Printed it is one screen; a notebook shows a table.
     """
 
     @property
@@ -65,7 +67,7 @@ class Diagnosis(Findings):
         return dict(self.record.data)
 
     def with_advice(self, found: Advised) -> Diagnosis:
-        """The same diagnosis with what would help most before kappa's budget; the verdict cites the first.
+        """The same diagnosis with what was found to help before kappa's budget.
 
         Args:
             found: Of :func:`equinoise.advise`, for the same problem and scale.
@@ -76,15 +78,32 @@ class Diagnosis(Findings):
             >>> problem = eq.Problem(circuit, readout="Z1", initial="neel", noise="relaxation:0.02")
             >>> few = eq.Sampling(samples=4)
             >>> found = eq.diagnose(problem, sampling=few).with_advice(eq.advise(problem, sampling=few))
-            >>> "What would help most" in found.verdict.reason
+            >>> found.advice[0] == found.suggestions.texts[0]
             True
         """
-        advice = (*found.texts, *self.advice)
-        reason = f"{self.verdict.reason}. What would help most: {advice[0]}"
-        return replace(self, advice=advice, suggestions=found, verdict=replace(self.verdict, reason=reason))
+        return replace(self, advice=(*found.texts, *self.advice), suggestions=found)
+
+    def compare(self, other: Diagnosis) -> Comparison:
+        """What differs between two diagnoses, in the question and in the answer, and whether it is more than sampling.
+
+        Args:
+            other: The other diagnosis.
+
+        Example:
+            >>> import equinoise as eq
+            >>> problem = eq.Problem(eq.circuits.brickwork(4, depth=2), "Z1", initial="neel", noise="relaxation:0.02")
+            >>> few = eq.Sampling(samples=16)
+            >>> weak, strong = (eq.diagnose(problem, s, sampling=few, curve=False, depth=False) for s in (1, 2))
+            >>> found = weak.compare(strong)
+            >>> found.question
+            (Asked(what='scale', one='1', other='2'),)
+            >>> found["survival"].beyond_sampling
+            True
+        """
+        return compared(self, other)
 
     def __str__(self) -> str:
-        return diagnosis_text(self.record)
+        return "\n".join(first_screen(self.record))
 
     def __repr__(self) -> str:
         return f"Diagnosis({self.verdict.word!r}, survival={self.simulated.survival:.4g}, {self.problem!r})"
@@ -274,6 +293,8 @@ def _diagnosis(
         sampling=sampling,
         stopping=stopping,
         warnings=warnings,
+        mechanisms=averages.mechanisms(chosen.program),
+        draws=averages.draws,
     )
 
 
@@ -307,6 +328,7 @@ def _resources(
         resolved_rms=threshold,
         readout_factor=factor,
         measured_rms=averages.rms("read"),
+        measured_interval=averages.rms_interval("read"),
         shots_per_gradient=shots_per_gradient(variance, averages.rms("read"), weight),
         greatest_scale=scale_at_survival(needed, law.kappa, law.lasting_share, law.rate_variance),
         greatest_depth=depth,
@@ -336,6 +358,8 @@ def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
     total = sum(e.kappa for e in law.budget if e.kappa > 0)
     if law.kappa <= 1e-9 or total <= 0:
         return ("nothing to gain from less noise: to first order the gradient does not depend on it",)
+    if not law.kappa_interval[0] > 0:
+        return ("unknown what less noise would give: by these draws kappa may be 0",)
     found: list[tuple[float, str]] = []
     for name in ("mechanism", "qubit", "layer"):
         sums = budget_sums(law.budget, name)
@@ -343,8 +367,8 @@ def _advice(law: Law, resources: Resources, scale: float) -> tuple[str, ...]:
         # by the leading order, but never more than all noise takes
         most = 1 / max(float(law.survival(scale)), 1e-12)
         share, gain = sums[worst] / total, min(most, math.exp(min(50.0, sums[worst] * scale)))
-        cost = f"{name} {worst} costs {100 * share:.0f} % of kappa"
-        text = f"{cost}; without it the gradient would be {gain:.3g} times larger"
+        place = {"mechanism": worst, "qubit": f"noise on qubit {worst}", "layer": f"noise in layer {worst}"}[name]
+        text = f"without {place} ({100 * share:.0f} % of kappa) the gradient is {gain:.3g} x as large"
         found.append((share, text))
     factor = resources.readout_factor
     if factor < 0.98:

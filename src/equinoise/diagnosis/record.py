@@ -19,8 +19,8 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.circuit.stored.digest import circuit_digest
 from equinoise.coherence.law_record import LAW, Law, LawAt
 from equinoise.coherence.quantity import Quantity, Record
-from equinoise.coherence.sample import Interval
-from equinoise.diagnosis.averages import Simulation, SurvivalPoint
+from equinoise.coherence.sample import Interval, PairedDraws
+from equinoise.diagnosis.averages import MechanismShare, Simulation, SurvivalPoint
 from equinoise.diagnosis.shots import Resources
 from equinoise.diagnosis.stopping import Stopping
 from equinoise.diagnosis.verdict import Verdict
@@ -85,6 +85,8 @@ class Findings:
         sampling: What was asked of the draws: samples, seed, engine, ensemble, relative_error.
         stopping: Why drawing ended, and what is still open.
         warnings: What was assumed, clipped, dropped or approximated.
+        mechanisms: Kappa's parts by kind of noise, costliest first; none where kappa cannot be told from 0.
+        draws: What :meth:`equinoise.Diagnosis.compare` compares, draw by draw; not in the record.
     """
 
     problem: Problem = field(repr=False)
@@ -109,6 +111,8 @@ class Findings:
     sampling: dict[str, Any]
     stopping: Stopping
     warnings: tuple[str, ...]
+    mechanisms: tuple[MechanismShare, ...]
+    draws: PairedDraws = field(repr=False)
 
 
 # -- what was asked --------------------------------------------------------------------------------------------------
@@ -233,6 +237,7 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("noiseless.interval", lambda x: x.noiseless_interval, columns=_real("noiseless_low", "noiseless_high")),
     Quantity("noiseless.per_parameter", lambda x: _named(x.problem, x.noiseless_per_parameter)),
     *(one.of(lambda x: LawAt(x.law, x.scale)) for one in LAW),
+    Quantity("law.mechanisms", lambda x: x.mechanisms),
     Quantity("law.kappa_per_parameter", lambda x: _named(x.problem, x.law.kappa_per_parameter)),
     *(one.of(lambda x: x.simulated) for one in SIMULATED),
     Quantity("curve", lambda x: x.curve),
@@ -243,7 +248,14 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("resources.shift_weight", lambda x: x.resources.shift_weight),
     Quantity("resources.resolved_rms", lambda x: x.resources.resolved_rms, _RADIAN),
     Quantity("resources.readout_factor", lambda x: x.resources.readout_factor),
-    Quantity("resources.measured_rms", lambda x: x.resources.measured_rms, _RADIAN, columns=_real("measured_rms")),
+    Quantity(
+        "resources.measured_rms",
+        lambda x: x.resources.measured_rms,
+        _RADIAN,
+        "resources.measured_interval",
+        columns=_real("measured_rms"),
+    ),
+    Quantity("resources.measured_interval", lambda x: x.resources.measured_interval),
     Quantity(
         "resources.shots_per_gradient",
         lambda x: x.resources.shots_per_gradient,

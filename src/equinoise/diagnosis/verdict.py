@@ -75,7 +75,7 @@ def decide(
     """
     if not all(map(math.isfinite, (*noiseless, *noisy))):
         return Verdict("undecided", "too few draws for an interval of the RMS gradient; take more samples")
-    line = f"{threshold:.2g} is what {shots:,} shots per expectation value resolve"
+    line = f"{shots:,} shots resolve {threshold:.2g}"
     if noiseless[1] < threshold:
         return Verdict(
             "shot-limited", f"even without noise the RMS gradient is at most {at_most(noiseless[1])}; {line}"
@@ -102,8 +102,8 @@ def _classical(share: Ends) -> Verdict | None:
         part = "all" if share[0] > 0.9995 else f"at least {at_least(100 * share[0], 1)} %"
         return Verdict(
             "classical",
-            f"{part} of the surviving squared gradient sits in modes that the "
-            "noise leaves alone for ever: it is resolved, but a classical stochastic process has it too",
+            f"{part} of the squared gradient that is left sits in modes that the noise never touches: resolved, but a "
+            "classical stochastic process has it too",
         )
     if share[1] >= CLASSICAL_SHARE:
         return Verdict(
@@ -116,19 +116,18 @@ def _classical(share: Ends) -> Verdict | None:
 
 def _misdirected(direction: Ends) -> Verdict | None:
     low, high = direction
-    cosine = "the cosine between noisy and noiseless gradient"
+    cosine = "cosine with the noiseless gradient"
     if not (math.isfinite(low) and math.isfinite(high)):
-        return Verdict("undecided", f"the gradient is resolved, but {cosine} is unknown; take more samples")
+        return Verdict("undecided", f"resolved, but {cosine} is unknown; take more samples")
     if high < RIGHT_WAY:
         return Verdict(
             "misdirected",
-            f"the gradient is resolved, but points at most {at_most(high, 2)} the right way ({cosine}); below "
-            f"{RIGHT_WAY} it leads elsewhere",
+            f"resolved, but it points at most {at_most(high, 2)} the right way ({cosine}); the line is {RIGHT_WAY}",
         )
     if low < RIGHT_WAY:
         return Verdict(
             "undecided",
-            f"the gradient is resolved, but {cosine} lies between {at_least(low, 2)} and {at_most(high, 2)}, across "
+            f"resolved, but {cosine} lies between {at_least(low, 2)} and {at_most(high, 2)}, across "
             f"the line of {RIGHT_WAY}",
         )
     return None

@@ -134,7 +134,7 @@ class SplitTrajectories:
     def _pass_layer(self, walk: Walk, blocks: Blocks, number: int) -> None:
         running, layer = walk.running, self.program.layers[number]
         u = blocks.unitary[layer.start : layer.stop]
-        kernels.multiply(running.psi, _ONE, layer.table, u, *self.program.tables[running.charge].arguments)
+        kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *self.program.tables[running.charge].arguments)
         running.path.append((running.charge, []))
 
     def _pass_noise(self, walk: Walk, number: int, scale: float, angles: Real, rng: np.random.Generator) -> None:
