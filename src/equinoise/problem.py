@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -20,9 +20,10 @@ from equinoise.circuit.gates import Gate, Rotation
 from equinoise.circuit.hidden_charge import NoHiddenCharge
 from equinoise.circuit.layers import Layer, Layered, layered
 from equinoise.circuit.pauli_sums import from_operator
+from equinoise.circuit.preparation import Preparation, leading_preparation
 from equinoise.circuit.steps import Step, steps
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
-from equinoise.initial import InitialState, parse_initial, prepared_product
+from equinoise.initial import LARGEST_VECTOR, InitialState, parse_initial, prepared_product
 from equinoise.measurement import charge_conserving_part
 from equinoise.noise.model import NoiseModel, place_noise
 from equinoise.noise.phase_modes import PhaseModes
@@ -62,11 +63,16 @@ class Problem:
         at: Parameter values, shape (K,), at which alone the gates are asked for the charge: for programs that hand over
             the numbers of tied angles and not their ties. Only values and gradients where :meth:`conserves_at` make
             sense then; both are exact there, for what moves the charge has no share in either.
+        inputs: Parameters that data binds, as :class:`equinoise.Model` names them: no weights. Leading gates that depend
+            on them alone may break the charge (feature maps); gradients leave out what they do there.
         symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
             :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
 
     Attributes:
-        layers: The circuit's layers.
+        layers: The circuit's layers; behind the preparation where it is taken as a state vector.
+        preparation: The leading gates that break the charge before the first weight (feature maps), and prepare a state:
+            a state vector of up to 20 qubits. With noise on up to 8 qubits they are layers like others, computed with
+            their noise in the full space of the light cone. None for other circuits.
         layers_found: How: "barriers" or "as soon as possible".
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
@@ -76,6 +82,9 @@ class Problem:
         layout: Where a transpiled circuit keeps the qubits from before; None for others.
         frames: Where a compiled circuit hides the charge that its gates do not conserve one by one
             (:mod:`equinoise.circuit.frames`); None for others. Layers, slots, initial and readout are seen from there.
+        start: The state before the first gate (of single qubits' own preparation, if the circuit has one).
+        initial: The state before :attr:`layers`: that which a preparation makes of ``start``. Where it depends on data,
+            at generic data; see :meth:`state_behind`.
         readout: On the circuit's own qubits.
         symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
@@ -111,6 +120,7 @@ class Problem:
         allow_broken: bool = False,
         symmetry: Symmetry | str = "charge",
         at: Any = None,
+        inputs: Collection[Parameter] = (),
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -140,6 +150,10 @@ class Problem:
         self.frames, hides = self._hidden(measured, initial is not None)
         if self.frames is not None:
             self.layers = self.frames.layers
+        self.preparation, unprepared = self._leading(inputs, initial is None)
+        if self.preparation is not None:
+            split = self.preparation.behind
+            self.layers = split.layers
         self.layers_found: str = split.found if self.frames is None else self.frames.found
         self._set_readout(self._seen(measured), label)
         warnings = [*split.notes, *(() if self.frames is None else self.frames.notes())]
@@ -148,8 +162,10 @@ class Problem:
         if self.layout is not None:
             warnings.append(self.layout.note())
         self._check_parameters()
-        self.breaking = self._breaking() if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
+        before = 0 if self.preparation is None else len(self.preparation.layers)
+        self.breaking = self._breaking(before) if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
         if self.breaking and not allow_broken:
+            hides += unprepared
             more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
             own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
             raise SymmetryError(
@@ -157,7 +173,8 @@ class Problem:
                 f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
             )
         stated = self._stated_state(initial, split.prepared, warnings)
-        self.initial: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
+        self.start: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
+        self.initial: InitialState = self.start if self.preparation is None else self.state_behind()
         self._check_ends()
         self.charge: int | None = self._charge(charge)
         self.stated_initial = initial if self.layout is None or initial is None else stated
@@ -173,8 +190,65 @@ class Problem:
             )
         super().__setattr__(name, value)
 
+    # -- the preparation -----------------------------------------------------------------------------------------
+
+    def _leading(self, inputs: Collection[Parameter], from_zero: bool) -> tuple[Preparation | None, str]:
+        """The leading gates that break the charge and prepare a state, where gates break it; else why there are none."""
+        if not self.by_charge or self.allow_broken or self.at is not None or self.frames or not self._breaking():
+            return None, ""
+        if not from_zero and all(block.conserving for layer in layered(self.circuit).layers for block in layer.blocks):
+            return None, ""  # gates that prepare a state of single qubits, beside the stated input
+        data = frozenset(k for k, parameter in enumerate(self.parameters) if parameter in set(inputs))
+        found = leading_preparation(self.circuit, data, from_zero)
+        if found is None or not found.behind.layers:
+            return None, ""
+        if self.num_qubits > LARGEST_VECTOR:
+            return None, (
+                f"; the first {found.gates} gates would be a preparation, but on {self.num_qubits} qubits, and state "
+                f"vectors are held of at most {LARGEST_VECTOR}"
+            )
+        return found, ""
+
+    @property
+    def input_varies(self) -> bool:
+        """Whether :attr:`initial` is that of one row of data among many: others have other charges' shares."""
+        return self.preparation is not None and not self.breaking and bool(self.preparation.parameters)
+
+    def state_behind(self, theta: npt.NDArray[np.float64] | None = None) -> InitialState:
+        """The state behind the preparation, its noise left out.
+
+        Args:
+            theta: Parameter values, shape (K,); by default generic ones, at which it holds all charges that it can hold.
+        """
+        preparation = self.preparation
+        if preparation is None:
+            return self.initial
+        if theta is None:
+            theta = np.random.default_rng(0).uniform(-3.0, 3.0, len(self.parameters))
+        vector = preparation.applied(self.start.statevector(), theta)
+        vector.setflags(write=False)
+        return InitialState(self.num_qubits, None, vector, f"prepared by {preparation.gates} gates")
+
+    def _set_preparation(self) -> str | None:
+        """Takes the preparation as a state or as layers, as the noise has it, and says which."""
+        preparation = self.preparation
+        if preparation is None:
+            return None
+        gates = f"the first {preparation.gates} gates, before any weight, break the charge"
+        noisy = bool(self.stated_noise.terms or self.stated_noise.phases or self.stated_noise.calibration)
+        inside = noisy and self.num_qubits <= _LARGEST_NOISY
+        if inside != bool(self.breaking):
+            self.layers = (*preparation.layers, *preparation.behind.layers) if inside else preparation.behind.layers
+            self.breaking = self._breaking() if inside else ()
+            self.initial = self.start if inside else self.state_behind()
+        if inside:
+            return f"{gates}: computed with their noise, in the full space of the light cone"
+        left_out = "; THEIR NOISE IS LEFT OUT, and layers are counted from behind them" if noisy else ""
+        return f"{gates} and prepare the input: a state vector, computed once for each row of data{left_out}"
+
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
+        told = self._set_preparation()
         layers = self.layers if self.frames is None else self.frames.laboratory
         self.noise: NoiseModel = place_noise(
             self.stated_noise, self.circuit, layers, self.measured, in_place=self.transpiled
@@ -191,7 +265,12 @@ class Problem:
             self.processes = turned_processes(self.processes, self.frames.after)
         idle = self.noise.idle_terms(layers, self.num_qubits)
         missing = f"{len(idle)} noise terms are tied to gates that the circuit does not have: {''.join(idle[:1])}, ..."
-        self.warnings: tuple[str, ...] = (*self._stated, *((missing,) if idle else ()), *self.noise.notes)
+        self.warnings: tuple[str, ...] = (
+            *self._stated,
+            *((told,) if told else ()),
+            *((missing,) if idle else ()),
+            *self.noise.notes,
+        )
 
     def _check_parameters(self) -> None:
         used = {
@@ -201,6 +280,7 @@ class Problem:
             for rotation in block.rotations
             for k, _ in rotation.angle.coefficients
         }
+        used |= set() if self.preparation is None else set(self.preparation.parameters)
         unused = [p.name for k, p in enumerate(self.parameters) if k not in used]
         if unused:
             raise ParameterError(
@@ -232,9 +312,10 @@ class Problem:
         """The readout as it is measured on the circuit's own qubits: :attr:`readout` is what it is in the frames."""
         return self.readout if self.frames is None else self.frames.readout(self.readout, back=True)
 
-    def _breaking(self) -> tuple[str, ...]:
+    def _breaking(self, first: int = 0) -> tuple[str, ...]:
+        """What breaks the charge, with layers counted from ``first``."""
         out: dict[int, str] = {}
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.layers, first):
             for block in layer.blocks:
                 if not block.conserving:
                     for gate in breaking_gates(block):
@@ -257,7 +338,7 @@ class Problem:
             return state
         if self.frames is not None and self.frames.prepares:
             return replace(parse_initial("0" * self.num_qubits, self.num_qubits), name="prepared by the circuit")
-        if prepared and self.frames is None:
+        if (prepared or self.preparation is not None) and self.frames is None:
             states = np.tile(np.array([1.0, 0.0], dtype=np.complex128), (self.num_qubits, 1))
             for qubit, amplitudes in prepared.items():
                 states[qubit] = amplitudes
@@ -308,7 +389,8 @@ class Problem:
             raise StateError(f"charge must be an integer in 0..{self.num_qubits}, got {charge!r}.")
         if charge is not None and not 0 <= charge <= self.num_qubits:
             raise StateError(f"charge must lie in 0..{self.num_qubits}, got {charge}.")
-        weights = self.initial.charges()
+        # that of the prepared state, also where the preparation is a part of the layers
+        weights = (self.initial if self.preparation is None else self.state_behind()).charges()
         present = np.flatnonzero(weights > 1e-12)
         if charge is None:
             if present.size == 1:
@@ -572,6 +654,8 @@ _CONSERVING = (
     "Use gates on one or two qubits that conserve it (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or "
     "claim another symmetry (symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
 )
+# qubits up to which a preparation's noise is computed: density matrices of 4^8 numbers
+_LARGEST_NOISY = 8
 _EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
 _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
 

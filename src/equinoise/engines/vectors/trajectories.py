@@ -83,10 +83,6 @@ class TrajectoryEngine(StateVectorEngine):
         super().__init__(program, workers)
         self._sites: dict[tuple[int, float], tuple[_Site, ...]] = {}
         self._channels: dict[tuple[int, float], tuple[KrausChannel, ...]] = {}
-        weights = [float(np.sum(np.abs(v) ** 2)) for _, vectors in self.inputs for v in vectors.T]
-        self._choices = [(q, v) for q, vectors in self.inputs for v in vectors.T]
-        self._weight = sum(weights)
-        self._probabilities = np.array(weights) / self._weight
         self._classical = is_classical(program)
 
     @classmethod
@@ -137,7 +133,7 @@ class TrajectoryEngine(StateVectorEngine):
         if self.program.noise_class not in ("none", "strong") or not self.program.has_limit:
             return math.nan
         if self._classical:
-            return float(np.sum(classical_gradient(self.program, self.inputs, theta) ** 2))
+            return float(np.sum(classical_gradient(self.program, self.program.inputs(theta), theta) ** 2))
         return float(self.noisy(theta, [math.inf], rng)[0].gradient_square.sum())
 
     # -- one trajectory --------------------------------------------------------------------------------------------
@@ -174,8 +170,11 @@ class TrajectoryEngine(StateVectorEngine):
         # A record of jumps is drawn with a probability proportional to N = <psi|psi>, and adds <psi|O|psi>/N: its mean
         # is the sum of f = <psi|O|psi> over all records. The gradient is that of f at a fixed record, divided by the
         # same N; so both are unbiased, and the random choices need no derivative.
-        pick = int(rng.choice(len(self._choices), p=self._probabilities)) if len(self._choices) > 1 else 0
-        charge, vector = self._choices[pick]
+        choices = [(q, vector) for q, vectors in program.inputs(blocks.theta) for vector in vectors.T]
+        weights = np.array([np.sum(np.abs(vector) ** 2) for _, vector in choices])
+        weight = float(sum(weights.tolist()))
+        pick = int(rng.choice(len(choices), p=weights / weight)) if len(choices) > 1 else 0
+        charge, vector = choices[pick]
         angles, parities = self._draw_phases(scale, rng)
         running = Running(charge, np.ascontiguousarray(vector)[:, None].copy())
         for number, layer in enumerate(program.layers):
@@ -183,7 +182,7 @@ class TrajectoryEngine(StateVectorEngine):
             kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *program.tables[running.charge].arguments)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
-        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight
+        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / weight
 
     def _back(self, running: Running, blocks: Blocks, seen: Complex) -> Real:
         """d<psi|O|psi>/dtheta_k at a fixed record of jumps, from O|psi>: shape (K,); the record stays as it is."""
