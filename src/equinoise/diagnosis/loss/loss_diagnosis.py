@@ -4,110 +4,61 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.coherence.loss_law import LossDraw, LossLaw, check_batch, loss_draw, loss_law_from_draws, rows_of
+from equinoise.coherence.loss.loss_law import LossDraw, check_batch, loss_draw, loss_law_from_draws, rows_of
+from equinoise.coherence.loss.loss_law_record import LossLaw
+from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import budget_sums
 from equinoise.coherence.sample import PairedDraws, Sampled
-from equinoise.diagnosis.verdict import Verdict, decide
+from equinoise.diagnosis.loss.loss_panels import loss_diagnosis_html, loss_diagnosis_text
+from equinoise.diagnosis.loss.loss_record import LossFindings, LossResources, loss_diagnosis_record
+from equinoise.diagnosis.verdict import decide
 from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.model_sweeps import ModelSweeps
 from equinoise.errors import ParameterError
 from equinoise.limits import MOST_SHOTS
 from equinoise.measurement import charge_conserving_part, measurement_settings
 from equinoise.model.qnn import Model
-from equinoise.notebook import between, facts_text, short
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.shift_rules import shift_costs
+from equinoise.sampling import Sampling
 
-__all__ = ["LossDiagnosis", "LossResources", "diagnose_loss"]
+__all__ = ["LossDiagnosis", "diagnose_loss"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class LossResources:
-    """What the gradient of a loss costs in shots, by shift rules, each readout measured by itself.
+class LossDiagnosis(LossFindings):
+    """Everything equinoise says about a model; its attributes are those of its findings, with units and intervals.
 
-    Attributes:
-        shots: Per expectation value, measurement setting and row, as the verdict assumes.
-        resolved_rms: RMS gradient of the loss, per weight and radian, that they resolve at signal-to-noise 1.
-        shots_per_row: N, per expectation value and setting, at which the noisy gradient has signal-to-noise 1.
-        evaluations: Expectation values of one row's gradient, over the trained weights' gates.
-        settings: Measurement settings of all readouts together.
-        rows: Rows of the loss.
-        shots_in_all: N x evaluations x settings x rows; infinity where there is no gradient.
+    Printed it is a short report; a notebook shows a table.
     """
 
-    shots: int
-    resolved_rms: float
-    shots_per_row: float
-    evaluations: int
-    settings: int
-    rows: int
-    shots_in_all: float
+    @property
+    def record(self) -> Record:
+        """All of it as plain data, together with what was asked; what is shown and stored is taken from here."""
+        return loss_diagnosis_record(self)
 
-
-@dataclass(frozen=True)
-class LossDiagnosis:
-    """What equinoise says about a model.
-
-    Attributes:
-        model: What was diagnosed.
-        scale: Noise scale s of the verdict.
-        law: The loss's coherence law: V_loss beside V_pred, kappa in two parts with budgets, each readout.
-        noiseless_rms: sqrt(V_loss(0)/K), K trained weights, per radian.
-        noisy_rms: sqrt(V_loss(s)/K) likewise.
-        noiseless_per_weight: sqrt(E (d_k J)^2) without noise, shape (K,).
-        noisy_per_weight: With noise, shape (K,).
-        resources: Shots.
-        verdict: One word and its reason.
-        warnings: What was assumed, dropped or approximated.
-    """
-
-    model: Model = field(repr=False)
-    scale: float
-    law: LossLaw
-    noiseless_rms: Sampled
-    noisy_rms: Sampled
-    noiseless_per_weight: Real
-    noisy_per_weight: Real
-    resources: LossResources
-    verdict: Verdict
-    warnings: tuple[str, ...]
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON holds it; NaN and infinity become null."""
+        return dict(self.record.data)
 
     def __str__(self) -> str:
-        law, point, resources = self.law, self.law.points[0], self.resources
-        worst = sorted(budget_sums(law.budget, "mechanism").items(), key=lambda part: -abs(part[1]))[:3]
-        more = f" (and {len(self.warnings) - 1} more)" if len(self.warnings) > 1 else ""
-        facts = {
-            "model": repr(self.model),
-            "gradient": f"RMS {short(self.noiseless_rms.value)} {between(self.noiseless_rms.interval)} per weight "
-            f"without noise, {short(self.noisy_rms.value)} with; {resources.shots:,} shots resolve "
-            f"{short(resources.resolved_rms)}",
-            "survival": f"R = {short(point.survival.value)} {between(point.survival.interval)} at s = {self.scale:g}, "
-            f"direction {short(point.direction.value)}; predictions {short(point.prediction_survival.value)}",
-            "kappa": f"{short(law.kappa)} {between(law.kappa_interval)} = {short(law.kappa_gradient.value)} (gradient) "
-            f"+ {short(law.kappa_residual.value)} (residual)",
-            "V": f"{short(law.variance)} of the loss, {short(law.prediction_variance)} of the predictions",
-            "lost at": ", ".join(f"{name} {short(value)}" for name, value in worst) or None,
-            "shots": f"{short(resources.shots_per_row)} per row, expectation value and setting; "
-            f"{short(resources.shots_in_all)} in all",
-            "how sure": f"95 % intervals of {law.samples} draws, {law.ensemble}, engine {law.engine}; bounds "
-            f"{law.bound_status.partition(':')[0]}",
-            "note": self.warnings[0] + more if self.warnings else None,
-        }
-        readouts = {
-            f"readout {one.label}": f"V {short(one.variance)}, kappa {short(one.kappa.value)}, left "
-            f"{short(one.survival[0].value)}"
-            for one in law.readouts[:6]
-        }
-        return facts_text(f"{self.verdict.word}: {self.verdict.reason}", facts | readouts)
+        return loss_diagnosis_text(self.record)
+
+    def __repr__(self) -> str:
+        left = self.law.points[0].survival.value
+        return f"LossDiagnosis({self.verdict.word!r}, survival={left:.4g}, {self.model!r})"
+
+    def _repr_html_(self) -> str:
+        return loss_diagnosis_html(self.record)
 
 
 @dataclass(frozen=True)
@@ -127,51 +78,53 @@ def diagnose_loss(
     model: Model,
     scale: float = 1.0,
     *,
-    samples: int = 64,
-    seed: int = 0,
-    shots: int = 4096,
+    shots: int = 10_000,
     batch: int | None = None,
-    workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    sampling: Sampling | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> LossDiagnosis:
     """Whether the gradient of a model's loss survives its noise, why, and what it costs in shots.
 
     Args:
         model: The model; its prior is the ensemble.
         scale: Noise scale s of the verdict.
-        samples: Number of draws of the weights.
-        seed: Of the draws.
         shots: Per expectation value, measurement setting and row.
         batch: Rows of each draw's loss; all by default.
-        workers: Draws run at once; all processors by default.
-        progress: Called with 1 after each draw.
+        sampling: Draws of the weights (64 by default); no ensemble, and the exact engine alone.
+        progress: Called with (stage, done, total).
 
     Raises:
-        ParameterError: samples, shots, scale or batch does not fit.
+        ParameterError: The sampling, shots, scale or batch does not fit.
         UnsupportedError: The exact engine cannot take the noise.
         MemoryLimitError: The light cone of all readouts is too large.
 
     Example:
         >>> import equinoise as eq
-        >>> from equinoise.diagnosis.loss_diagnosis import diagnose_loss
+        >>> from equinoise.diagnosis.loss.loss_diagnosis import diagnose_loss
         >>> circuit = eq.circuits.brickwork(4, depth=2, shared=True)
         >>> model = eq.Model(circuit, "Z1", labels=[0.5], loss="mse", initial="neel", noise="dephasing:0.01")
-        >>> diagnose_loss(model, samples=32).verdict.word
+        >>> diagnose_loss(model, sampling=eq.Sampling(samples=32)).verdict.word
         'trainable'
     """
     s = check_scale(scale)
     check_batch(model, batch)
     if isinstance(shots, bool) or not isinstance(shots, int) or not 1 <= shots <= MOST_SHOTS:
         raise ParameterError(f"shots must be a whole number of 1 to {MOST_SHOTS:,}, got {shots!r}.")
-    sweeps = ModelSweeps(model, workers)
+    sampling = Sampling.of(sampling, samples=64)
+    sampling.check_engine("the diagnosis of a model", "exact")
+    thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
     measured = _ShotNoise(sweeps)
 
     def one(theta: Real, rng: np.random.Generator) -> _Measured:
         rows = rows_of(model, batch, rng)
         return _Measured(loss_draw(sweeps, theta, [s], rows), measured.noise(theta, s, rows))
 
-    draws = sampled_draws(one, model.draw(samples, seed), seed, sweeps.engine.workers, progress)
-    law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], seed, batch)
+    draws = []
+    for draw in sampled_draws(one, thetas, sampling.seed, sweeps.engine.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress("draws", len(draws), len(thetas))
+    law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], sampling, batch)
     clean, noisy = _rms(draws, sweeps)
     resources = measured.resources(draws, law, shots, model.rows.count if batch is None else batch)
     verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots)
@@ -185,8 +138,28 @@ def diagnose_loss(
         noisy_per_weight=np.sqrt(law.points[0].per_weight),
         resources=resources,
         verdict=verdict,
+        advice=_advice(law, s),
+        sampling={name: sampling.plain()[name] for name in ("samples", "seed", "engine")},
         warnings=(*model.warnings, *law.approximations, _SHOTS),
     )
+
+
+def _advice(law: LossLaw, scale: float) -> tuple[str, ...]:
+    """The costliest mechanism, qubit and layer of kappa, and what their removal would give back to leading order."""
+    total = sum(entry.kappa for entry in law.budget if entry.kappa > 0)
+    if law.variance == 0:
+        return ("the loss has no gradient even without noise: another readout, loss or prior",)
+    if law.kappa <= 1e-9 or total <= 0:
+        return ("nothing to gain from less noise: to first order it does not shrink the loss's gradient",)
+    most = 1 / max(law.points[0].survival.value, 1e-12)
+    found = []
+    for name in ("mechanism", "qubit", "layer"):
+        sums = budget_sums(law.budget, name)
+        worst = max(sums, key=lambda key: sums[key])
+        gain = min(most, math.exp(min(50.0, sums[worst] * scale))) if sums[worst] > 0 else 1.0
+        cost = f"{name} {worst} costs {100 * sums[worst] / total:.0f} % of kappa"
+        found.append((sums[worst], f"{cost}; without it the loss's gradient would be {gain:.3g} times larger"))
+    return tuple(text for _, text in sorted(found, key=lambda item: -item[0]))
 
 
 _SHOTS = (
