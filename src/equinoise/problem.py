@@ -63,15 +63,15 @@ class Problem:
         at: Parameter values, shape (K,), at which alone the gates are asked for the charge: for programs that hand over
             the numbers of tied angles and not their ties. Only values and gradients where :meth:`conserves_at` make
             sense then; both are exact there, for what moves the charge has no share in either.
-        inputs: Parameters that data binds, as :class:`equinoise.Model` names them: no weights. Leading gates that depend
-            on them alone may break the charge (feature maps); gradients leave out what they do there.
+        inputs: Parameters that data binds and that are no weights, as :class:`equinoise.Model` has them. Leading gates
+            that depend on them alone may break the charge (feature maps); gradients leave out what they do there.
         symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
             :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
 
     Attributes:
         layers: The circuit's layers; behind the preparation where it is taken as a state vector.
-        preparation: The leading gates that break the charge before the first weight (feature maps), and prepare a state:
-            a state vector of up to 20 qubits. With noise on up to 8 qubits they are layers like others, computed with
+        preparation: The leading gates that break the charge before the first weight (feature maps): they prepare a
+            state vector of up to 20 qubits. With noise on up to 8 qubits they are layers like others, computed with
             their noise in the full space of the light cone. None for other circuits.
         layers_found: How: "barriers" or "as soon as possible".
         slots: The noise after each layer that is independent of the other layers.
@@ -108,6 +108,10 @@ class Problem:
     """
 
     _frozen = False
+    layers: tuple[Layer, ...]
+    frames: Frames | None
+    preparation: Preparation | None
+    breaking: tuple[str, ...]
 
     def __init__(
         self,
@@ -141,19 +145,7 @@ class Problem:
         self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
         measured, label = self._placed_readout(readout), readout if isinstance(readout, str) else None
         self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
-        split = layered(circuit, find_preparation=initial is None, at=self.at)
-        if initial is None and not _prepares(split):
-            split = layered(circuit, find_preparation=False, at=self.at)
-        if not split.layers:
-            raise CircuitError("the circuit has no gates between preparation and readout.")
-        self.layers: tuple[Layer, ...] = split.layers
-        self.frames, hides = self._hidden(measured, initial is not None)
-        if self.frames is not None:
-            self.layers = self.frames.layers
-        self.preparation, unprepared = self._leading(inputs, initial is None)
-        if self.preparation is not None:
-            split = self.preparation.behind
-            self.layers = split.layers
+        whole, split, why = self._read(measured, inputs, initial is None)
         self.layers_found: str = split.found if self.frames is None else self.frames.found
         self._set_readout(self._seen(measured), label)
         warnings = [*split.notes, *(() if self.frames is None else self.frames.notes())]
@@ -162,18 +154,13 @@ class Problem:
         if self.layout is not None:
             warnings.append(self.layout.note())
         self._check_parameters()
-        before = 0 if self.preparation is None else len(self.preparation.layers)
-        self.breaking = self._breaking(before) if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
-        if self.breaking and not allow_broken:
-            hides += unprepared
-            more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
-            own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
-            raise SymmetryError(
-                f"{self.breaking[0]}{more}{hides}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
-                f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
-            )
+        self._check_equivariance(why, initial is not None)
         stated = self._stated_state(initial, split.prepared, warnings)
         self.start: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
+        # as layers like others, the preparation's are those of the undivided circuit
+        self._undivided: tuple[tuple[Layer, ...], InitialState] | None = None
+        if self.preparation is not None:
+            self._undivided = whole.layers, self._stated_state(initial, whole.prepared, [])
         self.initial: InitialState = self.start if self.preparation is None else self.state_behind()
         self._check_ends()
         self.charge: int | None = self._charge(charge)
@@ -193,7 +180,7 @@ class Problem:
     # -- the preparation -----------------------------------------------------------------------------------------
 
     def _leading(self, inputs: Collection[Parameter], from_zero: bool) -> tuple[Preparation | None, str]:
-        """The leading gates that break the charge and prepare a state, where gates break it; else why there are none."""
+        """The leading gates that break the charge and prepare a state; or why there are none, where gates break it."""
         if not self.by_charge or self.allow_broken or self.at is not None or self.frames or not self._breaking():
             return None, ""
         if not from_zero and all(block.conserving for layer in layered(self.circuit).layers for block in layer.blocks):
@@ -218,7 +205,7 @@ class Problem:
         """The state behind the preparation, its noise left out.
 
         Args:
-            theta: Parameter values, shape (K,); by default generic ones, at which it holds all charges that it can hold.
+            theta: Parameter values, shape (K,); by default generic ones, at which it holds all charges that it can.
         """
         preparation = self.preparation
         if preparation is None:
@@ -232,19 +219,23 @@ class Problem:
     def _set_preparation(self) -> str | None:
         """Takes the preparation as a state or as layers, as the noise has it, and says which."""
         preparation = self.preparation
-        if preparation is None:
+        if preparation is None or self._undivided is None:
             return None
         gates = f"the first {preparation.gates} gates, before any weight, break the charge"
         noisy = bool(self.stated_noise.terms or self.stated_noise.phases or self.stated_noise.calibration)
         inside = noisy and self.num_qubits <= _LARGEST_NOISY
         if inside != bool(self.breaking):
-            self.layers = (*preparation.layers, *preparation.behind.layers) if inside else preparation.behind.layers
+            behind = preparation.behind.layers, self.state_behind()
+            self.layers, self.initial = self._undivided if inside else behind
             self.breaking = self._breaking() if inside else ()
-            self.initial = self.start if inside else self.state_behind()
         if inside:
             return f"{gates}: computed with their noise, in the full space of the light cone"
-        left_out = "; THEIR NOISE IS LEFT OUT, and layers are counted from behind them" if noisy else ""
-        return f"{gates} and prepare the input: a state vector, computed once for each row of data{left_out}"
+        rows = ", computed once for each row of data" if preparation.parameters else ""
+        left_out = (
+            "; their noise is left out (allow_broken=True computes it, in the full space), and layers are counted from "
+            "behind them"
+        )
+        return f"{gates} and prepare the input: a state vector{rows}{left_out if noisy else ''}"
 
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
@@ -271,6 +262,44 @@ class Problem:
             *((missing,) if idle else ()),
             *self.noise.notes,
         )
+
+    def _read(
+        self, measured: SparsePauliOp, inputs: Collection[Parameter], from_zero: bool
+    ) -> tuple[Layered, Layered, str]:
+        """Sets layers, frames and preparation.
+
+        Returns:
+            The undivided circuit, what stands behind a preparation (all of it without), and why gates that break the
+            charge belong to neither frames nor a preparation.
+        """
+        whole = layered(self.circuit, find_preparation=from_zero, at=self.at)
+        if from_zero and not _prepares(whole):
+            whole = layered(self.circuit, find_preparation=False, at=self.at)
+        if not whole.layers:
+            raise CircuitError("the circuit has no gates between preparation and readout.")
+        self.layers = whole.layers
+        self.frames, hides = self._hidden(measured, not from_zero)
+        if self.frames is not None:
+            self.layers = self.frames.layers
+        self.preparation, unprepared = self._leading(inputs, from_zero)
+        if self.preparation is None:
+            return whole, whole, hides + unprepared
+        self.layers = self.preparation.behind.layers
+        return whole, self.preparation.behind, hides
+
+    def _check_equivariance(self, why: str, has_input: bool) -> None:
+        """Sets what breaks the symmetry, and refuses it where that is not allowed."""
+        before = 0 if self.preparation is None else len(self.preparation.layers)
+        self.breaking = (
+            self._breaking(before) if self.by_charge else breaking_gates_of(self.steps, self.symmetry, self.circuit)
+        )
+        if self.breaking and not self.allow_broken:
+            more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
+            own = _OWN_PREPARATION if has_input and _prepares(layered(self.circuit)) else ""
+            raise SymmetryError(
+                f"{self.breaking[0]}{more}{why}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
+            )
 
     def _check_parameters(self) -> None:
         used = {

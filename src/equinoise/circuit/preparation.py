@@ -16,7 +16,15 @@ from qiskit import QuantumCircuit
 
 from equinoise.circuit.blocks import Block, consolidate, embed
 from equinoise.circuit.gates import Gate, Rotation
-from equinoise.circuit.layers import Layer, Layered, Segment, as_soon_as_possible, prepared_state, segment_blocks, segments
+from equinoise.circuit.layers import (
+    Layer,
+    Layered,
+    Segment,
+    as_soon_as_possible,
+    prepared_state,
+    segment_blocks,
+    segments,
+)
 
 __all__ = ["Preparation", "leading_preparation"]
 
@@ -59,7 +67,7 @@ class Preparation:
 
 
 def leading_preparation(circuit: QuantumCircuit, data: Collection[int], from_zero: bool) -> Preparation | None:
-    """The preparation that a circuit begins with, or None if no gate that depends on data alone breaks the charge there.
+    """The preparation that a circuit begins with; None if no gate that depends on data alone breaks the charge there.
 
     What is behind it need not conserve the charge: then there is no preparation with which the circuit would.
 
@@ -160,9 +168,7 @@ def _split(
         second.append((blocks, kept))
         told += more
     stated = [bool(a or b) for (a, _), (b, _) in zip(first, second, strict=True)]
-    by_barriers = sum(stated) > 1 or any(
-        part.ended and there for part, there in zip(parts, stated, strict=True)
-    )
+    by_barriers = sum(stated) > 1 or any(part.ended and there for part, there in zip(parts, stated, strict=True))
 
     def laid_out(found: Sequence[tuple[tuple[Block, ...], tuple[Gate, ...]]]) -> tuple[Layer, ...]:
         if by_barriers:

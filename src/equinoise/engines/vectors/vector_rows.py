@@ -63,7 +63,9 @@ class VectorRows:
     def states(self, thetas: Real) -> list[tuple[int | None, Complex]]:
         """The states at each row of thetas, shape (S, K): charge and shape (S, D), one for each part of a mixture."""
         if not self.program.problem.input_varies or len(thetas) == 0:
-            return [(q, self._states(q, vector, thetas)) for q, vectors in self.program.inputs() for vector in vectors.T]
+            return [
+                (q, self._states(q, vector, thetas)) for q, vectors in self.program.inputs() for vector in vectors.T
+            ]
         # each row has an input of its own; one with fewer parts than another's has zeros for the rest
         found: dict[tuple[int | None, int], Complex] = {}
         for i, theta in enumerate(thetas):
@@ -77,7 +79,10 @@ class VectorRows:
     def values(self, thetas: Real, operators: Sequence[OperatorEntries]) -> Real:
         """Tr[A rho] of several operators, shape (S, len(operators))."""
         out = np.zeros((len(thetas), len(operators)))
-        matrices = [{q: self._matrix(operator, q) for q in self.program.input_charges if q in operator} for operator in operators]
+        matrices = [
+            {q: self._matrix(operator, q) for q in self.program.input_charges if q in operator}
+            for operator in operators
+        ]
         step = max(1, _AT_ONCE // max(self.program.dimensions))
         for start in range(0, len(thetas), step):
             rows = slice(start, start + step)
