@@ -10,6 +10,8 @@ import typer
 from equinoise.cli.option_groups import panel
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
 
@@ -60,10 +62,31 @@ class ProblemOptions:
     def problem(self) -> Problem:
         """The problem that the options state."""
         import equinoise as eq
+        from equinoise.errors import SymmetryError
 
         circuit = eq.load_circuit(self.source)
+        if not self.free_angles:
+            return self._of(circuit)
+        try:
+            return self._of(eq.free_angles(circuit))
+        except SymmetryError as error:
+            try:
+                bound = self._of(circuit)
+            except SymmetryError:
+                raise error from None
+            if bound.preparation is not None:
+                raise
+            raise SymmetryError(
+                f"the circuit keeps the {self.symmetry} at its bound angles, but not where each of them is free "
+                "(--free-angles): some belong together, as 0.3 and -0.3 about a CX that write one gate out. Give a "
+                f"circuit whose parameters say so (OpenQASM 3 with inputs, or QPY). {error}"
+            ) from None
+
+    def _of(self, circuit: QuantumCircuit) -> Problem:
+        import equinoise as eq
+
         return eq.Problem(
-            eq.free_angles(circuit) if self.free_angles else circuit,
+            circuit,
             self.readout,
             initial=self.initial,
             noise=stated_noise(self.noise, self.layout),
