@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from equinoise.coherence.loss.loss_law_record import LossLaw
     from equinoise.coherence.loss.loss_variance import LossVariance, loss_variance
     from equinoise.coherence.rates import aligned_rates
-    from equinoise.design.advice import advise
     from equinoise.design.design_space import DesignSpace
+    from equinoise.design.model_advice import advise
     from equinoise.design.rank import rank
     from equinoise.diagnosis.diagnose import Diagnosis, diagnose
     from equinoise.engines.batch import Expectations, expectations
@@ -106,7 +106,7 @@ _HOMES = {
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
     "Sampling": "sampling:Sampling",
-    "advise": "design.advice:advise",
+    "advise": "design.model_advice:advise",
     "aligned_rates": "coherence.rates:aligned_rates",
     "circuits": "circuit.builders",
     "diagnose": "diagnosis.diagnose:diagnose",

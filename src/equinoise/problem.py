@@ -15,9 +15,9 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.circuit.blocks import Block, breaking_gates, conserves_charge
-from equinoise.circuit.frames import Frames, find_frames
+from equinoise.circuit.compiled.frames import Frames, find_frames
+from equinoise.circuit.compiled.hidden_charge import NoHiddenCharge
 from equinoise.circuit.gates import Gate, Rotation
-from equinoise.circuit.hidden_charge import NoHiddenCharge
 from equinoise.circuit.layers import Layer, Layered, layered
 from equinoise.circuit.pauli_sums import from_operator
 from equinoise.circuit.preparation import Preparation, leading_preparation
@@ -81,7 +81,8 @@ class Problem:
         transpiled: Whether Qiskit's transpiler made the circuit; then a device's noise leaves it on its qubits.
         layout: Where a transpiled circuit keeps the qubits from before; None for others.
         frames: Where a compiled circuit hides the charge that its gates do not conserve one by one
-            (:mod:`equinoise.circuit.frames`); None for others. Layers, slots, initial and readout are seen from there.
+            (:mod:`equinoise.circuit.compiled.frames`); None for others. Layers, slots, initial and readout are as seen
+            from there.
         start: The state before the first gate (of single qubits' own preparation, if the circuit has one).
         initial: The state before :attr:`layers`: that which a preparation makes of ``start``. Where it depends on data,
             at generic data; see :meth:`state_behind`.

@@ -29,8 +29,8 @@ from equinoise.circuit.builders import (
     ring,
     translation_invariant,
 )
-from equinoise.circuit.qasm_text import check_expansion, with_includes
-from equinoise.circuit.qpy_header import check_qpy_header
+from equinoise.circuit.stored.qasm_text import check_expansion, with_includes
+from equinoise.circuit.stored.qpy_header import check_qpy_header
 from equinoise.errors import ParameterError, SourceError
 from equinoise.limits import check_file, whole_number
 

@@ -114,7 +114,7 @@ def test_threshold_at_the_gradient_itself_is_undecided():
 
 
 def test_one_draw_decides_nothing():
-    verdict = diagnose("dephasing:0.1", sampling=eq.Sampling(samples=1)).verdict
+    verdict = diagnose("dephasing:0.1", samples=1).verdict
     assert verdict.word == "undecided"
     assert "take more samples" in verdict.reason
 

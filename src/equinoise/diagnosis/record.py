@@ -16,7 +16,7 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.circuit.digest import circuit_digest
+from equinoise.circuit.stored.digest import circuit_digest
 from equinoise.coherence.law_record import LAW, Law, LawAt
 from equinoise.coherence.quantity import Quantity, Record
 from equinoise.coherence.sample import Interval

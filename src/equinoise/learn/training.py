@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 
 from equinoise.learn.adam import Adam
 from equinoise.learn.checkpoint import CheckpointError, damaged, read_checkpoint, write_checkpoint
-from equinoise.learn.classifier_circuit import Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit
 
 __all__ = ["EpochRecord", "Plan", "Weights", "first_weights", "loss_and_gradient", "train"]
 
@@ -87,7 +87,7 @@ class Weights:
         return [self.angles, self.log_gain, self.bias]
 
 
-def first_weights(model: Model, seed: int) -> Weights:
+def first_weights(model: ClassifierCircuit, seed: int) -> Weights:
     """Angles uniform over a full turn, bias 0."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, _START]))
     angles = rng.uniform(-np.pi, np.pi, model.trained.size)
@@ -95,7 +95,7 @@ def first_weights(model: Model, seed: int) -> Weights:
 
 
 def loss_and_gradient(
-    model: Model,
+    model: ClassifierCircuit,
     weights: Weights,
     states: Real,
     labels: Index,
@@ -143,14 +143,14 @@ def loss_and_gradient(
     return loss, right, [angles, np.array([gain * float(np.sum(residual * values))]), residual.sum(axis=0)]
 
 
-def _distribution(model: Model, angles: Real, states: Real) -> Real:
+def _distribution(model: ClassifierCircuit, angles: Real, states: Real) -> Real:
     """Exact outcome probabilities, rounding taken off, shape (B, outcomes)."""
     exact = np.maximum(0.0, model.expectations(angles, states, model.outcomes.operators))
     return np.asarray(exact / exact.sum(axis=1, keepdims=True))
 
 
 def train(
-    model: Model,
+    model: ClassifierCircuit,
     vectors: Real,
     labels: Index,
     plan: Plan,

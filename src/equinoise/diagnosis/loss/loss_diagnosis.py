@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.coherence.loss.loss_law import LossDraw, check_batch, loss_draw, loss_law_from_draws, rows_of
 from equinoise.coherence.loss.loss_law_record import LossLaw
@@ -18,21 +17,22 @@ from equinoise.coherence.rates import budget_sums
 from equinoise.coherence.sample import PairedDraws, Sampled
 from equinoise.diagnosis.loss.loss_panels import loss_diagnosis_html, loss_diagnosis_text
 from equinoise.diagnosis.loss.loss_record import LossFindings, LossResources, loss_diagnosis_record
+from equinoise.diagnosis.loss.loss_shots import LossShotNoise
 from equinoise.diagnosis.verdict import decide
 from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.model_sweeps import ModelSweeps
 from equinoise.errors import ParameterError
 from equinoise.limits import MOST_SHOTS
-from equinoise.measurement import charge_conserving_part, measurement_settings
 from equinoise.model.qnn import Model
-from equinoise.reduction.operators import OperatorEntries
-from equinoise.reduction.shift_rules import shift_costs
 from equinoise.sampling import Sampling
 
-__all__ = ["LossDiagnosis", "diagnose_loss"]
+__all__ = ["LOSS_SWEEPS", "LossDiagnosis", "diagnose_loss"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
+
+# sweeps of a row that one draw takes, in gradients: first order with two budgets, with noise, and the shots' variances
+LOSS_SWEEPS = 6
 
 
 class LossDiagnosis(LossFindings):
@@ -113,7 +113,7 @@ def diagnose_loss(
     sampling = Sampling.of(sampling, samples=64)
     sampling.check_engine("the diagnosis of a model", "exact")
     thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
-    measured = _ShotNoise(sweeps)
+    measured = LossShotNoise(sweeps)
 
     def one(theta: Real, rng: np.random.Generator) -> _Measured:
         rows = rows_of(model, batch, rng)
@@ -126,7 +126,7 @@ def diagnose_loss(
             progress("draws", len(draws), len(thetas))
     law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], sampling, batch)
     clean, noisy = _rms(draws, sweeps)
-    resources = measured.resources(draws, law, shots, model.rows.count if batch is None else batch)
+    resources = _resources(sweeps, measured, draws, law, shots, model.rows.count if batch is None else batch)
     verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots)
     return LossDiagnosis(
         model=model,
@@ -178,67 +178,20 @@ def _rms(draws: list[_Measured], sweeps: ModelSweeps) -> tuple[Sampled, Sampled]
     return paired.ratio("clean", factor=share, root=True), paired.ratio("noisy", factor=share, root=True)
 
 
-class _ShotNoise:
-    """What shots cost a model's gradient: the variances of its readouts, and the shift rules of its gates."""
-
-    def __init__(self, sweeps: ModelSweeps) -> None:
-        self._sweeps = sweeps
-        program = sweeps.engine.program
-        self._costs = shift_costs(program)
-        self._squares: list[OperatorEntries] = []
-        self._means: list[list[OperatorEntries]] = []
-        for readout in sweeps.model.readouts:
-            settings = measurement_settings(readout, {})
-            square = SparsePauliOp.sum([setting.square for setting in settings]).simplify(atol=1e-14)
-            self._squares.append(self._entries(square))
-            self._means.append([self._entries(setting.mean) for setting in settings])
-        self.settings = sum(len(means) for means in self._means)
-
-    def _entries(self, operator: SparsePauliOp) -> OperatorEntries:
-        program = self._sweeps.engine.program
-        visible = operator if program.full else charge_conserving_part(operator)
-        return program.operator_entries(visible, program.projecting_charge)
-
-    def noise(self, theta: Real, scale: float, rows: Index) -> float:
-        """N sum_k Var(d_k J) = mean_i of sum_c l_c^2 Var(O_c) sum_k w_k, over the number of rows.
-
-        Rows are measured independently, so their variances add: the mean's is 1/R of their mean. A weight's shift rule
-        is that of the gates it moves: w_k = sum_phi J_phi,k^2 w_phi.
-        """
-        sweeps, model = self._sweeps, self._sweeps.model
-        total = 0.0
-        for row in rows:
-            angles = model.angles(theta, row)
-            flat = [*sweeps.operators, *self._squares, *(mean for means in self._means for mean in means)]
-            values = sweeps.engine.values(angles.values, scale, flat)
-            count = len(model.readouts)
-            slopes = model.slopes(values[None, :count], [row])[0]
-            variances = values[count : 2 * count].copy()
-            place = 2 * count
-            for c, means in enumerate(self._means):
-                variances[c] -= np.sum(values[place : place + len(means)] ** 2)
-                place += len(means)
-            total += float(slopes**2 @ np.maximum(variances, 0.0)) * self._weight(angles.jacobian())
-        return total / len(rows) ** 2
-
-    def _weight(self, jacobian: Real) -> float:
-        """sum_k w_k over the trained weights, from dphi/dw of shape (P, W)."""
-        return float(np.sum(self._costs.noise @ jacobian[:, self._sweeps.model.trained] ** 2))
-
-    def resources(self, draws: list[_Measured], law: LossLaw, shots: int, rows: int) -> LossResources:
-        """The shots' price at the law's first noise scale."""
-        model = self._sweeps.model
-        noise = float(np.mean([each.noise for each in draws]))
-        variance = law.points[0].variance
-        needed = noise / variance if law.variance > 0 and variance > 0 else math.inf
-        moved = (model.angles(model.draw(1, 0)[0], 0).jacobian()[:, model.trained] != 0).any(axis=1)
-        evaluations = int(self._costs.evaluations[moved].sum())
-        return LossResources(
-            shots=shots,
-            resolved_rms=math.sqrt(noise / shots / model.trained.size),
-            shots_per_row=needed,
-            evaluations=evaluations,
-            settings=self.settings,
-            rows=rows,
-            shots_in_all=needed * evaluations * self.settings * rows,
-        )
+def _resources(
+    sweeps: ModelSweeps, measured: LossShotNoise, draws: list[_Measured], law: LossLaw, shots: int, rows: int
+) -> LossResources:
+    """The shots' price at the law's first noise scale."""
+    weights = sweeps.model.trained.size
+    noise, variance = float(np.mean([each.noise for each in draws])), law.points[0].variance
+    needed = noise / variance if law.variance > 0 and variance > 0 else math.inf
+    evaluations, settings = measured.evaluations(np.ones(weights, dtype=bool)), int(measured.settings_by_readout.sum())
+    return LossResources(
+        shots=shots,
+        resolved_rms=math.sqrt(noise / shots / weights),
+        shots_per_row=needed,
+        evaluations=evaluations,
+        settings=settings,
+        rows=rows,
+        shots_in_all=needed * evaluations * settings * rows,
+    )

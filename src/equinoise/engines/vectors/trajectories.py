@@ -28,7 +28,7 @@ from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contr
 from equinoise.engines.sector.channel import site_populations
 from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.engines.vectors.classical import classical_gradient, is_classical
-from equinoise.engines.vectors.kraus import KrausChannel
+from equinoise.engines.vectors.sampled_channels import KrausChannel
 from equinoise.engines.vectors.state_vector import COUNTLESS, StateVectorEngine, block_count
 from equinoise.engines.vectors.trajectory_record import Running
 from equinoise.reduction.program import Program
