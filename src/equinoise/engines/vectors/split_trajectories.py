@@ -69,7 +69,7 @@ class SplitTrajectories:
         shared: _Branch | None = None
         out = []
         for rng in rngs:
-            if shared is None or not self._one_branch:
+            if shared is None or not self._one_branch or len(self.engine.mixture(blocks.theta)[0]) > 1:
                 shared = self._no_event(blocks, scale, rng)
             out.append(self._with_events(shared, blocks, scale, rng))
         return out
@@ -81,9 +81,9 @@ class SplitTrajectories:
 
     @cached_property
     def _one_branch(self) -> bool:
-        """Whether the branch without events is the same for all random numbers."""
+        """Whether the branch without events is the same for all random numbers, from one vector."""
         turns = all(self._is_flip(row) for slot in self.engine.jumps for row in slot.weights)
-        return turns and not self.program.processes and len(self.engine.choices) == 1
+        return turns and not self.program.processes
 
     def _is_flip(self, weights: Real) -> bool:
         """Whether a jump K = sum_i weights[i] Z_i acts on one qubit, so that K^2 is a number and K a turn by Z.
@@ -94,10 +94,7 @@ class SplitTrajectories:
 
     def _no_event(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> _Branch:
         """The branch without events, its states before each slot's noise, and its share."""
-        choices, pick = self.engine.choices, 0
-        if len(choices) > 1:
-            pick = int(rng.choice(len(choices), p=self.engine.probabilities))
-        charge, vector = choices[pick]
+        charge, vector = self.engine.start(blocks.theta, rng)
         phases = self._random_phases(scale, rng)
         walk = Walk(Running(charge, np.ascontiguousarray(vector)[:, None].copy()), until=0.0)
         left, states = [1.0], []

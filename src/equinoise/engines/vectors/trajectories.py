@@ -84,10 +84,6 @@ class TrajectoryEngine(StateVectorEngine):
         super().__init__(program, workers)
         self._sites: dict[tuple[int, float], tuple[Site, ...]] = {}
         self._channels: dict[tuple[int, float], tuple[KrausChannel, ...]] = {}
-        weights = [float(np.sum(np.abs(v) ** 2)) for _, vectors in self.inputs for v in vectors.T]
-        self.choices = [(q, v) for q, vectors in self.inputs for v in vectors.T]
-        self._weight = sum(weights)
-        self.probabilities = np.array(weights) / self._weight
         self._classical = is_classical(program)
         self.split = SplitTrajectories(self)
 
@@ -144,7 +140,7 @@ class TrajectoryEngine(StateVectorEngine):
         if self.program.noise_class not in ("none", "strong") or not self.program.has_limit:
             return math.nan
         if self._classical:
-            return float(np.sum(classical_gradient(self.program, self.inputs, theta) ** 2))
+            return float(np.sum(classical_gradient(self.program, self.program.inputs(theta), theta) ** 2))
         return float(self.noisy(theta, [math.inf], rng)[0].gradient_square.sum())
 
     # -- one trajectory --------------------------------------------------------------------------------------------
@@ -175,11 +171,24 @@ class TrajectoryEngine(StateVectorEngine):
         """What a trajectory says at its end; without a norm, the state's own over the input's weight."""
         psi = running.psi
         if norm is None:
-            norm = kernels.overlap(psi[:, 0], psi[:, 0]) / self._weight
+            norm = kernels.overlap(psi[:, 0], psi[:, 0]) / self._weight(blocks.theta)
         seen = self.program.readout[running.charge] @ psi
         value = kernels.overlap(psi[:, 0], seen[:, 0]) / norm
         square = kernels.overlap(seen[:, 0], seen[:, 0]) / norm
         return Draw(value, square, self._back(running, blocks, seen) / norm if gradient else np.zeros(0))
+
+    def mixture(self, theta: Real) -> tuple[list[tuple[int | None, Complex]], Real]:
+        """The input's vectors, each with its charge, and their weights |v|^2."""
+        choices = [(q, vector) for q, vectors in self.program.inputs(theta) for vector in vectors.T]
+        return choices, np.array([np.sum(np.abs(vector) ** 2) for _, vector in choices])
+
+    def start(self, theta: Real, rng: np.random.Generator) -> tuple[int | None, Complex]:
+        """One of the input's vectors, drawn by its weight, and its charge."""
+        choices, weights = self.mixture(theta)
+        return choices[int(rng.choice(len(choices), p=weights / sum(weights.tolist()))) if len(choices) > 1 else 0]
+
+    def _weight(self, theta: Real) -> float:
+        return float(sum(self.mixture(theta)[1].tolist()))
 
     def _path(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> tuple[Running, float]:
         """A trajectory from the input to the end, and its norm N over the input's."""
@@ -187,8 +196,7 @@ class TrajectoryEngine(StateVectorEngine):
         # A record of jumps is drawn with a probability proportional to N = <psi|psi>, and adds <psi|O|psi>/N: its mean
         # is the sum of f = <psi|O|psi> over all records. The gradient is that of f at a fixed record, divided by the
         # same N; so both are unbiased, and the random choices need no derivative.
-        pick = int(rng.choice(len(self.choices), p=self.probabilities)) if len(self.choices) > 1 else 0
-        charge, vector = self.choices[pick]
+        charge, vector = self.start(blocks.theta, rng)
         angles, parities = self._draw_phases(scale, rng)
         running = Running(charge, np.ascontiguousarray(vector)[:, None].copy())
         for number, layer in enumerate(program.layers):
@@ -196,7 +204,7 @@ class TrajectoryEngine(StateVectorEngine):
             kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *program.tables[running.charge].arguments)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
-        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight
+        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight(blocks.theta)
 
     def _back(self, running: Running, blocks: Blocks, seen: Complex) -> Real:
         """d<psi|O|psi>/dtheta_k at a fixed record of jumps, from O|psi>: shape (K,); the record stays as it is."""

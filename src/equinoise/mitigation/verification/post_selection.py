@@ -80,6 +80,10 @@ def post_selection(problem: Problem, *, draws: float = 1, workers: int | None = 
             f"verification keeps the shots of one charge sum_i (1 - Z_i)/2, but the problem's symmetry is "
             f"{problem.symmetry}. State it with symmetry='charge' if the circuit conserves the charge."
         )
+    if problem.input_varies:
+        raise UnsupportedError(
+            "the input, and with it the share of shots that is kept, depends on a row of data: bind one row's inputs."
+        )
     if problem.charge is None:
         present = np.flatnonzero(problem.initial.charges() > NOTHING_KEPT)
         raise StateError(
