@@ -14,7 +14,7 @@ import numpy.typing as npt
 from equinoise.errors import DataError
 from equinoise.limits import check_file
 
-__all__ = ["Rows", "read_labels", "read_rows"]
+__all__ = ["Rows", "read_labels", "read_rows", "read_table"]
 
 Real = npt.NDArray[np.float64]
 
@@ -88,6 +88,22 @@ def read_rows(data: Any, labels: Any, inputs: Sequence[str]) -> Rows:
         table, labels = table.without(labels), found
     values, notes = _in_order(table, inputs)
     return _with_labels(_finite(values, table.where), labels, notes)
+
+
+def read_table(data: Any, labels: Any = None) -> tuple[Real, npt.NDArray[Any] | None]:
+    """All columns of a table, shape (N, F), and apart from them the one that holds the labels.
+
+    Args:
+        data: As for :func:`read_rows`.
+        labels: The name of a column of the data; anything else names none.
+
+    Raises:
+        DataError: Values that are no finite numbers.
+    """
+    table = _table(data, "data")
+    found = table.column(labels) if isinstance(labels, str) else None
+    kept = table if found is None else table.without(labels)
+    return _finite(kept.values, kept.where), found
 
 
 def _with_labels(values: Real, labels: Any, notes: tuple[str, ...]) -> Rows:
