@@ -21,6 +21,7 @@ from equinoise.errors import ParameterError
 from equinoise.model.qnn import Model
 from equinoise.notebook import facts_text, short
 from equinoise.reduction.shift_rules import gradient_rounding
+from equinoise.sampling import Sampling
 
 __all__ = [
     "LossDraw",
@@ -173,12 +174,10 @@ class LossLaw:
 
 def loss_law(
     model: Model,
-    samples: int = 128,
-    seed: int = 0,
     *,
     scales: Sequence[float] = (1.0,),
     batch: int | None = None,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LossLaw:
     """The coherence law of a model's loss and of its predictions, over the model's prior.
@@ -188,16 +187,14 @@ def loss_law(
 
     Args:
         model: The model; its prior is the ensemble.
-        samples: Number of draws of the weights.
-        seed: Of the draws; the same numbers whatever the number of workers.
         scales: Noise scales at which survival and direction are simulated.
         batch: Rows of each draw's loss, drawn with the weights, as one step of stochastic gradient descent has them;
             all rows by default.
-        workers: Draws run at once; all processors by default.
+        sampling: Draws of the weights (128 by default); no ensemble, and the exact engine alone.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: samples, a scale or batch does not fit.
+        ParameterError: The sampling, a scale or batch does not fit.
         UnsupportedError: The exact engine cannot take the noise.
         MemoryLimitError: The light cone of all readouts is too large.
 
@@ -210,19 +207,25 @@ def loss_law(
         >>> seen = [p.name for p in circuit.parameters][:4]
         >>> model = eq.Model(circuit, "Z1", loss="mse", labels=[0.5], initial="neel", noise="dephasing:0.05",
         ...                  prior="uniform:0.5", trained=seen)
-        >>> found = eq.loss_law(model, samples=8)
+        >>> found = eq.loss_law(model, sampling=eq.Sampling(samples=8))
         >>> bool(abs(found.kappa - found.kappa_gradient.value - found.kappa_residual.value) < 1e-12)
         True
     """
     wanted = [check_scale(s) for s in scales]
     check_batch(model, batch)
-    sweeps = ModelSweeps(model, workers)
+    sampling = Sampling.of(sampling, samples=128)
+    sampling.check_engine("the law of a loss", "exact")
+    thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
 
     def one(theta: Real, rng: np.random.Generator) -> LossDraw:
         return loss_draw(sweeps, theta, wanted, rows_of(model, batch, rng))
 
-    draws = sampled_draws(one, model.draw(samples, seed), seed, sweeps.engine.workers, progress)
-    return loss_law_from_draws(sweeps, draws, wanted, seed, batch)
+    draws = []
+    for draw in sampled_draws(one, thetas, sampling.seed, sweeps.engine.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
+    return loss_law_from_draws(sweeps, draws, wanted, sampling, batch)
 
 
 def check_batch(model: Model, batch: int | None) -> None:
@@ -258,7 +261,7 @@ def loss_draw(sweeps: ModelSweeps, theta: Real, scales: Sequence[float], rows: I
 
 
 def loss_law_from_draws(
-    sweeps: ModelSweeps, draws: Sequence[LossDraw], scales: Sequence[float], seed: int, batch: int | None
+    sweeps: ModelSweeps, draws: Sequence[LossDraw], scales: Sequence[float], sampling: Sampling, batch: int | None
 ) -> LossLaw:
     """The law from its draws.
 
@@ -266,7 +269,7 @@ def loss_law_from_draws(
         sweeps: Which made them.
         draws: Of the weights.
         scales: At which the draws have gradients.
-        seed: Of the draws.
+        sampling: The draws' seed.
         batch: Rows of a draw's loss; None for all.
     """
     model, program = sweeps.model, sweeps.engine.program
@@ -317,7 +320,7 @@ def loss_law_from_draws(
             for i, s in enumerate(scales)
         ),
         samples=len(draws),
-        seed=None if model.prior.kind == "given" else seed,
+        seed=model.drawn_seed(sampling),
         batch=batch,
         ensemble=model.prior.describe(),
         engine=sweeps.engine.name,

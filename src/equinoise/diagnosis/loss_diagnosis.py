@@ -20,9 +20,10 @@ from equinoise.errors import ParameterError
 from equinoise.limits import MOST_SHOTS
 from equinoise.measurement import charge_conserving_part, measurement_settings
 from equinoise.model.qnn import Model
-from equinoise.notebook import between, facts_text, short
+from equinoise.notebook import facts_text, short
 from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.shift_rules import shift_costs
+from equinoise.sampling import Sampling
 
 __all__ = ["LossDiagnosis", "LossResources", "diagnose_loss"]
 
@@ -87,13 +88,13 @@ class LossDiagnosis:
         more = f" (and {len(self.warnings) - 1} more)" if len(self.warnings) > 1 else ""
         facts = {
             "model": repr(self.model),
-            "gradient": f"RMS {short(self.noiseless_rms.value)} {between(self.noiseless_rms.interval)} per weight "
+            "gradient": f"RMS {short(self.noiseless_rms.value)} {_between(self.noiseless_rms.interval)} per weight "
             f"without noise, {short(self.noisy_rms.value)} with; {resources.shots:,} shots resolve "
             f"{short(resources.resolved_rms)}",
-            "survival": f"R = {short(point.survival.value)} {between(point.survival.interval)} at s = {self.scale:g}, "
+            "survival": f"R = {short(point.survival.value)} {_between(point.survival.interval)} at s = {self.scale:g}, "
             f"direction {short(point.direction.value)}; predictions {short(point.prediction_survival.value)}",
-            "kappa": f"{short(law.kappa)} {between(law.kappa_interval)} = {short(law.kappa_gradient.value)} (gradient) "
-            f"+ {short(law.kappa_residual.value)} (residual)",
+            "kappa": f"{short(law.kappa)} {_between(law.kappa_interval)} = "
+            f"{short(law.kappa_gradient.value)} (gradient) + {short(law.kappa_residual.value)} (residual)",
             "V": f"{short(law.variance)} of the loss, {short(law.prediction_variance)} of the predictions",
             "lost at": ", ".join(f"{name} {short(value)}" for name, value in worst) or None,
             "shots": f"{short(resources.shots_per_row)} per row, expectation value and setting; "
@@ -108,6 +109,10 @@ class LossDiagnosis:
             for one in law.readouts[:6]
         }
         return facts_text(f"{self.verdict.word}: {self.verdict.reason}", facts | readouts)
+
+
+def _between(interval: tuple[float, float]) -> str:
+    return f"[{short(interval[0])}, {short(interval[1])}]"
 
 
 @dataclass(frozen=True)
@@ -127,27 +132,23 @@ def diagnose_loss(
     model: Model,
     scale: float = 1.0,
     *,
-    samples: int = 64,
-    seed: int = 0,
     shots: int = 4096,
     batch: int | None = None,
-    workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    sampling: Sampling | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> LossDiagnosis:
     """Whether the gradient of a model's loss survives its noise, why, and what it costs in shots.
 
     Args:
         model: The model; its prior is the ensemble.
         scale: Noise scale s of the verdict.
-        samples: Number of draws of the weights.
-        seed: Of the draws.
         shots: Per expectation value, measurement setting and row.
         batch: Rows of each draw's loss; all by default.
-        workers: Draws run at once; all processors by default.
-        progress: Called with 1 after each draw.
+        sampling: Draws of the weights (64 by default); no ensemble, and the exact engine alone.
+        progress: Called with (stage, done, total).
 
     Raises:
-        ParameterError: samples, shots, scale or batch does not fit.
+        ParameterError: The sampling, shots, scale or batch does not fit.
         UnsupportedError: The exact engine cannot take the noise.
         MemoryLimitError: The light cone of all readouts is too large.
 
@@ -156,22 +157,28 @@ def diagnose_loss(
         >>> from equinoise.diagnosis.loss_diagnosis import diagnose_loss
         >>> circuit = eq.circuits.brickwork(4, depth=2, shared=True)
         >>> model = eq.Model(circuit, "Z1", labels=[0.5], loss="mse", initial="neel", noise="dephasing:0.01")
-        >>> diagnose_loss(model, samples=32).verdict.word
+        >>> diagnose_loss(model, sampling=eq.Sampling(samples=32)).verdict.word
         'trainable'
     """
     s = check_scale(scale)
     check_batch(model, batch)
     if isinstance(shots, bool) or not isinstance(shots, int) or not 1 <= shots <= MOST_SHOTS:
         raise ParameterError(f"shots must be a whole number of 1 to {MOST_SHOTS:,}, got {shots!r}.")
-    sweeps = ModelSweeps(model, workers)
+    sampling = Sampling.of(sampling, samples=64)
+    sampling.check_engine("the diagnosis of a model", "exact")
+    thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
     measured = _ShotNoise(sweeps)
 
     def one(theta: Real, rng: np.random.Generator) -> _Measured:
         rows = rows_of(model, batch, rng)
         return _Measured(loss_draw(sweeps, theta, [s], rows), measured.noise(theta, s, rows))
 
-    draws = sampled_draws(one, model.draw(samples, seed), seed, sweeps.engine.workers, progress)
-    law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], seed, batch)
+    draws = []
+    for draw in sampled_draws(one, thetas, sampling.seed, sweeps.engine.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress("draws", len(draws), len(thetas))
+    law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], sampling, batch)
     clean, noisy = _rms(draws, sweeps)
     resources = measured.resources(draws, law, shots, model.rows.count if batch is None else batch)
     verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from equinoise.model.row_angles import Angles, RowAngles
 from equinoise.notebook import facts_text
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
+from equinoise.sampling import Sampling
 
 __all__ = ["Model"]
 
@@ -304,6 +306,42 @@ class Model:
     def draw(self, samples: int, seed: int) -> Real:
         """Weights drawn from the prior, shape (samples, W), radians."""
         return self.prior.draws([p.name for p in self.weights], self._periods(), samples, seed)
+
+    def sampled(self, sampling: Sampling) -> Real:
+        """Weights as a question draws them, shape (S, W), radians: from the model's prior.
+
+        Args:
+            sampling: Completed by the question (:meth:`equinoise.Sampling.of`), without an ensemble.
+
+        Raises:
+            ParameterError: It states an ensemble: a model's is its prior.
+        """
+        if sampling.ensemble.plain() != "uniform":
+            raise ParameterError(
+                f"the sampling states an ensemble ({sampling.ensemble.describe()}), but a model's weights are drawn "
+                "from its prior. State it there: eq.Model(..., prior=..., at=...) or model.with_prior(...)."
+            )
+        return self.draw(sampling.count, sampling.seed)
+
+    def drawn_seed(self, sampling: Sampling) -> int | None:
+        """The seed as results state it: None for given weights."""
+        return None if self.prior.kind == "given" else sampling.seed
+
+    def with_prior(self, prior: Any = "uniform", at: Any = None) -> Model:
+        """The same model with weights drawn otherwise.
+
+        Args:
+            prior: As in :class:`Model`.
+            at: Likewise.
+
+        Raises:
+            ParameterError: They do not fit.
+        """
+        out = copy(self)
+        object.__setattr__(out, "prior", Ensemble.of(prior, around=None if at is None else self.theta(at)))
+        out._check_prior()
+        object.__setattr__(out, "warnings", (*self.problem.warnings, *self.rows.notes, *out._notes()))
+        return out
 
     def _loose(self) -> npt.NDArray[np.bool_]:
         return np.array([any(weight in atom.depends_on for atom in self.atoms) for weight in self.weights])
