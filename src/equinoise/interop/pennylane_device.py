@@ -443,6 +443,12 @@ def _only(results: Any) -> Any:
 
 
 def expanded(operation: Any) -> list[Any]:
+    """An operation in those that the device takes.
+
+    Raises:
+        UnsupportedError: There are none, or nothing is measured there.
+        NoiseError: A channel of another kind.
+    """
     if takes(operation):
         return [operation]
     name = operation.name

@@ -158,7 +158,7 @@ def _table(source: Any, what: str) -> _Table:
     if hasattr(source, "to_numpy"):
         source = source.to_numpy()
     try:
-        array = np.array(source)
+        array = np.asarray(source).copy()
     except (TypeError, ValueError) as error:
         raise DataError(f"{what} cannot be read as an array ({error}); rows must have one length.") from None
     if array.ndim == 1:

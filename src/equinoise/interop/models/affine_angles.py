@@ -54,7 +54,7 @@ class AffineAngles:
 
     def at(self, theta: Real, row: int) -> Real:
         """The angles of a row, shape (G,)."""
-        out = self.offsets[row].copy()
+        out: Real = self.offsets[row].copy()
         np.add.at(out, self.entries[:, 0], self.slopes[row] * theta[self.entries[:, 1]])
         return out
 
@@ -112,9 +112,9 @@ def _another(tape: Tape, first: Tape, row: int, by: str) -> UnsupportedError:
     if place is None:
         return UnsupportedError(f"the QNode applies other operations for other {by} (row {row} of the data).")
     return UnsupportedError(
-        f"{described(tape.script.operations[place])} depends on the {by} (row {row} of the data) by more than an angle: "
-        "states, matrices and channels must be the same for all rows and weights. Write it with rotations, or state an "
-        "eq.Model for each."
+        f"{described(tape.script.operations[place])} depends on the {by} (row {row} of the data) by more than an "
+        "angle: states, matrices and channels must be the same for all rows and weights. Write it with "
+        "rotations, or state an eq.Model for each."
     )
 
 
@@ -168,8 +168,8 @@ def _not_affine(calls: QNodeCalls, tape: Tape, known: Mask, angle: int, row: int
     info: Any = tape.script.par_info[tape.structure.places.index(angle)]
     weights = [calls.weight_names()[k] for k in np.flatnonzero(known[angle])] or list(calls.weight_names())
     return ParameterError(
-        f"an angle of {described(info['op'])} is no linear function of the weights ({', '.join(weights[:4])}; row {row} "
-        "of the data): products of weights, and functions such as sin or tanh of them, cannot be taken from a QNode. "
-        "Make what stands in the gate a weight itself, or state the circuit in Qiskit with eq.Model, which takes any "
+        f"an angle of {described(info['op'])} is no linear function of the weights ({', '.join(weights[:4])}; row "
+        f"{row} of the data): products of weights, and functions such as sin or tanh of them, cannot be taken from a "
+        "QNode. Make what stands in the gate a weight itself, or state the circuit with eq.Model: it takes any "
         "expression."
     )

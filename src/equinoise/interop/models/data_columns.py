@@ -17,8 +17,8 @@ Real = npt.NDArray[np.float64]
 class DataColumns:
     """Which inputs a model needs so that given columns are linear in them.
 
-    A column that is c0 + c1 x for a column x of the data, or for one that was met before, is written so: two angles that
-    are multiples of one another stay tied. Any other column becomes an input of its own.
+    A column that is c0 + c1 x for a column x of the data, or for one that was met before, is written so: two angles
+    that are multiples of one another stay tied. Any other column becomes an input of its own.
 
     Args:
         parameters: One for each column of the data.

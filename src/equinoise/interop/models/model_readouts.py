@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.errors import UnsupportedError
+from equinoise.errors import ReadoutError, UnsupportedError
 
 __all__ = ["outcome_projectors", "sector_of"]
 
@@ -34,6 +34,7 @@ def outcome_projectors(
 
     Raises:
         UnsupportedError: More than 10 qubits.
+        ReadoutError: A number that no outcome stands for.
 
     Example:
         >>> from equinoise.interop.models.model_readouts import outcome_projectors
@@ -55,11 +56,16 @@ def outcome_projectors(
         for bit in range(m):
             pairs = coefficients.reshape(-1, 2, 2**bit)
             coefficients = np.stack([pairs.sum(axis=1), pairs[:, 0] - pairs[:, 1]], axis=1).ravel() / 2
+        if not coefficients.any():
+            raise ReadoutError(
+                f"no outcome of the {m} qubits measured is number {each}: its probability is 0 always. Give interpret= "
+                "and output_shape= that fit what is measured."
+            )
         terms = [
             ("Z" * int(s).bit_count(), [q for i, q in enumerate(qubits) if s >> i & 1], coefficients[s])
             for s in np.flatnonzero(coefficients)
         ]
-        out.append(SparsePauliOp.from_sparse_list(terms or [("", [], 0.0)], num_qubits=num_qubits))
+        out.append(SparsePauliOp.from_sparse_list(terms, num_qubits=num_qubits))
     return out
 
 

@@ -56,10 +56,10 @@ def model_from_qnode(
     angles = affine_angles(calls)
     converted, places = _converted(calls, angles)
     circuit, columns = _tied(calls, angles, converted)
-    if calls.inputs and not columns.used:
+    if len(calls.rows) > 1 and not columns.used:
         raise DataError(
-            f"no angle of the QNode depends on its data: it is the same for all {len(calls.rows)} rows. Leave data out, "
-            "with a row for the argument as its default."
+            f"no angle of the QNode depends on its data: they are the same for all {len(calls.rows)} rows. "
+            "Leave data out, and give the argument a default."
         )
     settings = {"noise": _noise(calls, converted, model.pop("noise", None)), **_ends(calls, converted, circuit)}
     try:

@@ -62,7 +62,8 @@ def _probabilities(network: Any, circuit: QuantumCircuit) -> list[SparsePauliOp]
     qubits = [q for _, q in sorted(zip(bits, measured, strict=True))] or list(range(circuit.num_qubits))
     if len(network.output_shape) != 1:
         raise UnsupportedError(
-            f"outputs of shape {network.output_shape}: a model's readouts stand in a row. Interpret outcomes as numbers."
+            f"outputs of shape {network.output_shape}: a model's readouts stand in a row. Interpret outcomes "
+            "as numbers."
         )
     return outcome_projectors(qubits, circuit.num_qubits, network.interpret, int(network.output_shape[0]))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -50,7 +52,7 @@ class Argument:
 
     def value(self, numbers: Real, *rows: int) -> Any:
         """The argument from its numbers, shape (size,), or (rows, size) with their number."""
-        return qml.math.asarray(numbers.reshape(*rows, *self.shape), like=self.interface)
+        return qml.math.asarray(numbers.reshape((*rows, *self.shape)), like=self.interface)
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ class QNodeCalls:
             CircuitError: The QNode cannot be called so (its own error is named).
             UnsupportedError: An operation or measurement that is not taken, named.
         """
+        with _double_precision(self.weights[0].interface):
+            return self._tapes(theta)
+
+    def _tapes(self, theta: Real) -> list[Tape]:
         count = len(self.rows)
         first = self._scripts(theta, self.rows[0], ()) if self.inputs else [self._script(theta, {})]
         if count == 1:
@@ -150,6 +156,12 @@ class QNodeCalls:
         with qml.QueuingManager.stop_recording():
             operations = [part for operation in script.operations for part in expanded(operation)]
         return script.copy(operations=operations)
+
+
+def _double_precision(interface: str) -> AbstractContextManager[Any]:
+    """JAX makes single-precision arrays unless it is told otherwise."""
+    context: AbstractContextManager[Any] = nullcontext()
+    return import_module("jax").enable_x64(True) if interface == "jax" else context
 
 
 def _split(arguments: Sequence[Argument], numbers: Real, rows: tuple[int, ...]) -> dict[str, Any]:
@@ -257,8 +269,7 @@ def _data_name(free: Sequence[str], others_are_weights: bool) -> str:
     found = usual if len(usual) == 1 else free if len(free) == 1 and others_are_weights else []
     if not found:
         raise ParameterError(
-            f"which of the QNode's arguments {list(free)} is the data is not known: name it, "
-            "data={'NAME': array}."
+            f"which of the QNode's arguments {list(free)} is the data is not known: name it, data={{'NAME': array}}."
         )
     return found[0]
 
