@@ -369,6 +369,10 @@ class Model:
         """The loss l of rows, shape (R,), from their predictions f, shape (R, C)."""
         return self.loss.value(self.outputs(predictions), self._targets_of(rows))
 
+    def right(self, predictions: Real, rows: Any = slice(None)) -> npt.NDArray[np.bool_] | None:
+        """Whether each row is put into its class, shape (R,); None for a loss without classes."""
+        return self.loss.right(self.outputs(predictions), self._targets_of(rows))
+
     def slopes(self, predictions: Real, rows: Any = slice(None)) -> Real:
         """dl/df_c of rows, shape (R, C)."""
         return np.asarray(self.scale * self.loss.slope(self.outputs(predictions), self._targets_of(rows)))
