@@ -506,7 +506,7 @@ def test_version_and_help_name_every_option() -> None:
         assert f"[default: {default}]" in text
 
 
-def test_the_help_fits_two_screens() -> None:
+def test_the_help_fits_three_screens() -> None:
     text = CliRunner().invoke(app, ["diagnose", "--help"], env={"COLUMNS": "80"}).stdout
     assert max(len(line) for line in text.splitlines()) <= 80
-    assert len(text.splitlines()) <= 48
+    assert len(text.splitlines()) <= 60  # a panel for models beside those of two screens

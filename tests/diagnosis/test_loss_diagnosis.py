@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import equinoise as eq
-from equinoise.diagnosis.loss_diagnosis import diagnose_loss
+from equinoise.diagnosis.loss.loss_diagnosis import diagnose_loss
 from equinoise.errors import ParameterError
 from model_twin import LOSSES, build, stated
 

@@ -17,6 +17,7 @@ from equinoise.coherence.resummed import scale_at_survival
 from equinoise.coherence.sample import few_draws_warning
 from equinoise.diagnosis.averages import Averages, DiagnosisDraw, Sampler
 from equinoise.diagnosis.depth import GreatestDepth, greatest_depth
+from equinoise.diagnosis.loss.loss_diagnosis import diagnose_loss
 from equinoise.diagnosis.panels import diagnosis_html, diagnosis_text, plot_diagnosis
 from equinoise.diagnosis.record import Advised, Findings, diagnosis_record
 from equinoise.diagnosis.reduction_summary import cone_facts, equivariance_facts, symmetry_facts, symmetry_warnings
@@ -28,6 +29,7 @@ from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import Choice, choose_engine
 from equinoise.errors import ParameterError
 from equinoise.limits import MOST_SHOTS
+from equinoise.model.asked import also_of_models
 from equinoise.problem import Problem
 from equinoise.sampling import Sampling
 
@@ -93,6 +95,7 @@ class Diagnosis(Findings):
         return self.law.to_dataframe()
 
 
+@also_of_models(diagnose_loss)
 def diagnose(
     problem: Problem,
     scale: float = 1.0,
@@ -107,7 +110,7 @@ def diagnose(
     """Whether the gradients of a circuit survive its noise, why, and what would help most.
 
     Args:
-        problem: The problem.
+        problem: The problem; of a model, see :func:`equinoise.diagnosis.loss.loss_diagnosis.diagnose_loss`.
         scale: Noise scale s of the verdict (1 is the stated noise).
         shots: Per expectation value and measurement setting; the verdict asks whether they resolve the RMS gradient.
         sampling: Draws (128 by default; the greatest number where ``relative_error`` is given), ensemble and engine.

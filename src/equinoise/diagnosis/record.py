@@ -27,7 +27,18 @@ from equinoise.errors import ParameterError
 from equinoise.initial import InitialState
 from equinoise.problem import Problem
 
-__all__ = ["DIAGNOSIS", "SCHEMA", "SIMULATED", "Advised", "Findings", "diagnosis_record", "read_record"]
+__all__ = [
+    "DIAGNOSIS",
+    "SCHEMA",
+    "SIMULATED",
+    "STATED",
+    "Advised",
+    "Findings",
+    "circuit_facts",
+    "diagnosis_record",
+    "operator_terms",
+    "read_record",
+]
 
 Real = npt.NDArray[np.float64]
 
@@ -111,20 +122,26 @@ def _name(circuit: QuantumCircuit) -> str:
     return kind if kind == QuantumCircuit.prefix and number.replace("-", "").isdecimal() else name
 
 
-def _circuit(problem: Problem) -> dict[str, Any]:
+def circuit_facts(problem: Problem, circuit: QuantumCircuit) -> dict[str, Any]:
+    """What a circuit is called, its identity and size.
+
+    Args:
+        problem: Whose layers it has.
+        circuit: As the user stated it.
+    """
     return {
-        "name": _name(problem.circuit),
-        "sha256": circuit_digest(problem.circuit),
+        "name": _name(circuit),
+        "sha256": circuit_digest(circuit),
         "num_qubits": problem.num_qubits,
-        "num_parameters": len(problem.parameters),
+        "num_parameters": len(circuit.parameters),
         "couplings": sorted(
             {(min(b.qubits), max(b.qubits)) for layer in problem.layers for b in layer.blocks if len(b.qubits) == 2}
         ),
     }
 
 
-def _terms(readout: SparsePauliOp) -> list[Any]:
-    """["Z0Z1", 0.5] each, on the circuit's qubits."""
+def operator_terms(readout: SparsePauliOp) -> list[Any]:
+    """The terms of an operator, ["Z0Z1", 0.5] each, on the circuit's qubits."""
     return [
         ["".join(f"{letter}{q}" for letter, q in zip(letters, qubits, strict=True)), float(c.real)]
         for letters, qubits, c in readout.to_sparse_list()
@@ -165,22 +182,27 @@ SIMULATED: tuple[Quantity[Simulation], ...] = (
 )
 """What the noisy simulation says."""
 
+STATED: tuple[Quantity[Problem], ...] = (
+    Quantity("versions", lambda _: _versions()),
+    Quantity("circuit", lambda x: circuit_facts(x, x.circuit), columns={"num_qubits": _COUNT}),
+    Quantity("layers", lambda x: {"count": len(x.layers), "found": x.layers_found}),
+    Quantity("qubit_layout", lambda x: None if x.layout is None else x.layout.plain()),
+    Quantity("readout.label", lambda x: x.readout_label, columns={"readout": _WORD}),
+    Quantity("readout.projected", lambda x: x.projected),
+    Quantity("readout.terms", lambda x: operator_terms(x.readout)),
+    Quantity("initial.name", lambda x: x.initial.name, columns={"initial": _WORD}),
+    Quantity("initial.sha256", lambda x: hashlib.sha256(_amplitudes(x.initial)).hexdigest()),
+    Quantity("noise.name", lambda x: x.noise.name, columns={"noise": _WORD}),
+    Quantity("noise.stated", lambda x: x.stated_noise.to_dict()),
+    Quantity("noise.slots_sha256", lambda x: hashlib.sha256(_slots(x)).hexdigest()),
+    Quantity("noise.device", lambda x: getattr(x.noise.placement, "device", None), columns={"device": _WORD}),
+    Quantity("noise.layout", lambda x: getattr(x.noise.placement, "layout", None), columns={"layout": _WORD}),
+)
+"""What was asked: the problem as it was stated."""
+
 DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("schema", lambda _: SCHEMA),
-    Quantity("versions", lambda _: _versions()),
-    Quantity("circuit", lambda x: _circuit(x.problem), columns={"num_qubits": _COUNT}),
-    Quantity("layers", lambda x: {"count": len(x.problem.layers), "found": x.problem.layers_found}),
-    Quantity("qubit_layout", lambda x: None if x.problem.layout is None else x.problem.layout.plain()),
-    Quantity("readout.label", lambda x: x.problem.readout_label, columns={"readout": _WORD}),
-    Quantity("readout.projected", lambda x: x.problem.projected),
-    Quantity("readout.terms", lambda x: _terms(x.problem.readout)),
-    Quantity("initial.name", lambda x: x.problem.initial.name, columns={"initial": _WORD}),
-    Quantity("initial.sha256", lambda x: hashlib.sha256(_amplitudes(x.problem.initial)).hexdigest()),
-    Quantity("noise.name", lambda x: x.problem.noise.name, columns={"noise": _WORD}),
-    Quantity("noise.stated", lambda x: x.problem.stated_noise.to_dict()),
-    Quantity("noise.slots_sha256", lambda x: hashlib.sha256(_slots(x.problem)).hexdigest()),
-    Quantity("noise.device", lambda x: getattr(x.problem.noise.placement, "device", None), columns={"device": _WORD}),
-    Quantity("noise.layout", lambda x: getattr(x.problem.noise.placement, "layout", None), columns={"layout": _WORD}),
+    *(one.of(lambda x: x.problem) for one in STATED),
     Quantity("scale", lambda x: x.scale, open=math.inf, columns=_real("scale")),
     Quantity("sampling", lambda x: x.sampling),
     Quantity("equivariance", lambda x: x.equivariance, columns={"noise_class": _WORD}),

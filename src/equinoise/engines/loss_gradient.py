@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from equinoise.engines.draws import check_scale, parallel_draws
 from equinoise.engines.model_sweeps import ModelSweeps
 from equinoise.engines.sampled_loss import SampledLoss
-from equinoise.engines.select import PATIENCE, declarations
+from equinoise.engines.select import PATIENCE, Declaration, declarations
 from equinoise.model.qnn import Model
 from equinoise.sampling import Sampling
 
-__all__ = ["LossGradient", "loss_gradient", "model_engine"]
+__all__ = ["LossGradient", "choose_for_model", "loss_gradient", "model_declarations", "model_engine"]
 
 Real = npt.NDArray[np.float64]
 
@@ -123,14 +123,37 @@ def model_engine(model: Model, sampling: Sampling, draws: float = 1) -> str:
     Raises:
         UnsupportedError: Another engine, or none serves.
     """
+    return choose_for_model(model, sampling, draws)[0]
+
+
+def choose_for_model(model: Model, sampling: Sampling, draws: float = 1) -> tuple[str, str]:
+    """The engine of :func:`model_engine`, and why."""
     sampling.check_engine("a model", *_ENGINES)
     if sampling.engine != "auto":
-        return sampling.engine
-    found = {one.engine: one for one in declarations(model.problem) if one.engine in _ENGINES}
-    if not found.get("trajectories") or not found["trajectories"].serves:
-        return "exact"
-    seconds = found["exact"].seconds * model.rows.count * draws / (sampling.workers or os.cpu_count() or 1)
-    return "exact" if found["exact"].serves and seconds < PATIENCE else "trajectories"
+        return sampling.engine, "it was asked for"
+    found = {one.engine: one for one in model_declarations(model)}
+    exact, paths = found["exact"], found.get("trajectories")
+    if paths is None or not paths.serves:
+        return "exact", "no other engine serves this model"
+    seconds = exact.seconds * draws / (sampling.workers or os.cpu_count() or 1)
+    if exact.serves and seconds < PATIENCE:
+        return "exact", f"all rows of all draws take {seconds:.2g} s"
+    return "trajectories", f"exact would take {seconds:.2g} s" if exact.serves else f"exact: {exact.reason}"
+
+
+def model_declarations(model: Model) -> tuple[Declaration, ...]:
+    """What each engine declares for a model: its time is that of one draw of the weights, over all rows.
+
+    Args:
+        model: The model.
+    """
+    rows = model.rows.count
+    return tuple(
+        replace(one, seconds=one.seconds * rows)
+        if one.engine in _ENGINES
+        else replace(one, serves=False, reason="a loss is taken through the engines exact and trajectories alone")
+        for one in declarations(model.problem)
+    )
 
 
 _ENGINES = ("exact", "trajectories")

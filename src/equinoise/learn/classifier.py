@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from equinoise.engines.draws import check_scale
 from equinoise.errors import ParameterError
 from equinoise.learn.checkpoint import identity
-from equinoise.learn.classifier_circuit import Design, Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit, Design
 from equinoise.learn.descent import Plan, TrainingError, check_whole
 from equinoise.learn.encoding import Scaling, fitted_encoding
 from equinoise.learn.loader import loader
@@ -191,7 +191,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        model: Model = self._model
+        model: ClassifierCircuit = self._model
         vectors = self.encoding_.vectors(X)
         weights: Weights = self.weights_
         operators = None if self.shots is None else model.outcomes.operators
@@ -246,7 +246,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _width(self, features: int) -> int:
         return int(self.n_qubits) if self.n_qubits is not None else max(features, self.excitations) + self.excitations
 
-    def _compiled(self) -> Model:
+    def _compiled(self) -> ClassifierCircuit:
         design = Design(
             self.n_qubits_,
             len(self.classes_),
@@ -257,7 +257,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_scale(self.scale),
             bool(self.verified),
         )
-        return Model(design, self.workers)
+        return ClassifierCircuit(design, self.workers)
 
     def _stated_design(self) -> str:
         """All that the exact numbers depend on, with the noise as it acts."""

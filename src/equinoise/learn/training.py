@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
-from equinoise.learn.classifier_circuit import Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit
 from equinoise.learn.descent import Descent, Kept, Plan, descend
 
 __all__ = ["EpochRecord", "Weights", "first_weights", "loss_and_gradient", "trained_weights"]
@@ -64,7 +64,7 @@ class Weights:
         return [self.angles, self.log_gain, self.bias]
 
 
-def first_weights(model: Model, seed: int) -> Weights:
+def first_weights(model: ClassifierCircuit, seed: int) -> Weights:
     """Angles uniform over a full turn, bias 0."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, _START]))
     angles = rng.uniform(-np.pi, np.pi, model.trained.size)
@@ -72,7 +72,7 @@ def first_weights(model: Model, seed: int) -> Weights:
 
 
 def loss_and_gradient(
-    model: Model,
+    model: ClassifierCircuit,
     weights: Weights,
     states: Real,
     labels: Index,
@@ -120,7 +120,7 @@ def loss_and_gradient(
     return loss, right, [angles, np.array([gain * float(np.sum(residual * values))]), residual.sum(axis=0)]
 
 
-def _distribution(model: Model, angles: Real, states: Real) -> Real:
+def _distribution(model: ClassifierCircuit, angles: Real, states: Real) -> Real:
     """Exact outcome probabilities, rounding taken off, shape (B, outcomes)."""
     exact = np.maximum(0.0, model.expectations(angles, states, model.outcomes.operators))
     return np.asarray(exact / exact.sum(axis=1, keepdims=True))
@@ -131,7 +131,7 @@ class _Training(Descent):
 
     columns = 4
 
-    def __init__(self, model: Model, vectors: Real, labels: Index, plan: Plan) -> None:
+    def __init__(self, model: ClassifierCircuit, vectors: Real, labels: Index, plan: Plan) -> None:
         self.weights = first_weights(model, plan.seed)
         self.arrays = dict(zip(("angles", "log_gain", "bias"), self.weights.arrays, strict=True))
         self.rows = int(labels.size)
@@ -153,7 +153,7 @@ class _Training(Descent):
 
 
 def trained_weights(
-    model: Model,
+    model: ClassifierCircuit,
     vectors: Real,
     labels: Index,
     plan: Plan,

@@ -59,6 +59,7 @@ class Model:
         **problem: What :class:`equinoise.Problem` takes: initial, noise, projected, charge, symmetry, allow_broken.
 
     Attributes:
+        circuit: As it was stated.
         problem: The compiled circuit's statement; its readout sees what any of the readouts sees.
         readouts: O_c on the circuit's own qubits.
         readout_labels: What they are called.
@@ -122,6 +123,7 @@ class Model:
                 f"circuit must be a qiskit.QuantumCircuit, got {type(circuit).__name__}. Load files with "
                 "equinoise.load_circuit, build with equinoise.circuits."
             )
+        self.circuit: QuantumCircuit = circuit.copy()
         stated = tuple(circuit.parameters)
         self.inputs: tuple[Parameter, ...] = () if inputs is None else _chosen(inputs, stated, "inputs")
         self.weights: tuple[Parameter, ...] = tuple(p for p in stated if p not in set(self.inputs))
@@ -136,7 +138,7 @@ class Model:
         self.scale, self.bias = (_of_readouts(v, n, len(self.readouts)) for v, n in ((scale, "scale"), (bias, "bias")))
         self.targets: Any = self.loss.targets(self.rows.labels, self.rows.count, len(self.readouts))
         self._angles = RowAngles(self.problem.parameters, self.weights, self.inputs, self.atoms, self.rows.inputs)
-        self.prior: Ensemble = Ensemble.of(prior, around=None if at is None else self.theta(at))
+        self.prior: Ensemble = self._prior(prior, at)
         self._check_prior()
         self._check_seen()
         self.warnings: tuple[str, ...] = (*self.problem.warnings, *self.rows.notes, *self._notes(), *notes)
@@ -246,6 +248,17 @@ class Model:
         cover = SparsePauliOp.sum([w * readout for w, readout in zip(weights, self.readouts, strict=True)])
         self.problem = first.with_operator(cover.simplify()).with_noise(first.stated_noise)
 
+    def _prior(self, prior: Any, at: Any) -> Ensemble:
+        if at is None:
+            return Ensemble.of(prior)
+        found = Ensemble.of(prior, around=self.theta(at))
+        if found.kind in ("uniform", "given"):
+            raise ParameterError(
+                f"at= says where the prior lies, but {found.describe()} lie nowhere else: give a prior of some width "
+                "around it, such as 'normal:0.1' or 'uniform:0.1'."
+            )
+        return found
+
     def _check_prior(self) -> None:
         self.draw(1, 0)
 
@@ -338,9 +351,39 @@ class Model:
             ParameterError: They do not fit.
         """
         out = copy(self)
-        object.__setattr__(out, "prior", Ensemble.of(prior, around=None if at is None else self.theta(at)))
+        object.__setattr__(out, "prior", self._prior(prior, at))
         out._check_prior()
         object.__setattr__(out, "warnings", (*self.problem.warnings, *self.rows.notes, *out._notes()))
+        return out
+
+    def with_noise(self, noise: Any) -> Model:
+        """The same model under another noise.
+
+        Args:
+            noise: As :class:`equinoise.Problem` takes it.
+
+        Raises:
+            NoiseError: It does not fit.
+        """
+        return self.with_problem(self.problem.with_noise(noise))
+
+    def with_problem(self, problem: Problem) -> Model:
+        """The same model on a changed statement of its circuit: another noise, layout or pulses.
+
+        Args:
+            problem: Made from :attr:`problem`, with the same parameters in the same order.
+
+        Raises:
+            CircuitError: The parameters are others.
+        """
+        if problem.parameters != self.problem.parameters:
+            raise CircuitError(
+                "the changed circuit has other parameters than the model's, so its weights and inputs have no places "
+                "in it: state another Model."
+            )
+        out = copy(self)
+        object.__setattr__(out, "problem", problem)
+        object.__setattr__(out, "warnings", (*out.problem.warnings, *out.rows.notes, *out._notes()))
         return out
 
     def _loose(self) -> npt.NDArray[np.bool_]:

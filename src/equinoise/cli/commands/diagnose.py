@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from equinoise.cli.json_output import JsonFile, checked, output
+from equinoise.cli.model_diagnosis import ModelAnswer, answer_of_model
+from equinoise.cli.model_options import ModelOptions
 from equinoise.cli.option_groups import grouped
 from equinoise.cli.problem_options import ProblemOptions
 from equinoise.cli.sampling_options import SamplingOptions, Scale, simulation
@@ -24,6 +26,7 @@ _WIDEST = 100
 @grouped
 def diagnose(
     problem: ProblemOptions,
+    model: ModelOptions,
     sampling: SamplingOptions,
     scale: Scale = 1.0,
     shots: Annotated[int, simulation(metavar="N", help="Per expectation value.")] = 10_000,
@@ -65,8 +68,11 @@ def diagnose(
         import equinoise as eq
         from equinoise.errors import ParameterError
 
-        stated = problem.problem()
-        if not stated.parameters:
+        stated, asked = problem.stated(model), sampling.sampling()
+        if isinstance(stated, eq.Model):
+            _check_of_model(relative_error, plot_file)
+            about = ModelAnswer(problem.source, answer_of_model(stated, model.points(), scale, shots, asked, waiting))
+        elif not stated.parameters:
             raise ParameterError(
                 f"the circuit {problem.source!r} has no parameters, so that it has no gradient. "
                 + (
@@ -75,13 +81,16 @@ def diagnose(
                     else "--free-angles makes each bound rotation angle a parameter."
                 )
             )
-        asked = sampling.sampling()
-        diagnosis = eq.diagnose(
-            stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
-        )
-        if not no_advice:
-            diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
+        else:
+            diagnosis = eq.diagnose(
+                stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
+            )
+            if not no_advice:
+                diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
 
+    if isinstance(stated, eq.Model):
+        about.write(json_file, csv_file, html_file)
+        return
     if json_file is not None:
         text = _json(diagnosis)
         if json_file == "-":
@@ -105,6 +114,16 @@ def diagnose(
         console = Terminal()
         console.width = min(console.width, _WIDEST)
         print_diagnosis(diagnosis.record, console, problem.source)
+
+
+def _check_of_model(relative_error: float | None, plot_file: str | None) -> None:
+    """Refuses what the diagnosis of a model does not have."""
+    from equinoise.errors import UnsupportedError
+
+    if relative_error is not None:
+        raise UnsupportedError("--relative-error stops the draws of a circuit; for a model state --samples.")
+    if plot_file is not None:
+        raise UnsupportedError("--plot draws the survival of a circuit; for a model write --html or --json.")
 
 
 def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from equinoise.model.qnn import Model
 from equinoise.report.numbers import number, plural
 from equinoise.report.terminal.table_style import plain_table
 
@@ -20,17 +21,21 @@ if TYPE_CHECKING:
 __all__ = ["print_advice"]
 
 
-def print_advice(advice: Advice, problem: Problem, console: Console) -> None:
+def print_advice(advice: Advice, stated: Problem | Model, console: Console) -> None:
     """Print advice.
 
     Args:
         advice: The advice.
-        problem: What it is about.
+        stated: What it is about.
         console: Where to print.
     """
+    if isinstance(stated, Model):
+        problem, what = stated.problem, f"loss {stated.loss.name} of {', '.join(stated.readout_labels)}"
+    else:
+        problem, what = stated, f"readout {stated.readout_label}"
     console.print(
         Text(
-            f"{problem.num_qubits} qubits, {plural(len(problem.layers), 'layer')}, readout {problem.readout_label}, "
+            f"{problem.num_qubits} qubits, {plural(len(problem.layers), 'layer')}, {what}, "
             f"noise {problem.stated_noise.name} at scale {advice.scale:g}: signal-to-noise ratio of one shot "
             f"{number(advice.baseline)}"
         )

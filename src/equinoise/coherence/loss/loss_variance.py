@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.loss_law import LossSurvival, check_batch, rows_of, survival_point
+from equinoise.coherence.loss.loss_law import check_batch, rows_of, survival_point
+from equinoise.coherence.loss.loss_law_record import LossSurvival
 from equinoise.coherence.sample import few_draws_warning
 from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
 from equinoise.engines.loss_gradient import model_engine

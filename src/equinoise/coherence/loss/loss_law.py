@@ -13,21 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.rates import BudgetEntry, FirstOrder
+from equinoise.coherence.loss.loss_law_record import LossLaw, LossSurvival, ReadoutLaw
+from equinoise.coherence.rates import FirstOrder
 from equinoise.coherence.sample import PairedDraws, Sampled, few_draws_warning
 from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.model_sweeps import FirstOrderLoss, ModelSweeps
 from equinoise.errors import ParameterError
 from equinoise.model.qnn import Model
-from equinoise.notebook import facts_text, short
 from equinoise.reduction.shift_rules import gradient_rounding
 from equinoise.sampling import Sampling
 
 __all__ = [
     "LossDraw",
-    "LossLaw",
-    "LossSurvival",
-    "ReadoutLaw",
     "check_batch",
     "loss_draw",
     "loss_law",
@@ -37,11 +34,6 @@ __all__ = [
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-
-_NOT_PROVED = (
-    "none: bounds are proved for the gradient of one prediction under independent uniform Z rotations, not for that of "
-    "a loss, whose rows add up and whose slope moves with the noise"
-)
 
 
 @dataclass(frozen=True)
@@ -57,119 +49,6 @@ class LossDraw:
     first: FirstOrderLoss
     gradients: Real
     readout_squares: Real
-
-
-@dataclass(frozen=True)
-class LossSurvival:
-    """What the simulated noise leaves at one scale.
-
-    Attributes:
-        scale: Noise scale s.
-        variance: V_loss(s).
-        per_weight: Mean (d_k J)^2, shape (K,).
-        survival: R = sqrt(V_loss(s)/V_loss(0)) with its interval.
-        direction: D(s) = E g(0).g(s) / sqrt(V_loss(0) V_loss(s)): the cosine between the loss's gradients.
-        prediction_variance: V_pred(s).
-        prediction_survival: sqrt(V_pred(s)/V_pred(0)).
-    """
-
-    scale: float
-    variance: float
-    per_weight: Real
-    survival: Sampled
-    direction: Sampled
-    prediction_variance: float
-    prediction_survival: Sampled
-
-
-@dataclass(frozen=True)
-class ReadoutLaw:
-    """The gradient of one readout's prediction.
-
-    Attributes:
-        label: The readout's.
-        variance: E sum_k (d_k f_c)^2 without noise, over draws and rows.
-        kappa: -(1/2) d ln of it/ds at s = 0.
-        survival: Root of what is left of it at each simulated scale.
-    """
-
-    label: str
-    variance: float
-    kappa: Sampled
-    survival: tuple[Sampled, ...]
-
-
-@dataclass(frozen=True)
-class LossLaw:
-    """The coherence law of a model's loss over its prior.
-
-    Attributes:
-        variance: V_loss(0) = E sum_k (d_k J)^2.
-        per_weight: E (d_k J)^2, shape (K,), in the order of the trained weights.
-        kappa: -(1/2) d ln V_loss/ds at s = 0, signed: noise may make the loss steeper.
-        kappa_interval: 95 % interval over the draws.
-        kappa_error: Standard error.
-        kappa_gradient: The part of it from the gradients of the predictions, at a fixed slope of the loss.
-        kappa_residual: The part from the noise's pull on the predictions, which changes the slope; 0 for linear losses.
-        kappa_per_parameter: By weight, shape (K,); NaN where the gradient vanishes.
-        budget: kappa's additive parts.
-        gradient_budget: Those of kappa_gradient.
-        residual_budget: Those of kappa_residual.
-        prediction_variance: V_pred(0) = E sum_c sum_k (d_k f_c)^2, over draws and rows.
-        prediction_kappa: -(1/2) d ln V_pred/ds at s = 0.
-        readouts: Each readout by itself.
-        points: The simulated noise scales.
-        bound_status: What bounds on the survival are worth.
-        samples: Number of draws.
-        seed: Of the draws; None for given weights.
-        batch: Rows of a draw's loss; None for all.
-        ensemble: The prior in words.
-        engine: Engine used.
-        approximations: What was sampled, assumed or left out.
-    """
-
-    variance: float
-    per_weight: Real
-    kappa: float
-    kappa_interval: tuple[float, float]
-    kappa_error: float
-    kappa_gradient: Sampled
-    kappa_residual: Sampled
-    kappa_per_parameter: Real
-    budget: tuple[BudgetEntry, ...]
-    gradient_budget: tuple[BudgetEntry, ...]
-    residual_budget: tuple[BudgetEntry, ...]
-    prediction_variance: float
-    prediction_kappa: Sampled
-    readouts: tuple[ReadoutLaw, ...]
-    points: tuple[LossSurvival, ...]
-    samples: int
-    seed: int | None
-    batch: int | None
-    ensemble: str
-    engine: str
-    bound_status: str = _NOT_PROVED
-    approximations: tuple[str, ...] = ()
-
-    def leading_order(self, scale: npt.ArrayLike) -> Real:
-        """R(s) = exp(-s kappa)."""
-        return np.asarray(np.exp(-np.asarray(scale, dtype=np.float64) * self.kappa))
-
-    def __str__(self) -> str:
-        facts = {
-            "V of the loss": short(self.variance),
-            "V of the predictions": short(self.prediction_variance),
-            "kappa": f"{short(self.kappa)} = {short(self.kappa_gradient.value)} (gradient) + "
-            f"{short(self.kappa_residual.value)} (residual)",
-            "kappa of the predictions": short(self.prediction_kappa.value),
-            "bounds": self.bound_status.partition(":")[0],
-        }
-        for point in self.points:
-            facts[f"at scale {point.scale:g}"] = (
-                f"survival {short(point.survival.value)}, direction {short(point.direction.value)}, predictions "
-                f"{short(point.prediction_survival.value)}"
-            )
-        return facts_text(f"law of a loss ({self.samples} draws, {self.ensemble})", facts)
 
 
 def loss_law(
