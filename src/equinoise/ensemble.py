@@ -272,7 +272,7 @@ def periods(problem: Problem) -> npt.NDArray[np.float64]:
     rotations = (rotation for layer in problem.layers for block in layer.blocks for rotation in block.rotations)
     for rotation in rotations:
         if rotation.angle.coefficients:
-            values = np.linalg.eigvalsh(rotation.generator)
+            values = np.linalg.eigvalsh(rotation.whole_generator)
             gaps = np.abs(values[:, None] - values[None, :]).ravel()
             gaps = gaps[gaps > _SAME * gaps.max()]
             for k, c in rotation.angle.coefficients:

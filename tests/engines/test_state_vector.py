@@ -417,7 +417,7 @@ def test_blocks_on_a_sector_are_blocks_on_the_full_space():
     expected = spread(state)
     for t, u in zip(order, gates, strict=True):
         expected = whole(u, KEYS[t]) @ expected
-    kernels.multiply(state, (0, 0, 0), order, gates, *tables())
+    kernels.multiply(state, (0, 0, 0), PAIR + 0 * order, order, gates, *tables())
     np.testing.assert_allclose(spread(state), expected, atol=1e-12 * np.abs(expected).max())
 
 
@@ -433,7 +433,7 @@ def test_tangents_of_blocks_are_their_derivatives():
     for t, u, du in zip(order, gates, slopes, strict=True):
         at = {d: whole(u + d * du, KEYS[t]) @ (value + d * slope) for d in (-1, 0, 1)}
         value, slope = at[0], (at[1] - at[-1]) / 2
-    kernels.multiply_tangent(state, (0, 0, 0, 0), order, gates, slopes, *tables())
+    kernels.multiply_tangent(state, (0, 0, 0, 0), PAIR + 0 * order, order, gates, slopes, *tables())
     np.testing.assert_allclose(spread(state), np.hstack([value, slope]), atol=1e-12 * np.abs(slope).max())
 
 
@@ -448,7 +448,7 @@ def test_pull_back_reads_the_moments_after_each_block_and_undoes_it():
     for t, u, g in zip(order, gates, generators, strict=True):
         expected.append(2 * (full[:, 1].conj() @ whole(g, KEYS[t]) @ full[:, 0]).imag)
         full = whole(u, KEYS[t]) @ full
-    kernels.pull_back(both, order, gates, *tables(), moments)
+    kernels.pull_back(both, PAIR + 0 * order, order, gates, *tables(), moments)
     np.testing.assert_allclose(2 * np.einsum("bac,bca->b", generators, moments).imag, expected, rtol=1e-12)
     np.testing.assert_allclose(spread(both), full, atol=1e-12 * np.abs(full).max())
 

@@ -15,7 +15,7 @@ import pytest
 
 from equinoise.errors import EquinoiseError
 
-OPAQUE = "BlockEncode|QubitUnitary|Beamsplitter|QubitDensityMatrix|DoubleExcitationPlus|DoubleExcitationMinus"
+OPAQUE = "BlockEncode|QubitUnitary|Beamsplitter|QubitDensityMatrix"
 # name: the beginning of the device's message, number of tests
 REFUSALS: dict[str, tuple[str, int]] = {
     "gate without such gates in it": (

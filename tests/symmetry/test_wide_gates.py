@@ -21,6 +21,7 @@ from scipy.stats import unitary_group
 
 import equinoise as eq
 from equinoise.errors import CircuitError, SymmetryError
+from equinoise.reduction.program import compile_problem
 
 T = Parameter("t")
 DOUBLE = SparsePauliOp.from_sparse_list(
@@ -59,22 +60,12 @@ WIDE = {
 
 
 @pytest.mark.parametrize("name", WIDE)
-def test_a_conserving_gate_on_more_than_two_qubits_is_refused_for_its_size_alone(name):
-    gate, n = WIDE[name]
-    with pytest.raises(SymmetryError) as error:
-        eq.Problem(hopping_around(gate, n), "Z0", "neel")
-    text = str(error.value)
-    assert f"gate {gate.name!r} at position 1" in text
-    assert f"keeps the charge, but acts on {n} qubits, and blocks on at most two are computed" in text
-    assert "breaks" not in text
-    assert "more)" not in text
-
-
-@pytest.mark.parametrize("name", WIDE)
-def test_a_conserving_gate_on_more_than_two_qubits_is_computed_in_the_full_space(name):
+def test_a_conserving_gate_on_more_than_two_qubits_is_one_block_in_charge_sectors(name):
     gate, n = WIDE[name]
     circuit = hopping_around(gate, n)
-    problem = eq.Problem(circuit, "Z1", "neel", allow_broken=True)
+    problem = eq.Problem(circuit, "Z1", "neel")
+    assert tuple(range(n)) in [block.qubits for layer in problem.layers for block in layer.blocks]
+    assert not compile_problem(problem).full
     theta = np.linspace(0.4, 0.9, circuit.num_parameters)
     state = Statevector.from_label("0101"[-n:]).evolve(circuit.assign_parameters(theta))
     exact = state.expectation_value(SparsePauliOp.from_sparse_list([("Z", [1], 1.0)], num_qubits=n)).real
@@ -85,9 +76,19 @@ def test_a_breaking_gate_beside_a_wide_one_is_the_one_named():
     circuit = hopping_around(CCZGate(), 3)
     circuit.rx(0.2, 2)
     problem = eq.Problem(circuit, "Z0", "neel", allow_broken=True)
-    assert [text.partition(" at ")[0] for text in problem.breaking] == ["gate 'ccz'", "gate 'rx'"]
-    assert problem.breaking[1].endswith("breaks the charge sum_i (1 - Z_i)/2")
-    assert "breaks" not in problem.breaking[0]
+    assert [text.partition(" at ")[0] for text in problem.breaking] == ["gate 'rx'"]
+    assert problem.breaking[0].endswith("breaks the charge sum_i (1 - Z_i)/2")
+
+
+def test_wide_blocks_beside_breaking_gates_are_exact_in_the_full_space():
+    circuit = hopping_around(CSwapGate(), 3)
+    circuit.rx(0.2, 2)
+    circuit.append(PauliEvolutionGate(SparsePauliOp(["XZX", "YZY"], [0.5, 0.5]), 0.7), [0, 1, 2])
+    problem = eq.Problem(circuit, "Z0", "neel", allow_broken=True)
+    value = (
+        Statevector.from_label("101").evolve(circuit.assign_parameters([0.6])).expectation_value(SparsePauliOp("IIZ"))
+    )
+    assert eq.gradient(problem, [0.6]).value == pytest.approx(value.real, abs=1e-12)
 
 
 def test_a_wide_gate_that_breaks_the_charge_is_said_to():
@@ -110,9 +111,11 @@ def test_a_gate_too_large_to_check_is_said_to_be():
         eq.Problem(circuit, "Z0", "neel", symmetry="charges:0-9")
 
 
-def test_other_symmetries_are_not_said_to_be_broken_by_a_wide_gate_either():
-    with pytest.raises(SymmetryError, match=r"keeps the string Z0Z1Z2, but acts on 3 qubits"):
-        eq.Problem(hopping_around(CCZGate(), 3), "Z0", "neel", symmetry="parity")
+def test_a_wide_block_keeps_other_symmetries_as_a_whole():
+    circuit = hopping_around(CCZGate(), 3)
+    parity = eq.Problem(circuit, "Z0", "neel", symmetry="parity")
+    charge = eq.Problem(circuit, "Z0", "neel")
+    assert eq.gradient(parity, [0.7]).gradient == pytest.approx(eq.gradient(charge, [0.7]).gradient, abs=1e-12)
 
 
 # -- exponentials --------------------------------------------------------------------------------------------------
@@ -174,14 +177,23 @@ def test_an_evolution_on_many_qubits_that_is_a_product_of_pairs_is_split_exactly
     assert eq.gradient(problem, [1.7]).value == pytest.approx(value, abs=1e-12)
 
 
-def test_an_evolution_on_a_chain_that_does_not_factor_is_refused_with_what_to_write():
-    terms = [(letters, [q, q + 1], 1.0) for q in range(3) for letters in ("XX", "YY")]
-    gate = PauliEvolutionGate(SparsePauliOp.from_sparse_list(terms, 4), T)
+def chain(n):
+    terms = [(letters, [q, q + 1], 1.0) for q in range(n - 1) for letters in ("XX", "YY")]
+    return SparsePauliOp.from_sparse_list(terms, n)
+
+
+def test_an_evolution_on_a_chain_of_four_that_does_not_factor_is_one_block():
+    problem = eq.Problem(evolved(PauliEvolutionGate(chain(4), T), 4), "Z0", "0101")
+    assert eq.gradient(problem, [0.9]).value == pytest.approx(exact(chain(4), 0.9, ("Z", [0], 1.0), "0101"), abs=1e-12)
+
+
+def test_an_evolution_on_a_longer_chain_is_refused_with_what_to_write():
+    gate = PauliEvolutionGate(chain(5), T)
     for broken in (False, True):
-        with pytest.raises(CircuitError, match=r"(?s)terms on 4 qubits that do not commute.*decompose") as error:
-            eq.Problem(evolved(gate, 4), "Z0", "0101", allow_broken=broken)
+        with pytest.raises(CircuitError, match=r"(?s)terms on 5 qubits that do not commute.*decompose") as error:
+            eq.Problem(evolved(gate, 5), "Z0", "00101", allow_broken=broken)
         assert "breaks" not in str(error.value)
-    assert eq.Problem(evolved(gate, 4).decompose("PauliEvolution"), "Z0", "0101").parameters
+    assert eq.Problem(evolved(gate, 5).decompose("PauliEvolution"), "Z0", "00101").parameters
 
 
 def test_a_hamiltonian_gate_with_a_free_time_is_read_as_its_exponential():

@@ -1,4 +1,8 @@
-"""Consecutive gates on one qubit pair, consolidated into blocks that do or do not conserve the charge."""
+"""Consecutive gates on one qubit pair, consolidated into blocks that do or do not conserve the charge.
+
+Rotations on more than two qubits, which :func:`equinoise.circuit.gates.rotations_of` makes of what conserves the charge
+as a whole alone, are blocks of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.circuit.evolution import LARGEST_CORE
 from equinoise.circuit.gates import Angle, Gate, Matrix, Rotation
 
 __all__ = [
@@ -29,10 +34,11 @@ _SEED = 20260630
 
 @dataclass(frozen=True)
 class Block:
-    """A unitary on one qubit or one pair, made of consecutive rotations.
+    """Consecutive rotations on one qubit, on one pair, or on more qubits where each of them conserves.
 
     Attributes:
-        qubits: Circuit qubits, ascending; the first is the least significant bit of the block's matrix.
+        qubits: Circuit qubits, ascending, those of Jordan-Wigner strings too; the first is the least significant bit of
+            the block's matrix.
         rotations: In time order.
         gates: The instructions (or parts of them) that it consolidates.
         conserving: Whether it commutes with the charge at every parameter value (or at those asked for alone), checked
@@ -46,9 +52,18 @@ class Block:
 
 
 def embed(matrix: Matrix, wires: Sequence[int], qubits: Sequence[int]) -> Matrix:
-    """A one- or two-qubit matrix on ``wires`` as a matrix on ``qubits`` (first = least significant)."""
+    """A matrix on ``wires`` as a matrix on ``qubits`` (first = least significant)."""
     if len(qubits) == 1 or tuple(wires) == tuple(qubits):
         return matrix
+    if len(qubits) > 2:
+        # on the wires and then the rest it is 1 (x) matrix; state x of ``qubits`` has its bits there in another order
+        order = [*wires, *(q for q in qubits if q not in wires)]
+        states = np.arange(2 ** len(qubits))
+        moved = np.zeros_like(states)
+        for i, q in enumerate(qubits):
+            moved += (states >> i & 1) << order.index(q)
+        whole = np.asarray(np.kron(np.eye(2 ** (len(qubits) - len(wires))), matrix), dtype=np.complex128)
+        return np.ascontiguousarray(whole[np.ix_(moved, moved)])
     if len(wires) == 2:
         swap = [0, 2, 1, 3]
         return np.ascontiguousarray(matrix[np.ix_(swap, swap)])
@@ -110,6 +125,8 @@ def conserves_charge(
     """
     if all(_diagonal_in_charge(r.generator) for r in rotations):
         return True
+    if len(qubits) > 2:  # wide blocks are taken if each rotation conserves; their matrices are not built
+        return False
     if at is not None:
         return _diagonal_in_charge(unitary_and_generators(rotations, qubits, at)[0])
     # Elements of U between different charges are trigonometric polynomials of the parameters, so that 0 at a generic
@@ -167,7 +184,7 @@ def breaking_gates(block: Block) -> tuple[Gate, ...]:
     """
 
     def kept(gates: Sequence[Gate]) -> bool:
-        inside = [r for gate in gates for r in gate.rotations if set(r.qubits) <= set(block.qubits)]
+        inside = [r for gate in gates for r in gate.rotations if set(r.touched) <= set(block.qubits)]
         return conserves_charge(inside, block.qubits)
 
     wide = [gate for gate in block.gates if len(gate.qubits) > 2]
@@ -192,6 +209,15 @@ class _Open:
     core: list[_Item]
     tail: dict[int, list[_Item]] = field(default_factory=dict)
 
+    def takes(self, items: list[_Item]) -> bool:
+        """Whether rotations on the same qubits may join: a wide block conserves in each, with a bounded local space."""
+        if len(self.qubits) <= 2:
+            return True
+        joined = [i.rotation for i in (*self.core, *(i for items in self.tail.values() for i in items), *items)]
+        core = {q for r in joined for q in r.qubits}
+        strings = {frozenset(r.string) - core for r in joined}
+        return len(core) <= LARGEST_CORE and len(strings) <= 2 and all(_diagonal_in_charge(r.generator) for r in joined)
+
 
 def consolidate(
     gates: Sequence[Gate], preparable: Collection[int] = (), at: npt.NDArray[np.float64] | None = None
@@ -202,7 +228,7 @@ def consolidate(
     compiled form of XX+YY has such gates between blocks).
 
     Args:
-        gates: Gates of at most two-qubit rotations, in time order.
+        gates: In time order; rotations on more than two qubits must conserve the charge each.
         preparable: Qubits whose leading parameter-free one-qubit rotations may be split off as a preparation.
         at: Parameter values at which alone the charge is asked for; see :func:`conserves_charge`.
 
@@ -214,7 +240,7 @@ def consolidate(
     head: dict[int, list[_Item]] = {}
     for gate in gates:
         if len(gate.qubits) > 2:  # a larger gate has no block of its own: its rotations find theirs
-            parts = [(tuple(sorted(r.qubits)), [_Item(r, gate)]) for r in gate.rotations]
+            parts = [(tuple(sorted(r.touched)), [_Item(r, gate)]) for r in gate.rotations]
         else:
             parts = [(tuple(sorted(gate.qubits)), [_Item(r, gate) for r in gate.rotations])]
         for wires, items in parts:
@@ -225,15 +251,14 @@ def consolidate(
                 waiting = last[wire].tail[wire] if wire in last else head.setdefault(wire, [])
                 waiting += items
                 continue
-            a, b = wires
-            block = last.get(a)
-            if block is not None and block is last.get(b) and block.qubits == (a, b):
-                block.core += [*block.tail[a], *block.tail[b], *items]
-                block.tail = {a: [], b: []}
-            else:
-                block = _Open((a, b), items, {a: [], b: []})
-                opened.append(block)
-                last[a] = last[b] = block
+            block = last.get(wires[0])
+            same = block is not None and block.qubits == wires and all(last[w] is block for w in wires)
+            if block is not None and same and block.takes(items):
+                block.core += [*(item for w in wires for item in block.tail[w]), *items]
+                block.tail = {w: [] for w in wires}
+                continue
+            opened.append(_Open(wires, items, {w: [] for w in wires}))
+            last |= dict.fromkeys(wires, opened[-1])
     return _settle(opened, head, preparable, at)
 
 
@@ -250,6 +275,9 @@ def _settle(
     touched = {q for block in opened for q in block.qubits}
     blocks: list[Block] = []
     for block in opened:
+        if len(block.qubits) > 2:
+            blocks += _settle_wide(block, leading, first, prepared)
+            continue
         a, b = block.qubits
         fronts = {w: leading.pop(w, []) for w in (a, b)}
         cuts = {w: _fixed_prefix(fronts[w]) if w in first else 0 for w in (a, b)}
@@ -271,6 +299,31 @@ def _settle(
         if items[start:]:
             blocks.append(_close((wire,), items[start:], at))
     return tuple(blocks), prepared
+
+
+def _settle_wide(
+    block: _Open, leading: dict[int, list[_Item]], first: set[int], prepared: dict[int, list[Rotation]]
+) -> list[Block]:
+    """A wide block with the one-qubit rotations about it that conserve; others are blocks of their own, or go on."""
+    items: list[_Item] = []
+    blocks: list[Block] = []
+    tails: list[_Item] = []
+    for wire in block.qubits:
+        front = leading.pop(wire, [])
+        start = _fixed_prefix(front) if wire in first else 0
+        if start:
+            prepared.setdefault(wire, []).extend(i.rotation for i in front[:start])
+        if all(_diagonal_in_charge(item.rotation.generator) for item in front[start:]):
+            items += front[start:]
+        else:
+            blocks.append(_close((wire,), front[start:], None))
+        first.discard(wire)
+        tail = block.tail[wire]
+        stop = next((i for i, item in enumerate(tail) if not _diagonal_in_charge(item.rotation.generator)), len(tail))
+        tails += tail[:stop]
+        if tail[stop:]:
+            leading[wire] = tail[stop:]
+    return [*blocks, _close(block.qubits, [*items, *block.core, *tails], None)]
 
 
 def _fixed_prefix(items: Sequence[_Item]) -> int:

@@ -1,8 +1,9 @@
-"""exp(-i t H) of a sum of Pauli strings as exact rotations on one or two qubits, where it is a product of such."""
+"""exp(-i t H) of a sum of Pauli strings as exact rotations on few qubits, where it is a product of such."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,28 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.circuit.pauli_sums import Sum, commutator, from_operator, sparse_matrix
 from equinoise.errors import CircuitError
 
-__all__ = ["evolved_operator", "exact_factors", "terms_commute"]
+__all__ = ["LARGEST_CORE", "Factor", "evolved_operator", "exact_factors", "factor_of", "terms_commute"]
 
 Matrix = npt.NDArray[np.complex128]
+_Place = tuple[frozenset[int], frozenset[int]]
+
+LARGEST_CORE = 4
+"""Qubits that a block may flip."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """An operator that is a matrix on few qubits, times a product of Z on others.
+
+    Attributes:
+        qubits: Ascending; the first is the least significant bit of the matrix.
+        matrix: Hermitian, shape (2^k, 2^k).
+        string: The qubits of the product of Z, ascending.
+    """
+
+    qubits: tuple[int, ...]
+    matrix: Matrix
+    string: tuple[int, ...] = ()
 
 
 def evolved_operator(gate: PauliEvolutionGate, where: str) -> Sum:
@@ -49,40 +69,67 @@ def terms_commute(operator: Sum) -> bool:
     return not np.any((x @ z.T + z @ x.T) % 2)
 
 
-def exact_factors(operator: Sum) -> tuple[tuple[tuple[int, ...], Matrix], ...] | None:
-    """H as mutually commuting parts on one or two qubits each; None if there are no such parts.
+def exact_factors(operator: Sum) -> tuple[Factor, ...] | None:
+    """H as mutually commuting parts on few qubits each; None if there are no such parts.
 
-    Terms on the same qubits are one part. Parts that do not commute are joined, since exp(-i t H) does not factor
-    between them; those that do are left apart, and exp(-i t H) is the product of theirs in any order.
+    Terms that flip the same qubits and act on the same ones are one part: only such terms can conserve the charge
+    together. Parts that do not commute are joined, since exp(-i t H) does not factor between them; those that do are
+    left apart, and exp(-i t H) is the product of theirs in any order. A part on more than two qubits is taken if it
+    conserves the charge and, apart from a product of Z that all its terms share, acts on at most four qubits.
+    """
+    parts: dict[_Place, Sum] = {}
+    for string, value in operator.items():
+        qubits = frozenset(q for q, _ in string)
+        flipped = frozenset(q for q, letter in string if letter != "Z") if len(qubits) > 2 else qubits
+        parts.setdefault((qubits, flipped), {})[string] = value
+    if not terms_commute(operator):
+        joined = _joined(parts)
+        if joined is None:
+            return None
+        parts = joined
+    factors = [factor_of(part) for part in parts.values()]
+    return None if None in factors else tuple(factor for factor in factors if factor is not None)
+
+
+def factor_of(part: Sum) -> Factor | None:
+    """A Hermitian operator as matrix times a product of Z.
+
+    Args:
+        part: Without the identity.
 
     Returns:
-        Per part its qubits, ascending, and its matrix, the first qubit least significant.
+        None if it acts on more than two qubits and breaks the charge, or flips more than four.
     """
-    parts: dict[frozenset[int], Sum] = {}
-    for string, value in operator.items():
-        parts.setdefault(frozenset(q for q, _ in string), {})[string] = value
-    if not terms_commute(operator):
-        parts = _joined(parts)
-    if any(len(qubits) > 2 for qubits in parts):
+    qubits = {q for string in part for q, _ in string}
+    if len(qubits) <= 2:
+        return Factor(tuple(sorted(qubits)), _matrix(part, sorted(qubits)))
+    # qubits on which every term has a Z; of terms of Z alone one of them remains as the core
+    shared = set.intersection(*({q for q, letter in string if letter == "Z"} for string in part))
+    if shared == qubits:
+        shared.remove(min(shared))
+    core = sorted(qubits - shared)
+    if len(core) > LARGEST_CORE or commutator(part, {((q, "Z"),): 1.0 for q in qubits}):
         return None
-    return tuple((tuple(sorted(qubits)), _matrix(part, sorted(qubits))) for qubits, part in parts.items())
+    inner = {tuple((q, p) for q, p in string if q not in shared): value for string, value in part.items()}
+    return Factor(tuple(core), _matrix(inner, core), tuple(sorted(shared)))
 
 
-def _joined(parts: dict[frozenset[int], Sum]) -> dict[frozenset[int], Sum]:
-    """Parts that do not commute joined, until all that are left do; early out once one is too large."""
+def _joined(parts: dict[_Place, Sum]) -> dict[_Place, Sum] | None:
+    """Parts that do not commute joined, until all that are left do; None once one is too large."""
     # exp(-i t (A + B)) = exp(-i t A) exp(-i t B) where [A, B] = 0: parts that do not commute must stay together. A
     # joined part is compared with all others again, since it may still not commute with a further one.
-    settled: dict[frozenset[int], Sum] = {}
+    settled: dict[_Place, Sum] = {}
     waiting = list(parts.items())
     while waiting:
-        qubits, part = waiting.pop()
-        other = next((o for o in settled if o & qubits and (o == qubits or commutator(settled[o], part))), None)
+        place, part = waiting.pop()
+        other = next((o for o in settled if o[0] & place[0] and (o == place or commutator(settled[o], part))), None)
         if other is None:
-            settled[qubits] = part
+            settled[place] = part
             continue
-        waiting.append((qubits | other, _sum(part, settled.pop(other))))
-        if len(qubits | other) > 2:
-            return dict(waiting)
+        merged = _sum(part, settled.pop(other))
+        if factor_of(merged) is None and len({q for s in merged for q, p in s if p != "Z"}) > LARGEST_CORE:
+            return None
+        waiting.append(((place[0] | other[0], place[1] | other[1]), merged))
     return settled
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +17,28 @@ from qiskit.exceptions import QiskitError
 from qiskit.quantum_info import Operator
 from scipy.linalg import schur
 
-from equinoise.circuit.evolution import evolved_operator, exact_factors, terms_commute
+from equinoise.circuit.evolution import LARGEST_CORE, evolved_operator, exact_factors, terms_commute
+from equinoise.circuit.pauli_sums import Sum, from_matrix
 from equinoise.errors import CircuitError, ParameterError
 
-__all__ = ["Angle", "Gate", "Rotation", "eigen", "fixed_rotation", "rotations_of", "significant"]
+__all__ = [
+    "WIDEST_DIAGONAL",
+    "Angle",
+    "Gate",
+    "Rotation",
+    "eigen",
+    "fixed_rotation",
+    "is_wide_block",
+    "rotations_of",
+    "significant",
+]
 
 Matrix = npt.NDArray[np.complex128]
+
+WIDEST_DIAGONAL = 8
+"""Qubits of a diagonal gate that is taken through its matrix."""
+# what counts as 0 in a gate's matrix
+_ROUNDING = 1e-12
 
 
 def significant(value: float) -> float:
@@ -51,20 +68,40 @@ class Angle:
 
 @dataclass(frozen=True)
 class Rotation:
-    """exp(-i angle H) on one or two qubits.
+    """exp(-i angle H), or exp(-i angle H Z_a Z_b ..) with a string of further qubits a, b, ..
 
     Attributes:
-        qubits: Circuit qubits; the first is the least significant bit of H's index.
+        qubits: Circuit qubits of H; the first is the least significant bit of its index.
         generator: H, shape (2^k, 2^k), Hermitian, read-only.
         angle: Linear in the parameters.
+        string: Qubits whose product of Z multiplies H, as between the ends of a fermionic hop (Jordan and Wigner).
     """
 
     qubits: tuple[int, ...]
     generator: Matrix
     angle: Angle
+    string: tuple[int, ...] = ()
+
+    @property
+    def touched(self) -> tuple[int, ...]:
+        """All qubits that it acts on."""
+        return (*self.qubits, *self.string)
+
+    @property
+    def whole_generator(self) -> Matrix:
+        """What has the spectrum of all that stands in the exponent: H, or H (x) Z with a string's parity for Z."""
+        if not self.string:
+            return self.generator
+        return np.asarray(np.kron(np.diag([1.0, -1.0]), self.generator), dtype=np.complex128)
+
+    def generator_sum(self) -> Sum:
+        """H and its string as a Pauli sum, the identity left out."""
+        inner = from_matrix(np.ascontiguousarray(self.generator), self.qubits, with_identity=bool(self.string))
+        string = tuple((q, "Z") for q in self.string)
+        return {tuple(sorted((*letters, *string))): value for letters, value in inner.items()} if string else inner
 
     def matrix(self, theta: npt.NDArray[np.float64]) -> Matrix:
-        """The unitary at theta, shape (2^k, 2^k)."""
+        """The unitary at theta on ``qubits`` with an even string, shape (2^k, 2^k)."""
         values, vectors = eigen(self.generator)
         return np.asarray((vectors * np.exp(-1j * self.angle.at(theta) * values)) @ vectors.conj().T)
 
@@ -188,8 +225,9 @@ def rotations_of(
     """A Qiskit instruction as rotations in time order, equal to it up to a global phase.
 
     Args:
-        operation: A gate; gates on more than two qubits and custom gates are taken through their definition, a
-            ``PauliEvolutionGate`` through its exact exponential.
+        operation: A gate; gates on more than two qubits and custom gates are taken through their definition, except
+            standard gates and unitaries on three or four qubits, and diagonal ones on up to eight, that conserve the
+            charge; a ``PauliEvolutionGate`` through its exact exponential.
         qubits: Circuit qubits it acts on, in the instruction's order.
         index: Position of each parameter in ``circuit.parameters``.
         where: How to name the gate in an error.
@@ -222,11 +260,12 @@ def rotations_of(
     definition = None if free and isinstance(operation, HamiltonianGate) else operation.definition
     if plain and not params and len(q) <= 2:
         return (Rotation(q, _standard_generator(operation.base_class), Angle(1.0)),)
-    if len(q) <= 2 and not free:
-        try:
-            return (fixed_rotation(np.asarray(Operator(operation).data, dtype=np.complex128), q),)
-        except QiskitError:
-            pass
+    whole = plain or len(q) <= 2 or operation.name in ("unitary", "diagonal")
+    if whole and len(q) <= WIDEST_DIAGONAL and not free:
+        with contextlib.suppress(QiskitError):
+            matrix = np.asarray(Operator(operation).data, dtype=np.complex128)
+            if len(q) <= 2 or is_wide_block(matrix):
+                return (fixed_rotation(matrix, q),)
     if definition is None or definition.num_clbits:
         raise CircuitError(
             f"{where} is not a unitary gate that equinoise can take. "
@@ -240,18 +279,32 @@ def rotations_of(
     return tuple(out)
 
 
+def is_wide_block(matrix: Matrix) -> bool:
+    """Whether a unitary on more than two qubits is computed as a block: if it conserves the charge, on at most four.
+
+    Of diagonal ones the number of qubits is not limited here.
+    """
+    rows, columns = np.nonzero(np.abs(matrix) > _ROUNDING)
+    if np.all(rows == columns):
+        return True
+    return len(matrix) <= 2**LARGEST_CORE and bool(np.all(np.bitwise_count(rows) == np.bitwise_count(columns)))
+
+
 def _evolved(operation: PauliEvolutionGate, q: tuple[int, ...], time: Angle, where: str) -> tuple[Rotation, ...] | None:
     """exp(-i t H) as exact factors; None where its definition, a product formula, is exact but on more qubits."""
     operator = evolved_operator(operation, where)
     factors = exact_factors(operator)
     if factors is not None:
-        return tuple(Rotation(tuple(q[i] for i in on), _read_only(part), time) for on, part in factors)
+        return tuple(
+            Rotation(tuple(q[i] for i in f.qubits), _read_only(f.matrix), time, tuple(q[i] for i in f.string))
+            for f in factors
+        )
     if terms_commute(operator):
         return None
     raise CircuitError(
         f"{where} is exp(-i t H) of terms on {len({i for string in operator for i, _ in string})} qubits that do not "
-        "commute: it is no product of gates on one or two qubits, and blocks on at most two are computed. If the "
-        "product formula that it is compiled to is meant, write that: circuit.decompose('PauliEvolution')."
+        "commute: it is no product of gates on one or two qubits, nor of such on up to four that conserve the charge. "
+        "If the product formula that it is compiled to is meant, write that: circuit.decompose('PauliEvolution')."
     )
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 
 from equinoise.circuit.blocks import Block, consolidate
+from equinoise.circuit.exponentials import as_exponentials
 from equinoise.circuit.gates import Gate, Rotation, rotations_of
 from equinoise.errors import CircuitError
 
@@ -90,9 +91,15 @@ def layered(
         # only a wire's very first gates can prepare it
         fresh = set(range(circuit.num_qubits)) - seen if find_preparation else set()
         blocks, start = consolidate(part.gates, fresh, at)
+        kept = _without_preparation(part.gates, blocks, start)
+        if at is None and not all(block.conserving for block in blocks):
+            read = _read_as_exponentials(part.gates, fresh)
+            if read is not None:
+                blocks, start, kept, note = read
+                notes.append(note)
         prepared |= start
         seen |= {q for gate in part.gates for q in gate.qubits}
-        found.append((part, blocks, _without_preparation(part.gates, blocks, start)))
+        found.append((part, blocks, kept))
     layers, how = placed(found, circuit.num_qubits)
     states = {q: _prepared_state(rotations) for q, rotations in prepared.items()}
     return Layered(layers, states, how, tuple(notes))
@@ -156,6 +163,40 @@ def segments(circuit: QuantumCircuit) -> tuple[list[Segment], list[str]]:
     return parts, notes
 
 
+def _read_as_exponentials(
+    gates: list[Gate], fresh: set[int]
+) -> tuple[tuple[Block, ...], dict[int, list[Rotation]], tuple[Gate, ...], str] | None:
+    """Blocks, preparation, gates and a note, where ladders of Clifford gates make blocks that conserve the charge."""
+    # a leading bit flip prepares a qubit; what else comes first belongs to a ladder
+    prepared: dict[int, list[Rotation]] = {}
+    rest: list[Gate] = []
+    for gate in gates:
+        first = gate.qubits[0] if len(gate.qubits) == 1 else None
+        if first in fresh and _flips(gate):
+            prepared.setdefault(first, []).extend(gate.rotations)
+        else:
+            fresh = fresh - set(gate.qubits)
+            rest.append(gate)
+    found = as_exponentials(rest)
+    if found is None:
+        return None
+    blocks, _ = consolidate(found.gates)
+    if not all(block.conserving for block in blocks):
+        return None
+    note = (
+        f"{found.taken} gates read as {len(found.gates)} exponentials of Pauli sums that conserve the charge: noise "
+        "acts after each of these, not inside"
+    )
+    return blocks, prepared, tuple(rest), note
+
+
+def _flips(gate: Gate) -> bool:
+    """Whether a gate on one qubit takes |0> to |1>, whatever the parameters."""
+    if not gate.rotations or any(r.angle.coefficients for r in gate.rotations):
+        return False
+    return bool(abs(_prepared_state(list(gate.rotations))[0]) < 1e-9)
+
+
 def _without_preparation(
     gates: list[Gate], blocks: tuple[Block, ...], start: dict[int, list[Rotation]]
 ) -> tuple[Gate, ...]:
@@ -166,14 +207,15 @@ def _without_preparation(
 
 
 def _as_soon_as_possible(blocks: tuple[Block, ...], num_qubits: int) -> list[Layer]:
-    # ``free[q]`` is the first layer in which wire q has no block yet: a pair starts when both of its wires are free.
+    # ``free[q]`` is the first layer in which wire q has no block yet: a block starts when all of its wires are free,
+    # those of a Jordan-Wigner string too, on which it acts as physically as on the others.
     free = [0] * num_qubits
     placed: dict[int, list[Block]] = {}
     for block in blocks:
-        pair = len(block.qubits) == 2
+        several = len(block.qubits) > 1
         depth = max(free[q] for q in block.qubits)
         # a one-qubit block joins the last layer that its wire was in
-        layer = depth if pair else max(0, depth - 1)
+        layer = depth if several else max(0, depth - 1)
         placed.setdefault(layer, []).append(block)
         for q in block.qubits:
             free[q] = layer + 1

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.quantum_info import Operator, SparsePauliOp
 from scipy.sparse import coo_array, csr_array
 
 __all__ = [
@@ -51,9 +51,12 @@ _THIRD = {
 _SMALL = 1e-14
 
 
-def from_matrix(matrix: Matrix, qubits: Sequence[int]) -> Sum:
-    """A Hermitian matrix on one or two qubits (the first least significant), identity left out."""
+def from_matrix(matrix: Matrix, qubits: Sequence[int], *, with_identity: bool = False) -> Sum:
+    """A Hermitian matrix on a few qubits (the first least significant), identity left out unless asked for."""
     out: Sum = {}
+    mean = float(np.trace(matrix).real) / len(matrix)
+    if with_identity and abs(mean) > 1e-12 * float(np.abs(matrix).max()):
+        out[()] = mean
     for letters, value in _coefficients(matrix.tobytes(), len(qubits)):
         out[tuple(sorted((q, p) for q, p in zip(qubits, letters, strict=True) if p != "I"))] = value
     return out
@@ -63,6 +66,11 @@ def from_matrix(matrix: Matrix, qubits: Sequence[int]) -> Sum:
 def _coefficients(data: bytes, count: int) -> tuple[tuple[tuple[str, ...], float], ...]:
     matrix = np.frombuffer(data, dtype=np.complex128).reshape(2**count, 2**count)
     out = []
+    if count > 2:  # 4^n strings: Qiskit's own decomposition visits those that are there
+        floor = 1e-12 * float(np.abs(matrix).max())
+        found = SparsePauliOp.from_operator(Operator(matrix), atol=floor, rtol=0.0)
+        labels = zip(found.paulis.to_labels(), found.coeffs.real.tolist(), strict=True)
+        return tuple((tuple(label[::-1]), value) for label, value in labels if set(label) != {"I"})
     for letters in itertools.product("IXYZ", repeat=count):
         if set(letters) == {"I"}:
             continue

@@ -117,7 +117,7 @@ def _rotations(program: CompiledProblem, number: int, steps: Sequence[Step], use
         for qubit in step.qubits - reached.keys():
             wire = _wire(before, qubit)[::-1] if step.layer == number else _wire(after, qubit)
             reached[qubit] = {id(r) for r in _leading_diagonal(wire)}
-        if not all(id(r) in reached.get(q, ()) for r in step.rotations for q in r.qubits):
+        if not all(id(r) in reached.get(q, ()) for r in step.rotations for q in r.touched):
             continue
         # A step exp(-i phi sum_i c_i Z_i) is exp(-i phi sum_i u_i Z_i/2) with u = 2 c. On |x><y| it is the phase phi
         # (u . dz)/2, and dz is even: its mean over the period T of phi is 0 unless u . dz = 0, as soon as each u_i
@@ -133,7 +133,7 @@ def _rotations(program: CompiledProblem, number: int, steps: Sequence[Step], use
 
 
 def _wire(blocks: Sequence[Block], qubit: int) -> list[Rotation]:
-    return [r for block in blocks for r in block.rotations if qubit in r.qubits]
+    return [r for block in blocks for r in block.rotations if qubit in r.touched]
 
 
 def _leading_diagonal(rotations: Sequence[Rotation]) -> list[Rotation]:
@@ -149,6 +149,6 @@ def _leading_diagonal(rotations: Sequence[Rotation]) -> list[Rotation]:
 def _has_own_phase(rotations: Sequence[Rotation], uses: Counter[int]) -> bool:
     for rotation in _leading_diagonal(rotations):
         own = [k for k, _ in rotation.angle.coefficients]
-        if len(rotation.qubits) == 1 and len(own) == 1 and uses[own[0]] == 1:
+        if len(rotation.touched) == 1 and len(own) == 1 and uses[own[0]] == 1:
             return True
     return False

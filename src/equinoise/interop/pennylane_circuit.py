@@ -25,7 +25,7 @@ from equinoise.circuit.layers import end_layer, layered
 from equinoise.errors import StateError, SymmetryError
 from equinoise.interop.expectations import prepared_or_empty
 from equinoise.interop.pennylane_channels import channel_terms, check_channel
-from equinoise.interop.pennylane_gates import IDLE, fixed_gate, gate_parts, is_fixed
+from equinoise.interop.pennylane_gates import IDLE, first_wires, fixed_gate, gate_parts, is_fixed
 from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import NoiseTerm
 from equinoise.noise.terms.term import FIRST, LAST, SECOND
@@ -129,12 +129,12 @@ def structure_of(tape: Any) -> Structure:
     places: list[int] = []
     for operation in tape.operations:
         name, data = operation.name, operation.data
-        entry: Hashable = (name, operation.wires.labels)
+        entry: Hashable = (name, operation.wires.labels, first_wires(operation))
         if is_channel(operation):
             values = tuple(np.asarray(p).tobytes() for p in data)
             entry = (entry, values, operation.hyperparameters.get("operators"))
             places += [-1] * len(data)
-        elif gate_parts(name, len(operation.wires)) is not None or name in IDLE:
+        elif gate_parts(operation) is not None or name in IDLE:
             places += range(len(theta), len(theta) + len(data))
             theta += map(float, data)
         elif data:
@@ -185,7 +185,7 @@ class _Builder:
         self.state: Complex | None = None
         self.flips: list[_Placed] = []
         self.touched: set[int] = set()
-        count = sum(len(op.data) for op in tape.operations if gate_parts(op.name, len(op.wires)) or op.name in IDLE)
+        count = sum(len(op.data) for op in tape.operations if gate_parts(op) or op.name in IDLE)
         self.theta = ParameterVector("theta", count)
         self.used: list[int] = []
         self.next = 0
@@ -248,7 +248,7 @@ class _Builder:
             self._flip(qubits[0], (position, operation))
             return
         layer = self._free_layer(qubits)
-        parts = gate_parts(operation.name, len(qubits))
+        parts = gate_parts(operation)
         if parts is None:
             gate, order = fixed_gate(operation)
             self.layers[layer].append(_Placed(gate, [qubits[i] for i in order], (position, operation)))
@@ -352,6 +352,6 @@ def takes(operation: Any) -> bool:
         return check_channel(operation)
     if isinstance(operation, qml.StatePrep | qml.BasisState):
         return True
-    if gate_parts(operation.name, len(operation.wires)) is not None:
+    if gate_parts(operation) is not None:
         return True
     return is_fixed(operation)

@@ -460,7 +460,7 @@ def expanded(operation: Any) -> list[Any]:
     if name == "QubitUnitary" or not operation.has_decomposition:
         why = "has no decomposition"
         if name == "QubitUnitary":
-            why = f"acts on {len(operation.wires)} wires, and the engine takes blocks on one pair"
+            why = f"acts on {len(operation.wires)} wires and is no block that conserves the charge on up to four"
         raise UnsupportedError(
             f"the gate {described(operation)} is not taken by equinoise.sector: it {why}. Use gates on one or two "
             "wires (IsingXY, IsingZZ, SingleExcitation, QubitUnitary, ...), or default.mixed."

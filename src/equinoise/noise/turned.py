@@ -103,7 +103,9 @@ class Turned(NoiseTerm):
         """A Pauli string's jump, or its generator."""
         string = None if self.whole else self.string
         if string is None:
-            return General(tuple(sorted(self.sites)), self.superoperator())
+            # what acts one after another in the laboratory does so in every frame
+            own = self.term.action
+            return General(tuple(sorted(self.sites)), self.superoperator(), not isinstance(own, General) or own.alone)
         rate, letters = string
         if all(letter == "Z" for _, letter in letters):
             return Diagonal(rate, tuple((q, 1.0) for q, _ in letters), True)

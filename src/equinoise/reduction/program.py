@@ -17,16 +17,16 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 from scipy.sparse import csr_matrix
 
-from equinoise.circuit.blocks import Block, conserves_charge, embed
 from equinoise.errors import ReadoutError
 from equinoise.initial import InitialState, charge_distribution
 from equinoise.problem import Problem
 from equinoise.readout import support
+from equinoise.reduction.block_program import KernelBlock, KernelForms, kernel_rotations
 from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
 from equinoise.reduction.prepared import prepared
-from equinoise.reduction.row_tables import PAIR, QUAD, PairTables, RowIndex, pair_tables
+from equinoise.reduction.row_tables import PairTables, RowIndex, TableKey, pair_tables
 from equinoise.reduction.sector import Sector, sector
 from equinoise.reduction.slots.noise_class import NoiseClass, noise_class
 from equinoise.reduction.slots.slot_program import SlotProgram, coherence_rates, compile_slot, jump_phases
@@ -41,12 +41,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LayerProgram:
-    """One layer's blocks, forwards and (reversed) backwards.
+    """One layer's kernel blocks, forwards and (reversed) backwards.
 
     Attributes:
         start: First block of the layer in the program's list.
         stop: One past the last.
-        kind: PAIR or QUAD per block, shape (m,).
+        kind: PAIR or the number of rows mixed, per block, shape (m,).
         table: Which row table a block uses, shape (m,).
     """
 
@@ -56,14 +56,9 @@ class LayerProgram:
     table: Index
 
     @cached_property
-    def kind_reversed(self) -> Index:
-        """Kinds, last block first."""
-        return np.ascontiguousarray(self.kind[::-1])
-
-    @cached_property
-    def table_reversed(self) -> Index:
-        """Tables, last block first."""
-        return np.ascontiguousarray(self.table[::-1])
+    def reversed(self) -> tuple[Index, Index]:
+        """Kinds and tables, last block first."""
+        return np.ascontiguousarray(self.kind[::-1]), np.ascontiguousarray(self.table[::-1])
 
 
 class _PerCharge(dict[int | None, T]):
@@ -87,7 +82,7 @@ class Program(CompiledProblem):
         sectors: Their tables, each built on first use.
         tables: Row tables of every block's qubits in a charge block, built on first use.
         layers: Which blocks act in each layer.
-        kind: PAIR or QUAD for every block, shape (m,).
+        kind: PAIR or the number of rows mixed, for every kernel block (a wide block is several), shape (m,).
         table: Which row table every block uses, shape (m,).
     """
 
@@ -328,85 +323,35 @@ class Program(CompiledProblem):
     # -- blocks --------------------------------------------------------------------------------------------------
 
     def _compile_blocks(self) -> None:
-        tables: dict[tuple[tuple[int, ...], int], int] = {}
+        tables: dict[TableKey, int] = {}
         layers: list[LayerProgram] = []
-        compiled: list[tuple[Block, tuple[int, ...]]] = []
+        compiled: list[KernelBlock] = []
+        forms = KernelForms(self.full)
         for layer, kept in zip(self.problem.layers, self.cone.blocks, strict=True):
             start = len(compiled)
-            kinds, ids = [], []
             for i in kept:
-                block = layer.blocks[i]
-                local = tuple(self._local[q] for q in block.qubits)
-                # in the full space too a block that conserves the charge acts on row pairs alone
-                mixes = self.full and len(local) == 2 and not conserves_charge(block.rotations, block.qubits)
-                kinds.append(QUAD if mixes else PAIR)
-                ids.append(tables.setdefault((local, kinds[-1]), len(tables)))
-                compiled.append((block, local))
-            layers.append(
-                LayerProgram(start, len(compiled), np.array(kinds, dtype=np.int64), np.array(ids, dtype=np.int64))
-            )
+                compiled += forms.of(layer.blocks[i], self._local)
+            kinds = np.array([block.kind for block in compiled[start:]], dtype=np.int64)
+            ids = np.array([tables.setdefault(b.key, len(tables)) for b in compiled[start:]], dtype=np.int64)
+            layers.append(LayerProgram(start, len(compiled), kinds, ids))
         self.layers: tuple[LayerProgram, ...] = tuple(layers)
         self.kind: Index = np.concatenate([layer.kind for layer in layers])
         self.table: Index = np.concatenate([layer.table for layer in layers])
         self.tables: Mapping[int | None, PairTables] = _PerCharge(lambda q: pair_tables(self.sectors[q], list(tables)))
-        self._compile_rotations([block for block, _ in compiled])
+        self.num_blocks = len(compiled)
+        self.block_size, self.rotations, parameters = kernel_rotations(compiled)
+        self.slot_parameter = np.array(parameters, dtype=np.int64)
+        self.slot_block = np.repeat(np.arange(len(compiled)), np.diff(self.rotations[-1]))
 
-    def _compile_rotations(self, blocks: list[Block]) -> None:
-        vectors, values, constants = [], [], []
-        term_ptr, term_index, term_value, term_slot = [0], [], [], []
-        block_ptr, slot_ptr = [0], [0]
-        slot_parameter: list[int] = []
-        decomposed: dict[tuple[int, tuple[int, ...]], tuple[Real, Complex]] = {}
-        for block in blocks:
-            used = sorted({k for r in block.rotations for k, _ in r.angle.coefficients})
-            slot_of = {k: slot_ptr[-1] + i for i, k in enumerate(used)}
-            for rotation in block.rotations:
-                place = tuple(block.qubits.index(q) for q in rotation.qubits)
-                key = (id(rotation.generator), (len(block.qubits), *place))
-                if key not in decomposed:
-                    matrix = embed(rotation.generator, place, tuple(range(len(block.qubits))))
-                    decomposed[key] = np.linalg.eigh(self._padded(matrix))
-                eigenvalues, eigenvectors = decomposed[key]
-                vectors.append(eigenvectors)
-                values.append(eigenvalues)
-                constants.append(rotation.angle.constant)
-                for k, coefficient in rotation.angle.coefficients:
-                    term_index.append(k)
-                    term_value.append(coefficient)
-                    term_slot.append(slot_of[k])
-                term_ptr.append(len(term_index))
-            slot_parameter += used
-            slot_ptr.append(len(slot_parameter))
-            block_ptr.append(len(constants))
-        self.num_blocks = len(blocks)
-        self.rotations = (
-            np.array(vectors, dtype=np.complex128).reshape(-1, 4, 4),
-            np.array(values, dtype=np.float64).reshape(-1, 4),
-            np.array(constants, dtype=np.float64),
-            np.array(term_ptr, dtype=np.int64),
-            np.array(term_index, dtype=np.int64),
-            np.array(term_value, dtype=np.float64),
-            np.array(term_slot, dtype=np.int64),
-            np.array(block_ptr, dtype=np.int64),
-            np.array(slot_ptr, dtype=np.int64),
-        )
-        self.slot_parameter = np.array(slot_parameter, dtype=np.int64)
-        self.slot_block = np.repeat(np.arange(len(blocks)), np.diff(slot_ptr))
+    @property
+    def has_wide_blocks(self) -> bool:
+        """Whether a block of the cone acts on more than two qubits."""
+        layers = zip(self.problem.layers, self.cone.blocks, strict=True)
+        return any(len(layer.blocks[i].qubits) > 2 for layer, kept in layers for i in kept)
 
-    def _padded(self, matrix: Complex) -> Complex:
-        """A block's generator in the 4x4 form of the kernels.
-
-        One-qubit blocks sit on the entries that the kernel applies them to: 0 and 3 (a phase on filled rows) in a
-        charge sector, 1 and 2 (row pairs) in the full space.
-        """
-        if matrix.shape[0] == 4:
-            return matrix
-        out = np.zeros((4, 4), dtype=np.complex128)
-        # A generator in 4x4 form keeps its eigenvalues on the entries used; the others belong to rows that the block
-        # has not.
-        where = [1, 2] if self.full else [0, 3]
-        out[np.ix_(where, where)] = matrix
-        return out
+    def moments_shape(self, orders: int) -> tuple[int, int, int, int]:
+        """Of what a gradient is contracted from: a matrix per order and kernel block."""
+        return orders, self.num_blocks, self.block_size, self.block_size
 
     # -- row tables of the noise -----------------------------------------------------------------------------------
 

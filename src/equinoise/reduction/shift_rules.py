@@ -147,7 +147,7 @@ def shift_costs(program: CompiledProblem) -> ShiftCosts:
     count = len(program.problem.parameters)
     noise, evaluations, slopes = np.zeros(count), np.zeros(count, dtype=np.int64), np.zeros(count)
     for _, rotation, inside in _open_rotations(program):
-        rule = shift_rule(rotation.generator)
+        rule = shift_rule(rotation.whole_generator)
         if not (inside and rule.shifts):
             continue
         largest = math.pi / (2 * rule.shifts[0])
@@ -182,7 +182,7 @@ def shift_points(program: CompiledProblem) -> tuple[ShiftPoint, ...]:
     out = []
     for number, rotation, inside in _open_rotations(program):
         if inside:
-            rule, slope = shift_rule(rotation.generator), sum(c * c for _, c in rotation.angle.coefficients)
+            rule, slope = shift_rule(rotation.whole_generator), sum(c * c for _, c in rotation.angle.coefficients)
             for x, d in zip(rule.shifts, rule.coefficients, strict=True):
                 out += [ShiftPoint(number, sign * x, slope * d * d) for sign in (1.0, -1.0)]
     return tuple(out)
@@ -194,7 +194,7 @@ def shift_evaluations(problem: Problem) -> npt.NDArray[np.int64]:
     for layer in problem.layers:
         for rotation in (r for block in layer.blocks for r in block.rotations):
             for k, _ in rotation.angle.coefficients:
-                out[k] += shift_rule(rotation.generator).evaluations
+                out[k] += shift_rule(rotation.whole_generator).evaluations
     return out
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from qiskit import QuantumCircuit
 
-from equinoise.circuit.pauli_sums import PAULI, String, Sum, commutator, from_matrix, sparse_matrix
+from equinoise.circuit.pauli_sums import PAULI, String, Sum, commutator, sparse_matrix
 from equinoise.circuit.steps import Step
 from equinoise.initial import InitialState
 from equinoise.symmetry.groups import Charge, Generator, PauliString, Permutation, Symmetry, change
@@ -35,7 +35,7 @@ def breaking_gates_of(steps: Iterable[Step], symmetry: Symmetry, circuit: Quantu
             continue
         missing = change(step.generator, broken)
         for rotation, position in zip(step.rotations, step.owners, strict=True):
-            part = from_matrix(np.ascontiguousarray(rotation.generator), rotation.qubits)
+            part = rotation.generator_sum()
             alone = part.keys() & missing.keys() if isinstance(broken, Permutation) else change(part, broken)
             if alone:
                 item = circuit.data[position]

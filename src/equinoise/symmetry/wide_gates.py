@@ -63,7 +63,7 @@ def why_not_computed(
     if len(qubits) <= 2:
         return None
     kept = keeps(operation, qubits, generator)
-    wide = f"acts on {len(qubits)} qubits, and blocks on at most two are computed"
+    wide = f"acts on {len(qubits)} qubits and is no product of blocks on up to four that keep it"
     if kept is None:
         return f"{wide}: its parts break the {name}, and it is too large to tell whether the whole keeps it"
-    return f"keeps the {name}, but {wide}" if kept else None
+    return f"keeps the {name} as a whole, but {wide}" if kept else None

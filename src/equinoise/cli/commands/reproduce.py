@@ -24,6 +24,14 @@ def reproduce(
     ] = None,
     seed: Seed = 0,
     workers: Workers = None,
+    tables: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="The authors' published tables, for the study 'published': a clone of their repository.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Regenerate the claims of arXiv:2606.30688 and of equinoise: tables, figures and a verdict on each.
 
@@ -34,7 +42,7 @@ def reproduce(
     from equinoise.evidence.frame.reproduce import reproduce as run
 
     with Waiting("reproducing") as waiting:
-        summary = run(out, quick=quick, only=only, seed=seed, workers=workers, progress=waiting)
+        summary = run(out, quick=quick, only=only, seed=seed, workers=workers, tables=tables, progress=waiting)
     print_reproduction(summary, Terminal())
     if not summary.passed:
         raise typer.Exit(1)

@@ -93,6 +93,10 @@ def _worked_out(program: Program) -> FermionForm:
         raise UnsupportedError(
             "the noise is correlated in time; the free-fermion engine takes dephasing that is independent in each slot"
         )
+    if program.has_wide_blocks:
+        raise UnsupportedError(
+            "a block acts on more than two qubits; the free-fermion engine takes hops of one pair of qubits and phases"
+        )
     _check_noise(program)
     if problem.initial.product is None:
         raise UnsupportedError(

@@ -86,7 +86,7 @@ class _FewBodyProgram(Program):
         self.parameters, self.processes, self.noise_class = program.parameters, program.processes, program.noise_class
         self.full, self.sectors = program.full, program.sectors
         self.layers, self.kind, self.table, self.tables = program.layers, program.kind, program.table, program.tables
-        self.num_blocks, self.rotations = program.num_blocks, program.rotations
+        self.num_blocks, self.block_size, self.rotations = program.num_blocks, program.block_size, program.rotations
         self.slot_parameter, self.slot_block = program.slot_parameter, program.slot_block
         shared = {slot: _SharedSlot(slot.terms, width=program.width) for slot in set(program.slots)}
         self.slots = tuple(shared[slot] for slot in program.slots)

@@ -101,6 +101,8 @@ def replica_obstacle(program: Program) -> str | None:
         return "the noise breaks the charge"
     if program.problem.initial.product is None:
         return "the input is entangled; the replica average needs a product state"
+    if program.has_wide_blocks:
+        return "a block acts on more than two qubits, and averages are taken of blocks on one or two"
     blocks = _cone_blocks(program)
     uses: Counter[int] = Counter()
     for layer in blocks:

@@ -22,9 +22,9 @@ class Blocks:
     """A draw's block unitaries and generators, gauge fixed for the kernels.
 
     Attributes:
-        unitary: Shape (m, 4, 4); PAIR blocks scaled so that entry (0, 0) is 1.
+        unitary: Shape (m, d, d); PAIR blocks scaled so that entry (0, 0) is 1.
         dagger: Their adjoints, last block first.
-        generator: Shape (slots, 4, 4); PAIR generators shifted so that entry (0, 0) is 0.
+        generator: Shape (slots, d, d); PAIR generators shifted so that entry (0, 0) is 0.
     """
 
     unitary: Complex
@@ -42,21 +42,22 @@ class Blocks:
 
 def build_blocks(program: Program, theta: Real) -> Blocks:
     """Block unitaries and generators at theta, shape (K,), radians."""
-    unitary = np.empty((program.num_blocks, 4, 4), dtype=np.complex128)
-    generator = np.empty((program.slot_parameter.size, 4, 4), dtype=np.complex128)
-    kernels.build_blocks(theta, *program.rotations, unitary, generator)
+    size = program.block_size
+    unitary = np.empty((program.num_blocks, size, size), dtype=np.complex128)
+    generator = np.empty((program.slot_parameter.size, size, size), dtype=np.complex128)
+    kernels.build_blocks(theta, (0,) * size, *program.rotations, unitary, generator)
     # A block's global phase cancels in U X U^dag, and a multiple of 1 in its generator in [G, X]: both are taken out,
     # so that the kernels need not touch states with both qubits empty.
     pair = program.kind == PAIR
     unitary[pair] /= unitary[pair, 0, 0][:, None, None]
     pair_slots = pair[program.slot_block]
-    generator[pair_slots] -= generator[pair_slots, 0, 0][:, None, None] * np.eye(4)
+    generator[pair_slots] -= generator[pair_slots, 0, 0][:, None, None] * np.eye(size)
     dagger = np.ascontiguousarray(unitary.conj().transpose(0, 2, 1)[::-1])
     return Blocks(unitary, dagger, generator)
 
 
 def contract(program: Program, blocks: Blocks, moments: Complex) -> Real:
-    """dC/dtheta_k = sum over the blocks of 2 Im Tr[G_k M], shape (orders, K), moments of shape (orders, m, 4, 4)."""
+    """dC/dtheta_k = sum over the blocks of 2 Im Tr[G_k M], shape (orders, K), moments of shape (orders, m, d, d)."""
     # dC/dtheta = Tr[O (-i)[G, rho]] = 2 Im Tr[G rho O] with M = rho O traced over the block's other qubits.
     each = 2 * np.einsum("gac,ogca->og", blocks.generator, moments[:, program.slot_block]).imag
     gradient = np.zeros((moments.shape[0], len(program.problem.parameters)))

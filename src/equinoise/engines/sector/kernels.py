@@ -6,8 +6,9 @@ here are Hermitian. A two-sided product U X U^dag is two passes of "multiply a t
 result as its conjugate transpose": (U (U X)^dag)^dag for Hermitian X.
 
 Blocks come in two kinds: PAIR acts on row pairs (lo, hi) with a 2x2 matrix and on single rows with a phase (the form
-of every charge-conserving two-qubit block, up to a global phase, and of any one-qubit block in the full space); QUAD
-acts on four rows with a 4x4 matrix (any two-qubit block in the full space).
+of every charge-conserving two-qubit block, up to a global phase, of any one-qubit block in the full space, and of most
+pieces of wider blocks); any other kind is a number s of rows that an s x s matrix mixes: QUAD, a two-qubit block in the
+full space, and the larger pieces of blocks on three and four qubits.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def jit(function):
 @jit
 def build_blocks(
     theta,
+    size,
     vectors,
     values,
     constant,
@@ -59,28 +61,29 @@ def build_blocks(
 
     Rotation r of a block is V diag(exp(-i phi v)) V^dag with phi = constant + sum_t term_value * theta[term_index].
     ``slot_ptr[b]:slot_ptr[b+1]`` are the block's rows of ``generator``; ``term_slot`` says which one a term feeds.
+    ``size`` is a tuple of d numbers, d x d the shape of the matrices: its length alone matters, fixed when compiled.
     """
     # A block is U = R_m ... R_1 with R_r = exp(-i phi_r H_r), so i (dU/dtheta) U^dag = sum_r c_r W_r H_r W_r^dag with
     # W_r = R_m ... R_{r+1} and c_r = dphi_r/dtheta. It is built in the order in which rotations act: each new one turns
     # what was gathered (G <- R G R^dag) and adds its own c H, which commutes with R.
-    step = np.empty((4, 4), np.complex128)
-    here = np.empty((4, 4), np.complex128)
-    work = np.empty((4, 4), np.complex128)
+    step = np.empty((len(size), len(size)), np.complex128)
+    here = np.empty((len(size), len(size)), np.complex128)
+    work = np.empty((len(size), len(size)), np.complex128)
     for b in range(unitary.shape[0]):
         u = unitary[b]
         u[:] = 0.0
-        for i in range(4):
+        for i in range(len(size)):
             u[i, i] = 1.0
         generator[slot_ptr[b] : slot_ptr[b + 1]] = 0.0
         for r in range(block_ptr[b], block_ptr[b + 1]):
             phi = constant[r]
             for t in range(term_ptr[r], term_ptr[r + 1]):
                 phi += term_value[t] * theta[term_index[t]]
-            for i in range(4):
-                for j in range(4):
+            for i in range(len(size)):
+                for j in range(len(size)):
                     total = 0.0j
                     weight = 0.0j
-                    for k in range(4):
+                    for k in range(len(size)):
                         outer = vectors[r, i, k] * np.conj(vectors[r, j, k])
                         angle = -phi * values[r, k]
                         total += outer * complex(np.cos(angle), np.sin(angle))
@@ -89,33 +92,33 @@ def build_blocks(
                     here[i, j] = weight
             # U = R_r ... R_1, so that i (dU) U^dag is R_r G R_r^dag for the G of the rotations before, carried along by
             # R_r, and dphi/dtheta V diag(v) V^dag for the rotation itself, which commutes with its generator
-            _matmul(step, u, work)
+            _matmul(size, step, u, work)
             u[:] = work
             for g in range(slot_ptr[b], slot_ptr[b + 1]):
-                _matmul(step, generator[g], work)
-                _matmul_dagger(work, step, generator[g])
+                _matmul(size, step, generator[g], work)
+                _matmul_dagger(size, work, step, generator[g])
             for t in range(term_ptr[r], term_ptr[r + 1]):
-                for i in range(4):
-                    for j in range(4):
+                for i in range(len(size)):
+                    for j in range(len(size)):
                         generator[term_slot[t], i, j] += term_value[t] * here[i, j]
 
 
 @jit
-def _matmul(a, b, out):
-    for i in range(4):
-        for j in range(4):
+def _matmul(size, a, b, out):
+    for i in range(len(size)):
+        for j in range(len(size)):
             total = 0.0j
-            for k in range(4):
+            for k in range(len(size)):
                 total += a[i, k] * b[k, j]
             out[i, j] = total
 
 
 @jit
-def _matmul_dagger(a, b, out):
-    for i in range(4):
-        for j in range(4):
+def _matmul_dagger(size, a, b, out):
+    for i in range(len(size)):
+        for j in range(len(size)):
             total = 0.0j
-            for k in range(4):
+            for k in range(len(size)):
                 total += a[i, k] * np.conj(b[j, k])
             out[i, j] = total
 
@@ -139,8 +142,8 @@ def _store_dagger(re, im, start, stop, dst, order):
 
 
 @jit
-def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u):
-    """Multiplies the rows of one tile by block b (u: (4, 4), its entry (0, 0) scaled to 1 for PAIR)."""
+def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, u):
+    """Multiplies the rows of one tile by block b (u: (d, d), its entry (0, 0) scaled to 1 for PAIR)."""
     # Rows in the order 00, 10, 01, 11. Where the charge is conserved a block is 1 on 00, a 2x2 matrix on (10, 01) and a
     # phase on 11; rows with both qubits empty are not touched. Real and imaginary parts are kept apart, so that the
     # loop over the tile's columns is plain arithmetic that the compiler turns into vector instructions.
@@ -163,17 +166,30 @@ def _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_pt
                 xr, xi = re[x, t], im[x, t]
                 re[x, t] = pr * xr - pi * xi
                 im[x, t] = pr * xi + pi * xr
-    else:
-        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
+    elif kind[b] == QUAD:
+        for p in range(group_ptr[table[b]], group_ptr[table[b] + 1]):
             for t in range(TILE):
-                z0 = complex(re[quad[0, p], t], im[quad[0, p], t])
-                z1 = complex(re[quad[1, p], t], im[quad[1, p], t])
-                z2 = complex(re[quad[2, p], t], im[quad[2, p], t])
-                z3 = complex(re[quad[3, p], t], im[quad[3, p], t])
+                z0 = complex(re[group[0, p], t], im[group[0, p], t])
+                z1 = complex(re[group[1, p], t], im[group[1, p], t])
+                z2 = complex(re[group[2, p], t], im[group[2, p], t])
+                z3 = complex(re[group[3, p], t], im[group[3, p], t])
                 for i in range(4):
                     z = u[i, 0] * z0 + u[i, 1] * z1 + u[i, 2] * z2 + u[i, 3] * z3
-                    re[quad[i, p], t] = z.real
-                    im[quad[i, p], t] = z.imag
+                    re[group[i, p], t] = z.real
+                    im[group[i, p], t] = z.imag
+    else:
+        # any number of rows: all of them are read before the first is written, since each enters all
+        held = np.empty(u.shape[0], np.complex128)
+        for p in range(group_ptr[table[b]], group_ptr[table[b] + 1]):
+            for t in range(TILE):
+                for j in range(kind[b]):
+                    held[j] = complex(re[group[j, p], t], im[group[j, p], t])
+                for i in range(kind[b]):
+                    z = 0.0j
+                    for j in range(kind[b]):
+                        z += u[i, j] * held[j]
+                    re[group[i, p], t] = z.real
+                    im[group[i, p], t] = z.imag
 
 
 @jit
@@ -204,7 +220,7 @@ def dagger(state, first, last):
 
 
 @jit
-def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, group, group_ptr):
     """Dst = (B_nb ... B_1 src)^dag for the orders first..last-1; blocks in the order given."""
     # Columns do not mix under multiplication from the left. With ``flip`` the tile is stored as its conjugate
     # transpose, so that two such passes make the product on both sides: for Hermitian X the first gives (B X)^dag = X
@@ -217,7 +233,7 @@ def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr,
             stop = min(start + TILE, dim)
             _load(src, order, start, stop, re, im)
             for b in range(kind.shape[0]):
-                _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+                _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, u[b])
             if flip:
                 _store_dagger(re, im, start, stop, dst, order)
             else:
@@ -225,7 +241,7 @@ def multiply_left(src, dst, first, last, flip, kind, table, u, lo, hi, pair_ptr,
 
 
 @jit
-def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, group, group_ptr):
     """As multiply_left with ``flip`` on order 0, with its derivative d(BX) = (dB) X + B (dX); ``du`` holds the dB."""
     dim = src.shape[2]
     re = np.zeros((dim, TILE))
@@ -238,17 +254,15 @@ def multiply_left_tangent(src, dsrc, dst, ddst, kind, table, u, du, lo, hi, pair
         _load(dsrc, 0, start, stop, tre, tim)
         # block after block the product rule d(B X) = B dX + dB X, X the tile before the block
         for b in range(kind.shape[0]):
-            _apply(tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
-            _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du[b])
-            _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+            _apply(tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, u[b])
+            _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, du[b])
+            _apply(re, im, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, u[b])
         _store_dagger(re, im, start, stop, dst, 0)
         _store_dagger(tre, tim, start, stop, ddst, 0)
 
 
 @jit
-def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, du):
-    # d(B X) = (dB) X + B (dX): here (dB) X is added to B (dX), with X as it was before the block. Row 00 adds nothing,
-    # since the entry (0, 0) of a PAIR block is held at 1.
+def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, du):
     # d(B X) = (dB) X + B (dX): here (dB) X is added to B (dX), with X as it was before the block. Row 00 adds nothing,
     # since the entry (0, 0) of a PAIR block is held at 1.
     if kind[b] == PAIR:
@@ -271,26 +285,26 @@ def _add_tangent(re, im, tre, tim, b, kind, table, lo, hi, pair_ptr, one, one_pt
                 tre[x, t] += dx.real
                 tim[x, t] += dx.imag
     else:
-        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
-            for i in range(4):
+        for p in range(group_ptr[table[b]], group_ptr[table[b] + 1]):
+            for i in range(kind[b]):
                 for t in range(TILE):
                     z = 0.0j
-                    for j in range(4):
-                        z += du[i, j] * complex(re[quad[j, p], t], im[quad[j, p], t])
-                    tre[quad[i, p], t] += z.real
-                    tim[quad[i, p], t] += z.imag
+                    for j in range(kind[b]):
+                        z += du[i, j] * complex(re[group[j, p], t], im[group[j, p], t])
+                    tre[group[i, p], t] += z.real
+                    tim[group[i, p], t] += z.imag
 
 
 @jit
 def backward_half(
-    rho, adj, dst, rho_first, adj_last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments
+    rho, adj, dst, rho_first, adj_last, flip, kind, table, u, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, moments
 ):
     """One layer backwards: adds each block's moments to ``moments``; ``dst`` becomes B_1^dag .. B_nb^dag adj (flipped).
 
     Blocks come last in time first, ``u`` their daggers. With M = rho adj taken after a block, ``moments[m, b]`` (shape
-    (orders, nb, 4, 4), complex) gains the elements M[a, c] traced over the other qubits that a gradient
+    (orders, nb, d, d), complex) gains the elements M[a, c] traced over the other qubits that a gradient
     2 Im Tr[G M] needs, summed over the orders i + j = m of rho and adj: for PAIR blocks the imaginary parts of the
-    diagonal and M[2, 1], M[1, 2]; for QUAD blocks all sixteen. rho is zero below order ``rho_first``; adj is not needed
+    diagonal and M[2, 1], M[1, 2]; for others all s x s. rho is zero below order ``rho_first``; adj is not needed
     from ``adj_last`` on.
     """
     # With V the layer's blocks after b, G_b meets M = (V^dag rho V) (V^dag adj V) = (V^dag rho) (V^dag adj)^dag:
@@ -327,15 +341,15 @@ def backward_half(
                         pair_ptr,
                         one,
                         one_ptr,
-                        quad,
-                        quad_ptr,
+                        group,
+                        group_ptr,
                         moments[i + j, b],
                     )
             if b + 1 < kind.shape[0]:
                 for k in range(rho_first, orders):
-                    _apply(xr[k], xi[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+                    _apply(xr[k], xi[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, u[b])
             for k in range(adj_last):
-                _apply(ar[k], ai[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, u[b])
+                _apply(ar[k], ai[k], b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, u[b])
         for k in range(adj_last):
             if flip:
                 _store_dagger(ar[k], ai[k], start, stop, dst, k)
@@ -344,7 +358,7 @@ def backward_half(
 
 
 @jit
-def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, out):
+def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, out):
     # 2 Im Tr[G M] = 2 sum_a G_aa Im M_aa + 2 Im(G_12 M_21 + conj(G_12) M_12) for the Hermitian G of a PAIR block, with
     # G_00 = 0 by choice of phase: it needs Im M_aa, Im(M_21 + M_12) and Re(M_21 - M_12), and nothing else of M
     if kind[b] == PAIR:
@@ -372,12 +386,12 @@ def _moments(xr, xi, ar, ai, b, kind, table, lo, hi, pair_ptr, one, one_ptr, qua
         # any split of s and r over M21, M12 with Im(M21 + M12) = s and Re(M21 - M12) = r serves
         out[2, 1] += complex(r, s)
     else:
-        for i in range(4):
-            for j in range(4):
+        for i in range(kind[b]):
+            for j in range(kind[b]):
                 total = 0.0j
-                for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
-                    x = quad[i, p]
-                    y = quad[j, p]
+                for p in range(group_ptr[table[b]], group_ptr[table[b] + 1]):
+                    x = group[i, p]
+                    y = group[j, p]
                     for t in range(TILE):
                         total += complex(xr[x, t], xi[x, t]) * complex(ar[y, t], -ai[y, t])
                 out[i, j] += total

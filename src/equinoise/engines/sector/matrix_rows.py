@@ -153,11 +153,12 @@ def _element_tables(program: Program, offset: dict[int | None, int], transposed:
     lo = gathered(lambda tables, t: tables.lo[tables.pair_ptr[t] : tables.pair_ptr[t + 1]])
     hi = gathered(lambda tables, t: tables.hi[tables.pair_ptr[t] : tables.pair_ptr[t + 1]])
     one = gathered(lambda tables, t: tables.one[tables.one_ptr[t] : tables.one_ptr[t + 1]])
-    quad = gathered(lambda tables, t: tables.quad[:, tables.quad_ptr[t] : tables.quad_ptr[t + 1]])
-    nothing = np.zeros((4, 0), dtype=np.int64)  # where no block is in the cone
+    group = gathered(lambda tables, t: tables.group[:, tables.group_ptr[t] : tables.group_ptr[t + 1]])
+    most = program.tables[program.charges[0]].group.shape[0]
+    nothing = np.zeros((most, 0), dtype=np.int64)  # where no block is in the cone
     joined = [np.concatenate([nothing[0], *parts]) for parts in (lo, hi, one)]
-    quads = np.ascontiguousarray(np.concatenate([nothing, *quad], axis=-1))
-    return joined[0], joined[1], _pointers(lo), joined[2], _pointers(one), quads, _pointers(quad)
+    groups = np.ascontiguousarray(np.concatenate([nothing, *group], axis=-1))
+    return joined[0], joined[1], _pointers(lo), joined[2], _pointers(one), groups, _pointers(group)
 
 
 def _elements(rows: Rows, dim: int, offset: int, transposed: bool) -> Index:

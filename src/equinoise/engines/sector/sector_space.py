@@ -226,7 +226,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
     def _reversed(self, point: SectorPoint, layer: int) -> tuple[Any, ...]:
         """Kinds, tables and adjoints of a layer's blocks, last block first."""
         program, (first, last) = self.program.layers[layer], self._reversed_slice(layer)
-        return program.kind_reversed, program.table_reversed, point.blocks.dagger[first:last]
+        return *program.reversed, point.blocks.dagger[first:last]
 
     def _reversed_slice(self, layer: int) -> tuple[int, int]:
         """Where a layer's blocks stand in the reversed list."""
@@ -234,15 +234,15 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
         return self.program.num_blocks - program.stop, self.program.num_blocks - program.start
 
     def moments(self, point: SectorPoint) -> Complex:
-        """Tr[A |c><a| rho] on the qubits of each block, shape (orders, blocks, 4, 4)."""
-        return np.zeros((point.orders, self.program.num_blocks, 4, 4), dtype=np.complex128)
+        """Tr[A |c><a| rho] on the rows of each block, shape (orders, blocks, d, d)."""
+        return np.zeros(self.program.moments_shape(point.orders), dtype=np.complex128)
 
     def pull_back(
         self, point: SectorPoint, layer: int, tape: list[State], operator: State, moments: Moments, onward: bool
     ) -> State:
         """U^dag A U in place, with the layer's moments; half of it is left undone at the first layer."""
         program, state = self.program.layers[layer], tape.pop()
-        part = np.zeros((point.orders, program.stop - program.start, 4, 4), dtype=np.complex128)
+        part = np.zeros_like(moments[:, program.start : program.stop])
         blocks = self._reversed(point, layer)
         for q, (low, high) in point.spans.items():
             if low >= high:
@@ -319,7 +319,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
         program = self.program
         blocks = build_blocks(program, theta)
         empty, scratch = self._rooms.zero("readout", 1), self._rooms.room("scratch", PAIR_ORDERS)
-        one = np.eye(4, dtype=np.complex128)[None]
+        one = np.eye(blocks.generator.shape[-1], dtype=np.complex128)[None]
         norms = np.zeros(program.slot_parameter.size)
         layer_of = {b: layer for layer in program.layers for b in range(layer.start, layer.stop)}
         for i, b in enumerate(program.slot_block):

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contract
 from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.reduction.program import LayerProgram, Program
+from equinoise.reduction.row_tables import PAIR
 from equinoise.reduction.slots.slot_program import jump_weights
 
 __all__ = ["classical_gradient", "is_classical"]
@@ -31,7 +32,7 @@ def is_classical(program: Program) -> bool:
     but the diagonal lasts if the jumps' weights there, with a row of ones, have full rank. From the second layer on the
     blocks of a layer must be disjoint.
     """
-    if program.full or program.noise_class != "strong":
+    if program.full or program.noise_class != "strong" or np.any(program.kind != PAIR):
         return False
     for slot, seen in zip(program.slots, program.cone.seen, strict=True):
         inside = [i for i, q in enumerate(program.cone.qubits) if q in seen]
@@ -67,7 +68,7 @@ def classical_gradient(program: Program, inputs: list[tuple[int | None, Complex]
         start = slice(first.start, first.stop)
         psi = [np.ascontiguousarray(v)[:, None].copy() for v in vectors.T]
         for one in psi:
-            kernels.multiply(one, _ONE, first.table, blocks.unitary[start], *rows)
+            kernels.multiply(one, _ONE, first.kind, first.table, blocks.unitary[start], *rows)
         p = np.sum([np.abs(one) ** 2 for one in psi], axis=0).astype(np.complex128)
         kept: list[Complex] = []
         for layer in program.layers[1:]:
@@ -86,12 +87,12 @@ def classical_gradient(program: Program, inputs: list[tuple[int | None, Complex]
             for b in range(layer.stop - layer.start - 1, -1, -1):
                 gradient += _derivative(program, blocks, layer.start + b, seen, steps.pop(), layer.table[b], rows)
                 _apply(seen, layer, b, transposed, rows)
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         # dC/dtheta of the first layer: 2 Im <O psi| G |psi> with O the diagonal readout pulled back to the first slot.
         last = program.num_blocks - first.stop
         for one in psi:
             both = np.ascontiguousarray(np.hstack([one, seen * one]))
-            reverse = (first.table_reversed, blocks.dagger[last:])
+            reverse = (*first.reversed, blocks.dagger[last:])
             kernels.pull_back(both, *reverse, *rows, moments[0, start][::-1])
         gradient += contract(program, blocks, moments)[0]
     return gradient
@@ -102,7 +103,7 @@ def _apply(
 ) -> None:
     """One block of a layer on a vector of probabilities or of readings, in place."""
     place = layer.start + b
-    kernels.multiply(vector, _ONE, layer.table[b : b + 1], matrices[place : place + 1], *rows)
+    kernels.multiply(vector, _ONE, layer.kind[b : b + 1], layer.table[b : b + 1], matrices[place : place + 1], *rows)
 
 
 def _derivative(

@@ -180,7 +180,7 @@ class FirstOrderSweep:
         amplitudes: list[Real] = []
         for number, layer in enumerate(program.layers):
             part = slice(layer.start, layer.stop)
-            step = (layer.table, self.blocks.unitary[part], self.tangents[0][part])
+            step = (layer.kind, layer.table, self.blocks.unitary[part], self.tangents[0][part])
             kernels.multiply_tangent(psi, _JET, *step, *rows)
             if change is not None:
                 if number > 0:
@@ -208,7 +208,7 @@ class FirstOrderSweep:
             if number == 0:
                 break
             first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
-            step = (layer.table_reversed, self.blocks.dagger[first:last], self.tangents[1][first:last])
+            step = (*layer.reversed, self.blocks.dagger[first:last], self.tangents[1][first:last])
             kernels.multiply_tangent(psi, _JET, *step, *rows)
             kernels.multiply_tangent(adjoint, _JET, *step, *rows)
             if change is not None:

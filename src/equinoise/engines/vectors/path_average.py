@@ -58,7 +58,7 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
     # lambda = weight O psi; then 2 Im <lambda| G |psi> over all rows is the weighted sum of the gradients.
     count = len(weights)
     blocks = build_blocks(program, theta)
-    moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+    moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
     value = square = 0.0
     for charge in sorted(program.input_charges, key=lambda c: c or 0):
         rows = _side_by_side(program.tables[charge].arguments, program.sectors[charge].dimension, count)
@@ -67,7 +67,7 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
         for vector in program.initial_vectors(charge).T:
             psi = np.tile(np.asarray(vector, dtype=np.complex128), count)[:, None].copy()
             for layer, turn in zip(program.layers, turns, strict=True):
-                kernels.multiply(psi, _ONE, layer.table, blocks.unitary[layer.start : layer.stop], *rows)
+                kernels.multiply(psi, _ONE, layer.kind, layer.table, blocks.unitary[layer.start : layer.stop], *rows)
                 kernels.scale_rows(psi, _ONE, turn)
             paths = psi.reshape(count, -1)
             seen: Complex = np.asarray((program.readout[charge] @ paths.T).T)
@@ -78,17 +78,18 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
                 both *= turn.conj()[:, None]
                 first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
                 part = moments[0, layer.start : layer.stop][::-1]
-                kernels.pull_back(both, layer.table_reversed, blocks.dagger[first:last], *rows, part)
+                kernels.pull_back(both, *layer.reversed, blocks.dagger[first:last], *rows, part)
     return Draw(value, square, contract(program, blocks, moments)[0])
 
 
 def _side_by_side(rows: Any, dimension: int, count: int) -> tuple[Any, ...]:
     """The row tables of ``count`` copies of a sector."""
-    lo, hi, pair_ptr, one, one_ptr, *quads = rows  # no quads in a sector
+    lo, hi, pair_ptr, one, one_ptr, group, group_ptr = rows
     shift = dimension * np.arange(count)[:, None]
 
     def copies(table: Any, ptr: Index) -> Any:
         parts = [(table[a:b] + shift).ravel() for a, b in itertools.pairwise(ptr.tolist())]
         return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(table.dtype)
 
-    return copies(lo, pair_ptr), copies(hi, pair_ptr), pair_ptr * count, copies(one, one_ptr), one_ptr * count, *quads
+    pairs = (copies(lo, pair_ptr), copies(hi, pair_ptr), pair_ptr * count, copies(one, one_ptr), one_ptr * count)
+    return *pairs, np.stack([copies(row, group_ptr) for row in group]), group_ptr * count

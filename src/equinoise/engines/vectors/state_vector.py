@@ -156,7 +156,7 @@ class StateVectorEngine(Remade):
         # Reverse mode on C = <psi| O |psi>: psi after the circuit and lambda = O psi are undone together, block by
         # block, and each block's 2 Im Tr[G M] is read on the way. All K derivatives cost about three passes, and two
         # vectors.
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         value = square = 0.0
         for charge, vectors in self.inputs:
             rows = program.tables[charge].arguments
@@ -167,17 +167,19 @@ class StateVectorEngine(Remade):
                 both[:, 1] = program.readout[charge] @ psi[:, 0]
                 value += kernels.overlap(both[:, 0], both[:, 1])
                 square += kernels.overlap(both[:, 1], both[:, 1])
-                kernels.pull_back(both, self._table_reversed, blocks.dagger, *rows, moments[0, ::-1])
+                kernels.pull_back(both, *self._reversed, blocks.dagger, *rows, moments[0, ::-1])
         return Draw(value, square, contract(program, blocks, moments)[0])
 
     @cached_property
-    def _table_reversed(self) -> Index:
-        return np.ascontiguousarray(self.program.table[::-1])
+    def _reversed(self) -> tuple[Index, Index]:
+        """Kind and table of every block, last block first."""
+        return np.ascontiguousarray(self.program.kind[::-1]), np.ascontiguousarray(self.program.table[::-1])
 
     def _forward(self, charge: int | None, vector: Complex, blocks: Blocks) -> Complex:
         psi = np.ascontiguousarray(vector)[:, None].copy()
         program = self.program
-        kernels.multiply(psi, _ONE, program.table, blocks.unitary, *program.tables[charge].arguments)
+        rows = program.tables[charge].arguments
+        kernels.multiply(psi, _ONE, program.kind, program.table, blocks.unitary, *rows)
         return psi
 
     # -- kappa ------------------------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ class TrajectoryEngine(StateVectorEngine):
         running = Running(charge, np.ascontiguousarray(vector)[:, None].copy())
         for number, layer in enumerate(program.layers):
             u = blocks.unitary[layer.start : layer.stop]
-            kernels.multiply(running.psi, _ONE, layer.table, u, *program.tables[running.charge].arguments)
+            kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *program.tables[running.charge].arguments)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
         return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight
@@ -189,14 +189,14 @@ class TrajectoryEngine(StateVectorEngine):
         """d<psi|O|psi>/dtheta_k at a fixed record of jumps, from O|psi>: shape (K,); the record stays as it is."""
         program = self.program
         both = np.hstack([running.psi, seen])
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         for number in range(self.depth - 1, -1, -1):
             layer = program.layers[number]
             before, events = running.path[number]
             for event in reversed(events):
                 both = event.undo(both)
             first, last = program.num_blocks - layer.stop, program.num_blocks - layer.start
-            reverse = (layer.table_reversed, blocks.dagger[first:last], *program.tables[before].arguments)
+            reverse = (*layer.reversed, blocks.dagger[first:last], *program.tables[before].arguments)
             kernels.pull_back(both, *reverse, moments[0, layer.start : layer.stop][::-1])
         return np.asarray(contract(program, blocks, moments)[0])
 

@@ -4,15 +4,15 @@ A state is a complex array of shape (D, J): one row per basis state, its J colum
 block's row pair is found once for all of them. Columns are independent states, or the Taylor coefficients of one state
 in small parameters ("jets"): with a tangent direction delta, the first half of the columns is the value and the second
 half the coefficient of delta. ``columns`` is a tuple of J numbers whose length alone matters: it fixes J when a kernel
-is compiled. Blocks are of kind PAIR (see :mod:`equinoise.engines.sector.kernels`), scaled so that their entry (0, 0)
-is 1, or in the full space of kind QUAD; row tables of the other kind are empty.
+is compiled. Blocks are of kind PAIR, scaled so that their entry (0, 0) is 1, or mix as many rows as their kind says
+(see :mod:`equinoise.engines.sector.kernels`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from equinoise.engines.sector.kernels import jit
+from equinoise.engines.sector.kernels import PAIR, jit
 
 __all__ = [
     "add_local",
@@ -37,11 +37,53 @@ __all__ = [
 
 
 @jit
-def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
-    """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, 4, 4)."""
+def _multiply_group(state, count, first, size, u, group, start, stop):
+    """Rows group[:size, p] of columns first .. first + count - 1 become u times themselves, for each p."""
+    # all rows of a group are read before the first is written, since each enters all
+    held = np.empty(u.shape[0], np.complex128)
+    for p in range(start, stop):
+        for t in range(first, first + count):
+            for j in range(size):
+                held[j] = state[group[j, p], t]
+            for i in range(size):
+                z = 0.0j
+                for j in range(size):
+                    z += u[i, j] * held[j]
+                state[group[i, p], t] = z
+
+
+@jit
+def _add_group(state, half, size, du, group, start, stop):
+    """The product rule's dB X: columns half + t gain du times the columns t, which are still those before the block."""
+    for p in range(start, stop):
+        for t in range(half):
+            for i in range(size):
+                z = 0.0j
+                for j in range(size):
+                    z += du[i, j] * state[group[j, p], t]
+                state[group[i, p], half + t] += z
+
+
+@jit
+def _group_moments(state, size, group, start, stop, out):
+    """out[a, c] gains the sum over p of psi_a conj(lambda_c), psi and lambda the columns 0 and 1."""
+    for a in range(size):
+        for c in range(size):
+            total = 0.0j
+            for p in range(start, stop):
+                total += state[group[a, p], 0] * np.conj(state[group[c, p], 1])
+            out[a, c] += total
+
+
+@jit
+def multiply(state, columns, kind, table, u, lo, hi, pair_ptr, one, one_ptr, group, group_ptr):
+    """State <- B_nb ... B_1 state, column by column; blocks in the order given, u of shape (nb, d, d)."""
     # A block is 1 on 00, a 2x2 matrix on (10, 01) and a phase on 11 (see equinoise.engines.sector.kernels), so a state
     # is updated in place, row pair by row pair; rows with both qubits empty are not touched.
     for b in range(table.shape[0]):
+        if kind[b] != PAIR:
+            _multiply_group(state, len(columns), 0, kind[b], u[b], group, group_ptr[table[b]], group_ptr[table[b] + 1])
+            continue
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
             x = lo[p]
@@ -55,23 +97,21 @@ def multiply(state, columns, table, u, lo, hi, pair_ptr, one, one_ptr, quad, qua
             x = one[p]
             for t in range(len(columns)):
                 state[x, t] *= phase
-        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
-            i, j, k, m = quad[0, p], quad[1, p], quad[2, p], quad[3, p]
-            for t in range(len(columns)):
-                z0, z1, z2, z3 = state[i, t], state[j, t], state[k, t], state[m, t]
-                state[i, t] = u[b, 0, 0] * z0 + u[b, 0, 1] * z1 + u[b, 0, 2] * z2 + u[b, 0, 3] * z3
-                state[j, t] = u[b, 1, 0] * z0 + u[b, 1, 1] * z1 + u[b, 1, 2] * z2 + u[b, 1, 3] * z3
-                state[k, t] = u[b, 2, 0] * z0 + u[b, 2, 1] * z1 + u[b, 2, 2] * z2 + u[b, 2, 3] * z3
-                state[m, t] = u[b, 3, 0] * z0 + u[b, 3, 1] * z1 + u[b, 3, 2] * z2 + u[b, 3, 3] * z3
 
 
 @jit
-def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr):
+def multiply_tangent(state, columns, kind, table, u, du, lo, hi, pair_ptr, one, one_ptr, group, group_ptr):
     """As multiply for jets in one direction: (X, dX) <- (B X, B dX + dB X); du holds the dB."""
     # B + delta dB acts on X + delta dX: to first order in delta the value is B X and the coefficient B dX + dB X. The
     # old X is read before it is overwritten.
     half = len(columns) // 2
     for b in range(table.shape[0]):
+        if kind[b] != PAIR:
+            start, stop = group_ptr[table[b]], group_ptr[table[b] + 1]
+            _multiply_group(state, half, half, kind[b], u[b], group, start, stop)
+            _add_group(state, half, kind[b], du[b], group, start, stop)
+            _multiply_group(state, half, 0, kind[b], u[b], group, start, stop)
+            continue
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         d11, d12, d21, d22, dphase = du[b, 1, 1], du[b, 1, 2], du[b, 2, 1], du[b, 2, 2], du[b, 3, 3]
         for p in range(pair_ptr[table[b]], pair_ptr[table[b] + 1]):
@@ -92,31 +132,25 @@ def multiply_tangent(state, columns, table, u, du, lo, hi, pair_ptr, one, one_pt
                 z = state[x, t]
                 state[x, t] = phase * z
                 state[x, half + t] = phase * state[x, half + t] + dphase * z
-        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
-            for t in range(len(columns) // 2):
-                z0, z1, z2, z3 = state[quad[0, p], t], state[quad[1, p], t], state[quad[2, p], t], state[quad[3, p], t]
-                w0, w1 = state[quad[0, p], half + t], state[quad[1, p], half + t]
-                w2, w3 = state[quad[2, p], half + t], state[quad[3, p], half + t]
-                for r in range(4):
-                    x = quad[r, p]
-                    state[x, t] = u[b, r, 0] * z0 + u[b, r, 1] * z1 + u[b, r, 2] * z2 + u[b, r, 3] * z3
-                    moved = u[b, r, 0] * w0 + u[b, r, 1] * w1 + u[b, r, 2] * w2 + u[b, r, 3] * w3
-                    moved += du[b, r, 0] * z0 + du[b, r, 1] * z1 + du[b, r, 2] * z2 + du[b, r, 3] * z3
-                    state[x, half + t] = moved
 
 
 @jit
-def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, moments):
+def pull_back(state, kind, table, u, lo, hi, pair_ptr, one, one_ptr, group, group_ptr, moments):
     """One layer backwards for the columns (psi, lambda): adds each block's moments, then multiplies both by u.
 
     Blocks come last in time first, ``u`` their adjoints. With M[a, c] the sum over the other qubits of
-    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, 4, 4)) gains what 2 Im Tr[G M] needs: of a
-    PAIR block the imaginary parts of the diagonal, and M[2, 1] and M[1, 2]; of a QUAD block M.
+    psi_a conj(lambda_c), taken after a block, ``moments[b]`` (shape (nb, d, d)) gains what 2 Im Tr[G M] needs: of
+    PAIR blocks the imaginary parts of the diagonal, and M[2, 1] and M[1, 2]; of others all of M.
     """
     # C = <psi| O |psi> and dpsi = -i G psi give dC = 2 Im <lambda| G |psi>, lambda = O psi pulled back to just after
     # the block. Moments come first, then the block is undone on both, so that no state on the way is kept. Rows with
     # both qubits empty have G = 0 and are left out.
     for b in range(table.shape[0]):
+        if kind[b] != PAIR:
+            start, stop = group_ptr[table[b]], group_ptr[table[b] + 1]
+            _group_moments(state, kind[b], group, start, stop, moments[b])
+            _multiply_group(state, 2, 0, kind[b], u[b], group, start, stop)
+            continue
         a11, a12, a21, a22, phase = u[b, 1, 1], u[b, 1, 2], u[b, 2, 1], u[b, 2, 2], u[b, 3, 3]
         m11 = 0.0
         m22 = 0.0
@@ -145,18 +179,6 @@ def pull_back(state, table, u, lo, hi, pair_ptr, one, one_ptr, quad, quad_ptr, m
             m33 += z.imag * w.real - z.real * w.imag
             state[x, 0] = phase * z
             state[x, 1] = phase * w
-        for p in range(quad_ptr[table[b]], quad_ptr[table[b] + 1]):
-            i, j, k, m = quad[0, p], quad[1, p], quad[2, p], quad[3, p]
-            for a in range(4):
-                z = state[quad[a, p], 0]
-                for c in range(4):
-                    moments[b, a, c] += z * np.conj(state[quad[c, p], 1])
-            for t in range(2):
-                z0, z1, z2, z3 = state[i, t], state[j, t], state[k, t], state[m, t]
-                state[i, t] = u[b, 0, 0] * z0 + u[b, 0, 1] * z1 + u[b, 0, 2] * z2 + u[b, 0, 3] * z3
-                state[j, t] = u[b, 1, 0] * z0 + u[b, 1, 1] * z1 + u[b, 1, 2] * z2 + u[b, 1, 3] * z3
-                state[k, t] = u[b, 2, 0] * z0 + u[b, 2, 1] * z1 + u[b, 2, 2] * z2 + u[b, 2, 3] * z3
-                state[m, t] = u[b, 3, 0] * z0 + u[b, 3, 1] * z1 + u[b, 3, 2] * z2 + u[b, 3, 3] * z3
         moments[b, 1, 1] += complex(0.0, m11)
         moments[b, 2, 2] += complex(0.0, m22)
         moments[b, 3, 3] += complex(0.0, m33)

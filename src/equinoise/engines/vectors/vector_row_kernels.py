@@ -16,9 +16,10 @@ __all__ = ["full_rows", "pull_back_full", "sector_rows"]
 
 @jit
 def sector_rows(thetas, start, kind, table, rotations, rows, out):
-    """States after the whole circuit in one charge sector: a row of ``out``, shape (S, D), for each row of thetas."""
-    unitary = np.empty((kind.shape[0], 4, 4), np.complex128)
-    work = np.empty((3, 4, 4), np.complex128)
+    """States after the whole circuit by row tables: a row of ``out``, shape (S, D), for each row of thetas."""
+    size = rotations[0].shape[1]
+    unitary = np.empty((kind.shape[0], size, size), np.complex128)
+    work = np.empty((3, size, size), np.complex128)
     for r in range(thetas.shape[0]):
         block_unitaries(thetas[r], kind, *rotations, work, unitary)
         out[r] = start

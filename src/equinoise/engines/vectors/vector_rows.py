@@ -96,21 +96,21 @@ class VectorRows:
         values = self.values(theta[None], operators)[0]
         total = weighted_sum(operators, cotangent(values))
         blocks = build_blocks(program, theta)
-        moments = np.zeros((1, program.num_blocks, 4, 4), dtype=np.complex128)
+        moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         # The state and lambda = A psi are undone together, block by block, and each block's moments are read on the way
         for q, vector in self._inputs:
             if q not in total:
                 continue
             psi = self._states(q, vector, theta[None])[0]
             adjoint = np.asarray(self._matrix(total, q) @ psi)
-            if program.full:
+            if self._by_shifts:
                 first, second = (np.ascontiguousarray(a[::-1]) for a in self._qubits)
                 vector_row_kernels.pull_back_full(psi, adjoint, first, second, blocks.dagger, moments[0, ::-1])
             else:
                 both = np.ascontiguousarray(np.stack([psi, adjoint], axis=1))
-                table = np.ascontiguousarray(program.table[::-1])
+                kinds, tables = (np.ascontiguousarray(a[::-1]) for a in (program.kind, program.table))
                 rows = program.tables[q].arguments
-                vector_kernels.pull_back(both, table, blocks.dagger, *rows, moments[0, ::-1])
+                vector_kernels.pull_back(both, kinds, tables, blocks.dagger, *rows, moments[0, ::-1])
         return values, contract(program, blocks, moments)[0]
 
     def _matrix(self, operator: OperatorEntries, charge: int | None) -> csr_matrix:
@@ -122,12 +122,17 @@ class VectorRows:
         program = self.program
         out = np.empty((len(thetas), start.size), dtype=np.complex128)
         start, thetas = np.ascontiguousarray(start), np.ascontiguousarray(thetas, dtype=np.float64)
-        if program.full:
+        if self._by_shifts:
             vector_row_kernels.full_rows(thetas, start, program.kind, *self._qubits, self._rotations, out)
         else:
             rows = program.tables[charge].arguments
             vector_row_kernels.sector_rows(thetas, start, program.kind, program.table, self._rotations, rows, out)
         return out
+
+    @property
+    def _by_shifts(self) -> bool:
+        """Whether rows are found by shifting bits: blocks on one or two qubits in the full space. Else by tables."""
+        return self.program.full and not self.program.has_wide_blocks
 
     @cached_property
     def _qubits(self) -> tuple[Index, Index]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import time
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.evidence.frame.statistics import finite
 from equinoise.evidence.frame.study import Context, Study
-from equinoise.evidence.frame.study_files import duckdb, write, write_table
+from equinoise.evidence.frame.study_files import duckdb, files_digest, write, write_table
 from equinoise.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STUDIES", "ReproduceError", "StudySummary", "Summary", "reproduce"]
+__all__ = ["NEED_TABLES", "STUDIES", "ReproduceError", "StudySummary", "Summary", "reproduce"]
 
 # name -> (module, question), in the order in which they are run and shown
 STUDIES: dict[str, tuple[str, str]] = {
@@ -47,7 +46,14 @@ STUDIES: dict[str, tuple[str, str]] = {
         "How does the variance really fall with depth and width, and what does noise leave of it?",
     ),
     "training": ("learning", "Does the law foretell who learns, with and without post-selection?"),
+    "published": (
+        "published.published_study",
+        "Do the authors' published tables and the law agree, phase by phase, and where not, why?",
+    ),
 }
+
+NEED_TABLES = frozenset({"published"})
+"""Studies that hold the law against tables of others, in a folder that the user names."""
 
 SCHEMA = "equinoise.reproduce/1"
 
@@ -148,6 +154,7 @@ def reproduce(
     only: Sequence[str] | None = None,
     seed: int = 0,
     workers: int | None = None,
+    tables: str | Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Summary:
     """Regenerates the claims of arXiv:2606.30688 and of this project's extensions: tables, figures, verdicts.
@@ -158,9 +165,10 @@ def reproduce(
     Args:
         out: Folder for the results; made if missing.
         quick: The small set, under a minute on two cores.
-        only: Names of studies to run; all by default.
+        only: Names of studies to run; all by default, those that need ``tables`` only where they are given.
         seed: Of everything random; the same seed gives the same tables whatever the number of workers.
         workers: Draws run at once; all processors by default.
+        tables: Folder of the authors' published tables, for the study "published": a clone of their repository.
         progress: Called with (study, done, total).
 
     Returns:
@@ -170,8 +178,10 @@ def reproduce(
         ParameterError: An unknown study.
         ReproduceError: The folder cannot be written.
         UnsupportedError: DuckDB (the ``studies`` extra) is not installed.
+        TablesError: A study that needs ``tables`` was asked for without them, or they are not as published.
     """
-    chosen = list(STUDIES) if only is None else list(dict.fromkeys(only))
+    possible = [name for name in STUDIES if tables is not None or name not in NEED_TABLES]
+    chosen = possible if only is None else list(dict.fromkeys(only))
     unknown = [name for name in chosen if name not in STUDIES]
     if unknown:
         raise ParameterError(f"no study {unknown[0]!r}; choose from: {', '.join(STUDIES)}.")
@@ -182,18 +192,21 @@ def reproduce(
     except (OSError, ValueError) as error:
         raise ReproduceError(f"cannot use {str(folder)!r} as the output folder: {error}.") from None
     shared = {"quick": quick, "seed": seed, "code": _code_digest()}
+    source = None if tables is None else Path(tables)
+    theirs = {} if source is None else {"tables": files_digest(source, "*.csv")}
+    keys = {name: {"name": name, **shared, **(theirs if name in NEED_TABLES else {})} for name in STUDIES}
     summaries: list[StudySummary] = []
     for name in chosen:
-        key = {"name": name, **shared}
+        key = keys[name]
         found = _finished(folder / name, key)
         if found is None:
             tick = None if progress is None else (lambda done, total, n=name: progress(n, done, total))
-            found = _run(folder, name, key, Context(quick, seed, workers, tick))
+            found = _run(folder, name, key, Context(quick, seed, workers, tick, source))
         elif progress is not None:
             progress(name, 1, 1)
         summaries.append(found)
     for name in STUDIES:  # studies finished before stay in the summary
-        other = None if name in chosen else _finished(folder / name, {"name": name, **shared})
+        other = None if name in chosen else _finished(folder / name, keys[name])
         if other is not None:
             summaries.append(other)
     summaries.sort(key=lambda one: list(STUDIES).index(one.name))
@@ -224,6 +237,9 @@ def _run(folder: Path, name: str, key: Mapping[str, Any], context: Context) -> S
         metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
         figure.savefig(home / f"figure.{suffix}", dpi=150, metadata=metadata)
         files.append(f"figure.{suffix}")
+    if result.page:
+        write(home / "page.md", result.page)
+        files.append("page.md")
     record = {
         "key": dict(key),
         "question": question,
@@ -265,12 +281,7 @@ def _summary(name: str, record: Mapping[str, Any], reused: bool) -> StudySummary
 
 def _code_digest() -> str:
     """A hash of the package's source: results of other code are not reused."""
-    root = Path(__file__).resolve().parents[2]
-    digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        digest.update(str(file.relative_to(root)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    return files_digest(Path(__file__).resolve().parents[2], "*.py")
 
 
 def markdown(summary: Summary) -> str:

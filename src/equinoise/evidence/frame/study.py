@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import ParameterError
@@ -67,12 +68,14 @@ class StudyResult:
         criteria: Each decided by a number of the tables.
         findings: Sentences for the page: what holds, and plainly where it does not.
         figure: Draws the study's figure from ``tables`` alone.
+        page: The study's own page in Markdown, with its figure as figure.png; empty without one.
     """
 
     tables: Mapping[str, Table]
     criteria: tuple[Criterion, ...]
     findings: tuple[str, ...]
     figure: Callable[[Mapping[str, Table]], Figure] = field(repr=False)
+    page: str = field(default="", repr=False)
 
     @property
     def passed(self) -> bool:
@@ -112,12 +115,14 @@ class Context:
         seed: Of everything random; the same seed gives the same tables whatever the number of workers.
         workers: Draws run at once; None for all processors.
         progress: Called with (done, total) in the study's own units.
+        tables: Folder of published tables that the user named, for the studies that need them.
     """
 
     quick: bool = False
     seed: int = 0
     workers: int | None = None
     progress: Callable[[int, int], None] | None = None
+    tables: Path | None = None
 
     def tick(self, done: int, total: int) -> None:
         """Reports progress if anyone listens."""
@@ -147,12 +152,14 @@ class Study:
         criteria: Decided by numbers of the tables.
         findings: Sentences for the page: what holds, and plainly where it does not.
         figure: Drawn from the tables alone.
+        page: A page of its own, from the tables, criteria and findings; None for none.
     """
 
     tables: Callable[[Context], Mapping[str, Sequence[Row]]]
     criteria: Callable[[Tables], Sequence[Criterion]]
     findings: Callable[[Tables], Sequence[str]]
     figure: Callable[[Tables], Layout]
+    page: Callable[[Tables, Sequence[Criterion], Sequence[str]], str] | None = None
 
     def run(self, context: Context) -> StudyResult:
         """Computes the tables and judges them.
@@ -169,9 +176,11 @@ class Study:
             tables: Name to rows.
         """
         rows = {name: Rows(table) for name, table in tables.items()}
+        criteria, findings = tuple(self.criteria(rows)), tuple(self.findings(rows))
         return StudyResult(
             tables={name: Table.from_rows(table) for name, table in rows.items()},
-            criteria=tuple(self.criteria(rows)),
-            findings=tuple(self.findings(rows)),
+            criteria=criteria,
+            findings=findings,
             figure=lambda found: self.figure({name: Rows(table.rows()) for name, table in found.items()}).draw(),
+            page="" if self.page is None else self.page(rows, criteria, findings),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from equinoise.errors import UnsupportedError
 from equinoise.table import Table
 from equinoise.whole_file import put_whole
 
-__all__ = ["duckdb", "write", "write_table"]
+__all__ = ["duckdb", "files_digest", "write", "write_table"]
 
 
 def write_table(stem: Path, table: Table) -> list[str]:
@@ -45,6 +46,15 @@ def duckdb() -> Any:
         raise UnsupportedError(
             'studies write Parquet with DuckDB, which is not installed: pip install "equinoise[studies]".'
         ) from None
+
+
+def files_digest(folder: Path, pattern: str) -> str:
+    """A hash of the files of a folder and those below it whose names match, and of where they lie."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob(pattern)):
+        digest.update(str(file.relative_to(folder)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def write(path: Path, text: str) -> None:
