@@ -296,3 +296,23 @@ def test_gates_that_break_the_charge_are_named_and_run_in_the_full_space_where_a
     model = eq.Model.from_qnode(circuit, weights=[0.3, 0.2], data=ROWS, allow_broken=True)
     found = eq.loss_gradient(model, [0.3, 0.2]).predictions[:, 0]
     np.testing.assert_allclose(found, [circuit(x, [0.3, 0.2]) for x in ROWS], atol=1e-12)
+
+
+def test_a_molecule_of_a_tutorial_has_pennylanes_energy_and_gradient_under_noise():
+    molecule = qml.qchem.Molecule(["H", "H"], np.array([[0.0, 0.0, -0.6614], [0.0, 0.0, 0.6614]]))
+    hamiltonian, wires = qml.qchem.molecular_hamiltonian(molecule)
+
+    @qml.qnode(qml.device("default.mixed", wires=wires), diff_method="parameter-shift")
+    def energy(w):
+        qml.BasisState([1, 1, 0, 0], wires=range(4))
+        qml.DoubleExcitation(w[0], wires=[0, 1, 2, 3])
+        for wire in range(4):
+            qml.AmplitudeDamping(0.02, wires=wire)
+        qml.SingleExcitation(w[1], wires=[0, 2])
+        qml.SingleExcitation(w[2], wires=[1, 3])
+        return qml.expval(hamiltonian)
+
+    found = eq.loss_gradient(eq.Model.from_qnode(energy, weights=[0.2, 0.1, -0.3]), [0.2, 0.1, -0.3])
+    weights = qml.numpy.array([0.2, 0.1, -0.3], requires_grad=True)
+    assert found.loss == pytest.approx(energy(weights), abs=1e-9)
+    np.testing.assert_allclose(found.gradient, qml.grad(energy)(weights), atol=1e-9)

@@ -193,7 +193,7 @@ class _ModelDescent(Descent):
     @property
     def theta(self) -> Real:
         """All weights, shape (W,)."""
-        out = self._fixed.copy()
+        out: Real = self._fixed.copy()
         out[self.model.trained] = self.arrays["weights"]
         return out
 

@@ -103,9 +103,15 @@ def train(
         from equinoise.learn.evaluation import train_on
     except ImportError:
         raise UnsupportedError('training needs scikit-learn: pip install "equinoise[learn]".') from None
-    plan = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "shots": shots, "seed": seed}
+    plan: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "shots": shots,
+        "seed": seed,
+    }
     stated_noise = "+".join(noise) if noise else None
-    circuit = {
+    circuit: dict[str, Any] = {
         "n_qubits": qubits,
         "excitations": excitations,
         "depth": depth,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,7 @@ from pennylane.workflow import construct_tape
 from equinoise.errors import CircuitError, DataError, EquinoiseError, ParameterError
 from equinoise.interop.pennylane_circuit import Structure, structure_of
 from equinoise.interop.pennylane_device import expanded
+from equinoise.interop.pennylane_gates import IDLE, gate_parts
 
 __all__ = ["Argument", "QNodeCalls", "Tape", "qnode_calls"]
 
@@ -114,19 +115,19 @@ class QNodeCalls:
 
     def _tapes(self, theta: Real) -> list[Tape]:
         count = len(self.rows)
-        first = self._scripts(theta, self.rows[0], ()) if self.inputs else [self._script(theta, {})]
+        first = self._read(theta, self.rows[0], ()) if self.inputs else _rows_of(self._script(theta, {}))
         if count == 1:
-            return _read(first)
+            return first
         try:
-            whole = self._scripts(theta, self.rows, (count,))
-            last = self._scripts(theta, self.rows[-1], ())
+            whole = self._read(theta, self.rows, (count,))
+            last = self._read(theta, self.rows[-1], ())
             if len(whole) == count and _same(whole[0], first[0]) and _same(whole[-1], last[0]):
-                return _read(whole)
+                return whole
         except EquinoiseError:
             pass  # a QNode that takes one row at a time
-        return _read([script for row in self.rows for script in self._scripts(theta, row, ())])
+        return [tape for row in self.rows for tape in self._read(theta, row, ())]
 
-    def _scripts(self, theta: Real, rows: Real, count: tuple[int, ...]) -> list[Any]:
+    def _read(self, theta: Real, rows: Real, count: tuple[int, ...]) -> list[Tape]:
         """Of one row, shape (F,), or of several at once, shape (N, F), where the QNode broadcasts them."""
         given = _split(self.inputs, rows, count)
         try:
@@ -135,10 +136,7 @@ class QNodeCalls:
             if count:
                 raise
             found = self._script(theta, _split(self.inputs, rows[None], (1,)))
-        if found.batch_size is None:
-            return [found]
-        scripts, _ = broadcast_expand(found)
-        return list(scripts)
+        return _rows_of(found)
 
     def _script(self, theta: Real, inputs: Mapping[str, Any]) -> Any:
         arguments = {**inputs, **_split(self.weights, theta, ())}
@@ -172,12 +170,36 @@ def _split(arguments: Sequence[Argument], numbers: Real, rows: tuple[int, ...]) 
     return out
 
 
-def _read(scripts: Sequence[Any]) -> list[Tape]:
-    return [Tape(script, structure_of(script)) for script in scripts]
+def _rows_of(script: Any) -> list[Tape]:
+    """The rows of a batch, or the one row that is no batch."""
+    # where nothing but angles differs, all rows are read at once: PennyLane writes each row's operations anew
+    count = script.batch_size
+    if count is None:
+        return [Tape(script, structure_of(script))]
+    if not all(operation.batch_size is None or _has_angles(operation) for operation in script.operations):
+        scripts, _ = broadcast_expand(script)
+        return [Tape(each, structure_of(each)) for each in scripts]
+    with qml.QueuingManager.stop_recording():
+        first = script.copy(operations=[_of_first_row(operation) for operation in script.operations])
+    structure = structure_of(first)
+    angles = [p for operation in script.operations if _has_angles(operation) for p in operation.data]
+    columns = [np.broadcast_to(np.asarray(qml.math.toarray(p), dtype=np.float64), count) for p in angles]
+    return [Tape(first, replace(structure, theta=theta)) for theta in np.stack(columns, axis=1)]
 
 
-def _same(a: Any, b: Any) -> bool:
-    one, other = structure_of(a), structure_of(b)
+def _has_angles(operation: Any) -> bool:
+    return gate_parts(operation) is not None or operation.name in IDLE
+
+
+def _of_first_row(operation: Any) -> Any:
+    if operation.batch_size is None:
+        return operation
+    data = [p[0] if qml.math.ndim(p) else p for p in operation.data]
+    return qml.ops.functions.bind_new_parameters(operation, data)
+
+
+def _same(a: Tape, b: Tape) -> bool:
+    one, other = a.structure, b.structure
     return one.key == other.key and np.allclose(one.theta, other.theta, rtol=0, atol=1e-6)
 
 
