@@ -55,6 +55,7 @@ class Model:
             "uniform:W", "normal:W", given values, or by groups of weights.
         at: Weights, shape (W,), around which the prior lies: whether this very model can still be trained.
         trained: The weights whose gradient counts; all by default. The others are drawn, too.
+        notes: What else is to be told of how the model came about.
         **problem: What :class:`equinoise.Problem` takes: initial, noise, projected, charge, symmetry, allow_broken.
 
     Attributes:
@@ -114,6 +115,7 @@ class Model:
         prior: Any = "uniform",
         at: Any = None,
         trained: Any = None,
+        notes: Sequence[str] = (),
         **problem: Any,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
@@ -139,8 +141,78 @@ class Model:
         self.prior: Ensemble = self._prior(prior, at)
         self._check_prior()
         self._check_seen()
-        self.warnings: tuple[str, ...] = (*self.problem.warnings, *self.rows.notes, *self._notes())
+        self.warnings: tuple[str, ...] = (*self.problem.warnings, *self.rows.notes, *self._notes(), *notes)
         self._frozen = True
+
+    @classmethod
+    def from_qnode(
+        cls, qnode: Any, *, weights: Any = None, data: Any = None, labels: Any = None, loss: Any = "mean", **model: Any
+    ) -> Model:
+        """A PennyLane QNode (or TorchLayer) as a model: angle_g = sum_k a_gk(x) w_k + b_g(x), as the QNode makes them.
+
+        Args:
+            qnode: A QNode on any device and interface; its angles are affine in its weights, and anything in its data.
+            weights: Values of the trained arguments, in their shapes: an array, or a mapping from argument names to
+                arrays. They only say what the circuit looks like; the point of a prior is ``at``, given likewise.
+            data: An array of shape (N, ...), a data frame or a CSV file, for the argument called inputs, x, X, data or
+                features, or a mapping from argument names to arrays.
+            labels: As for :class:`Model`.
+            loss: Of what the QNode returns, expectation values and probabilities.
+            **model: What :class:`Model` takes. Noise is that of the circuit's channels or of an equinoise.sector device
+                where noise= is not given.
+
+        Raises:
+            ParameterError: An angle that is not affine in the weights, or arguments of unknown role.
+            UnsupportedError: What has no place in a model, named.
+            SymmetryError: Gates that break the charge, named; allow_broken=True computes in the full space.
+            EquinoiseError: What :class:`Model` raises.
+
+        Example:
+            >>> import pennylane as qml
+            >>> import equinoise as eq
+            >>> @qml.qnode(qml.device("default.qubit", wires=2))
+            ... def circuit(x, w):
+            ...     qml.X(0)
+            ...     qml.IsingXY(w[0] * x[0] + w[1], wires=[0, 1])
+            ...     return qml.expval(qml.Z(0))
+            >>> eq.Model.from_qnode(circuit, weights=[0.1, 0.2], data=[[0.3], [0.5]], noise="dephasing:0.01")
+            Model(2 qubits, 2 weights, 2 rows, readouts ['Z0'], loss 'mean', noise 'dephasing:0.01')
+        """
+        from equinoise.interop.models.pennylane_model import model_from_qnode
+
+        return model_from_qnode(qnode, weights=weights, data=data, labels=labels, loss=loss, **model)
+
+    @classmethod
+    def from_qnn(cls, network: Any, *, data: Any = None, labels: Any = None, loss: Any = "mean", **model: Any) -> Model:
+        """An EstimatorQNN or SamplerQNN of qiskit-machine-learning as a model.
+
+        Args:
+            network: With its circuit, observables (or what it makes of the outcomes), inputs and weights.
+            data: x, as for :class:`Model`, a column for each of ``input_params``.
+            labels: As for :class:`Model`.
+            loss: Of what the network returns: expectation values, or probabilities.
+            **model: What :class:`Model` takes; ``at`` in the order of ``weight_params``.
+
+        Raises:
+            CircuitError: Another kind of network.
+            EquinoiseError: What :class:`Model` raises.
+
+        Example:
+            >>> import equinoise as eq
+            >>> from qiskit import QuantumCircuit
+            >>> from qiskit.circuit import Parameter
+            >>> from qiskit.circuit.library import XXPlusYYGate
+            >>> from qiskit_machine_learning.neural_networks import EstimatorQNN
+            >>> x, w = Parameter("x"), Parameter("w")
+            >>> circuit = QuantumCircuit(2)
+            >>> _ = circuit.x(0), circuit.append(XXPlusYYGate(w * x), [0, 1])
+            >>> network = EstimatorQNN(circuit=circuit, input_params=[x], weight_params=[w])
+            >>> eq.Model.from_qnn(network, data=[0.3, 0.5], labels=[0, 1], loss="mse")
+            Model(2 qubits, 1 weights, 2 rows, readouts ['Z0Z1'], loss 'mse', noise 'none')
+        """
+        from equinoise.interop.models.qiskit_model import model_from_qnn
+
+        return model_from_qnn(network, data=data, labels=labels, loss=loss, **model)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._frozen:
@@ -342,6 +414,10 @@ class Model:
     def losses(self, predictions: Real, rows: Any = slice(None)) -> Real:
         """The loss l of rows, shape (R,), from their predictions f, shape (R, C)."""
         return self.loss.value(self.outputs(predictions), self._targets_of(rows))
+
+    def right(self, predictions: Real, rows: Any = slice(None)) -> npt.NDArray[np.bool_] | None:
+        """Whether each row is put into its class, shape (R,); None for a loss without classes."""
+        return self.loss.right(self.outputs(predictions), self._targets_of(rows))
 
     def slopes(self, predictions: Real, rows: Any = slice(None)) -> Real:
         """dl/df_c of rows, shape (R, C)."""
