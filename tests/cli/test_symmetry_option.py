@@ -46,7 +46,7 @@ def test_diagnosis_of_a_symmetry_is_what_the_python_twin_says() -> None:
 
 
 def test_report_names_the_symmetry_and_what_the_noise_leaves() -> None:
-    result = run("diagnose", *EXCHANGE, "--noise", "dephasing:0.02", "--symmetry", "su2", *FEW)
+    result = run("diagnose", *EXCHANGE, "--noise", "dephasing:0.02", "--symmetry", "su2", *FEW, "--full")
     assert result.exit_code == 0, result.output
     text = " ".join(result.stdout.split())
     assert "every step of the circuit commutes with su2" in text

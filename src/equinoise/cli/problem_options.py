@@ -61,7 +61,7 @@ class ProblemOptions:
     allow_broken: Annotated[bool, _problem("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _problem(metavar="NAME", help="See equinoise symmetries."),
+        _problem(metavar="NAME", help="E.g. permutation, su2 or parity."),
     ] = "charge"
 
     def stated(self, model: ModelOptions) -> Problem | Model:

@@ -10,7 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, reduce
 from importlib.metadata import version
 from typing import Any
@@ -292,7 +292,8 @@ def _answer(task: Task) -> Row:
         )
         record = result.record
         found |= record.columns() | {"diagnosis": json.dumps(record.data, allow_nan=False)}
-        return answered(task, found, budget_rows(result.law.budget, ","), [asdict(point) for point in result.curve])
+        simulated = [{"scale": one.scale, "survival": one.survival, "law": one.law} for one in result.curve]
+        return answered(task, found, budget_rows(result.law.budget, ","), simulated)
     wanted = set(task.quantities)
     budget: list[Row] = []
     curve: list[Row] = []
