@@ -18,7 +18,7 @@ from equinoise.sampling import Sampling
 __all__ = ["GreatestDepth", "greatest_depth"]
 
 # one depth is tried only while its draws are estimated to stay below this many seconds on one processor
-_AFFORDABLE = 2.0
+_AFFORDABLE = 0.5
 # draws per depth; trajectories come in pairs and scatter more
 _SAMPLES = 16
 _SAMPLED = 32
