@@ -86,3 +86,15 @@ def test_a_model_under_another_noise_is_the_model_made_with_it():
     changed = one.with_noise("relaxation:down=0.05,up=0.01")
     assert eq.gradient(changed, theta).gradient == pytest.approx(eq.gradient(other, theta).gradient, abs=1e-14)
     assert changed.problem.noise.name == other.problem.noise.name
+
+
+def test_where_time_is_short_some_rows_stand_for_all_and_the_notes_say_so(monkeypatch):
+    data = np.random.default_rng(0).normal(size=(9, 2))
+    model = build("re-uploading", "relaxation", "mean", data=data)
+    whole = eq.advise(model, sampling=FEW)
+    monkeypatch.setattr("equinoise.design.model_advice._AFFORDABLE", 1e-9)
+    some = eq.advise(model, sampling=FEW)
+    notes = [[one.note for one in (*found.suggestions, *found.useless)] for found in (whole, some)]
+    assert not any("stand" in note or "of 9 rows" in note for note in notes[0])
+    assert any("from 4 of 9 rows" in note for note in notes[1])
+    assert some.baseline != whole.baseline

@@ -71,7 +71,7 @@ def diagnose(
         stated, asked = problem.stated(model), sampling.sampling()
         if isinstance(stated, eq.Model):
             _check_of_model(relative_error, plot_file)
-            about = ModelAnswer(problem.source, answer_of_model(stated, model.points(), scale, shots, asked, waiting))
+            about = ModelAnswer(problem.source, answer_of_model(stated, model, scale, shots, asked, waiting))
         elif not stated.parameters:
             raise ParameterError(
                 f"the circuit {problem.source!r} has no parameters, so that it has no gradient. "
