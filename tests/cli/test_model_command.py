@@ -115,6 +115,14 @@ def test_around_a_point_and_along_a_run() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_priors_of_groups_and_rows_of_each_draw() -> None:
+    found = record("mine.py:model", "--prior", "w[0]=normal:0.1", "--prior", "w[1]=0.3", "--prior", "*=uniform:0.2")
+    assert list(found["prior"]) == ["w[0]", "w[1]", "*"]
+    assert record("mine.py:model", "--rows", "2")["rows"] == 2
+    assert found["rows"] == 3
+
+
+@pytest.mark.usefixtures("folder")
 def test_noise_beside_a_model_replaces_its_own() -> None:
     assert record("mine.py:model", "--noise", "none")["law"]["kappa"] == pytest.approx(0, abs=1e-12)
 
@@ -163,6 +171,8 @@ def test_advice_and_engines_of_a_model() -> None:
         (("mine.py:plain", "--readout", "Z1"), "--noise is missing"),
         (("mine.py:plain", "--noise", "none"), "--readout is missing"),
         (("mine.py:model", "--at", "theta.json", "--prior", "uniform"), "at= says where the prior lies"),
+        (("mine.py:model", "--prior", "normal:0.1", "--prior", "w=uniform"), "each of several must be a group"),
+        (("mine.py:model", "--rows", "4"), "rows must be a whole number of 2 to 3"),
         (("mine.py:model", "--ensemble", "normal:0.1"), "drawn from its prior"),
         (("mine.py:model", "--plot", "a.png"), "--plot draws the survival of a circuit"),
         (("mine.py:model", "--relative-error", "0.1"), "--relative-error stops the draws of a circuit"),

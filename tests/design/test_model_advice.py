@@ -17,11 +17,11 @@ from model_twin import build
 FEW = eq.Sampling(samples=6, seed=1)
 
 
-def of(down, **more):
+def of(down, readouts=("Z1", "Z2"), **more):
     circuit = eq.circuits.brickwork(4, depth=2, shared=True)
     noise = {"relaxation": [{"qubit": q, "down": rate} for q, rate in enumerate(down)]}
     stated = {"labels": [[0.5, 0.1]], "loss": "mse", "initial": "neel", "prior": "normal:0.7"} | more
-    return eq.Model(circuit, ["Z1", "Z2"], noise=noise, **stated)
+    return eq.Model(circuit, readouts, noise=noise, **stated)
 
 
 def signal(model):
@@ -42,16 +42,17 @@ def test_the_gain_of_a_better_qubit_is_that_of_the_model_stated_with_it():
 
 
 def test_shares_of_the_readouts_are_better_than_any_other_shares():
-    """Against a scan over shares of a fixed number of shots in all."""
-    model = of([0.05] * 4, scale=[3.0, 0.5])
+    """Against a scan over shares of a fixed number of shots in all, of which a setting of a readout has N_c."""
+    model = of([0.05] * 4, readouts=("Z1", "X2X3+Y2Y3"), scale=[3.0, 0.5])
     found = eq.advise(model, sampling=FEW)
-    (told,) = [one for one in found.suggestions if "shared" in one.change]
-    parts = np.mean(
-        [LossShotNoise(ModelSweeps(model)).by_readout(theta, 1.0, np.arange(1)) for theta in model.sampled(FEW)], axis=0
-    )
+    (told,) = [one for one in (*found.suggestions, *found.useless) if "shared" in one.change]
+    shots = LossShotNoise(ModelSweeps(model))
+    one, two = shots.settings_by_readout
+    assert (one, two) == (1, 2)
+    parts = np.mean([shots.by_readout(theta, 1.0, np.arange(1)) for theta in model.sampled(FEW)], axis=0)
     shares = np.linspace(1e-3, 1 - 1e-3, 4001)
-    noise = parts[0] / (2 * shares) + parts[1] / (2 * (1 - shares))
-    assert told.gain == pytest.approx(math.sqrt(parts.sum() / noise.min()), rel=1e-6)
+    noise = parts[0] * one / shares + parts[1] * two / (1 - shares)
+    assert told.gain == pytest.approx(math.sqrt((one + two) * parts.sum() / noise.min()), rel=1e-6)
 
 
 def test_weights_without_gradient_get_no_shots():
@@ -86,3 +87,15 @@ def test_a_model_under_another_noise_is_the_model_made_with_it():
     changed = one.with_noise("relaxation:down=0.05,up=0.01")
     assert eq.gradient(changed, theta).gradient == pytest.approx(eq.gradient(other, theta).gradient, abs=1e-14)
     assert changed.problem.noise.name == other.problem.noise.name
+
+
+def test_where_time_is_short_some_rows_stand_for_all_and_the_notes_say_so(monkeypatch):
+    data = np.random.default_rng(0).normal(size=(9, 2))
+    model = build("re-uploading", "relaxation", "mean", data=data)
+    whole = eq.advise(model, sampling=FEW)
+    monkeypatch.setattr("equinoise.design.model_advice._AFFORDABLE", 1e-9)
+    some = eq.advise(model, sampling=FEW)
+    notes = [[one.note for one in (*found.suggestions, *found.useless)] for found in (whole, some)]
+    assert not any("stand" in note or "of 9 rows" in note for note in notes[0])
+    assert any("from 4 of 9 rows" in note for note in notes[1])
+    assert some.baseline != whole.baseline

@@ -7,7 +7,7 @@ import json
 import pytest
 
 import equinoise as eq
-from equinoise.errors import ParameterError
+from equinoise.errors import ParameterError, UnsupportedError
 from model_twin import build
 
 
@@ -81,3 +81,33 @@ def test_other_data_has_another_hash(change, path):
         data = eq.diagnose(model, sampling=few).to_dict()
         found.append(data[path[0]][path[1]])
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        (eq.gradient_variance, "ask eq.loss_variance"),
+        (eq.expectation, "eq.gradient"),
+        (eq.aligned_rates, "eq.law"),
+        (eq.mitigation.verify, "post-selection divides each readout"),
+        (eq.mitigation.verified_law, "post-selection divides each readout"),
+        (eq.mitigation.decouple, "with_problem"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_questions_of_one_readout_say_why_they_take_no_model(question, says):
+    model = build("re-uploading", "dephasing", "mean")
+    with pytest.raises(UnsupportedError, match=f"takes a Problem and no Model: .*{says}"):
+        question(model)
+
+
+def test_a_decoupled_model_is_the_model_with_the_pulses():
+    model = build("re-uploading", "dephasing", "mean").with_noise("static:0.2")
+    durations = dict.fromkeys(("xx_plus_yy", "rxx", "ryy", "rzz"), 1e-6) | {"rz": 0.0}
+    pulsed = eq.mitigation.decouple(model.problem, "XY4", durations=durations)
+    assert pulsed.pulses
+    changed = model.with_problem(pulsed.decoupled)
+    assert changed.problem is pulsed.decoupled
+    theta, paths = model.draw(1, 0)[0], eq.Sampling(samples=8, engine="trajectories")
+    one, two = (eq.gradient(each, theta, 0.0, sampling=paths).gradient for each in (model, changed))
+    assert two == pytest.approx(one, abs=1e-12)

@@ -113,7 +113,7 @@ COMMANDS = [
 ]
 TWICE = [
     [*DIAGNOSE, "--seed", "1", "--seed", "2"],
-    [*DIAGNOSE, "--readout", "Z0"],
+    [*DIAGNOSE, "--charge", "1", "--charge", "2"],
     [*DIAGNOSE, "--scale", "1", "--scale=2"],
     [*DIAGNOSE, "--advice", "--advice"],
     [*DIAGNOSE, "--projected", "--projected"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from equinoise.cli.model_options import ModelOptions
     from equinoise.cli.progress import Waiting
     from equinoise.diagnosis.loss.along_run import RunDiagnosis
     from equinoise.diagnosis.loss.loss_diagnosis import LossDiagnosis
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from equinoise.sampling import Sampling
 
 __all__ = ["ModelAnswer", "answer_of_model"]
+
+
+# seconds after which an answer stands on the screen
+_SCREEN = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class ModelAnswer:
 
 def answer_of_model(
     model: Model,
-    points: Sequence[Any],
+    stated: ModelOptions,
     scale: float,
     shots: int,
     sampling: Sampling,
@@ -77,7 +82,7 @@ def answer_of_model(
 
     Args:
         model: With its prior around the first point, if there is one.
-        points: Of ``--at``.
+        stated: Its points and rows.
         scale: Noise scale s.
         shots: Per expectation value, setting and row.
         sampling: Draws of the weights.
@@ -86,9 +91,11 @@ def answer_of_model(
     import equinoise as eq
     from equinoise.diagnosis.loss.along_run import diagnose_run
 
+    points, rows = stated.points(), stated.rows
     if len(points) > 1:
-        return diagnose_run(model, points, scale, shots=shots, sampling=sampling, progress=waiting)
-    return eq.diagnose(model, scale, shots=shots, sampling=sampling, progress=waiting)
+        return diagnose_run(model, points, scale, shots=shots, rows=rows, sampling=sampling, progress=waiting)
+    seconds = _SCREEN if rows is None else None
+    return eq.diagnose(model, scale, shots=shots, rows=rows, seconds=seconds, sampling=sampling, progress=waiting)
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from equinoise.engines.draws import FirstOrderDraw, parallel_draws, sampled_draw
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import exact_engine, select_engine
 from equinoise.errors import UnsupportedError
+from equinoise.model.asked import of_problems_alone
 from equinoise.problem import Problem
 from equinoise.reduction.compiled import CompiledProblem
 from equinoise.reduction.program import Program
@@ -208,6 +209,10 @@ class AlignedRates:
     square: Real
 
 
+@of_problems_alone(
+    "the rates are those of one readout's gradient, and a loss mixes readouts and rows; ask each readout's Problem, or "
+    "eq.law(model) for kappa and its budgets."
+)
 def aligned_rates(
     problem: Problem,
     *,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.coherence.loss.drawn_rows import DrawnRows
 from equinoise.coherence.loss.loss_law import loss_law
 from equinoise.coherence.rates import BudgetEntry
 from equinoise.coherence.sample import PairedDraws
@@ -19,11 +20,11 @@ from equinoise.design.changes import (
     better_calibration,
     needed_parameters,
     other_layout,
-    pulses_on_idle_qubits,
 )
+from equinoise.diagnosis.loss.loss_diagnosis import rows_in_time
 from equinoise.diagnosis.loss.loss_shots import LossShotNoise
 from equinoise.engines.draws import check_scale, sampled_draws
-from equinoise.engines.model_sweeps import ModelSweeps
+from equinoise.engines.model_sweeps import ModelSweeps, product_of_means
 from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.model.asked import also_of_models
 from equinoise.model.qnn import Model
@@ -35,7 +36,10 @@ Real = npt.NDArray[np.float64]
 
 _GROUPS = 3
 _NOTHING = 5e-3
+# seconds of each simulation: where all rows take longer, some stand for them
+_AFFORDABLE = 5.0
 _LEFT_OUT = (
+    ("decoupling", "pulses help against noise correlated in time, which the exact engine of a loss cannot take"),
     ("readout", "a model's readouts are what its loss is of: state another model and compare"),
     ("depth", "a model's layers hold its weights: state a shallower model and compare"),
     (
@@ -61,7 +65,7 @@ class _Sampled:
     def score(self) -> float:
         """Signal-to-noise ratio of the RMS gradient from one shot an expectation value, setting and row."""
         noise = float(self.noise.sum(axis=1).mean())
-        return math.sqrt(float(self.square.sum(axis=1).mean()) / noise) if noise > 0 else 0.0
+        return math.sqrt(max(0.0, float(self.square.sum(axis=1).mean())) / noise) if noise > 0 else 0.0
 
 
 def advise_model(
@@ -78,9 +82,8 @@ def advise_model(
     value, measurement setting and row. Each change of noise is predicted by the law, then simulated with the loss
     itself on the same draws.
 
-    Looked at: half the rate of the costliest mechanisms on one qubit or pair; the layout, on a device; dynamical
-    decoupling; shots shared among the readouts by their weight in the loss; shots on those weights alone that hold
-    99 % of the squared gradient.
+    Looked at: half the rate of the costliest mechanisms on one qubit or pair; the layout, on a device; shots shared
+    among the readouts by their weight in the loss; shots on those weights alone that hold 99 % of the squared gradient.
 
     Args:
         model: The model.
@@ -110,13 +113,15 @@ def advise_model(
         raise ParameterError(f"samples and first_samples must be at least 2, got {sampling.count} and {first_samples}.")
     tell = progress or _silent
     tell("simulating the model as it is", 0, 1)
-    here = _sampled(model, s, sampling)
-    law = loss_law(model, scales=(), sampling=replace(sampling, samples=min(first_samples, sampling.count)))
+    drawn = rows_in_time(ModelSweeps(model, sampling.workers), model.sampled(sampling), s, _AFFORDABLE)
+    here = _sampled(model, s, sampling, drawn)
+    first = replace(sampling, samples=min(first_samples, sampling.count))
+    law = loss_law(model, scales=(), rows=drawn.count if drawn.stand_for_all else None, sampling=first)
     found, left_out = [], list(_LEFT_OUT)
     for change in _changes(model, law.budget, s, sampling, left_out):
         tell(f"simulating: {change.change}", 0, 1)
         try:
-            found.append(_looked_at(model, change, here, s, sampling))
+            found.append(_looked_at(model, change, here, s, sampling, drawn))
         except EquinoiseError as error:
             left_out.append((change.kind, f"{change.change}: {error}"))
     found += [*_shared_shots(model, here), *_fewer_weights(model, here)]
@@ -138,14 +143,15 @@ def _silent(stage: str, done: int, total: int) -> None:
     del stage, done, total
 
 
-def _sampled(model: Model, scale: float, sampling: Sampling) -> _Sampled:
+def _sampled(model: Model, scale: float, sampling: Sampling, drawn: DrawnRows) -> _Sampled:
     sweeps = ModelSweeps(model, sampling.workers)
     shots = LossShotNoise(sweeps)
 
     def one(theta: Real, rng: np.random.Generator) -> tuple[Real, Real]:
-        del rng
-        gradient = np.mean([sweeps.row_gradient(theta, scale, row)[1] for row in range(model.rows.count)], axis=0)
-        return gradient**2, shots.by_readout(theta, scale, np.arange(model.rows.count))
+        rows = drawn.draw(rng)
+        by_row = np.array([sweeps.row_gradient(theta, scale, int(row))[1] for row in rows])
+        noise = shots.by_readout(theta, scale, rows) * drawn.count / drawn.loss_rows
+        return product_of_means(by_row, by_row, drawn.unseen), noise
 
     draws = list(sampled_draws(one, model.sampled(sampling), sampling.seed, sweeps.engine.workers))
     return _Sampled(np.stack([square for square, _ in draws]), np.stack([noise for _, noise in draws]))
@@ -156,11 +162,6 @@ def _changes(
 ) -> Iterator[Change]:
     """Changes of the compiled problem that leave its weights alone; what cannot be looked at goes to left_out."""
     yield from better_calibration(model.problem, budget, scale, _GROUPS)
-    pulses, reason = pulses_on_idle_qubits(model.problem)
-    if pulses is not None:
-        yield pulses
-    else:
-        left_out.append(("decoupling", reason))
     layout, reason = other_layout(model.problem, scale, sampling)
     if layout is not None:
         yield layout
@@ -168,9 +169,11 @@ def _changes(
         left_out.append(("layout", reason))
 
 
-def _looked_at(model: Model, change: Change, here: _Sampled, scale: float, sampling: Sampling) -> Suggestion:
+def _looked_at(
+    model: Model, change: Change, here: _Sampled, scale: float, sampling: Sampling, drawn: DrawnRows
+) -> Suggestion:
     """A change, simulated on the draws of the model as it is."""
-    there = _sampled(model.with_problem(change.build()), scale, sampling)
+    there = _sampled(model.with_problem(change.build()), scale, sampling, drawn)
     columns = {
         "changed": there.square.sum(axis=1),
         "noise": here.noise.sum(axis=1),
@@ -179,7 +182,7 @@ def _looked_at(model: Model, change: Change, here: _Sampled, scale: float, sampl
     }
     gain = PairedDraws(columns).ratio(("changed", "noise"), ("as it is", "changed noise"), root=True)
     predicted = gain.value if change.predicted is None else change.predicted
-    note = f"{len(there.square)} draws, engine exact"
+    note = "; ".join((f"{len(there.square)} draws, engine exact", *drawn.notes()))
     return Suggestion(change.kind, change.change, predicted, gain.value, gain.interval, change.cost, note)
 
 

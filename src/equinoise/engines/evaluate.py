@@ -16,7 +16,7 @@ from equinoise.engines.loss_gradient import loss_gradient
 from equinoise.engines.replica.average import average
 from equinoise.engines.select import averages, select_engine
 from equinoise.errors import ParameterError
-from equinoise.model.asked import also_of_models
+from equinoise.model.asked import also_of_models, of_problems_alone
 from equinoise.problem import Problem
 from equinoise.reduction.program import Program
 from equinoise.sampling import Sampling
@@ -105,6 +105,7 @@ class GradientVariance:
     ensemble: str
 
 
+@of_problems_alone("eq.gradient(model, theta) has the predictions of all rows and their loss.")
 def expectation(
     problem: Problem,
     theta: Any,
@@ -244,6 +245,7 @@ def _reduction(engine: Engine) -> dict[str, Any]:
     return {"qubits": program.cone.qubits, "charges": charges, "numbers": numbers, "symmetry": kept_symmetry(engine)}
 
 
+@of_problems_alone("ask eq.loss_variance(model, scales).")
 def gradient_variance(
     problem: Problem,
     scales: Sequence[float] = (0.0, 1.0),

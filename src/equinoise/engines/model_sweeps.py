@@ -29,7 +29,7 @@ from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.prepared import prepared
 from equinoise.reduction.program import Program
 
-__all__ = ["FirstOrderLoss", "ModelSweeps", "ReadoutGradients"]
+__all__ = ["FirstOrderLoss", "ModelSweeps", "ReadoutGradients", "product_of_means"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -56,17 +56,19 @@ class FirstOrderLoss:
 
     Attributes:
         loss: J.
-        gradient: d_k J, shape (K,).
-        by_gradient: (d_k J)' at fixed slope of the loss, shape (K,).
-        by_residual: (d_k J)' by the change of the loss's slope, shape (K,).
+        by_row: sum_c l_c d_k f_c of each row, shape (R, K); their mean is d_k J.
+        square: (d_k J)^2, shape (K,).
+        by_gradient: d_k J times (d_k J)' at fixed slope of the loss, shape (K,).
+        by_residual: d_k J times (d_k J)' by the change of the loss's slope, shape (K,).
         readout_squares: mean_i (d_k f_c)^2, shape (C, K).
         readout_slopes: mean_i d_k f_c d_k f_c', shape (C, K).
-        gradient_budget: sum_k d_k J times by_gradient_k, by noise term, shape (terms,).
-        residual_budget: sum_k d_k J times by_residual_k likewise.
+        gradient_budget: sum_k of by_gradient, by noise term, shape (terms,).
+        residual_budget: sum_k of by_residual likewise.
     """
 
     loss: float
-    gradient: Real
+    by_row: Real
+    square: Real
     by_gradient: Real
     by_residual: Real
     readout_squares: Real
@@ -122,13 +124,19 @@ class ModelSweeps:
                 predictions[i, c], gradients[i, c] = values[0], self._trained(angles, gradient)
         return ReadoutGradients(rows, predictions, gradients)
 
-    def loss_gradient_of(self, found: ReadoutGradients) -> Real:
-        """d_k J of these rows, shape (K,)."""
+    def gradient_by_row(self, found: ReadoutGradients) -> Real:
+        """sum_c l_c d_k f_c of each row, shape (R, K); their mean is d_k J of these rows."""
         slopes = self.model.slopes(found.predictions, found.rows)
-        return np.asarray(np.einsum("ic,ick->k", slopes, found.gradients) / len(slopes))
+        return np.asarray(np.einsum("ic,ick->ik", slopes, found.gradients))
 
-    def first_order(self, theta: Real, rows: Index) -> FirstOrderLoss:
-        """Loss, gradients and their first order in the noise, of rows, at weights theta, shape (W,), radians."""
+    def first_order(self, theta: Real, rows: Index, unseen: float = 0.0) -> FirstOrderLoss:
+        """Loss, gradients and their first order in the noise, of rows, at weights theta, shape (W,), radians.
+
+        Args:
+            theta: Weights.
+            rows: Which.
+            unseen: 1/R - 1/N where R rows stand for N, see :func:`product_of_means`; 0 where they are all.
+        """
         model = self.model
         angles = [model.angles(theta, row) for row in rows]
         series = [[self.engine.expansion(a.values, operator) for operator in self.operators] for a in angles]
@@ -139,19 +147,23 @@ class ModelSweeps:
         bent = np.einsum("icd,id->ic", curvatures, change)
         by_weights = np.stack([self._trained(a, g) for a, g in zip(angles, compiled, strict=True)])
         first, second = by_weights[:, :, 0], by_weights[:, :, 1]
-        gradient = np.einsum("ic,ick->k", slopes, first) / len(rows)
-        direction = np.zeros(len(model.weights))
-        direction[model.trained] = gradient
+        by_row, contracted, pulled = (
+            np.einsum("ic,ick->ik", one, two) for one, two in ((slopes, first), (slopes, second), (bent, first))
+        )
+        # mean_i h'_i . v_i is the product of means of h and h', so that each row is swept along its own direction v_i
+        directions = np.zeros((len(rows), len(model.weights)))
+        directions[:, model.trained] = _directions(by_row, unseen)
         budgets = np.zeros((2, len(self.engine.program.budget_terms)))
         for i, a in enumerate(angles):
-            moved = a.pushed(direction)
+            moved = a.pushed(directions[i])
             turned = curvatures[i] @ (compiled[i, :, 0] @ moved)
             budgets += self._budgets(a.values, moved, slopes[i], turned)
         return FirstOrderLoss(
             loss=float(np.mean(model.losses(predictions, rows))),
-            gradient=gradient,
-            by_gradient=np.einsum("ic,ick->k", slopes, second) / len(rows),
-            by_residual=np.einsum("ic,ick->k", bent, first) / len(rows),
+            by_row=by_row,
+            square=product_of_means(by_row, by_row, unseen),
+            by_gradient=product_of_means(by_row, contracted, unseen),
+            by_residual=product_of_means(by_row, pulled, unseen),
             readout_squares=np.mean(first**2, axis=0),
             readout_slopes=np.mean(first * second, axis=0),
             gradient_budget=budgets[0] / len(rows),
@@ -167,6 +179,30 @@ class ModelSweeps:
             return np.stack([held, np.zeros_like(held)])
         whole = self.engine.budget(phi, direction, fixed, space.weighted(self.operators, turned))
         return np.stack([held, whole - held])
+
+
+def product_of_means(one: Real, two: Real, unseen: float) -> Real:
+    """The product of two means over N rows, without bias from R of them drawn without repetition, shape (K,).
+
+    E[mean_R h mean_R h'] = mean_N h mean_N h' + (1/R - 1/N) cov(h, h'), with the covariance that divides by N - 1, of
+    which that of the R rows, divided by R - 1, is an unbiased estimate. With :func:`_directions` the difference is
+    mean_i h'_i v_i.
+
+    Args:
+        one: h, shape (R, K).
+        two: h', shape (R, K).
+        unseen: 1/R - 1/N; 0 for the product of the means of these rows. It needs two rows or more.
+    """
+    return np.asarray(np.mean(two * _directions(one, unseen), axis=0))
+
+
+def _directions(rows: Real, unseen: float) -> Real:
+    """v_i = h - (1/R - 1/N) R/(R - 1) (h_i - h), with h the mean of the rows, shape (R, K)."""
+    mean = rows.mean(axis=0)
+    if unseen == 0:
+        return np.broadcast_to(mean, rows.shape)
+    count = len(rows)
+    return np.asarray(mean - unseen * count / (count - 1) * (rows - mean))
 
 
 def _readout_entries(model: Model, program: Program) -> list[OperatorEntries]:

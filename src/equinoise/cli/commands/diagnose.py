@@ -73,7 +73,7 @@ def diagnose(
         stated, asked = problem.stated(model), sampling.sampling()
         if isinstance(stated, eq.Model):
             _check_of_model({"relative-error": relative_error, "precision": precision, "seconds": seconds}, plot_file)
-            about = ModelAnswer(problem.source, answer_of_model(stated, model.points(), scale, shots, asked, waiting))
+            about = ModelAnswer(problem.source, answer_of_model(stated, model, scale, shots, asked, waiting))
         else:
             _check_parameters(stated, problem)
             asked = replace(asked, precision=precision, seconds=seconds)

@@ -13,23 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from equinoise.coherence.loss.drawn_rows import DrawnRows
 from equinoise.coherence.loss.loss_law_record import LossLaw, LossSurvival, ReadoutLaw
 from equinoise.coherence.rates import FirstOrder
 from equinoise.coherence.sample import PairedDraws, Sampled, few_draws_warning
 from equinoise.engines.draws import check_scale, sampled_draws
-from equinoise.engines.model_sweeps import FirstOrderLoss, ModelSweeps
-from equinoise.errors import ParameterError
+from equinoise.engines.model_sweeps import FirstOrderLoss, ModelSweeps, product_of_means
 from equinoise.model.qnn import Model
 from equinoise.reduction.shift_rules import gradient_rounding
 from equinoise.sampling import Sampling
 
 __all__ = [
     "LossDraw",
-    "check_batch",
     "loss_draw",
     "loss_law",
     "loss_law_from_draws",
-    "rows_of",
 ]
 
 Real = npt.NDArray[np.float64]
@@ -41,13 +39,17 @@ class LossDraw:
     """One draw of the weights (and of a batch of rows, where batches are drawn).
 
     Attributes:
+        rows: Which.
         first: Without noise and in first order.
-        gradients: d_k J at each noise scale, shape (scales, K).
+        squares: (d_k J)^2 at each noise scale, shape (scales, K).
+        cross: sum_k of the product of d_k J without noise and at each scale, shape (scales,).
         readout_squares: mean_i (d_k f_c)^2 at each scale, summed over k, shape (scales, C).
     """
 
+    rows: Index
     first: FirstOrderLoss
-    gradients: Real
+    squares: Real
+    cross: Real
     readout_squares: Real
 
 
@@ -56,6 +58,7 @@ def loss_law(
     *,
     scales: Sequence[float] = (1.0,),
     batch: int | None = None,
+    rows: int | None = None,
     sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LossLaw:
@@ -69,6 +72,8 @@ def loss_law(
         scales: Noise scales at which survival and direction are simulated.
         batch: Rows of each draw's loss, drawn with the weights, as one step of stochastic gradient descent has them;
             all rows by default.
+        rows: Rows of each draw that stand for all: the loss is that of all rows, and its squares are estimated from
+            these without bias; 2 or more.
         sampling: Draws of the weights (128 by default); no ensemble, and the exact engine alone.
         progress: Called with 1 after each draw.
 
@@ -91,56 +96,44 @@ def loss_law(
         True
     """
     wanted = [check_scale(s) for s in scales]
-    check_batch(model, batch)
+    drawn = DrawnRows.of(model, batch, rows)
     sampling = Sampling.of(sampling, samples=128)
     sampling.check_engine("the law of a loss", "exact")
     thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
 
     def one(theta: Real, rng: np.random.Generator) -> LossDraw:
-        return loss_draw(sweeps, theta, wanted, rows_of(model, batch, rng))
+        return loss_draw(sweeps, theta, wanted, drawn, rng)
 
     draws = []
     for draw in sampled_draws(one, thetas, sampling.seed, sweeps.engine.workers):
         draws.append(draw)
         if progress is not None:
             progress(1)
-    return loss_law_from_draws(sweeps, draws, wanted, sampling, batch)
+    return loss_law_from_draws(sweeps, draws, wanted, sampling, drawn)
 
 
-def check_batch(model: Model, batch: int | None) -> None:
-    """Refuses a batch that is no part of the rows.
-
-    Raises:
-        ParameterError: No whole number of 1 to N.
-    """
-    count = model.rows.count
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= count):
-        raise ParameterError(f"batch must be a whole number of 1 to {count} rows, got {batch!r}.")
-
-
-def rows_of(model: Model, batch: int | None, rng: np.random.Generator) -> Index:
-    """The rows of one draw: all, or a batch without repetition."""
-    count = model.rows.count
-    return np.arange(count) if batch is None else np.sort(rng.choice(count, batch, replace=False))
-
-
-def loss_draw(sweeps: ModelSweeps, theta: Real, scales: Sequence[float], rows: Index) -> LossDraw:
-    """One draw: first order without noise, and the gradients at each scale."""
+def loss_draw(
+    sweeps: ModelSweeps, theta: Real, scales: Sequence[float], drawn: DrawnRows, rng: np.random.Generator
+) -> LossDraw:
+    """One draw: first order without noise, and the squares at each scale."""
+    rows, unseen = drawn.draw(rng), drawn.unseen
+    first = sweeps.first_order(theta, rows, unseen)
     found = [sweeps.readout_gradients(theta, s, rows) for s in scales]
-    count = len(sweeps.operators)
+    noisy = [sweeps.gradient_by_row(each) for each in found]
+    weights, readouts = sweeps.model.trained.size, len(sweeps.operators)
     return LossDraw(
-        first=sweeps.first_order(theta, rows),
-        gradients=np.array([sweeps.loss_gradient_of(each) for each in found]).reshape(
-            len(found), sweeps.model.trained.size
-        ),
+        rows=rows,
+        first=first,
+        squares=np.array([product_of_means(h, h, unseen) for h in noisy]).reshape(len(noisy), weights),
+        cross=np.array([float(product_of_means(first.by_row, h, unseen).sum()) for h in noisy]),
         readout_squares=np.array([(each.gradients**2).mean(axis=0).sum(axis=1) for each in found]).reshape(
-            len(found), count
+            len(found), readouts
         ),
     )
 
 
 def loss_law_from_draws(
-    sweeps: ModelSweeps, draws: Sequence[LossDraw], scales: Sequence[float], sampling: Sampling, batch: int | None
+    sweeps: ModelSweeps, draws: Sequence[LossDraw], scales: Sequence[float], sampling: Sampling, drawn: DrawnRows
 ) -> LossLaw:
     """The law from its draws.
 
@@ -149,15 +142,17 @@ def loss_law_from_draws(
         draws: Of the weights.
         scales: At which the draws have gradients.
         sampling: The draws' seed.
-        batch: Rows of a draw's loss; None for all.
+        drawn: The rows of each draw.
     """
     model, program = sweeps.model, sweeps.engine.program
     first = [draw.first for draw in draws]
-    gradients = np.stack([f.gradient for f in first])
-    square = _above_rounding((gradients**2).sum(axis=1), sweeps)
+    square = np.array([f.square.sum() for f in first])
+    resolved = drawn.unseen == 0 or PairedDraws({"square": square}).ratio("square").low > 0
+    # an estimate of rows that stand for all can be 0 or less: then nothing is a share of it
+    square = _above_rounding(square, sweeps) if resolved else np.full_like(square, math.nan)
     parts = {
-        "gradient": _first_order(square, gradients, [f.by_gradient for f in first], [f.gradient_budget for f in first]),
-        "residual": _first_order(square, gradients, [f.by_residual for f in first], [f.residual_budget for f in first]),
+        "gradient": _first_order(square, [f.by_gradient for f in first], [f.gradient_budget for f in first]),
+        "residual": _first_order(square, [f.by_residual for f in first], [f.residual_budget for f in first]),
     }
     whole = FirstOrder(
         square=square,
@@ -167,13 +162,12 @@ def loss_law_from_draws(
         budget=parts["gradient"].budget + parts["residual"].budget,
     )
     kappa = whole.over_square(whole.slope, factor=-1.0)
-    per_weight = np.mean(gradients**2, axis=0)
+    per_weight = np.mean([f.square for f in first], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         by_weight = np.where(per_weight > _floor(sweeps), -whole.per_parameter[1] / per_weight, np.nan)
     squares = np.stack([f.readout_squares.sum(axis=1) for f in first])
     slopes = np.stack([f.readout_slopes.sum(axis=1) for f in first])
     noisy = np.stack([draw.readout_squares for draw in draws])
-    found = np.stack([draw.gradients for draw in draws])
     return LossLaw(
         variance=float(square.mean()),
         per_weight=per_weight,
@@ -192,29 +186,30 @@ def loss_law_from_draws(
         points=tuple(
             survival_point(
                 s,
-                squares=(square, found[:, i] ** 2),
-                cross=(gradients * found[:, i]).sum(axis=1),
+                squares=(square, np.stack([draw.squares[i] for draw in draws])),
+                cross=np.array([draw.cross[i] for draw in draws]),
                 readouts=(squares, noisy[:, i]),
             )
             for i, s in enumerate(scales)
         ),
         samples=len(draws),
         seed=model.drawn_seed(sampling),
-        batch=batch,
+        batch=drawn.batch,
+        rows=drawn.count,
         ensemble=model.prior.describe(),
         engine=sweeps.engine.name,
-        approximations=_approximations(model, len(draws), batch),
+        approximations=_approximations(model, len(draws), drawn, resolved=resolved),
     )
 
 
-def _first_order(square: Real, gradients: Real, changes: Sequence[Real], budgets: Sequence[Real]) -> FirstOrder:
-    """One part of (d_k J)' as first-order quantities; its squares are the whole's."""
-    products = gradients * np.stack(changes)
+def _first_order(square: Real, parts: Sequence[Real], budgets: Sequence[Real]) -> FirstOrder:
+    """One part of d_k J times (d_k J)' as first-order quantities; its squares are the whole's."""
+    products = np.stack(parts)
     return FirstOrder(
         square=square,
         slope=products.sum(axis=1),
         curvature=np.full(square.size, math.nan),
-        per_parameter=np.stack([np.zeros(gradients.shape[1]), products.mean(axis=0)]),
+        per_parameter=np.stack([np.zeros(products.shape[1]), products.mean(axis=0)]),
         budget=np.stack(budgets),
     )
 
@@ -273,10 +268,15 @@ def _above_rounding(square: Real, sweeps: ModelSweeps) -> Real:
     return square if square.mean() > _floor(sweeps) * sweeps.model.trained.size else np.zeros_like(square)
 
 
-def _approximations(model: Model, samples: int, batch: int | None) -> tuple[str, ...]:
+def _approximations(model: Model, samples: int, drawn: DrawnRows, *, resolved: bool) -> tuple[str, ...]:
     notes = [] if model.prior.kind == "given" else list(few_draws_warning(samples))
-    if batch is not None:
-        notes.append(f"the loss is that of batches of {batch} of {model.rows.count} rows, drawn with the weights")
+    notes += drawn.notes()
+    if not resolved:
+        notes.insert(
+            0,
+            f"{drawn.count} rows a draw do not tell the loss's gradient from 0: kappa, survival and direction are "
+            "unknown; take more rows or draws",
+        )
     if model.loss.name == "given":
         notes.append("the given loss's second derivative is a central difference of its first (relative error ~1e-12)")
     notes.append("second moment, w0 and the rates' spread of the loss are not computed: the law is exp(-s kappa)")

@@ -89,6 +89,7 @@ class LossLaw:
         samples: Number of draws.
         seed: Of the draws; None for given weights.
         batch: Rows of a draw's loss; None for all.
+        rows: Rows that each draw takes; fewer than all of the loss where they stand for them.
         ensemble: The prior in words.
         engine: Engine used.
         approximations: What was sampled, assumed or left out.
@@ -112,6 +113,7 @@ class LossLaw:
     samples: int
     seed: int | None
     batch: int | None
+    rows: int
     ensemble: str
     engine: str
     bound_status: str = _NOT_PROVED
@@ -187,6 +189,7 @@ LOSS_LAW: tuple[Quantity[LossLaw], ...] = (
     Quantity("samples", lambda x: x.samples),
     Quantity("seed", lambda x: x.seed),
     Quantity("batch", lambda x: x.batch),
+    Quantity("rows", lambda x: x.rows),
     Quantity("engine", lambda x: x.engine),
 )
 """What the law of a loss says; every view of it picks from these."""

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.loss.loss_law import check_batch, rows_of, survival_point
+from equinoise.coherence.loss.drawn_rows import DrawnRows
+from equinoise.coherence.loss.loss_law import survival_point
 from equinoise.coherence.loss.loss_law_record import LossSurvival
 from equinoise.coherence.sample import few_draws_warning
 from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
@@ -75,7 +76,7 @@ class _Exact:
     def squares(self, theta: Real, scale: float, rows: Index, number: int) -> _Squares:
         """Of a draw, whatever its number."""
         found = self.sweeps.readout_gradients(theta, scale, rows)
-        gradient = self.sweeps.loss_gradient_of(found)
+        gradient = self.sweeps.gradient_by_row(found).mean(axis=0)
         return _Squares(gradient, gradient, (found.gradients**2).mean(axis=0).sum(axis=1))
 
 
@@ -133,7 +134,7 @@ def loss_variance(
         (True, 'exact')
     """
     wanted = [check_scale(s) for s in scales]
-    check_batch(model, batch)
+    drawn = DrawnRows.of(model, batch)
     sampling = Sampling.of(sampling, samples=128)
     thetas = model.sampled(sampling)
     name = model_engine(model, sampling, draws=len(thetas) * (1 + len(wanted)))
@@ -141,7 +142,7 @@ def loss_variance(
 
     def one(item: tuple[int, Real]) -> list[_Squares]:
         number, theta = item
-        rows = rows_of(model, batch, draw_generator(sampling.seed, number))
+        rows = drawn.draw(draw_generator(sampling.seed, number))
         return [estimator.squares(theta, s, rows, number) for s in (0.0, *wanted)]
 
     draws: list[list[_Squares]] = []

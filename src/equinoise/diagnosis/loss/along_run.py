@@ -70,7 +70,7 @@ def diagnose_run(
     scale: float = 1.0,
     *,
     shots: int = 10_000,
-    batch: int | None = None,
+    rows: int | None = None,
     sampling: Sampling | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> RunDiagnosis:
@@ -81,7 +81,7 @@ def diagnose_run(
         points: Weights, each of shape (W,), radians (or a mapping, or a file), in the order of the run.
         scale: Noise scale s.
         shots: Per expectation value, measurement setting and row.
-        batch: Rows of each draw's loss; all by default.
+        rows: Rows of each draw that stand for all; see :func:`equinoise.loss_law`.
         sampling: As for :func:`equinoise.diagnosis.loss.loss_diagnosis.diagnose_loss`.
         progress: Called with (stage, done, total) of each point.
 
@@ -103,7 +103,6 @@ def diagnose_run(
         raise ParameterError("points is empty: give the weights of at least one checkpoint.")
     return RunDiagnosis(
         tuple(
-            diagnose_loss(each, scale, shots=shots, batch=batch, sampling=sampling, progress=progress)
-            for each in around
+            diagnose_loss(each, scale, shots=shots, rows=rows, sampling=sampling, progress=progress) for each in around
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.loss.loss_law import LossDraw, check_batch, loss_draw, loss_law_from_draws, rows_of
+from equinoise.coherence.loss.drawn_rows import DrawnRows
+from equinoise.coherence.loss.loss_law import LossDraw, loss_draw, loss_law_from_draws
 from equinoise.coherence.loss.loss_law_record import LossLaw
 from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import budget_sums
-from equinoise.coherence.sample import PairedDraws, Sampled
+from equinoise.coherence.sample import FEWEST_DRAWS, PairedDraws, Sampled
 from equinoise.diagnosis.loss.loss_panels import loss_diagnosis_html, loss_diagnosis_text
 from equinoise.diagnosis.loss.loss_record import LossFindings, LossResources, loss_diagnosis_record
 from equinoise.diagnosis.loss.loss_shots import LossShotNoise
@@ -26,7 +28,7 @@ from equinoise.limits import MOST_SHOTS
 from equinoise.model.qnn import Model
 from equinoise.sampling import Sampling
 
-__all__ = ["LOSS_SWEEPS", "LossDiagnosis", "diagnose_loss"]
+__all__ = ["LOSS_SWEEPS", "LossDiagnosis", "diagnose_loss", "rows_in_time"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -61,6 +63,37 @@ class LossDiagnosis(LossFindings):
         return loss_diagnosis_html(self.record)
 
 
+def rows_in_time(sweeps: ModelSweeps, thetas: Real, scale: float, seconds: float) -> DrawnRows:
+    """As many rows of each draw as fit into a time, by what a few draws of a few rows take at once.
+
+    Args:
+        sweeps: The model's.
+        thetas: The draws, shape (S, W).
+        scale: Noise scale s.
+        seconds: For all draws.
+    """
+    model, whole, workers = sweeps.model, sweeps.model.rows.count, sweeps.engine.workers
+    if whole <= _FEWEST_ROWS:
+        return DrawnRows.of(model, None)
+    few = DrawnRows.of(model, None, rows=_FEWEST_ROWS)
+
+    def one(theta: Real, rng: np.random.Generator) -> LossDraw:
+        return loss_draw(sweeps, theta, [scale], few, rng)
+
+    one(thetas[0], np.random.default_rng(0))  # the first prepares
+    begin = time.perf_counter()
+    done = sum(1 for _ in sampled_draws(one, thetas[:workers], 0, workers))
+    took = (time.perf_counter() - begin) / (done * _FEWEST_ROWS)
+    fitting = int(seconds / (_WITH_SHOTS * took * len(thetas)))
+    return DrawnRows.of(model, None, rows=None if fitting >= whole else max(_FEWEST_ROWS, fitting))
+
+
+# with fewer rows their covariance is no estimate to speak of
+_FEWEST_ROWS = 4
+# time of a draw with its shot noise over that without, for two readouts
+_WITH_SHOTS = 1.2
+
+
 @dataclass(frozen=True)
 class _Measured:
     """One draw: its share of the law, and its shot noise.
@@ -80,6 +113,8 @@ def diagnose_loss(
     *,
     shots: int = 10_000,
     batch: int | None = None,
+    rows: int | None = None,
+    seconds: float | None = None,
     sampling: Sampling | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> LossDiagnosis:
@@ -90,6 +125,10 @@ def diagnose_loss(
         scale: Noise scale s of the verdict.
         shots: Per expectation value, measurement setting and row.
         batch: Rows of each draw's loss; all by default.
+        rows: Rows of each draw that stand for all; see :func:`equinoise.loss_law`.
+        seconds: Where all rows of all draws would take longer, so many rows stand for all that they do not (at least
+            2); by the time that a row takes here, so that the number differs between machines: the result states it,
+            and ``rows`` asks for it again. Unless the sampling states a number of draws, these are 32 then.
         sampling: Draws of the weights (64 by default); no ensemble, and the exact engine alone.
         progress: Called with (stage, done, total).
 
@@ -107,48 +146,56 @@ def diagnose_loss(
         'trainable'
     """
     s = check_scale(scale)
-    check_batch(model, batch)
     if isinstance(shots, bool) or not isinstance(shots, int) or not 1 <= shots <= MOST_SHOTS:
         raise ParameterError(f"shots must be a whole number of 1 to {MOST_SHOTS:,}, got {shots!r}.")
+    stated = sampling is not None and sampling.samples is not None
     sampling = Sampling.of(sampling, samples=64)
     sampling.check_engine("the diagnosis of a model", "exact")
     thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
     measured = LossShotNoise(sweeps)
 
+    drawn = DrawnRows.of(model, batch, rows)
+    if seconds is not None and batch is None and rows is None:
+        # rows cancel in a loss: a given time is best spent on many rows of as few draws as intervals ask for
+        drawn = rows_in_time(sweeps, thetas if stated else thetas[:FEWEST_DRAWS], s, seconds)
+        thetas = thetas if stated or drawn.count == drawn.all_rows else thetas[:FEWEST_DRAWS]
+
     def one(theta: Real, rng: np.random.Generator) -> _Measured:
-        rows = rows_of(model, batch, rng)
-        return _Measured(loss_draw(sweeps, theta, [s], rows), measured.noise(theta, s, rows))
+        draw = loss_draw(sweeps, theta, [s], drawn, rng)
+        # N rows measured independently: what R of them show is R/N of the loss's
+        return _Measured(draw, measured.noise(theta, s, draw.rows) * drawn.count / drawn.loss_rows)
 
     draws = []
     for draw in sampled_draws(one, thetas, sampling.seed, sweeps.engine.workers):
         draws.append(draw)
         if progress is not None:
             progress("draws", len(draws), len(thetas))
-    law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], sampling, batch)
+    law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], sampling, drawn)
     clean, noisy = _rms(draws, sweeps)
-    resources = _resources(sweeps, measured, draws, law, shots, model.rows.count if batch is None else batch)
-    verdict = decide(
-        clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots, law.points[0].direction.interval
-    )
+    resources = _resources(sweeps, measured, draws, law, shots, drawn.loss_rows)
+    pointing = law.points[0].direction.interval
+    verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots, pointing)
     return LossDiagnosis(
         model=model,
         scale=s,
         law=law,
         noiseless_rms=clean,
         noisy_rms=noisy,
-        noiseless_per_weight=np.sqrt(law.per_weight),
-        noisy_per_weight=np.sqrt(law.points[0].per_weight),
+        noiseless_per_weight=np.sqrt(np.maximum(law.per_weight, 0.0)),
+        noisy_per_weight=np.sqrt(np.maximum(law.points[0].per_weight, 0.0)),
         resources=resources,
         verdict=verdict,
         advice=_advice(law, s),
         sampling={name: sampling.plain()[name] for name in ("samples", "seed", "engine")},
-        warnings=(*model.warnings, *law.approximations, _SHOTS),
+        warnings=(*law.approximations, *model.warnings, _SHOTS),
     )
 
 
 def _advice(law: LossLaw, scale: float) -> tuple[str, ...]:
     """The costliest mechanism, qubit and layer of kappa, and what their removal would give back to leading order."""
     total = sum(entry.kappa for entry in law.budget if entry.kappa > 0)
+    if math.isnan(law.variance):
+        return ("more rows or draws: these do not tell the loss's gradient from 0",)
     if law.variance == 0:
         return ("the loss has no gradient even without noise: another readout, loss or prior",)
     if law.kappa <= 1e-9 or total <= 0:
@@ -173,8 +220,8 @@ _SHOTS = (
 def _rms(draws: list[_Measured], sweeps: ModelSweeps) -> tuple[Sampled, Sampled]:
     """The loss's RMS gradient per weight without and with noise."""
     columns = {
-        "clean": np.array([float(np.sum(each.draw.first.gradient**2)) for each in draws]),
-        "noisy": np.array([float(np.sum(each.draw.gradients[0] ** 2)) for each in draws]),
+        "clean": np.array([float(np.sum(each.draw.first.square)) for each in draws]),
+        "noisy": np.array([float(np.sum(each.draw.squares[0])) for each in draws]),
     }
     paired, share = PairedDraws(columns), 1 / sweeps.model.trained.size
     return paired.ratio("clean", factor=share, root=True), paired.ratio("noisy", factor=share, root=True)
@@ -187,6 +234,8 @@ def _resources(
     weights = sweeps.model.trained.size
     noise, variance = float(np.mean([each.noise for each in draws])), law.points[0].variance
     needed = noise / variance if law.variance > 0 and variance > 0 else math.inf
+    if math.isnan(law.variance):
+        needed = math.nan
     evaluations, settings = measured.evaluations(np.ones(weights, dtype=bool)), int(measured.settings_by_readout.sum())
     return LossResources(
         shots=shots,

@@ -19,6 +19,7 @@ def loss_diagnosis_facts(record: Record) -> dict[str, str | None]:
     point, resources = record["law.points"][0], record["resources"]
     more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
     low, high = point["survival_interval"]
+    known = record["noiseless.variance"] is not None
     return {
         "model": f"{circuit['num_qubits']} qubits, {record['layers.count']} layers, {len(record['trained'])} weights, "
         f"{_rows(data['rows'])} of {len(data['inputs'])} inputs; loss {record['loss.name']} of "
@@ -29,13 +30,15 @@ def loss_diagnosis_facts(record: Record) -> dict[str, str | None]:
         f"{record.number('resources.resolved_rms'):.2g}",
         "survival": f"R = {short(point['survival'])} [{short(low)}, {short(high)}] at s = {record.number('scale'):g}, "
         f"direction {short(point['direction'])}; predictions {short(point['prediction_survival'])}",
-        "kappa": f"{record.told('law.kappa')} = {record.number('law.kappa_gradient'):.3g} (gradient) + "
-        f"{record.number('law.kappa_residual'):.3g} (residual)",
+        "kappa": f"{record.told('law.kappa')} = {short(record['law.kappa_gradient'])} (gradient) + "
+        f"{short(record['law.kappa_residual'])} (residual)",
         "V": f"{record.told('noiseless.variance')} of the loss, {record.told('noiseless.prediction_variance')} of the "
         "predictions",
         "lost at": costliest(record),
         "shots": f"{record.told('resources.shots_per_row')} per row, expectation value and setting; "
-        f"{record.told('resources.shots_in_all')} in all",
+        f"{record.told('resources.shots_in_all')} in all"
+        if known
+        else "unknown",
         "how sure": f"95 % intervals of {sample_text(record)}; bounds {record['law.bound_status'].partition(':')[0]}",
         "helps": record["advice"][0] if record["advice"] else None,
         "note": warnings[0] + more if warnings else None,

@@ -22,6 +22,7 @@ from equinoise.errors import CircuitError, UnsupportedError
 from equinoise.mitigation.decoupling.idle_windows import Pulse, Schedule, Window, neighbour_colours, padded
 from equinoise.mitigation.decoupling.pulse_sequences import pulse_sequence
 from equinoise.mitigation.decoupling.toggling import Toggling, toggled_noise
+from equinoise.model.asked import of_problems_alone
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 from equinoise.sampling import Sampling
@@ -54,6 +55,10 @@ class Decoupled:
     notes: tuple[str, ...]
 
 
+@of_problems_alone(
+    "the pulses are the circuit's, whatever its data and loss; the model with them is "
+    "model.with_problem(decouple(model.problem, ...).decoupled)."
+)
 def decouple(
     problem: Problem,
     sequence: Any = "XY4",

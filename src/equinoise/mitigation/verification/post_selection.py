@@ -27,6 +27,7 @@ from equinoise.reduction.slots.noise_class import noise_class
 
 __all__ = [
     "NOTHING_KEPT",
+    "NO_VERIFIED_MODEL",
     "KeptSector",
     "PostSelection",
     "SelectedDraw",
@@ -38,6 +39,13 @@ Real = npt.NDArray[np.float64]
 
 # below this share of the shots, what is kept is rounding
 NOTHING_KEPT = 1e-12
+
+
+NO_VERIFIED_MODEL = (
+    "post-selection divides each readout by what it keeps of the shots, so that the loss is another one; ask it of "
+    "each readout's Problem."
+)
+"""Why verification is not asked of a model."""
 
 
 @dataclass(frozen=True)

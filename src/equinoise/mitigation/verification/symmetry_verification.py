@@ -12,7 +12,13 @@ import numpy.typing as npt
 from equinoise.diagnosis.shots import shots_per_gradient
 from equinoise.engines.draws import check_scale
 from equinoise.engines.evaluate import Gradient, expectation, gradient
-from equinoise.mitigation.verification.post_selection import KeptSector, PostSelection, post_selection
+from equinoise.mitigation.verification.post_selection import (
+    NO_VERIFIED_MODEL,
+    KeptSector,
+    PostSelection,
+    post_selection,
+)
+from equinoise.model.asked import of_problems_alone
 from equinoise.problem import Problem
 from equinoise.reduction.shift_rules import gradient_rounding, shift_costs
 
@@ -60,6 +66,7 @@ class Verified:
     notes: tuple[str, ...]
 
 
+@of_problems_alone(NO_VERIFIED_MODEL)
 def verify(problem: Problem, theta: Any, scale: float = 1.0) -> Verified:
     """Value and gradient of a readout kept only where the charge of all n qubits is measured to be q.
 

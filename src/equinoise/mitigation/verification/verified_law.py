@@ -18,8 +18,15 @@ from equinoise.engines.contract import Engine
 from equinoise.engines.draws import FirstOrderDraw, check_scale, sampled_draws
 from equinoise.engines.measured import MeasuredReadout
 from equinoise.engines.select import select_engine
-from equinoise.mitigation.verification.post_selection import KeptSector, PostSelection, SelectedDraw, post_selection
+from equinoise.mitigation.verification.post_selection import (
+    NO_VERIFIED_MODEL,
+    KeptSector,
+    PostSelection,
+    SelectedDraw,
+    post_selection,
+)
 from equinoise.mitigation.verification.symmetry_verification import verification_notes
+from equinoise.model.asked import of_problems_alone
 from equinoise.problem import Problem
 from equinoise.sampling import Sampling
 
@@ -130,6 +137,7 @@ class _Pair:
     outside: float
 
 
+@of_problems_alone(NO_VERIFIED_MODEL)
 def verified_law(
     problem: Problem,
     scale: float = 1.0,
