@@ -218,7 +218,8 @@ def test_no_function_but_a_kernel_is_deeper_than_four_levels():
 # kernels: numba reads arrays that are handed over one by one at no cost, and each is one of the sector's tables
 MANY = {
     "equinoise.engines.sector.kernels": {"backward_half", "build_blocks", "multiply_left", "multiply_left_tangent"},
-    "equinoise.engines.vectors.vector_kernels": {"multiply", "multiply_tangent", "pull_back"},
+    "equinoise.engines.sector.row_kernels": {"block_unitaries", "matrix_rows", "mix"},
+    "equinoise.engines.vectors.vector_kernels": {"local_moments", "multiply", "multiply_tangent", "pull_back"},
 }
 
 

@@ -10,7 +10,7 @@ from qiskit.transpiler import CouplingMap
 
 import equinoise as eq
 from compiled_twin import PAULIS, compiled_value, derivative
-from equinoise.circuit.frames import find_frames, in_frame
+from equinoise.circuit.compiled.frames import find_frames, in_frame
 from equinoise.errors import NoiseError, ReadoutError, SymmetryError, UnsupportedError
 from equinoise.mitigation.decoupling.decoupling import decouple
 from equinoise.reduction.program import compile_problem

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import scipy.linalg
-from compiled_twin import LOWER, PAULIS, lindblad
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 
 import equinoise as eq
+from compiled_twin import LOWER, PAULIS, lindblad
 
 DAMPING = [[[1, 0], [0, 0.8]], [[0, 0.6], [0, 0]]]
 

@@ -61,7 +61,7 @@ class ProblemOptions:
     allow_broken: Annotated[bool, _problem("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _problem(metavar="NAME", help="parity, permutation, su2, ...: see equinoise symmetries."),
+        _problem(metavar="NAME", help="See equinoise symmetries."),
     ] = "charge"
 
     def stated(self, model: ModelOptions) -> Problem | Model:
@@ -116,13 +116,33 @@ class ProblemOptions:
 
     def _problem(self, circuit: QuantumCircuit, told: dict[str, Any]) -> Problem:
         import equinoise as eq
-        from equinoise.errors import ParameterError
+        from equinoise.errors import ParameterError, SymmetryError
 
         for name, wanted in (("readout", "readouts"), ("noise", "noise")):
             if wanted not in told:
                 raise ParameterError(f"the option --{name} is missing: a circuit needs one. {_MISSING[name]}")
         (readout,) = told.pop("readouts")
-        return eq.Problem(circuit, readout, **told)
+        try:
+            return eq.Problem(circuit, readout, **told)
+        except SymmetryError as error:
+            if self.free_angles and _keeps_when_bound(eq.load_circuit(self.source), readout, told):
+                raise SymmetryError(
+                    f"the circuit keeps the {self.symmetry} at its bound angles, but not where each of them is free "
+                    "(--free-angles): some belong together, as 0.3 and -0.3 about a CX that write one gate out. Give a "
+                    f"circuit whose parameters say so (OpenQASM 3 with inputs, or QPY). {error}"
+                ) from None
+            raise
+
+
+def _keeps_when_bound(circuit: QuantumCircuit, readout: str, told: dict[str, Any]) -> bool:
+    """Whether a circuit keeps the symmetry before its angles are freed, and not for taking all as a preparation."""
+    import equinoise as eq
+    from equinoise.errors import SymmetryError
+
+    try:
+        return eq.Problem(circuit, readout, **told).preparation is None
+    except SymmetryError:
+        return False
 
 
 _MISSING = {

@@ -16,12 +16,13 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.circuit.digest import circuit_digest
+from equinoise.circuit.stored.digest import circuit_digest
 from equinoise.coherence.law_record import LAW, Law, LawAt
 from equinoise.coherence.quantity import Quantity, Record
-from equinoise.coherence.sample import Interval
-from equinoise.diagnosis.averages import Simulation, SurvivalPoint
+from equinoise.coherence.sample import Interval, PairedDraws
+from equinoise.diagnosis.averages import MechanismShare, Simulation, SurvivalPoint
 from equinoise.diagnosis.shots import Resources
+from equinoise.diagnosis.stopping import Stopping
 from equinoise.diagnosis.verdict import Verdict
 from equinoise.errors import ParameterError
 from equinoise.initial import InitialState
@@ -82,7 +83,10 @@ class Findings:
         samples: Number of draws.
         seed: Of the draws.
         sampling: What was asked of the draws: samples, seed, engine, ensemble, relative_error.
+        stopping: Why drawing ended, and what is still open.
         warnings: What was assumed, clipped, dropped or approximated.
+        mechanisms: Kappa's parts by kind of noise, costliest first; none where kappa cannot be told from 0.
+        draws: What :meth:`equinoise.Diagnosis.compare` compares, draw by draw; not in the record.
     """
 
     problem: Problem = field(repr=False)
@@ -105,7 +109,10 @@ class Findings:
     samples: int
     seed: int | None
     sampling: dict[str, Any]
+    stopping: Stopping
     warnings: tuple[str, ...]
+    mechanisms: tuple[MechanismShare, ...]
+    draws: PairedDraws = field(repr=False)
 
 
 # -- what was asked --------------------------------------------------------------------------------------------------
@@ -179,6 +186,17 @@ SIMULATED: tuple[Quantity[Simulation], ...] = (
         columns=_real("rms_gradient"),
     ),
     Quantity("simulated.rms_interval", lambda x: x.rms_interval, columns=_real("rms_low", "rms_high")),
+    Quantity(
+        "simulated.direction",
+        lambda x: x.direction,
+        interval="simulated.direction_interval",
+        columns=_real("direction"),
+    ),
+    Quantity(
+        "simulated.direction_interval",
+        lambda x: x.direction_interval,
+        columns=_real("direction_low", "direction_high"),
+    ),
 )
 """What the noisy simulation says."""
 
@@ -205,6 +223,7 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     *(one.of(lambda x: x.problem) for one in STATED),
     Quantity("scale", lambda x: x.scale, open=math.inf, columns=_real("scale")),
     Quantity("sampling", lambda x: x.sampling),
+    Quantity("stopping", lambda x: x.stopping),
     Quantity("equivariance", lambda x: x.equivariance, columns={"noise_class": _WORD}),
     Quantity("symmetry", lambda x: x.symmetry),
     Quantity("light_cone", lambda x: x.light_cone, columns={"width": _COUNT, "parameters": _COUNT}),
@@ -218,6 +237,7 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("noiseless.interval", lambda x: x.noiseless_interval, columns=_real("noiseless_low", "noiseless_high")),
     Quantity("noiseless.per_parameter", lambda x: _named(x.problem, x.noiseless_per_parameter)),
     *(one.of(lambda x: LawAt(x.law, x.scale)) for one in LAW),
+    Quantity("law.mechanisms", lambda x: x.mechanisms),
     Quantity("law.kappa_per_parameter", lambda x: _named(x.problem, x.law.kappa_per_parameter)),
     *(one.of(lambda x: x.simulated) for one in SIMULATED),
     Quantity("curve", lambda x: x.curve),
@@ -228,7 +248,14 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("resources.shift_weight", lambda x: x.resources.shift_weight),
     Quantity("resources.resolved_rms", lambda x: x.resources.resolved_rms, _RADIAN),
     Quantity("resources.readout_factor", lambda x: x.resources.readout_factor),
-    Quantity("resources.measured_rms", lambda x: x.resources.measured_rms, _RADIAN, columns=_real("measured_rms")),
+    Quantity(
+        "resources.measured_rms",
+        lambda x: x.resources.measured_rms,
+        _RADIAN,
+        "resources.measured_interval",
+        columns=_real("measured_rms"),
+    ),
+    Quantity("resources.measured_interval", lambda x: x.resources.measured_interval),
     Quantity(
         "resources.shots_per_gradient",
         lambda x: x.resources.shots_per_gradient,

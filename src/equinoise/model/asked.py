@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from equinoise.errors import ParameterError, UnsupportedError
+from equinoise.errors import ParameterError
 from equinoise.model.qnn import Model
 from equinoise.problem import Problem
 
-__all__ = ["Asked", "also_of_models", "of_problems_alone"]
+__all__ = ["Asked", "also_of_models"]
 
 P = ParamSpec("P")
 M = ParamSpec("M")
@@ -40,34 +40,14 @@ def also_of_models(
     """
 
     def asked(of_problem: Callable[Concatenate[Problem, P], T]) -> Asked[P, T, M, A]:
-        @functools.wraps(of_problem)
-        def question(subject: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(subject, Model):
-                return of_model(subject, *args, **kwargs)
-            return of_problem(_problem(subject, of_problem.__name__), *args, **kwargs)
+        # the answers live in rooms above this one, and none is called from here: Python's own dispatch does
+        def refused(subject: Any, /, *args: Any, **kwargs: Any) -> Any:
+            raise ParameterError(_refusal(subject, of_problem.__name__))
 
-        return cast("Asked[P, T, M, A]", question)
-
-    return asked
-
-
-def of_problems_alone(
-    reason: str,
-) -> Callable[[Callable[Concatenate[Problem, P], T]], Callable[Concatenate[Problem, P], T]]:
-    """Makes a question refuse a model, and say why.
-
-    Args:
-        reason: Why it is not asked of a model, and what is asked instead.
-    """
-
-    def asked(of_problem: Callable[Concatenate[Problem, P], T]) -> Callable[Concatenate[Problem, P], T]:
-        @functools.wraps(of_problem)
-        def question(subject: Any, /, *args: Any, **kwargs: Any) -> Any:
-            if isinstance(subject, Model):
-                raise UnsupportedError(f"{of_problem.__name__} takes a Problem and no Model: {reason}")
-            return of_problem(_problem(subject, of_problem.__name__), *args, **kwargs)
-
-        return cast("Callable[Concatenate[Problem, P], T]", question)
+        question = functools.singledispatch(refused)
+        question.register(Problem, of_problem)
+        question.register(Model, of_model)
+        return cast("Asked[P, T, M, A]", functools.update_wrapper(question, of_problem))
 
     return asked
 
@@ -80,15 +60,8 @@ _FOREIGN = {
 }
 
 
-def _problem(subject: Any, name: str) -> Problem:
-    """The subject, if it is a problem.
-
-    Raises:
-        ParameterError: It is something else.
-    """
-    if isinstance(subject, Problem):
-        return subject
+def _refusal(subject: Any, name: str) -> str:
     origins = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(subject).__mro__}
     known = next((remedy for origin, remedy in _FOREIGN.items() if origin in origins), None)
     remedy = known or "state eq.Problem(circuit, readout=...), or eq.Model(circuit, readouts, ...)"
-    raise ParameterError(f"{name} is asked of a Problem or a Model, got {type(subject).__name__}: {remedy}.")
+    return f"{name} is asked of a Problem or a Model, got {type(subject).__name__}: {remedy}."

@@ -237,15 +237,18 @@ class Model:
         several = [readouts] if isinstance(readouts, str | SparsePauliOp) else list(readouts)
         if not several:
             raise ReadoutError("readouts is empty: give at least one label or SparsePauliOp.")
-        first = Problem(circuit, several[0], **statement)
+        # what data alone makes may break the charge, before the first weight
+        weights = set(self.weights)
+        made = [atom.parameter for atom in self.atoms if not atom.depends_on & weights]
+        first = Problem(circuit, several[0], inputs=(*self.inputs, *made), **statement)
         told = [first, *(first.with_readout(readout) for readout in several[1:])]
         self.readouts: tuple[SparsePauliOp, ...] = tuple(problem.readout for problem in told)
         self.readout_labels: tuple[str, ...] = tuple(problem.readout_label for problem in told)
         if len(told) == 1:
             self.problem = first
             return
-        weights = 1 + _COVER * np.arange(len(told))
-        cover = SparsePauliOp.sum([w * readout for w, readout in zip(weights, self.readouts, strict=True)])
+        factors = 1 + _COVER * np.arange(len(told))
+        cover = SparsePauliOp.sum([w * readout for w, readout in zip(factors, self.readouts, strict=True)])
         self.problem = first.with_operator(cover.simplify()).with_noise(first.stated_noise)
 
     def _prior(self, prior: Any, at: Any) -> Ensemble:

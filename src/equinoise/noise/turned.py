@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.circuit.frames import in_frame
+from equinoise.circuit.compiled.frames import in_frame
 from equinoise.circuit.pauli_sums import PAULI, String
 from equinoise.errors import NoiseError
 from equinoise.noise.phase_modes import PhaseModes

@@ -24,7 +24,7 @@ def engines(problem: ProblemOptions, model: ModelOptions, samples: Samples = Non
 
     checked(json_file)
     with Waiting("preparing"):
-        from equinoise.diagnosis.diagnose import gradients_of
+        from equinoise.diagnosis.drawing import gradients_of
         from equinoise.diagnosis.loss.loss_diagnosis import LOSS_SWEEPS
         from equinoise.engines.loss_gradient import choose_for_model, model_declarations
         from equinoise.engines.select import choose, declarations

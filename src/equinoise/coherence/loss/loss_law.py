@@ -257,14 +257,10 @@ def survival_point(scale: float, squares: tuple[Real, Real], cross: Real, readou
 
 
 def _cosine(cross: Real, one: Real, other: Real) -> Sampled:
-    """The cosine mean cross / sqrt(mean one x mean other); the interval is that of its size, with the mean's sign."""
+    """The cosine mean cross / sqrt(mean one x mean other); 0 where there is nothing below."""
     if not (one.any() and other.any()):
         return Sampled(0.0, 0.0, 0.0, 0.0)
-    draws = PairedDraws({"cross": cross, "one": one, "other": other})
-    size = draws.ratio(("cross", "cross"), ("one", "other"), root=True)
-    if cross.mean() >= 0:
-        return size
-    return Sampled(-size.value, size.error, -size.high, -size.low)
+    return PairedDraws({"cross": cross, "one": one, "other": other}).cosine("cross", "one", "other")
 
 
 def _floor(sweeps: ModelSweeps) -> float:

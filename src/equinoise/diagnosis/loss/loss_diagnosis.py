@@ -127,7 +127,9 @@ def diagnose_loss(
     law = loss_law_from_draws(sweeps, [each.draw for each in draws], [s], sampling, batch)
     clean, noisy = _rms(draws, sweeps)
     resources = _resources(sweeps, measured, draws, law, shots, model.rows.count if batch is None else batch)
-    verdict = decide(clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots)
+    verdict = decide(
+        clean.interval, noisy.interval, resources.resolved_rms, (0.0, 0.0), "", shots, law.points[0].direction.interval
+    )
     return LossDiagnosis(
         model=model,
         scale=s,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from equinoise.model.qnn import Model
-from equinoise.report.numbers import number, plural
+from equinoise.numbers import number, plural
 from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def print_advice(advice: Advice, stated: Problem | Model, console: Console) -> N
             f"{number(advice.baseline)}"
         )
     )
-    for title, found in (("What helps", advice.suggestions), ("No help", advice.useless)):
+    same, other = ([one for one in advice.suggestions if one.same_model is kept] for kept in (True, False))
+    titled = (("What helps the same model", same), ("Another model", other), ("No help", advice.useless))
+    for title, found in titled:
         if found:
             console.print()
             console.print(Text(title, style="bold"))
@@ -63,7 +66,7 @@ def print_advice(advice: Advice, stated: Problem | Model, console: Console) -> N
     )
 
 
-def _table(found: tuple[Suggestion, ...]) -> Table:
+def _table(found: Sequence[Suggestion]) -> Table:
     table = plain_table(("change", "gain", "95 %", "predicted", "shots"), folded=("change",))
     for one in found:
         change = Text(one.change)

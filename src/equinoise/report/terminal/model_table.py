@@ -12,7 +12,7 @@ from rich.text import Text
 
 from equinoise.coherence.quantity import Record
 from equinoise.diagnosis.loss.loss_panels import loss_diagnosis_facts
-from equinoise.report.numbers import number, plural, ranges
+from equinoise.numbers import number, plural, ranges
 from equinoise.report.terminal.table_style import plain_table
 
 __all__ = ["print_model_diagnosis", "print_run"]
