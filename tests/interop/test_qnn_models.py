@@ -66,10 +66,11 @@ def test_an_estimator_network_has_its_own_forward_and_backward():
     check(network, eq.Model.from_qnn(network, data=ROWS, labels=labels, loss="mse"))
 
 
-def test_a_feature_map_that_breaks_the_charge_runs_in_the_full_space():
+@pytest.mark.parametrize("options", [{}, {"allow_broken": True}], ids=["prepared", "full space"])
+def test_a_feature_map_that_breaks_the_charge_prepares_a_state_or_runs_in_the_full_space(options):
     network = estimator(zz_feature_map(3, reps=1))
     labels = np.stack([LABELS, LABELS], axis=1)
-    check(network, eq.Model.from_qnn(network, data=ROWS, labels=labels, loss="mse", allow_broken=True))
+    check(network, eq.Model.from_qnn(network, data=ROWS, labels=labels, loss="mse", **options))
 
 
 def test_a_sampler_network_has_probabilities_of_what_outcomes_are_interpreted_as():

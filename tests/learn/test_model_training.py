@@ -9,6 +9,7 @@ from qiskit.circuit.library import XXPlusYYGate
 import equinoise as eq
 from equinoise.learn import CheckpointError, Plan, TrainingError, train
 from equinoise.learn.adam import Adam
+from equinoise.model.losses import loss_of
 
 ROWS = np.random.default_rng(0).uniform(-1, 1, (12, 2))
 CLASSES = (ROWS[:, 0] + 0.3 * ROWS[:, 1] > 0).astype(int)
@@ -135,3 +136,13 @@ def test_plans_that_do_not_fit_are_refused(plan, text):
 def test_what_is_no_model_is_refused():
     with pytest.raises(TrainingError, match="got QuantumCircuit and Plan"):
         train(QuantumCircuit(1))
+
+
+def test_a_class_is_right_where_it_is_the_most_probable():
+    logistic, entropy = loss_of("logistic"), loss_of("cross-entropy")
+    one = np.array([[0.3], [-0.2], [0.1], [-4.0]])
+    targets = logistic.targets(np.array(["yes", "yes", "no", "no"]), 4, 1)
+    assert logistic.right(one, targets).tolist() == [True, False, False, True]
+    two = np.array([[0.3, 0.2], [0.1, 0.2], [0.5, 0.4]])
+    assert entropy.right(two, entropy.targets(np.array([0, 0, 1]), 3, 2)).tolist() == [True, False, False]
+    assert loss_of("mse").right(two, two) is None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.circuit.digest import circuit_digest
+from equinoise.circuit.stored.digest import circuit_digest
 from equinoise.engines.draws import check_scale, parallel_draws
 from equinoise.engines.model_sweeps import ModelSweeps
 from equinoise.learn.checkpoint import identity
