@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from equinoise.design.advice import advise
     from equinoise.design.design_space import DesignSpace
     from equinoise.design.rank import rank
+    from equinoise.diagnosis.beyond.extrapolation import Extrapolation, extrapolate
     from equinoise.diagnosis.diagnose import Diagnosis, diagnose
     from equinoise.engines.batch import Expectations, expectations
     from equinoise.engines.evaluate import (
@@ -49,6 +50,7 @@ __all__ = [
     "EquinoiseError",
     "Expectation",
     "Expectations",
+    "Extrapolation",
     "Gradient",
     "GradientVariance",
     "Jump",
@@ -66,6 +68,7 @@ __all__ = [
     "diagnose",
     "expectation",
     "expectations",
+    "extrapolate",
     "find_symmetries",
     "free_angles",
     "gradient",
@@ -94,6 +97,7 @@ _HOMES = {
     "EquinoiseError": "errors:EquinoiseError",
     "Expectation": "engines.evaluate:Expectation",
     "Expectations": "engines.batch:Expectations",
+    "Extrapolation": "diagnosis.beyond.extrapolation:Extrapolation",
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
     "Jump": "noise.terms.jump:Jump",
@@ -111,6 +115,7 @@ _HOMES = {
     "diagnose": "diagnosis.diagnose:diagnose",
     "expectation": "engines.evaluate:expectation",
     "expectations": "engines.batch:expectations",
+    "extrapolate": "diagnosis.beyond.extrapolation:extrapolate",
     "find_symmetries": "reduction.symmetry_search:find_symmetries",
     "free_angles": "sources:free_angles",
     "gradient": "engines.evaluate:gradient",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from equinoise.cli.progress import Waiting
+    from equinoise.diagnosis.beyond.extrapolation import Extrapolation
     from equinoise.diagnosis.diagnose import Diagnosis
     from equinoise.sampling import Sampling
 
@@ -63,6 +65,7 @@ def diagnose(
 
     with Waiting("preparing") as waiting:
         import equinoise as eq
+        from equinoise.diagnosis.beyond.extrapolation import no_engine_fits
         from equinoise.errors import ParameterError
 
         stated = problem.problem()
@@ -76,12 +79,19 @@ def diagnose(
                 )
             )
         asked = sampling.sampling()
-        diagnosis = eq.diagnose(
-            stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
-        )
-        if not no_advice:
+        beyond = asked.engine == "auto" and no_engine_fits(stated)
+        if beyond:
+            deep = eq.extrapolate(stated, scale, shots=shots, sampling=asked, progress=waiting)
+        else:
+            diagnosis = eq.diagnose(
+                stated, scale, shots=shots, sampling=asked, relative_error=relative_error, progress=waiting
+            )
+        if not (no_advice or beyond):
             diagnosis = _advised(diagnosis, replace(asked, samples=None, engine="auto"), waiting)
 
+    if beyond:
+        _print_extrapolation(deep, json_file, [csv_file, plot_file, html_file])
+        return
     if json_file is not None:
         text = _json(diagnosis)
         if json_file == "-":
@@ -107,6 +117,23 @@ def diagnose(
         print_diagnosis(diagnosis.record, console, problem.source)
 
 
+def _print_extrapolation(found: Extrapolation, json_file: str | None, others: Sequence[str | None]) -> None:
+    """What is said where no engine fits: a few lines, and the record."""
+    import sys
+
+    from equinoise.report.files import write_whole
+
+    if json_file == "-":
+        sys.stdout.write(_json(found))
+        return
+    if json_file is not None:
+        write_whole(json_file, _json(found))
+    terminal = Terminal()
+    terminal.print(str(found), highlight=False, markup=False)
+    if any(others):
+        terminal.print("  note      extrapolated: no budget, curve or page was written", highlight=False, markup=False)
+
+
 def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:
     """With what would help most; without it the diagnosis stands, and says why."""
     import equinoise as eq
@@ -119,7 +146,7 @@ def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diag
     return diagnosis.with_advice(found)
 
 
-def _json(diagnosis: Diagnosis) -> str:
+def _json(diagnosis: Diagnosis | Extrapolation) -> str:
     import json
 
     return json.dumps(diagnosis.to_dict(), indent=2, allow_nan=False) + "\n"
