@@ -113,6 +113,8 @@ def test_layers_that_share_parameters_are_bounded_from_below_and_never_continued
     assert found.verdict.word == "undecided"
     assert "lower bound" in str(found)
     assert not found.points
+    # an open end is no number in JSON
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["noisy"]["variance"] == [0.0, None]
 
 
 def test_the_command_answers_where_no_engine_fits(monkeypatch):

@@ -119,7 +119,7 @@ def diagnose(
     Raises:
         ParameterError: shots, scale, relative_error or the sampling does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
-        MemoryLimitError: The cone is too large for any engine.
+        MemoryLimitError: The cone is too large for any engine; :func:`equinoise.extrapolate` answers from fewer layers.
 
     Source:
         arXiv:2606.30688.
