@@ -77,10 +77,29 @@ def channels(noise: Noise, n: int) -> list[tuple[tuple[int, ...], np.ndarray]]:
         out.append((qubits, rate * (np.outer(one, one) / dim - np.eye(dim * dim))))
     for q, letter, rate in noise.get("pauli", ()):
         out.append(((q,), lindblad([(rate, PAULIS[letter])], None, 2)))
-    for qubits, matrix, rate in noise.get("jump", ()):
+    for qubits, matrix, rate in noise.get("sequence", ()):
         out.append((qubits, lindblad([(rate, matrix)], None, len(matrix))))
-    for qubits, matrix, angle in noise.get("coherent", ()):
-        out.append((qubits, lindblad([], angle * matrix, len(matrix))))
+    return out + joint(noise.get("jump", ()), noise.get("coherent", ()))
+
+
+def joint(jumps: Sequence[Any], hamiltonians: Sequence[Any]) -> list[tuple[tuple[int, ...], np.ndarray]]:
+    """Jumps and Hamiltonians on one set of qubits, or a part of it, are one generator."""
+    named = list(dict.fromkeys(tuple(qubits) for qubits, _, _ in (*jumps, *hamiltonians)))
+    out = []
+    for home in [q for q in named if not any(set(q) < set(other) for other in named)]:
+        dim = 2 ** len(home)
+        h, inside = np.zeros((dim, dim), dtype=complex), []
+        for terms, quantum in ((jumps, False), (hamiltonians, True)):
+            for qubits, matrix, size in terms:
+                first = next(q for q in named if set(qubits) <= set(q) and not any(set(q) < set(o) for o in named))
+                if first != home:
+                    continue
+                there = on_all(matrix, [home.index(q) for q in qubits], len(home))
+                if quantum:
+                    h += size * there
+                else:
+                    inside.append((size, there))
+        out.append((home, lindblad(inside, h, dim)))
     return out
 
 

@@ -19,7 +19,7 @@ from equinoise.engines.select import select_engine
 from equinoise.interop.pennylane_device import SectorDevice
 from equinoise.interop.qiskit_estimator import SectorEstimator
 from equinoise.interop.qiskit_gradient import SectorEstimatorGradient
-from equinoise.learn.classifier_circuit import Design, Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit, Design
 
 WAYS: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda value: pickle.loads(pickle.dumps(value)),
@@ -59,7 +59,7 @@ def fitted(verified: bool) -> Case:
 
 
 def model() -> Case:
-    one, vectors = Model(Design(4, 2, noise="dephasing:0.01")), np.eye(4)[:3]
+    one, vectors = ClassifierCircuit(Design(4, 2, noise="dephasing:0.01")), np.eye(4)[:3]
     trained = np.full(len(one.trained), 0.2)
     return one, lambda m: [*m.expectations(trained, m.loaded(vectors)).ravel(), *m.outcomes.values.ravel()]
 

@@ -368,7 +368,7 @@ def test_broken_charge_is_computed_when_allowed_and_named():
     circuit = hopping(3)
     circuit.barrier()
     circuit.rx(Parameter("b"), 1)
-    circuit.ry(0.2, 2)
+    circuit.ry(0.2, 0)
     with pytest.raises(SymmetryError, match=r"gate 'rx' at position 2 .*\(and 1 more\).*--allow-broken"):
         eq.Problem(circuit, readout="Z1", initial="001")
     problem = eq.Problem(circuit, readout="Z1", initial="001", allow_broken=True)

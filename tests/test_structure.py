@@ -28,6 +28,10 @@ FOREIGN = {
     "interop/qiskit_estimator.py": {"_submit"},  # Qiskit: how a PrimitiveJob starts
     "interop/qiskit_sampler.py": {"_submit"},
 }
+# constructors that hand on to converters, which are loaded when they are called
+DOORS = {
+    "equinoise.model.qnn": {"equinoise.interop.models.pennylane_model", "equinoise.interop.models.qiskit_model"},
+}
 # one that shows itself in a notebook is asked for it by this name
 PROTOCOL = {"_repr_html_"}
 
@@ -142,7 +146,11 @@ def test_a_circle_is_found():
 
 def test_no_files_import_each_other_in_a_circle():
     # the front door hands out names of every room, and loads none of them
-    graph = {name: set(imports(path)) - {"equinoise"} for name, path in MODULES.items() if name != "equinoise"}
+    graph = {
+        name: set(imports(path)) - {"equinoise"} - DOORS.get(name, set())
+        for name, path in MODULES.items()
+        if name != "equinoise"
+    }
     assert circles(graph) == []
 
 
@@ -210,7 +218,8 @@ def test_no_function_but_a_kernel_is_deeper_than_four_levels():
 # kernels: numba reads arrays that are handed over one by one at no cost, and each is one of the sector's tables
 MANY = {
     "equinoise.engines.sector.kernels": {"backward_half", "build_blocks", "multiply_left", "multiply_left_tangent"},
-    "equinoise.engines.vectors.vector_kernels": {"multiply", "multiply_tangent", "pull_back"},
+    "equinoise.engines.sector.row_kernels": {"block_unitaries", "matrix_rows", "mix"},
+    "equinoise.engines.vectors.vector_kernels": {"local_moments", "multiply", "multiply_tangent", "pull_back"},
 }
 
 

@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from equinoise.coherence.law import law
     from equinoise.coherence.law_record import Law
     from equinoise.coherence.lie.lie_variance import lie_algebraic_check, lie_algebraic_variance
-    from equinoise.coherence.loss_law import LossLaw, loss_law
-    from equinoise.coherence.loss_variance import LossVariance, loss_variance
+    from equinoise.coherence.loss.loss_law import loss_law
+    from equinoise.coherence.loss.loss_law_record import LossLaw
+    from equinoise.coherence.loss.loss_variance import LossVariance, loss_variance
     from equinoise.coherence.rates import aligned_rates
-    from equinoise.design.advice import advise
     from equinoise.design.design_space import DesignSpace
+    from equinoise.design.model_advice import advise
     from equinoise.design.rank import rank
     from equinoise.diagnosis.beyond.extrapolation import Extrapolation, extrapolate
     from equinoise.diagnosis.diagnose import Diagnosis, diagnose
@@ -103,13 +104,13 @@ _HOMES = {
     "Jump": "noise.terms.jump:Jump",
     "Law": "coherence.law_record:Law",
     "LossGradient": "engines.loss_gradient:LossGradient",
-    "LossLaw": "coherence.loss_law:LossLaw",
-    "LossVariance": "coherence.loss_variance:LossVariance",
+    "LossLaw": "coherence.loss.loss_law_record:LossLaw",
+    "LossVariance": "coherence.loss.loss_variance:LossVariance",
     "Model": "model.qnn:Model",
     "NoiseModel": "noise.model:NoiseModel",
     "Problem": "problem:Problem",
     "Sampling": "sampling:Sampling",
-    "advise": "design.advice:advise",
+    "advise": "design.model_advice:advise",
     "aligned_rates": "coherence.rates:aligned_rates",
     "circuits": "circuit.builders",
     "diagnose": "diagnosis.diagnose:diagnose",
@@ -126,8 +127,8 @@ _HOMES = {
     "lie_algebraic_variance": "coherence.lie.lie_variance:lie_algebraic_variance",
     "load_circuit": "sources:load_circuit",
     "loss_gradient": "engines.loss_gradient:loss_gradient",
-    "loss_law": "coherence.loss_law:loss_law",
-    "loss_variance": "coherence.loss_variance:loss_variance",
+    "loss_law": "coherence.loss.loss_law:loss_law",
+    "loss_variance": "coherence.loss.loss_variance:loss_variance",
     "mitigation": "mitigation",
     "rank": "design.rank:rank",
     "reproduce": "evidence.frame.reproduce:reproduce",

@@ -11,9 +11,10 @@ from qiskit.quantum_info import Statevector
 
 from equinoise.errors import StateError
 
-__all__ = ["InitialState", "charge_distribution", "parse_initial"]
+__all__ = ["LARGEST_VECTOR", "InitialState", "charge_distribution", "parse_initial"]
 
-_MAX_VECTOR_QUBITS = 20
+LARGEST_VECTOR = 20
+"""Qubits of the largest state vector."""
 _TOLERANCE = 1e-9
 
 Vector = npt.NDArray[np.complex128]
@@ -46,7 +47,7 @@ class InitialState:
         """The 2^n amplitudes, qubit 0 the least significant bit."""
         if self.vector is not None:
             return self.vector
-        if self.product is None or self.num_qubits > _MAX_VECTOR_QUBITS:
+        if self.product is None or self.num_qubits > LARGEST_VECTOR:
             raise StateError(f"a state of {self.num_qubits} qubits has too many amplitudes to write out.")
         out = np.ones(1, dtype=np.complex128)
         for amplitudes in self.product:
@@ -122,10 +123,10 @@ def parse_initial(initial: Any, num_qubits: int) -> InitialState:
         raise StateError("the initial state has an amplitude that is not finite.")
     if array.shape == (num_qubits, 2):
         return prepared_product(array)
-    if array.shape != (2**num_qubits,) or num_qubits > _MAX_VECTOR_QUBITS:
+    if array.shape != (2**num_qubits,) or num_qubits > LARGEST_VECTOR:
         raise StateError(
             f"the initial state has shape {array.shape}; expected ({num_qubits}, 2) one-qubit states or "
-            f"2^{num_qubits} amplitudes (at most {_MAX_VECTOR_QUBITS} qubits)."
+            f"2^{num_qubits} amplitudes (at most {LARGEST_VECTOR} qubits)."
         )
     if abs(np.linalg.norm(array) - 1) > 1e-6:
         raise StateError(f"the initial state is not normalised: its norm is {np.linalg.norm(array):.6g}.")

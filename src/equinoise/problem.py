@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,14 +15,15 @@ from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.circuit.blocks import Block, breaking_gates, conserves_charge
-from equinoise.circuit.frames import Frames, find_frames
+from equinoise.circuit.compiled.frames import Frames, find_frames
+from equinoise.circuit.compiled.hidden_charge import NoHiddenCharge
 from equinoise.circuit.gates import Gate, Rotation
-from equinoise.circuit.hidden_charge import NoHiddenCharge
 from equinoise.circuit.layers import Layer, Layered, layered
 from equinoise.circuit.pauli_sums import from_operator
+from equinoise.circuit.preparation import Preparation, leading_preparation
 from equinoise.circuit.steps import Step, steps
 from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
-from equinoise.initial import InitialState, parse_initial, prepared_product
+from equinoise.initial import LARGEST_VECTOR, InitialState, parse_initial, prepared_product
 from equinoise.measurement import charge_conserving_part
 from equinoise.noise.model import NoiseModel, place_noise
 from equinoise.noise.phase_modes import PhaseModes
@@ -62,11 +63,16 @@ class Problem:
         at: Parameter values, shape (K,), at which alone the gates are asked for the charge: for programs that hand over
             the numbers of tied angles and not their ties. Only values and gradients where :meth:`conserves_at` make
             sense then; both are exact there, for what moves the charge has no share in either.
+        inputs: Parameters that data binds and that are no weights, as :class:`equinoise.Model` has them. Leading gates
+            that depend on them alone may break the charge (feature maps); gradients leave out what they do there.
         symmetry: What the circuit keeps: the charge, a :class:`Symmetry` of ``equinoise.symmetry``, or what
             :func:`parse_symmetry` reads ("parity", "permutation", "su2", "translation*parity:X", ...).
 
     Attributes:
-        layers: The circuit's layers.
+        layers: The circuit's layers; behind the preparation where it is taken as a state vector.
+        preparation: The leading gates that break the charge before the first weight (feature maps): they prepare a
+            state vector of up to 20 qubits. With noise on up to 8 qubits they are layers like others, computed with
+            their noise in the full space of the light cone. None for other circuits.
         layers_found: How: "barriers" or "as soon as possible".
         slots: The noise after each layer that is independent of the other layers.
         processes: The dephasing correlated in time, over all layers.
@@ -75,7 +81,11 @@ class Problem:
         transpiled: Whether Qiskit's transpiler made the circuit; then a device's noise leaves it on its qubits.
         layout: Where a transpiled circuit keeps the qubits from before; None for others.
         frames: Where a compiled circuit hides the charge that its gates do not conserve one by one
-            (:mod:`equinoise.circuit.frames`); None for others. Layers, slots, initial and readout are seen from there.
+            (:mod:`equinoise.circuit.compiled.frames`); None for others. Layers, slots, initial and readout are as seen
+            from there.
+        start: The state before the first gate (of single qubits' own preparation, if the circuit has one).
+        initial: The state before :attr:`layers`: that which a preparation makes of ``start``. Where it depends on data,
+            at generic data; see :meth:`state_behind`.
         readout: On the circuit's own qubits.
         symmetry: What was claimed, checked on every gate.
         stated_noise: The noise as it was given; ``noise`` has a device's calibration placed on the circuit.
@@ -99,6 +109,10 @@ class Problem:
     """
 
     _frozen = False
+    layers: tuple[Layer, ...]
+    frames: Frames | None
+    preparation: Preparation | None
+    breaking: tuple[str, ...]
 
     def __init__(
         self,
@@ -111,6 +125,7 @@ class Problem:
         allow_broken: bool = False,
         symmetry: Symmetry | str = "charge",
         at: Any = None,
+        inputs: Collection[Parameter] = (),
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -131,15 +146,7 @@ class Problem:
         self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
         measured, label = self._placed_readout(readout), readout if isinstance(readout, str) else None
         self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
-        split = layered(circuit, find_preparation=initial is None, at=self.at)
-        if initial is None and not _prepares(split):
-            split = layered(circuit, find_preparation=False, at=self.at)
-        if not split.layers:
-            raise CircuitError("the circuit has no gates between preparation and readout.")
-        self.layers: tuple[Layer, ...] = split.layers
-        self.frames, hides = self._hidden(measured, initial is not None)
-        if self.frames is not None:
-            self.layers = self.frames.layers
+        whole, split, why = self._read(measured, inputs, initial is None)
         self.layers_found: str = split.found if self.frames is None else self.frames.found
         self._set_readout(self._seen(measured), label)
         warnings = [*split.notes, *(() if self.frames is None else self.frames.notes())]
@@ -148,16 +155,14 @@ class Problem:
         if self.layout is not None:
             warnings.append(self.layout.note())
         self._check_parameters()
-        self.breaking = self._breaking() if self.by_charge else breaking_gates_of(self.steps, self.symmetry, circuit)
-        if self.breaking and not allow_broken:
-            more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
-            own = "" if initial is None or not _prepares(layered(circuit)) else _OWN_PREPARATION
-            raise SymmetryError(
-                f"{self.breaking[0]}{more}{hides}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
-                f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
-            )
+        self._check_equivariance(why, initial is not None)
         stated = self._stated_state(initial, split.prepared, warnings)
-        self.initial: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
+        self.start: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
+        # as layers like others, the preparation's are those of the undivided circuit
+        self._undivided: tuple[tuple[Layer, ...], InitialState] | None = None
+        if self.preparation is not None:
+            self._undivided = whole.layers, self._stated_state(initial, whole.prepared, [])
+        self.initial: InitialState = self.start if self.preparation is None else self.state_behind()
         self._check_ends()
         self.charge: int | None = self._charge(charge)
         self.stated_initial = initial if self.layout is None or initial is None else stated
@@ -173,8 +178,69 @@ class Problem:
             )
         super().__setattr__(name, value)
 
+    # -- the preparation -----------------------------------------------------------------------------------------
+
+    def _leading(self, inputs: Collection[Parameter], from_zero: bool) -> tuple[Preparation | None, str]:
+        """The leading gates that break the charge and prepare a state; or why there are none, where gates break it."""
+        if not self.by_charge or self.allow_broken or self.at is not None or self.frames or not self._breaking():
+            return None, ""
+        if not from_zero and all(block.conserving for layer in layered(self.circuit).layers for block in layer.blocks):
+            return None, ""  # gates that prepare a state of single qubits, beside the stated input
+        data = frozenset(k for k, parameter in enumerate(self.parameters) if parameter in set(inputs))
+        found = leading_preparation(self.circuit, data, from_zero)
+        if found is None or not found.behind.layers:
+            return None, ""
+        if self.num_qubits > LARGEST_VECTOR:
+            return None, (
+                f"; the first {found.gates} gates would be a preparation, but on {self.num_qubits} qubits, and state "
+                f"vectors are held of at most {LARGEST_VECTOR}"
+            )
+        return found, ""
+
+    @property
+    def input_varies(self) -> bool:
+        """Whether :attr:`initial` is that of one row of data among many: others have other charges' shares."""
+        return self.preparation is not None and not self.breaking and bool(self.preparation.parameters)
+
+    def state_behind(self, theta: npt.NDArray[np.float64] | None = None) -> InitialState:
+        """The state behind the preparation, its noise left out.
+
+        Args:
+            theta: Parameter values, shape (K,); by default generic ones, at which it holds all charges that it can.
+        """
+        preparation = self.preparation
+        if preparation is None:
+            return self.initial
+        if theta is None:
+            theta = np.random.default_rng(0).uniform(-3.0, 3.0, len(self.parameters))
+        vector = preparation.applied(self.start.statevector(), theta)
+        vector.setflags(write=False)
+        return InitialState(self.num_qubits, None, vector, f"prepared by {preparation.gates} gates")
+
+    def _set_preparation(self) -> str | None:
+        """Takes the preparation as a state or as layers, as the noise has it, and says which."""
+        preparation = self.preparation
+        if preparation is None or self._undivided is None:
+            return None
+        gates = f"the first {preparation.gates} gates, before any weight, break the charge"
+        noisy = bool(self.stated_noise.terms or self.stated_noise.phases or self.stated_noise.calibration)
+        inside = noisy and self.num_qubits <= _LARGEST_NOISY
+        if inside != bool(self.breaking):
+            behind = preparation.behind.layers, self.state_behind()
+            self.layers, self.initial = self._undivided if inside else behind
+            self.breaking = self._breaking() if inside else ()
+        if inside:
+            return f"{gates}: computed with their noise, in the full space of the light cone"
+        rows = ", computed once for each row of data" if preparation.parameters else ""
+        left_out = (
+            "; their noise is left out (allow_broken=True computes it, in the full space), and layers are counted from "
+            "behind them"
+        )
+        return f"{gates} and prepare the input: a state vector{rows}{left_out if noisy else ''}"
+
     def _set_noise(self, noise: Any) -> None:
         self.stated_noise: NoiseModel = _noise_model(noise)
+        told = self._set_preparation()
         layers = self.layers if self.frames is None else self.frames.laboratory
         self.noise: NoiseModel = place_noise(
             self.stated_noise, self.circuit, layers, self.measured, in_place=self.transpiled
@@ -191,7 +257,50 @@ class Problem:
             self.processes = turned_processes(self.processes, self.frames.after)
         idle = self.noise.idle_terms(layers, self.num_qubits)
         missing = f"{len(idle)} noise terms are tied to gates that the circuit does not have: {''.join(idle[:1])}, ..."
-        self.warnings: tuple[str, ...] = (*self._stated, *((missing,) if idle else ()), *self.noise.notes)
+        self.warnings: tuple[str, ...] = (
+            *self._stated,
+            *((told,) if told else ()),
+            *((missing,) if idle else ()),
+            *self.noise.notes,
+        )
+
+    def _read(
+        self, measured: SparsePauliOp, inputs: Collection[Parameter], from_zero: bool
+    ) -> tuple[Layered, Layered, str]:
+        """Sets layers, frames and preparation.
+
+        Returns:
+            The undivided circuit, what stands behind a preparation (all of it without), and why gates that break the
+            charge belong to neither frames nor a preparation.
+        """
+        whole = layered(self.circuit, find_preparation=from_zero, at=self.at)
+        if from_zero and not _prepares(whole):
+            whole = layered(self.circuit, find_preparation=False, at=self.at)
+        if not whole.layers:
+            raise CircuitError("the circuit has no gates between preparation and readout.")
+        self.layers = whole.layers
+        self.frames, hides = self._hidden(measured, not from_zero)
+        if self.frames is not None:
+            self.layers = self.frames.layers
+        self.preparation, unprepared = self._leading(inputs, from_zero)
+        if self.preparation is None:
+            return whole, whole, hides + unprepared
+        self.layers = self.preparation.behind.layers
+        return whole, self.preparation.behind, hides
+
+    def _check_equivariance(self, why: str, has_input: bool) -> None:
+        """Sets what breaks the symmetry, and refuses it where that is not allowed."""
+        before = 0 if self.preparation is None else len(self.preparation.layers)
+        self.breaking = (
+            self._breaking(before) if self.by_charge else breaking_gates_of(self.steps, self.symmetry, self.circuit)
+        )
+        if self.breaking and not self.allow_broken:
+            more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
+            own = _OWN_PREPARATION if has_input and _prepares(layered(self.circuit)) else ""
+            raise SymmetryError(
+                f"{self.breaking[0]}{more}{why}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
+            )
 
     def _check_parameters(self) -> None:
         used = {
@@ -201,6 +310,7 @@ class Problem:
             for rotation in block.rotations
             for k, _ in rotation.angle.coefficients
         }
+        used |= set() if self.preparation is None else set(self.preparation.parameters)
         unused = [p.name for k, p in enumerate(self.parameters) if k not in used]
         if unused:
             raise ParameterError(
@@ -232,9 +342,10 @@ class Problem:
         """The readout as it is measured on the circuit's own qubits: :attr:`readout` is what it is in the frames."""
         return self.readout if self.frames is None else self.frames.readout(self.readout, back=True)
 
-    def _breaking(self) -> tuple[str, ...]:
+    def _breaking(self, first: int = 0) -> tuple[str, ...]:
+        """What breaks the charge, with layers counted from ``first``."""
         out: dict[int, str] = {}
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self.layers, first):
             for block in layer.blocks:
                 if not block.conserving:
                     for gate in breaking_gates(block):
@@ -257,7 +368,7 @@ class Problem:
             return state
         if self.frames is not None and self.frames.prepares:
             return replace(parse_initial("0" * self.num_qubits, self.num_qubits), name="prepared by the circuit")
-        if prepared and self.frames is None:
+        if (prepared or self.preparation is not None) and self.frames is None:
             states = np.tile(np.array([1.0, 0.0], dtype=np.complex128), (self.num_qubits, 1))
             for qubit, amplitudes in prepared.items():
                 states[qubit] = amplitudes
@@ -308,7 +419,8 @@ class Problem:
             raise StateError(f"charge must be an integer in 0..{self.num_qubits}, got {charge!r}.")
         if charge is not None and not 0 <= charge <= self.num_qubits:
             raise StateError(f"charge must lie in 0..{self.num_qubits}, got {charge}.")
-        weights = self.initial.charges()
+        # that of the prepared state, also where the preparation is a part of the layers
+        weights = (self.initial if self.preparation is None else self.state_behind()).charges()
         present = np.flatnonzero(weights > 1e-12)
         if charge is None:
             if present.size == 1:
@@ -572,6 +684,8 @@ _CONSERVING = (
     "Use gates on one or two qubits that conserve it (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or "
     "claim another symmetry (symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
 )
+# qubits up to which a preparation's noise is computed: density matrices of 4^8 numbers
+_LARGEST_NOISY = 8
 _EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
 _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
 

@@ -21,13 +21,18 @@ class Sampling:
     """How a question about an ensemble of parameters is sampled; one value for all questions.
 
     Attributes:
-        samples: Number of draws; None for the question's own.
+        samples: Number of draws; None for the question's own, which a diagnosis decides as it draws. With
+            ``precision`` or ``seconds`` the most that are taken.
         seed: Of the draws; the same numbers whatever the number of workers.
         workers: Draws run at once; None for all processors, fewer if memory is short.
         engine: "auto" or an engine's name.
         ensemble: How parameters are drawn: None or "uniform" over each one's period, "normal:WIDTH" in radians, or
             given values of shape (S, K), which are taken whatever ``samples`` is. Kept as an
             :class:`equinoise.Ensemble`.
+        precision: A diagnosis draws until its verdict is decided and half of the 95 % interval of R is at most this
+            share of R; None for 0.02, or for all draws where ``samples`` are stated.
+        seconds: Most time that it may take, by the times that the engines declare for two processors, so that the
+            number of draws is the same on every machine; None for 15, infinity for no limit.
 
     Raises:
         ParameterError: Numbers that are not whole or out of range, or an ensemble that cannot be read.
@@ -43,6 +48,8 @@ class Sampling:
     workers: int | None = None
     engine: str = "auto"
     ensemble: Any = None
+    precision: float | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("samples", 1), ("seed", 0), ("workers", 1)):
@@ -58,6 +65,10 @@ class Sampling:
         if not isinstance(self.engine, str):
             raise ParameterError(f"engine must be 'auto' or an engine's name, got {self.engine!r}.")
         object.__setattr__(self, "ensemble", Ensemble.of(self.ensemble))
+        for name, example in (("precision", 0.02), ("seconds", 15)):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, float | int) and value > 0):
+                raise ParameterError(f"{name} must be a number > 0, e.g. {example}, got {value!r}.")
 
     @classmethod
     def of(cls, given: Sampling | None, samples: int) -> Sampling:
@@ -68,13 +79,26 @@ class Sampling:
             samples: The question's own number of draws.
 
         Raises:
+            ParameterError: Something else than a ``Sampling``, or one that states a precision or a time.
+        """
+        given = cls.checked(given)
+        if given.precision is not None or given.seconds is not None:
+            raise ParameterError(
+                "precision and seconds are for diagnoses, which draw until they are decided; this question takes a "
+                "number of draws: give eq.Sampling(samples=N)."
+            )
+        return given if given.samples is not None else replace(given, samples=samples)
+
+    @classmethod
+    def checked(cls, given: Sampling | None) -> Sampling:
+        """As given, or all defaults.
+
+        Raises:
             ParameterError: Something else than a ``Sampling``.
         """
-        if given is None:
-            return cls(samples)
-        if not isinstance(given, Sampling):
+        if given is not None and not isinstance(given, Sampling):
             raise ParameterError(f"sampling must be a Sampling, such as eq.Sampling(samples=64); got {given!r}.")
-        return given if given.samples is not None else replace(given, samples=samples)
+        return cls() if given is None else given
 
     @property
     def count(self) -> int:
@@ -104,6 +128,8 @@ class Sampling:
             "seed": self.seed,
             "engine": self.engine,
             "ensemble": self.ensemble.plain(),
+            "precision": self.precision,
+            "seconds": self.seconds,
         }
 
     def draw(self, problem: Problem) -> npt.NDArray[np.float64]:

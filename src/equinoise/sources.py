@@ -29,8 +29,8 @@ from equinoise.circuit.builders import (
     ring,
     translation_invariant,
 )
-from equinoise.circuit.qasm_text import check_expansion, with_includes
-from equinoise.circuit.qpy_header import check_qpy_header
+from equinoise.circuit.stored.qasm_text import check_expansion, with_includes
+from equinoise.circuit.stored.qpy_header import check_qpy_header
 from equinoise.errors import ParameterError, SourceError
 from equinoise.limits import check_file, whole_number
 
@@ -53,6 +53,7 @@ _ESCAPE = re.compile(r"(?:\x1b|\\x1b)\[[0-9;]*m")
 _HEADER = re.compile(r"^\s*OPENQASM\s+(\d+(?:\.\d+)?)\s*;", re.MULTILINE)
 _VERSIONS = ("2", "2.0", "3", "3.0", "3.1")
 _INPUT = re.compile(r"^\s*input\s+(?:float|angle)(?:\[\d+\])?\s+(\w+)\s*;", re.MULTILINE)
+_GLOBAL_PHASE = re.compile(r"^[ \t]*gphase\s*\([^;]*;", re.MULTILINE)
 _OWN_GATE = re.compile(r"^\s*gate\s+(\w+)", re.MULTILINE)
 
 
@@ -139,6 +140,8 @@ def _parsed(text: str, version: str) -> QuantumCircuit:
         return qasm3.loads(text)
     # Qiskit's gates beyond qelib1.inc, except where the file gives their names a meaning of its own
     own = set(_OWN_GATE.findall(text))
+    if "gphase" not in own:  # PennyLane writes them; OpenQASM 2 controls no gate, so that no global phase is ever seen
+        text = _GLOBAL_PHASE.sub(lambda found: "\n" * found.group().count("\n"), text)
     known = [gate for gate in qasm2.LEGACY_CUSTOM_INSTRUCTIONS if gate.name not in own]
     # no path: what the text includes is in it already, and nothing else is read
     return qasm2.loads(text, include_path=(), custom_instructions=known)

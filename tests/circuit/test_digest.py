@@ -12,7 +12,7 @@ from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, efficient_su
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.circuit.digest import circuit_digest
+from equinoise.circuit.stored.digest import circuit_digest
 
 
 class Hop(Gate):

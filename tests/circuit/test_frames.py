@@ -10,7 +10,7 @@ from qiskit.transpiler import CouplingMap
 
 import equinoise as eq
 from compiled_twin import PAULIS, compiled_value, derivative
-from equinoise.circuit.frames import find_frames, in_frame
+from equinoise.circuit.compiled.frames import find_frames, in_frame
 from equinoise.errors import NoiseError, ReadoutError, SymmetryError, UnsupportedError
 from equinoise.mitigation.decoupling.decoupling import decouple
 from equinoise.reduction.program import compile_problem
@@ -126,10 +126,10 @@ def test_noise_of_several_kinds_on_one_tilted_qubit_acts_in_the_order_of_the_lab
     problem = eq.Problem(circuit, "X1+Z1", noise=noise)
     theta = np.linspace(-1, 2, len(problem.parameters))
     bound = circuit.assign_parameters(theta)
-    twin = {"jump": [((1,), np.array([[0, 1], [0, 0]]), 0.3), ((1,), PAULIS["Y"], 0.4)]}
+    twin = {"sequence": [((1,), np.array([[0, 1], [0, 0]]), 0.3), ((1,), PAULIS["Y"], 0.4)]}
     operator = SparsePauliOp(["IIXI", "IIZI"])
     expected = compiled_value(bound, problem.frames.laboratory, operator, twin)
-    turned = compiled_value(bound, problem.frames.laboratory, operator, {"jump": twin["jump"][::-1]})
+    turned = compiled_value(bound, problem.frames.laboratory, operator, {"sequence": twin["sequence"][::-1]})
     assert abs(turned - expected) > 1e-3
     assert eq.gradient(problem, theta).value == pytest.approx(expected, abs=1e-10)
 

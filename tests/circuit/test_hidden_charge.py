@@ -8,7 +8,7 @@ from qiskit.circuit.library import XXMinusYYGate, XXPlusYYGate
 from qiskit.quantum_info import Operator
 
 import equinoise as eq
-from equinoise.circuit.hidden_charge import NoHiddenCharge, hidden_charge
+from equinoise.circuit.compiled.hidden_charge import NoHiddenCharge, hidden_charge
 from equinoise.circuit.layers import segments
 from equinoise.errors import SymmetryError
 

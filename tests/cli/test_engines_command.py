@@ -125,8 +125,9 @@ def test_options_left_out_or_out_of_range_are_usage_errors(arguments: tuple[str,
 
 def test_where_no_engine_serves_the_reasons_are_the_message(tmp_path: Path) -> None:
     noise = tmp_path / "noise.toml"
-    noise.write_text('[[pauli]]\npauli = "X6"\nrate = 0.1\n\n[[dephasing]]\nrate = 0.1\ncorrelation = "static"\n')
-    result = run(*BRICKWORK, "--noise", str(noise))
+    noise.write_text('[[pauli]]\npauli = "X15"\nrate = 0.1\n\n[[dephasing]]\nrate = 0.1\ncorrelation = "static"\n')
+    # 28 cone qubits in the full space, and noise that is correlated in time
+    result = run("brickwork:n=30,depth=14", "--readout", "Z15", "--noise", str(noise))
     assert result.exit_code == 2
     message = " ".join(result.stderr.split())
     assert message.startswith("error: no engine serves this problem")

@@ -94,7 +94,7 @@ def test_parameter_and_file_names_with_escapes_are_printed_harmlessly(tmp_path, 
         qpy.dump(circuit, file)
     stated = [f"file{ESCAPE}.qpy", "--readout", "Z0", "--noise", "dephasing:0.1"]
     for more in ([], ["--allow-broken"]):
-        result = CliRunner().invoke(app, ["diagnose", *stated, "--samples", "2", "--no-advice", *more])
+        result = CliRunner().invoke(app, ["diagnose", *stated, "--samples", "2", *more])
         assert result.exit_code == (0 if more else 2), result.stderr
         assert "\x1b" not in result.output
 
@@ -102,7 +102,7 @@ def test_parameter_and_file_names_with_escapes_are_printed_harmlessly(tmp_path, 
 def test_a_dollar_in_a_name_is_drawn_as_a_dollar(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a$b^$_{.toml").write_text("dephasing = 0.1\n")
-    stated = ["brickwork:n=4,depth=2", "--readout", "Z0", "--noise", "a$b^$_{.toml", "--samples", "2", "--no-advice"]
+    stated = ["brickwork:n=4,depth=2", "--readout", "Z0", "--noise", "a$b^$_{.toml", "--samples", "2"]
     result = CliRunner().invoke(app, ["diagnose", *stated, "--plot", "$x_{$.png"])
     assert result.exit_code == 0, result.stderr
     assert Path("$x_{$.png").read_bytes().startswith(b"\x89PNG")

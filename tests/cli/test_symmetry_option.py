@@ -13,7 +13,7 @@ from equinoise.cli.main import app
 
 EXCHANGE = ("exchange:n=4,depth=2", "--readout", "X1X2+Y1Y2+Z1Z2", "--initial", "0101")
 PERMUTATION = ("permutation:n=4,depth=2", "--readout", "Z0+Z1+Z2+Z3", "--initial", "0000")
-FEW = ("--samples", "4", "--no-advice")
+FEW = ("--samples", "4")
 
 
 def run(command: str, *arguments: str) -> Any:

@@ -34,6 +34,53 @@ def test_it_trains_with_a_twin_writes_json_and_repeats_from_its_checkpoint(tmp_p
     assert (again["history"], again["accuracy"]) == (found["history"], found["accuracy"])
 
 
+OWN = """
+import equinoise as eq
+circuit = eq.circuits.brickwork(3, depth=2)
+model = eq.Model(circuit, ["Z0+Z1"], loss="mean", initial="010", noise="dephasing:0.02")
+number = 3
+"""
+
+
+def test_it_trains_a_model_of_ones_own(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    source, file = f"{tmp_path / 'own.py'}:model", tmp_path / "run.json"
+    arguments = [source, "--epochs", "3", "--learning-rate", "0.1", "--twin", "--json", file]
+    first = run(*arguments, "--checkpoint", tmp_path / "run")
+    assert first.exit_code == 0, first.output
+    assert "the same weights without noise: loss" in first.output
+    found = json.loads(file.read_text())
+    assert found["schema"] == "equinoise.train-model/1"
+    assert [one["epoch"] for one in found["history"]] == [1, 2, 3]
+    assert found["history"][0]["accuracy"] is None
+    assert found["twin"]["start"] == found["start"]
+    assert run(*arguments, "--checkpoint", tmp_path / "run").exit_code == 0
+    assert json.loads(file.read_text())["weights"] == found["weights"]
+    louder = run(source, "--epochs", "3", "--learning-rate", "0.1", "--noise", "relaxation:down=0.2", "--json", file)
+    assert louder.exit_code == 0, louder.output
+    assert json.loads(file.read_text())["history"][0]["loss"] != found["history"][0]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["own.py:model", "--data", "digits"], "either a SOURCE, module.py:object, or --data NAME"),
+        ([], "either a SOURCE, module.py:object, or --data NAME"),
+        (["own.py:model", "--depth", "3"], "--depth is for the built-in classifier"),
+        (["own.qasm"], "cannot train 'own.qasm': expected module.py:object"),
+        (["own.py:other"], "has no object 'other'"),
+        (["own.py:number"], "the object is a int"),
+        (["own.py:model", "--shots", "10"], "leave shots out"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused_on_one_line(tmp_path, monkeypatch, arguments, text):
+    (tmp_path / "own.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert text in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

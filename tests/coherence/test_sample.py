@@ -181,3 +181,42 @@ def test_interval_from_an_error_alone_is_students_in_the_logarithm():
     assert positive_interval(2.0, 0.0, 16) == (2.0, 2.0)
     assert positive_interval(0.0, 0.1, 16)[0] == 0
     assert math.isnan(positive_interval(2.0, math.nan, 1)[0])
+
+
+# -- cosines ---------------------------------------------------------------------------------------------------------
+
+
+def correlated(cosine, count, seed):
+    """Draws of two unit vectors' components with a known cosine, as columns of products and squares."""
+    x, y = np.random.default_rng(seed).normal(size=(2, count))
+    z = cosine * x + math.sqrt(1 - cosine**2) * y
+    return PairedDraws({"xz": x * z, "xx": x**2, "zz": z**2})
+
+
+@pytest.mark.parametrize("cosine", [-0.95, 0.0, 0.3, 0.97])
+def test_cosine_interval_holds_the_truth_as_often_as_it_says(cosine):
+    found = [correlated(cosine, 64, seed).cosine("xz", "xx", "zz") for seed in range(400)]
+    hits = np.mean([one.low <= cosine <= one.high for one in found])
+    assert hits >= 0.92
+    assert all(-1 <= one.low <= one.value <= one.high <= 1 for one in found)
+
+
+def test_cosine_of_a_gradient_with_itself_is_one_and_with_its_opposite_minus_one():
+    x = np.random.default_rng(0).normal(size=16)
+    draws = PairedDraws({"same": x * x, "opposite": -x * x, "xx": x**2})
+    assert draws.cosine("same", "xx", "xx").interval == pytest.approx((1, 1), abs=1e-9)
+    assert draws.cosine("opposite", "xx", "xx").interval == pytest.approx((-1, -1), abs=1e-9)
+
+
+def test_cosine_beyond_one_of_independent_estimates_is_kept_within_one():
+    draws = PairedDraws({"xz": np.array([1.2, 1.0, 1.1]), "xx": np.ones(3), "zz": np.array([0.9, 1.0, 0.8])})
+    found = draws.cosine("xz", "xx", "zz")
+    assert found.value == found.high == 1
+    assert found.low <= 1
+
+
+def test_cosine_is_unknown_where_a_square_is_not_positive_and_of_one_draw():
+    draws = PairedDraws({"xz": np.array([0.1, 0.2]), "xx": np.ones(2), "zz": np.array([-0.1, 0.05])})
+    assert math.isnan(draws.cosine("xz", "xx", "zz").value)
+    single = PairedDraws({"xz": np.array([0.5]), "xx": np.ones(1), "zz": np.ones(1)}).cosine("xz", "xx", "zz")
+    assert (single.value, single.interval) == (0.5, (-math.inf, math.inf))

@@ -157,17 +157,22 @@ def test_readouts_stay_on_the_register():
     assert all(eq.Problem(problem.circuit, label).readout_conserves for label in labels)
 
 
-def test_the_verdict_cites_the_first_suggestion():
+def test_a_diagnosis_holds_the_suggestions_before_kappas_budget_the_same_model_first():
     problem = noisy_half()
     diagnosis = eq.diagnose(problem, sampling=eq.Sampling(samples=4), depth=False, curve=False)
-    diagnosis = diagnosis.with_advice(eq.advise(problem))
-    first = eq.advise(problem).suggestions[0].text
-    assert diagnosis.advice[0] == first
-    assert diagnosis.verdict.reason.endswith(f"What would help most: {first}")
+    budget, found = diagnosis.advice, eq.advise(problem)
+    diagnosis = diagnosis.with_advice(found)
+    assert diagnosis.advice == (*found.texts, *budget)
+    same, other = ([one for one in found.suggestions if one.same_model is kept] for kept in (True, False))
+    assert {one.kind for one in other} <= {"readout", "depth"}
+    assert not {one.kind for one in same} & {"readout", "depth"}
+    assert same
+    assert other
+    assert found.texts == (*(one.text for one in same), *(f"another model: {one.text}" for one in other))
+    assert [one["same_model"] for one in found.to_dict()["suggestions"]] == [x.same_model for x in found.suggestions]
     assert diagnosis.to_dict()["suggestions"]["suggestions"][0]["kind"] == diagnosis.suggestions.suggestions[0].kind
     plain = eq.diagnose(problem, sampling=eq.Sampling(samples=4), depth=False, curve=False)
     assert plain.suggestions is None
-    assert "What would help" not in plain.verdict.reason
 
 
 @pytest.mark.parametrize(

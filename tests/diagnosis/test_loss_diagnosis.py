@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import equinoise as eq
-from equinoise.diagnosis.loss_diagnosis import diagnose_loss
+from equinoise.diagnosis.loss.loss_diagnosis import diagnose_loss
 from equinoise.errors import ParameterError
 from model_twin import LOSSES, build, stated
 
@@ -16,7 +16,7 @@ from model_twin import LOSSES, build, stated
 def test_gradients_are_those_of_the_loss_at_the_drawn_weights():
     options, readouts, _ = LOSSES["cross-entropy"]
     model = build("re-uploading", "relaxation", readouts=readouts, **options)
-    found = diagnose_loss(model, scale=2.0, samples=6)
+    found = diagnose_loss(model, scale=2.0, sampling=eq.Sampling(samples=6))
     gradients = [[eq.loss_gradient(model, theta, s).gradient for theta in model.draw(6, 0)] for s in (0.0, 2.0)]
     clean, noisy = np.sqrt(np.mean(np.square(gradients), axis=1))
     np.testing.assert_allclose(found.noiseless_per_weight, clean, rtol=1e-12)
@@ -29,7 +29,7 @@ def test_shots_of_one_row_and_a_linear_loss_are_those_of_its_problem():
     circuit = eq.circuits.brickwork(4, depth=2, shared=True)
     theta = np.linspace(0.3, 1.2, len(circuit.parameters))
     model = eq.Model(circuit, "Z1", initial="neel", noise="dephasing:0.05", prior=[theta])
-    found = diagnose_loss(model, samples=1, shots=1000).resources
+    found = diagnose_loss(model, shots=1000, sampling=eq.Sampling(samples=1)).resources
     problem = eq.Problem(circuit, "Z1", "neel", "dephasing:0.05")
     variance = eq.expectation(problem, theta).shot_variance
     gradient = eq.gradient(problem, theta).gradient
@@ -48,8 +48,11 @@ def test_slopes_scale_signal_and_noise_alike_and_rows_average():
     options = {"inputs": x, "initial": "010", "noise": "dephasing:0.05", "prior": [[0.3, 0.6, 0.9, 1.2]]}
     row = [[0.3, 0.7]]
     one, steep, twice = (
-        diagnose_loss(eq.Model(circuit, "Z1", data=row * rows, scale=scale, **options), samples=1).resources
-        for rows, scale in ((1, 1.0), (1, 3.0), (2, 1.0))
+        diagnose_loss(model, sampling=eq.Sampling(samples=1)).resources
+        for model in (
+            eq.Model(circuit, "Z1", data=row * rows, scale=scale, **options)
+            for rows, scale in ((1, 1.0), (1, 3.0), (2, 1.0))
+        )
     )
     assert steep.shots_per_row == pytest.approx(one.shots_per_row, rel=1e-12)
     # two equal rows measured independently halve the variance of the mean, with as many shots in all
@@ -59,7 +62,9 @@ def test_slopes_scale_signal_and_noise_alike_and_rows_average():
 
 def test_a_model_that_noise_kills_is_noise_limited_and_says_so():
     circuit = eq.circuits.brickwork(4, depth=3, shared=True)
-    found = diagnose_loss(eq.Model(circuit, "Z1", initial="neel", noise="depolarizing:3"), samples=32)
+    found = diagnose_loss(
+        eq.Model(circuit, "Z1", initial="neel", noise="depolarizing:3"), sampling=eq.Sampling(samples=32)
+    )
     assert found.verdict.word == "noise-limited"
     text = str(found)
     for part in ("noise-limited: noise leaves", "kappa", "(residual)", "readout Z1", "shots"):

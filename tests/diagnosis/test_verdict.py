@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from qiskit.circuit import ParameterVector
 from qiskit.quantum_info import SparsePauliOp
 
 import equinoise as eq
-from equinoise.diagnosis.verdict import decide
+from equinoise.diagnosis.verdict import at_least, at_most, decide
 
 intervals = st.tuples(st.floats(1e-6, 10), st.floats(1e-6, 10)).map(lambda pair: tuple(sorted(pair)))
 
@@ -45,6 +46,43 @@ def test_word_follows_from_where_the_intervals_lie(noiseless, noisy, share, fixe
 PURE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.parametrize(
+    ("direction", "word"),
+    [
+        (None, "trainable"),
+        ((0.7, 1.0), "trainable"),
+        ((0.5, 0.69), "misdirected"),
+        ((-0.9, -0.8), "misdirected"),
+        ((0.65, 0.75), "undecided"),
+        ((-math.inf, math.inf), "undecided"),
+    ],
+)
+def test_resolved_gradient_that_points_elsewhere_is_misdirected(direction, word):
+    assert decide((2, 3), (1.5, 2), 1.0, (0.1, 0.2), "too mixed", 1, direction).word == word
+    # what is not resolved, or classical, is that first
+    assert decide((2, 3), (0.5, 0.9), 1.0, (0.1, 0.2), "too mixed", 1, direction).word == "noise-limited"
+    assert decide((2, 3), (1.5, 2), 1.0, (0.95, 1.0), "classical", 1, direction).word == "classical"
+
+
+@PURE
+@given(st.floats(1e-9, 1e9), st.sampled_from([None, 1, 2, 3]))
+def test_ends_of_intervals_are_rounded_to_where_they_claim_less(value, places):
+    assert float(at_least(value, places)) <= value <= float(at_most(value, places))
+
+
+@PURE
+@given(intervals, intervals, st.floats(-1, 1), st.floats(-1, 1), st.floats(1e-6, 10))
+def test_no_reason_claims_more_than_its_interval(noiseless, noisy, one, other, threshold):
+    direction = (min(one, other), max(one, other))
+    verdict = decide(noiseless, noisy, threshold, (0.0, 0.1), "too mixed", 1, direction)
+    numbers = {key: [float(x) for x in re.findall(key + r" (-?[\d.e-]+)", verdict.reason)] for key in ("least", "most")}
+    limits = {"trainable": (noisy[0], direction[0]), "misdirected": (direction[1],)}
+    limits |= {"noise-limited": (noisy[1],), "shot-limited": (noiseless[1],), "undecided": ()}
+    said = numbers["least"] or numbers["most"]
+    for claimed, known in zip(said, limits[verdict.word], strict=True):
+        assert claimed <= known if numbers["least"] else claimed >= known
+
+
 @PURE
 @given(intervals, intervals, st.floats(1e-6, 10), st.floats(0.1, 1), st.sampled_from(["classical", "too mixed"]))
 def test_more_shots_never_turn_a_resolved_gradient_into_a_lost_one(noiseless, noisy, threshold, factor, kind):
@@ -58,7 +96,7 @@ def test_more_shots_never_turn_a_resolved_gradient_into_a_lost_one(noiseless, no
 @given(intervals, intervals, st.floats(1e-6, 10))
 def test_reason_names_threshold_and_shots(noiseless, noisy, threshold):
     verdict = decide(noiseless, noisy, threshold, (0.0, 0.1), "too mixed", 12_345)
-    assert f"{threshold:.2g} is what 12,345 shots per expectation value resolve" in verdict.reason
+    assert f"12,345 shots resolve {threshold:.2g}" in verdict.reason
 
 
 # -- real circuits -------------------------------------------------------------------------------------------------
@@ -114,7 +152,7 @@ def test_threshold_at_the_gradient_itself_is_undecided():
 
 
 def test_one_draw_decides_nothing():
-    verdict = diagnose("dephasing:0.1", sampling=eq.Sampling(samples=1)).verdict
+    verdict = diagnose("dephasing:0.1", samples=1).verdict
     assert verdict.word == "undecided"
     assert "take more samples" in verdict.reason
 
@@ -138,7 +176,9 @@ def test_protected_coherences_are_no_classical_process():
     """K = Z1 + Z2 leaves |01><10| of its pair alone: hopping inside it is a quantum process that survives for ever."""
     report = diagnose({"dephasing": [{"rate": 2.0, "weights": {1: 1.0, 2: 1.0}}]}, depth=4)
     assert report.law.fixed_point.kind == "partly protected"
-    assert report.verdict.word == "trainable"
+    # what lasts is the protected part of the gradient, which points 0.70 [0.64, 0.75] the right way
+    assert report.verdict.word == "undecided"
+    assert "cosine with the noiseless gradient lies between" in report.verdict.reason
 
 
 # -- gradients that are rounding -----------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_gradient_of_the_process_is_the_exact_one_at_infinite_noise(noise, initi
     exact = ExactEngine(program).draw(theta, math.inf).gradient
     engine = TrajectoryEngine(program)
     # exact linear algebra on both sides, entries of order 1
-    np.testing.assert_allclose(classical_gradient(program, engine.inputs, theta), exact, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(classical_gradient(program, engine.program.inputs(), theta), exact, rtol=0, atol=1e-12)
     assert engine.frozen(theta, np.random.default_rng(0)) == pytest.approx(exact @ exact, abs=1e-12)
 
 
@@ -54,7 +54,7 @@ def test_two_dephased_hops_move_an_excitation_by_products_of_cosines():
     program = compile_problem(problem)
     a, b = 0.7, 1.9
     # a hop keeps the excitation with probability cos^2(t/2): <Z0> = -cos(a) cos(b)
-    gradient = classical_gradient(program, TrajectoryEngine(program).inputs, np.array([a, b]))
+    gradient = classical_gradient(program, program.inputs(), np.array([a, b]))
     np.testing.assert_allclose(gradient, [math.sin(a) * math.cos(b), math.cos(a) * math.sin(b)], atol=1e-14)
 
 

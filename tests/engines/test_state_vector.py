@@ -112,7 +112,7 @@ def test_entangled_input_is_a_mixture_on_the_cone_of_its_readout(noise, projecte
     engine, _ = engines(problem)
     if not (projected and noise.startswith("relaxation")):  # there the projector sees every qubit
         assert engine.program.width == 4
-        assert sum(vectors.shape[1] for _, vectors in engine.inputs) > len(engine.inputs) > 1
+        assert sum(vectors.shape[1] for _, vectors in engine.program.inputs()) > len(engine.program.inputs()) > 1
     assert_same_without_noise(problem, random_theta(problem, 1))
 
 

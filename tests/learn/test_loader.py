@@ -7,7 +7,7 @@ import pytest
 from qiskit.quantum_info import Statevector
 
 from equinoise.errors import ParameterError
-from equinoise.learn.classifier_circuit import Design, Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit, Design
 from equinoise.learn.encoding import fitted_encoding
 from equinoise.learn.loader import loader
 
@@ -47,7 +47,7 @@ def test_the_tree_of_64_qubits_has_six_layers():
 
 
 def test_damping_in_the_loader_takes_its_share_in_every_layer():
-    model = Model(Design(8, 2, depth=1, noise="relaxation:down=0.3"), workers=1)
+    model = ClassifierCircuit(Design(8, 2, depth=1, noise="relaxation:down=0.3"), workers=1)
     state = model.loaded(np.random.default_rng(2).normal(size=(1, 8)))[0]
     # block of charge 0 first: one real and one imaginary part; each of three layers keeps exp(-0.3)
     assert state[0] == pytest.approx(1 - np.exp(-3 * 0.3), abs=1e-13)

@@ -62,9 +62,9 @@ def test_a_budget_term_is_what_kappa_is_with_that_term_alone():
         models[name] = eq.Model(
             circuit, readouts, inputs=x, data=ROWS, initial="010", noise=noise, prior="normal:1", **options
         )
-    whole = eq.loss_law(models["both"], samples=6)
+    whole = eq.loss_law(models["both"], sampling=eq.Sampling(samples=6))
     for mechanism in parts:
-        alone = eq.loss_law(models[mechanism], samples=6)
+        alone = eq.loss_law(models[mechanism], sampling=eq.Sampling(samples=6))
         for budget, kappa in (
             (whole.gradient_budget, alone.kappa_gradient.value),
             (whole.residual_budget, alone.kappa_residual.value),
@@ -76,7 +76,7 @@ def test_a_budget_term_is_what_kappa_is_with_that_term_alone():
 def test_kappa_is_the_slope_of_the_losss_gradient_over_the_prior():
     options, readouts, _ = LOSSES["logistic"]
     model = build("products of inputs", "relaxation", readouts=readouts, **options)
-    found = eq.loss_law(model, samples=5, scales=[i * H for i in range(7)])
+    found = eq.loss_law(model, scales=[i * H for i in range(7)], sampling=eq.Sampling(samples=5))
     variances = np.array([point.variance for point in found.points])
     assert variances[0] == pytest.approx(found.variance, rel=1e-12)
     assert -FORWARD @ variances / H / 2 / found.variance == pytest.approx(found.kappa, rel=1e-6)
@@ -90,7 +90,7 @@ def test_a_linear_loss_has_no_residual_part_and_the_kappa_of_its_problem():
     circuit = eq.circuits.brickwork(4, depth=2, shared=True)
     noise = "relaxation:down=0.02,up=0.01"
     model = eq.Model(circuit, "Z1", initial="neel", noise=noise)
-    one = eq.loss_law(model, samples=16, seed=3)
+    one = eq.loss_law(model, sampling=eq.Sampling(samples=16, seed=3))
     two = eq.law(eq.Problem(circuit, "Z1", "neel", noise), sampling=eq.Sampling(samples=16, seed=3, engine="exact"))
     assert one.kappa_residual.value == 0
     assert one.kappa == pytest.approx(two.kappa, rel=1e-12)
@@ -105,20 +105,23 @@ def test_no_bound_on_a_loss_is_claimed():
     assert eq.law(
         eq.Problem(circuit, "Z1", "neel", "dephasing:0.1"), sampling=eq.Sampling(samples=4)
     ).bound_status.startswith("n")
-    found = eq.loss_law(eq.Model(circuit, "Z1", initial="neel", noise="dephasing:0.1"), samples=4)
+    found = eq.loss_law(eq.Model(circuit, "Z1", initial="neel", noise="dephasing:0.1"), sampling=eq.Sampling(samples=4))
     assert found.bound_status.startswith("none: bounds are proved for the gradient of one prediction")
 
 
 def test_batches_draw_rows_with_the_weights_and_one_of_all_rows_is_no_batch():
     options, readouts, _ = LOSSES["mse"]
     model = build("re-uploading", "dephasing", readouts=readouts, **options)
-    every, same = eq.loss_law(model, samples=4), eq.loss_law(model, samples=4, batch=3)
+    every, same = (
+        eq.loss_law(model, sampling=eq.Sampling(samples=4)),
+        eq.loss_law(model, batch=3, sampling=eq.Sampling(samples=4)),
+    )
     assert same.variance == pytest.approx(every.variance, rel=1e-13)
-    one = eq.loss_law(model, samples=4, batch=1)
+    one = eq.loss_law(model, batch=1, sampling=eq.Sampling(samples=4))
     # E over rows of the square of one row's gradient is at least the square of the mean
     assert one.variance > every.variance
     assert "batches of 1 of 3 rows" in one.approximations[1]
-    assert one.variance == eq.loss_law(model, samples=4, batch=1, workers=2).variance
+    assert one.variance == eq.loss_law(model, batch=1, sampling=eq.Sampling(samples=4, workers=2)).variance
 
 
 # -- the authors' model ------------------------------------------------------------------------------------------------
@@ -161,7 +164,7 @@ def published(depth, noise, data=None, **more):
 )
 def test_kappa_of_the_authors_active_parameter(noise, expected):
     """Of weight (2, 0) at L = 3, with the other 23 drawn from the same box: per unit of their Kraus strengths."""
-    found = eq.loss_law(published(3, noise), samples=4, scales=[])
+    found = eq.loss_law(published(3, noise), scales=[], sampling=eq.Sampling(samples=4))
     assert found.points == ()
     assert found.per_weight.shape == (1,)
     assert found.kappa == pytest.approx(expected, rel=2e-3, abs=1e-9)
@@ -192,8 +195,8 @@ def test_the_published_ratio_of_loss_to_prediction_gradients_under_damping():
     for gamma, ratio in PHASE_7.items():
         rate = -math.log(1 - gamma)
         model = published(4, f"relaxation:down={rate}", loss="logistic", labels=[1], scale=scale)
-        point = eq.loss_law(model, samples=40).points[0]
+        point = eq.loss_law(model, sampling=eq.Sampling(samples=40)).points[0]
         # spread of the predictions over the box: 2 % of the ratio here, less in their circuit of smaller gradients
         assert point.variance / (scale**2 * point.prediction_variance) == pytest.approx(ratio, rel=0.03)
-        law = eq.loss_law(model, samples=40)
+        law = eq.loss_law(model, sampling=eq.Sampling(samples=40))
         assert law.kappa_gradient.value > 0 > law.kappa_residual.value

@@ -86,7 +86,7 @@ def test_projected_readouts_are_projected_each(noise):
 def test_workers_change_no_number():
     model = build("re-uploading", "relaxation", "mean")
     theta = model.draw(1, 0)[0]
-    one, two = (eq.loss_gradient(model, theta, workers=n) for n in (1, 2))
+    one, two = (eq.loss_gradient(model, theta, sampling=eq.Sampling(workers=n)) for n in (1, 2))
     assert one.gradient.tolist() == two.gradient.tolist()
 
 

@@ -312,12 +312,30 @@ def test_weights_and_batches_that_do_not_fit_are_refused():
         eq.loss_gradient(made, {"w[0]": 0.1, "q": 1.0})
     for batch in (0, 4, 1.5):
         with pytest.raises(ParameterError, match="batch must be a whole number of 1 to 3 rows"):
-            eq.loss_law(made, samples=2, batch=batch)
+            eq.loss_law(made, batch=batch, sampling=eq.Sampling(samples=2))
     with pytest.raises(EquinoiseError, match="noise scale must be a number >= 0"):
-        eq.loss_law(made, samples=2, scales=[-1])
+        eq.loss_law(made, scales=[-1], sampling=eq.Sampling(samples=2))
 
 
 def test_a_model_says_what_it_is():
     text = str(model(labels=[0, 1, 1], loss="cross-entropy", noise="dephasing:0.01"))
     assert "model of 3 qubits, 3 layers, 4 weights" in text
     assert "3 rows of 2 inputs" in text
+
+
+def test_a_model_is_drawn_from_its_prior_and_from_no_ensemble():
+    made = build("re-uploading", "dephasing", "mean")
+    with pytest.raises(ParameterError, match=r"drawn from its prior.*with_prior"):
+        eq.loss_law(made, sampling=eq.Sampling(samples=2, ensemble="normal:0.1"))
+    with pytest.raises(EquinoiseError, match="takes no engine 'trajectories'"):
+        eq.loss_law(made, sampling=eq.Sampling(samples=2, engine="trajectories"))
+
+
+def test_a_model_with_another_prior_is_the_model_made_with_it():
+    point = [0.1, 0.2, 0.3, 0.4]
+    made = build("re-uploading", "dephasing", "mean")
+    afresh = build("re-uploading", "dephasing", "mean", prior="normal:0.1", at=point)
+    changed = made.with_prior("normal:0.1", at=point)
+    np.testing.assert_array_equal(changed.draw(5, 3), afresh.draw(5, 3))
+    assert (changed.prior.describe(), changed.warnings) == (afresh.prior.describe(), afresh.warnings)
+    assert made.prior.width == 1.0

@@ -10,14 +10,18 @@ from equinoise.errors import UnsupportedError
 from model_twin import LOSSES, build
 
 
+def paths(samples, **more):
+    return eq.Sampling(samples, engine="trajectories", **more)
+
+
 @pytest.mark.parametrize("loss", ["mean", "mse", "logistic", "cross-entropy"])
 @pytest.mark.parametrize("noise", ["dephasing", "relaxation", "depolarizing"])
 def test_a_sampled_gradient_is_the_exact_one_within_its_error(noise, loss):
     options, readouts, _ = LOSSES[loss]
     model = build("re-uploading", noise, readouts=readouts, **options)
     theta = model.draw(1, 5)[0]
-    exact = eq.loss_gradient(model, theta, 2.0, "exact")
-    found = eq.loss_gradient(model, theta, 2.0, "trajectories", samples=400)
+    exact = eq.loss_gradient(model, theta, 2.0, sampling=eq.Sampling(engine="exact"))
+    found = eq.loss_gradient(model, theta, 2.0, sampling=paths(400))
     apart = np.abs(found.gradient - exact.gradient)
     assert (apart <= 4 * found.standard_error + 1e-12).all()  # fixed seed
     assert (found.standard_error <= 0.2 * np.abs(exact.gradient).max()).all()
@@ -38,11 +42,11 @@ def at_its_minimum(noise, readouts, **more):
 def test_at_the_minimum_the_error_told_is_the_spread_over_seeds_and_shrinks_as_the_root_of_the_paths():
     """There the error comes through the loss's slope alone; the paths' own gradients are multiplied by 0."""
     model, theta = at_its_minimum("dephasing", "Z1", data=[[0.3, -0.8]])
-    few = [eq.loss_gradient(model, theta, 3.0, "trajectories", samples=64, seed=s) for s in range(60)]
+    few = [eq.loss_gradient(model, theta, 3.0, sampling=paths(64, seed=s)) for s in range(60)]
     spread = np.std([f.gradient for f in few], axis=0, ddof=1)
     told = np.sqrt(np.mean([f.standard_error**2 for f in few], axis=0))
     np.testing.assert_allclose(told, spread, rtol=4 / np.sqrt(2 * 59))
-    many = eq.loss_gradient(model, theta, 3.0, "trajectories", samples=1024)
+    many = eq.loss_gradient(model, theta, 3.0, sampling=paths(1024))
     np.testing.assert_allclose(many.standard_error, told / 4, rtol=0.4)
 
 
@@ -50,7 +54,7 @@ def test_at_the_minimum_the_error_told_is_the_spread_over_seeds_and_shrinks_as_t
 def test_values_and_gradients_of_the_same_paths_never_meet():
     """At the minimum a slope and a gradient from one path would average to their covariance; from two, to 0."""
     model, theta = at_its_minimum("depolarizing", "Z1", data=[[0.3, -0.8]])
-    few = [eq.loss_gradient(model, theta, 3.0, "trajectories", samples=8, seed=s).gradient for s in range(400)]
+    few = [eq.loss_gradient(model, theta, 3.0, sampling=paths(8, seed=s)).gradient for s in range(400)]
     error = np.std(few, axis=0, ddof=1) / np.sqrt(len(few))
     assert (np.abs(np.mean(few, axis=0)) < 4 * error + 1e-12).all()
 
@@ -62,8 +66,8 @@ def test_the_bias_told_is_the_mean_distance_from_the_exact_gradient():
         "products of inputs", "depolarizing", "logistic", readouts="Z1", labels=[0, 1, 0], scale=6.0, bias=-1.0
     )
     theta = model.draw(1, 5)[0]
-    exact = eq.loss_gradient(model, theta, 3.0, "exact")
-    few = [eq.loss_gradient(model, theta, 3.0, "trajectories", samples=8, seed=s, workers=1) for s in range(300)]
+    exact = eq.loss_gradient(model, theta, 3.0, sampling=eq.Sampling(engine="exact"))
+    few = [eq.loss_gradient(model, theta, 3.0, sampling=paths(8, seed=s, workers=1)) for s in range(300)]
     off = np.mean([f.gradient for f in few], axis=0) - exact.gradient
     error = np.std([f.gradient for f in few], axis=0, ddof=1) / np.sqrt(len(few))
     told = np.mean([f.bias for f in few], axis=0)
@@ -75,7 +79,7 @@ def test_the_bias_told_is_the_mean_distance_from_the_exact_gradient():
 def test_the_same_seed_gives_the_same_numbers_whatever_the_workers():
     model = build("re-uploading", "relaxation", "mean")
     theta = model.draw(1, 0)[0]
-    one, two = (eq.loss_gradient(model, theta, engine="trajectories", samples=16, workers=n) for n in (1, 2))
+    one, two = (eq.loss_gradient(model, theta, sampling=paths(16, workers=n)) for n in (1, 2))
     assert one.gradient.tolist() == two.gradient.tolist()
     assert one.engine == "trajectories"
     assert one.samples == 16
@@ -83,7 +87,7 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_workers():
 
 def test_engines_that_no_model_has_and_too_few_paths_are_refused():
     model = build("re-uploading", "dephasing", "mean")
-    with pytest.raises(UnsupportedError, match="no engine 'replica' for a model; choose auto or one of: exact, traj"):
-        eq.loss_gradient(model, [0.1] * 4, engine="replica")
+    with pytest.raises(UnsupportedError, match="a model takes no engine 'replica': it serves auto or exact or traj"):
+        eq.loss_gradient(model, [0.1] * 4, sampling=eq.Sampling(engine="replica"))
     with pytest.raises(UnsupportedError, match="at least 8 trajectories a row, got 4"):
-        eq.loss_gradient(model, [0.1] * 4, engine="trajectories", samples=4)
+        eq.loss_gradient(model, [0.1] * 4, sampling=paths(4))

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import XXPlusYYGate
+from qiskit.circuit.library import UnitaryGate, XXPlusYYGate
 from rich.console import Console
+from scipy.linalg import expm
 
 import equinoise as eq
 from equinoise.coherence.spectrum import Estimate
 from equinoise.diagnosis.depth import GreatestDepth
 from equinoise.diagnosis.survival_curve import survival_table
-from equinoise.report.numbers import bar, interval, number, power, ranges, ratio, whole
+from equinoise.numbers import bar, interval, number, power, ranges, ratio, whole
 from equinoise.report.terminal.diagnosis_table import budget_shares, print_diagnosis
 from equinoise.report.terminal.sketch import POINT, sketch
 
@@ -267,10 +268,12 @@ def test_the_first_lines_say_how_many_layers_were_found_and_how(barriers: bool, 
 
 
 def test_a_wide_gate_that_keeps_the_charge_is_not_said_to_break_it() -> None:
-    circuit = QuantumCircuit(3)
+    circuit = QuantumCircuit(5)
     circuit.append(XXPlusYYGate(Parameter("t")), [0, 1])
-    circuit.ccz(0, 1, 2)
+    exchange = np.zeros((32, 32))  # of one filling of five qubits for another
+    exchange[0b00111, 0b11100] = exchange[0b11100, 0b00111] = 1
+    circuit.append(UnitaryGate(expm(-1j * exchange)), range(5))
     problem = eq.Problem(circuit, "Z1", "neel", "dephasing:0.01", allow_broken=True)
     text = flat(printed(eq.diagnose(problem, sampling=eq.Sampling(samples=2), curve=False, depth=False)))
-    assert "because of gate 'ccz' at position 1" in text
-    assert "keeps the charge, but acts on 3 qubits, and blocks on at most two are computed" in text
+    assert "because of gate 'unitary' at position 1" in text
+    assert "keeps the charge as a whole, but acts on 5 qubits" in text

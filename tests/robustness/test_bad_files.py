@@ -17,7 +17,7 @@ from refusals import cases, name_of, refused
 QASM2 = 'OPENQASM 2.0;\ninclude "qelib1.inc";\n'
 QASM3 = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 DOUBLING = "gate g0 a { x a; }\n" + "".join(f"gate g{i} a {{ g{i - 1} a; g{i - 1} a; }}\n" for i in range(1, 40))
-TAIL = ["--readout", "Z0", "--noise", "dephasing:0.1", "--samples", "2", "--no-advice"]
+TAIL = ["--readout", "Z0", "--noise", "dephasing:0.1", "--samples", "2"]
 
 QASM = {
     "empty": "",

@@ -7,7 +7,7 @@ import pytest
 from refusals import cases, name_of, refused
 
 BRICKWORK = ["brickwork:n=4,depth=2", "--readout", "Z1", "--noise", "dephasing:0.1"]
-DIAGNOSE = ["diagnose", *BRICKWORK, "--no-advice"]
+DIAGNOSE = ["diagnose", *BRICKWORK]
 RANK = ["rank", "--readout", "Z1", "--noise", "dephasing:0.1"]
 RANK_FOUR = [*RANK, "--qubits", "4"]
 TRAIN = ["train", "--data", "breast-cancer"]
@@ -115,7 +115,7 @@ TWICE = [
     [*DIAGNOSE, "--seed", "1", "--seed", "2"],
     [*DIAGNOSE, "--readout", "Z0"],
     [*DIAGNOSE, "--scale", "1", "--scale=2"],
-    [*DIAGNOSE, "--no-advice"],
+    [*DIAGNOSE, "--advice", "--advice"],
     [*DIAGNOSE, "--projected", "--projected"],
     [*DIAGNOSE, "--json", "a.json", "--json", "b.json"],
     [*RANK_FOUR, "--qubits", "6"],

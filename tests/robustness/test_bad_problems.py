@@ -7,7 +7,7 @@ import pytest
 from refusals import cases, name_of, refused
 
 SOURCE = "brickwork:n=4,depth=2"
-BARE = ["diagnose", SOURCE, "--samples", "2", "--no-advice"]
+BARE = ["diagnose", SOURCE, "--samples", "2"]
 QUIET = [*BARE, "--noise", "none"]
 STATED = [*QUIET, "--readout", "Z0"]
 LONG = "9" * 5000

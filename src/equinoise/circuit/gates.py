@@ -184,7 +184,8 @@ def _linear(expression: Any, index: Mapping[Parameter, int], where: str) -> Angl
         if isinstance(slope, ParameterExpression) and slope.parameters:
             raise ParameterError(
                 f"{where}: the angle {expression} is not linear in {parameter.name!r}. "
-                "Angles must be linear in the parameters (a + b*theta_1 + ...); introduce a new parameter for it."
+                "Angles must be linear in the parameters (a + b*theta_1 + ...); introduce a new parameter for it, or "
+                "state an equinoise.Model, whose inputs and weights may enter in any expression."
             )
         value = _number(slope, where)
         if value:

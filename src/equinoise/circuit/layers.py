@@ -19,7 +19,19 @@ from equinoise.circuit.exponentials import as_exponentials
 from equinoise.circuit.gates import Gate, Rotation, rotations_of
 from equinoise.errors import CircuitError
 
-__all__ = ["Layer", "Layered", "Segment", "end_layer", "layered", "placed", "segments", "split_layers"]
+__all__ = [
+    "Layer",
+    "Layered",
+    "Segment",
+    "as_soon_as_possible",
+    "end_layer",
+    "layered",
+    "placed",
+    "prepared_state",
+    "segment_blocks",
+    "segments",
+    "split_layers",
+]
 
 _LABEL = "layer"
 
@@ -90,18 +102,13 @@ def layered(
     for part in parts:
         # only a wire's very first gates can prepare it
         fresh = set(range(circuit.num_qubits)) - seen if find_preparation else set()
-        blocks, start = consolidate(part.gates, fresh, at)
-        kept = _without_preparation(part.gates, blocks, start)
-        if at is None and not all(block.conserving for block in blocks):
-            read = _read_as_exponentials(part.gates, fresh)
-            if read is not None:
-                blocks, start, kept, note = read
-                notes.append(note)
+        blocks, start, kept, told = segment_blocks(part.gates, fresh, at)
+        notes += told
         prepared |= start
         seen |= {q for gate in part.gates for q in gate.qubits}
         found.append((part, blocks, kept))
     layers, how = placed(found, circuit.num_qubits)
-    states = {q: _prepared_state(rotations) for q, rotations in prepared.items()}
+    states = {q: prepared_state(rotations) for q, rotations in prepared.items()}
     return Layered(layers, states, how, tuple(notes))
 
 
@@ -118,8 +125,26 @@ def placed(
     if len(layers) > 1 or any(part.ended for part, _, gates in found if gates):
         return tuple(layers), "barriers"
     return tuple(
-        one for layer in layers for one in _as_soon_as_possible(layer.blocks, num_qubits)
+        one for layer in layers for one in as_soon_as_possible(layer.blocks, num_qubits)
     ), "as soon as possible"
+
+
+def segment_blocks(
+    gates: list[Gate], fresh: set[int], at: npt.NDArray[np.float64] | None = None
+) -> tuple[tuple[Block, ...], dict[int, list[Rotation]], tuple[Gate, ...], tuple[str, ...]]:
+    """Blocks of a segment's gates, what prepares single qubits, the gates that stand in the blocks, and notes.
+
+    Args:
+        gates: In time order.
+        fresh: Qubits whose first gates these are: leading parameter-free one-qubit gates prepare them.
+        at: Parameter values at which alone the charge is asked for.
+    """
+    blocks, start = consolidate(gates, fresh, at)
+    if at is None and not all(block.conserving for block in blocks):
+        read = _read_as_exponentials(gates, fresh)
+        if read is not None:
+            return read
+    return blocks, start, _without_preparation(gates, blocks, start), ()
 
 
 @dataclass
@@ -165,7 +190,7 @@ def segments(circuit: QuantumCircuit) -> tuple[list[Segment], list[str]]:
 
 def _read_as_exponentials(
     gates: list[Gate], fresh: set[int]
-) -> tuple[tuple[Block, ...], dict[int, list[Rotation]], tuple[Gate, ...], str] | None:
+) -> tuple[tuple[Block, ...], dict[int, list[Rotation]], tuple[Gate, ...], tuple[str, ...]] | None:
     """Blocks, preparation, gates and a note, where ladders of Clifford gates make blocks that conserve the charge."""
     # a leading bit flip prepares a qubit; what else comes first belongs to a ladder
     prepared: dict[int, list[Rotation]] = {}
@@ -187,14 +212,14 @@ def _read_as_exponentials(
         f"{found.taken} gates read as {len(found.gates)} exponentials of Pauli sums that conserve the charge: noise "
         "acts after each of these, not inside"
     )
-    return blocks, prepared, tuple(rest), note
+    return blocks, prepared, tuple(rest), (note,)
 
 
 def _flips(gate: Gate) -> bool:
     """Whether a gate on one qubit takes |0> to |1>, whatever the parameters."""
     if not gate.rotations or any(r.angle.coefficients for r in gate.rotations):
         return False
-    return bool(abs(_prepared_state(list(gate.rotations))[0]) < 1e-9)
+    return bool(abs(prepared_state(list(gate.rotations))[0]) < 1e-9)
 
 
 def _without_preparation(
@@ -206,7 +231,8 @@ def _without_preparation(
     return tuple(gate for gate in gates if gate.position in used or not gate.rotations)
 
 
-def _as_soon_as_possible(blocks: tuple[Block, ...], num_qubits: int) -> list[Layer]:
+def as_soon_as_possible(blocks: tuple[Block, ...], num_qubits: int) -> list[Layer]:
+    """Layers of blocks, each in the first in which all of its wires are free."""
     # ``free[q]`` is the first layer in which wire q has no block yet: a block starts when all of its wires are free,
     # those of a Jordan-Wigner string too, on which it acts as physically as on the others.
     free = [0] * num_qubits
@@ -226,7 +252,8 @@ def _as_soon_as_possible(blocks: tuple[Block, ...], num_qubits: int) -> list[Lay
     return layers
 
 
-def _prepared_state(rotations: list[Rotation]) -> npt.NDArray[np.complex128]:
+def prepared_state(rotations: list[Rotation]) -> npt.NDArray[np.complex128]:
+    """What parameter-free rotations on one qubit make of |0>, shape (2,)."""
     state = np.array([1.0, 0.0], dtype=np.complex128)
     for rotation in rotations:
         state = rotation.matrix(np.zeros(0)) @ state

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from equinoise.cli.option_groups import panel
 
 if TYPE_CHECKING:
+    from qiskit import QuantumCircuit
+
+    from equinoise.cli.model_options import ModelOptions
+    from equinoise.model.qnn import Model
     from equinoise.noise.model import NoiseModel
     from equinoise.problem import Problem
 
@@ -21,13 +25,16 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A .qasm or .qpy file, brickwork:n=12,depth=6 (ladder, ring, all-to-all) or device:torino,depth=6.",
+        help="A .qasm or .qpy file, brickwork:n=12,depth=6 (ladder, ring, all-to-all), device:torino,depth=6 or "
+        "module.py:object, which runs that module.",
         show_default=False,
     ),
 ]
-Readout = Annotated[str, _problem(metavar="LABEL", help="What is measured: Z5, X2X3+Y2Y3.")]
+Readout = Annotated[
+    list[str] | None, _problem(metavar="LABEL", help="What is measured: Z5, X2X3+Y2Y3; repeated for a model.")
+]
 Noise = Annotated[
-    list[str],
+    list[str] | None,
     _problem(
         metavar="SPEC",
         help="Rates per slot: dephasing:R, collective:R, static:R, depolarizing:R, relaxation:down=R,up=R; ibm:NAME, "
@@ -44,8 +51,8 @@ class ProblemOptions:
     """What states a problem on the command line; named as in :class:`equinoise.Problem`."""
 
     source: Source
-    readout: Readout
-    noise: Noise
+    readout: Readout = None
+    noise: Noise = None
     initial: Initial = None
     charge: Annotated[int | None, _problem(metavar="Q", help="Active sector.", show_default="the input's")] = None
     projected: Annotated[bool, _problem("--projected", help="Project the readout on that sector.")] = False
@@ -54,24 +61,94 @@ class ProblemOptions:
     allow_broken: Annotated[bool, _problem("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _problem(metavar="NAME", help="parity, permutation, su2, ...: see equinoise symmetries."),
+        _problem(metavar="NAME", help="See equinoise symmetries."),
     ] = "charge"
 
-    def problem(self) -> Problem:
-        """The problem that the options state."""
-        import equinoise as eq
+    def stated(self, model: ModelOptions) -> Problem | Model:
+        """The problem or model that the options state: a model where one of its options or several readouts are given.
 
-        circuit = eq.load_circuit(self.source)
-        return eq.Problem(
-            eq.free_angles(circuit) if self.free_angles else circuit,
-            self.readout,
-            initial=self.initial,
-            noise=stated_noise(self.noise, self.layout),
-            projected=self.projected,
-            charge=self.charge,
-            allow_broken=self.allow_broken,
-            symmetry=self.symmetry,
-        )
+        Args:
+            model: What is stated of a model.
+        """
+        from qiskit import QuantumCircuit
+
+        import equinoise as eq
+        from equinoise.cli.as_model import as_model
+        from equinoise.errors import ParameterError
+
+        found, told, of_model = self._found(), self._told(), model.told()
+        if isinstance(found, eq.Problem):
+            if told or of_model:
+                raise ParameterError(
+                    f"{self.source!r} is a Problem, which states its own {next(iter(told | of_model))}: leave the "
+                    "options that state a problem or a model out."
+                )
+            return found
+        if isinstance(found, QuantumCircuit) and not of_model and len(self.readout or ()) < 2:
+            return self._problem(found, told)
+        return as_model(found, told | of_model)
+
+    def _found(self) -> Any:
+        """The circuit, or the user's object."""
+        import equinoise as eq
+        from equinoise.cli.python_object import is_python_object, python_object
+
+        found = python_object(self.source) if is_python_object(self.source) else eq.load_circuit(self.source)
+        return eq.free_angles(found) if self.free_angles else found
+
+    def _told(self) -> dict[str, Any]:
+        """What was given of the problem, as :class:`equinoise.Model` takes it."""
+        told: dict[str, Any] = {
+            name: value
+            for name, value in (
+                ("readouts", self.readout),
+                ("initial", self.initial),
+                ("charge", self.charge),
+                ("projected", self.projected or None),
+                ("allow_broken", self.allow_broken or None),
+                ("symmetry", None if self.symmetry == "charge" else self.symmetry),
+            )
+            if value not in (None, [])
+        }
+        if self.noise or self.layout is not None:
+            told["noise"] = stated_noise(self.noise or [], self.layout)
+        return told
+
+    def _problem(self, circuit: QuantumCircuit, told: dict[str, Any]) -> Problem:
+        import equinoise as eq
+        from equinoise.errors import ParameterError, SymmetryError
+
+        for name, wanted in (("readout", "readouts"), ("noise", "noise")):
+            if wanted not in told:
+                raise ParameterError(f"the option --{name} is missing: a circuit needs one. {_MISSING[name]}")
+        (readout,) = told.pop("readouts")
+        try:
+            return eq.Problem(circuit, readout, **told)
+        except SymmetryError as error:
+            if self.free_angles and _keeps_when_bound(eq.load_circuit(self.source), readout, told):
+                raise SymmetryError(
+                    f"the circuit keeps the {self.symmetry} at its bound angles, but not where each of them is free "
+                    "(--free-angles): some belong together, as 0.3 and -0.3 about a CX that write one gate out. Give a "
+                    f"circuit whose parameters say so (OpenQASM 3 with inputs, or QPY). {error}"
+                ) from None
+            raise
+
+
+def _keeps_when_bound(circuit: QuantumCircuit, readout: str, told: dict[str, Any]) -> bool:
+    """Whether a circuit keeps the symmetry before its angles are freed, and not for taking all as a preparation."""
+    import equinoise as eq
+    from equinoise.errors import SymmetryError
+
+    try:
+        return eq.Problem(circuit, readout, **told).preparation is None
+    except SymmetryError:
+        return False
+
+
+_MISSING = {
+    "readout": "What is measured, e.g. --readout Z0.",
+    "noise": "Rates per slot, e.g. --noise dephasing:0.01, a device, or none.",
+}
 
 
 def stated_noise(specifications: list[str], layout: str | None) -> NoiseModel:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from equinoise.coherence.bounds import BoundEnds, Certificate, certificate
 from equinoise.coherence.fixed_point import fixed_point, fixed_point_of_generators
 from equinoise.coherence.law_record import Law
+from equinoise.coherence.loss.loss_law import loss_law
 from equinoise.coherence.rates import LAW_GRADIENTS, FirstOrder, collect, relative_error
 from equinoise.coherence.resummed import (
     fitted_rate_variance,
@@ -26,6 +27,7 @@ from equinoise.engines.replica.average import FirstOrderAverage, first_order_ave
 from equinoise.engines.select import LAW_AVERAGES, averages, select_engine
 from equinoise.ensemble import Ensemble
 from equinoise.errors import ParameterError
+from equinoise.model.asked import also_of_models
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.shift_rules import gradient_rounding
@@ -170,6 +172,7 @@ def _spectrum(
     )
 
 
+@also_of_models(loss_law)
 def law(
     problem: Problem,
     *,
@@ -183,7 +186,7 @@ def law(
     m2 = V''(0)/(4 V(0)); R^2 = w0 + (1 - w0)(1 + 2 s kappa' c2)^(-1/c2).
 
     Args:
-        problem: The problem.
+        problem: The problem; of a model, see :func:`equinoise.loss_law`.
         sampling: Draws (128 by default; the greatest number where ``relative_error`` is given), ensemble and engine.
             Engine "replica" averages over independent uniform angles without sampling, and "auto" takes it where
             sampling would take more than a second, and longer.

@@ -14,7 +14,7 @@ from equinoise.coherence.bounds import BoundEnds, Certificate
 from equinoise.coherence.fixed_point import FixedPoint
 from equinoise.coherence.quantity import Quantity, Record
 from equinoise.coherence.rates import BudgetEntry, budget_sums
-from equinoise.coherence.resummed import leading_order_survival, resummed_survival
+from equinoise.coherence.resummed import direction_law, leading_order_survival, resummed_survival
 from equinoise.coherence.sample import FEWEST_DRAWS, Interval
 from equinoise.coherence.spectrum import CoherenceSpectrum
 from equinoise.notebook import data_frame, facts_html, facts_text, rows_html
@@ -108,6 +108,12 @@ class Law:
             return unknown, unknown
         return self.bound_ends.survival_bounds(scale, self.certificate.greatest_rate)
 
+    def direction(self, scale: float) -> float:
+        """D(s) by the direction law where its condition is proved (:func:`direction_law`), else NaN: measure it."""
+        if not self.certificate.proved or self.variance == 0:
+            return math.nan
+        return direction_law(float(self.survival(scale / 2)), float(self.survival(scale)))
+
     @property
     def bound_status(self) -> str:
         """What the bounds are worth, in words: whether they are proved, and at which kappa and w0 they are taken."""
@@ -192,6 +198,7 @@ LAW: tuple[Quantity[LawAt], ...] = (
     Quantity("law.rate_variance", lambda x: x.law.rate_variance, columns=_real("rate_variance")),
     Quantity("law.survival", lambda x: x.survival, columns=_real("law_survival")),
     Quantity("law.leading_order", lambda x: x.leading_order),
+    Quantity("law.direction", lambda x: x.law.direction(x.scale), columns=_real("law_direction")),
     Quantity("law.lower_bound", lambda x: x.bounds[0], columns=_real("lower_bound")),
     Quantity("law.upper_bound", lambda x: x.bounds[1], columns=_real("upper_bound")),
     Quantity("law.bounds_proved", lambda x: x.law.certificate.proved, columns={"bounds_proved": "BOOLEAN"}),

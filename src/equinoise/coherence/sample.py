@@ -36,6 +36,8 @@ FEWEST_DRAWS = 32
 
 _CONFIDENCE = 0.95
 _UNKNOWN = (-math.inf, math.inf)
+# cosines closer to 1 differ from it by rounding
+_NEARLY_ONE = 1e-12
 # beyond this exp overflows
 _GREATEST_EXPONENT = 700.0
 
@@ -152,23 +154,68 @@ class PairedDraws:
             error = error / (2 * value) if value > 0 else 0.0
         return Sampled(value, error, low, high)
 
+    def cosine(self, cross: str, one: str, other: str, *, confidence: float = _CONFIDENCE) -> Sampled:
+        """The cosine mean cross / sqrt(mean one x mean other), with standard error and interval, within [-1, 1].
+
+        Args:
+            cross: Column of products, or of unbiased estimates of them.
+            one: Column of the squares of one factor.
+            other: Of the other.
+            confidence: Of the interval.
+
+        Returns:
+            The value; NaN with an unknown interval where either square's mean is not positive. A single draw's interval
+            is unknown.
+
+        Example:
+            >>> import numpy as np
+            >>> from equinoise.coherence.sample import PairedDraws
+            >>> g = np.random.default_rng(0).normal(size=(2, 400))
+            >>> found = PairedDraws({"xy": g[0] * (g[0] + g[1]), "xx": g[0] ** 2, "yy": (g[0] + g[1]) ** 2})
+            >>> found = found.cosine("xy", "xx", "yy")
+            >>> found.low < 0.5**0.5 < found.high
+            True
+        """
+        (top, tops), (left, lefts), (right, rights) = (self._mean_and_others(name) for name in (cross, one, other))
+        if not (left > 0 and right > 0 and math.isfinite(top)):
+            return Sampled(math.nan, math.nan, *_UNKNOWN)
+        value = top / math.sqrt(left * right)
+        if tops.size < 2 or lefts.min() <= 0 or rights.min() <= 0:
+            return Sampled(max(-1.0, min(1.0, value)), math.nan, *_UNKNOWN)
+        without = tops / np.sqrt(lefts * rights)
+        error, reach = _jackknife(without, confidence)
+        # Fisher's z = artanh(c) is closer to normal than c, which piles up at 1, and its interval stays below 1. Of
+        # estimates beyond 1, which products of independent paths can be, only the plain interval is left.
+        if max(abs(value), float(np.abs(without).max())) < 1 - _NEARLY_ONE:
+            _, far = _jackknife(np.arctanh(without), confidence)
+            ends = (math.tanh(math.atanh(value) - far), math.tanh(math.atanh(value) + far))
+        else:
+            ends = (value - reach, value + reach)
+        low, value, high = (max(-1.0, min(1.0, each)) for each in (ends[0], value, ends[1]))
+        return Sampled(value, error, low, high)
+
     def influence(self, top: str, bottom: str) -> Real:
         """How far each draw moves ln of the root of mean top / mean bottom, shape (S,): (x/mean - y/mean)/2."""
         parts = [self.columns[name] / max(self.mean(name), 1e-300) for name in (top, bottom)]
         return np.asarray(0.5 * (parts[0] - parts[1]))
 
+    def _mean_and_others(self, name: str) -> tuple[float, Real]:
+        """A column's mean, and the means of all draws but one, for each one, shape (S,); none of a single draw."""
+        # Leaving one draw out of a mean takes only its sum: (sum - x)/(n - 1). So all n means that the jackknife needs
+        # cost as much as one.
+        column = self.columns[name]
+        others = (column.sum() - column) / (column.size - 1) if column.size > 1 else np.zeros(0)
+        return float(column.mean()), others
+
     def _with_and_without(self, top: tuple[str, ...], bottom: tuple[str, ...], factor: float) -> tuple[float, Real]:
         """The ratio of all draws, and that of all draws but one, for each one, shape (S,)."""
         count = self.count
-        # Leaving one draw out of a mean takes only its sum: (sum - x)/(n - 1). So all n ratios that the jackknife
-        # needs cost as much as one.
         value, without = factor, np.full(count if count > 1 else 0, factor)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for names, divide in ((top, False), (bottom, True)):
                 for name in names:
-                    column = self.columns[name]
-                    whole = np.float64(column.mean())
-                    others = (column.sum() - column) / (count - 1) if count > 1 else without
+                    mean, others = self._mean_and_others(name)
+                    whole = np.float64(mean)
                     value = value / whole if divide else value * whole
                     without = without / others if divide else without * others
         return float(value) + 0.0, without
@@ -222,26 +269,30 @@ def positive_interval(value: float, error: float, count: int) -> Interval:
     return value * math.exp(-reach), value * math.exp(min(reach, _GREATEST_EXPONENT))
 
 
-def log_difference(one: Real, other: Real) -> LogDifference:
-    """Error of ln(a) - ln(b) from how far each draw moves either; the first draws of both are the same.
+def log_difference(one: Real, other: Real, *, shared: bool = True) -> LogDifference:
+    """Error of ln(a) - ln(b), or of a - b, from how far each draw moves either.
 
-    With n draws each and m in common, error^2 = var(u)/n_u + var(v)/n_v - 2 m cov(u, v)/(n_u n_v).
+    With n draws each and the first m in common, error^2 = var(u)/n_u + var(v)/n_v - 2 m cov(u, v)/(n_u n_v).
 
     Args:
         one: u, shape (n_u,).
         other: v, shape (n_v,).
+        shared: Whether the first draws of both are the same; else none is.
     """
     # The means share their first m draws: var(a - b) = var a + var b - 2 cov(a, b), and only common draws covary.
     common = min(one.size, other.size)
     if common < 2:
         return LogDifference(math.inf, math.inf)
-    shared = float(np.cov(one[:common], other[:common])[0, 1])
+    together = float(np.cov(one[:common], other[:common])[0, 1]) if shared else 0.0
     square = one.var(ddof=1) / one.size + other.var(ddof=1) / other.size
-    error = math.sqrt(max(0.0, float(square - 2 * common * shared / (one.size * other.size))))
-    apart = one[:common] - other[:common]
-    spread = float(apart.std())
-    quantile = _quantile((apart - apart.mean()) / spread if spread > 0 else np.zeros(common), _CONFIDENCE)
-    return LogDifference(error, quantile * error)
+    error = math.sqrt(max(0.0, float(square - 2 * common * together / (one.size * other.size))))
+    parts = [one[:common] - other[:common]] if shared else [one, other]
+    return LogDifference(error, max(_quantile(_standardized(part), _CONFIDENCE) for part in parts) * error)
+
+
+def _standardized(values: Real) -> Real:
+    spread = float(values.std())
+    return (values - values.mean()) / spread if spread > 0 else np.zeros(values.size)
 
 
 def few_draws_warning(count: int) -> tuple[str, ...]:

@@ -45,6 +45,9 @@ SCHEMA = "equinoise.advice/1"
 # changes are simulated, the most promising first, while they are estimated to take this many seconds on one processor
 _AFFORDABLE = 60.0
 _READOUTS = 12
+# changes after which another function of the parameters is learned
+_OTHER_MODEL = ("depth", "readout")
+_ANOTHER = "another model: "
 _GROUPS = 3
 # gains closer to 1 than this are none
 _NOTHING = 5e-3
@@ -90,6 +93,11 @@ class Suggestion:
         return 1 / self.gain**2 if self.gain > 0 else math.inf
 
     @property
+    def same_model(self) -> bool:
+        """Whether the circuit still computes the same function of its parameters: it is run better, not replaced."""
+        return self.kind not in _OTHER_MODEL
+
+    @property
     def text(self) -> str:
         """In one line."""
         how = "predicted" if self.simulated is None else "simulated"
@@ -126,8 +134,9 @@ class Advice:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The suggestions in words, most helpful first."""
-        return tuple(one.text for one in self.suggestions)
+        """The suggestions in words, most helpful first: those that keep the model, then those that make another."""
+        same, other = ([one.text for one in self.suggestions if one.same_model is kept] for kept in (True, False))
+        return (*same, *(f"{_ANOTHER}{text}" for text in other))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data for JSON."""
@@ -146,7 +155,7 @@ class Advice:
 
 
 def _plain(one: Suggestion) -> dict[str, Any]:
-    out = asdict(one) | {"gain": _finite(one.gain), "shots": _finite(one.shots)}
+    out = asdict(one) | {"same_model": one.same_model, "gain": _finite(one.gain), "shots": _finite(one.shots)}
     out |= {name: None if out[name] is None else _finite(out[name]) for name in ("predicted", "simulated")}
     out["interval"] = [_finite(bound) for bound in one.interval]
     return out

@@ -104,12 +104,15 @@ def place(
             f"{'; '.join(tally.notes()) or 'T1, T2 and all errors are missing or 0 there'}. "
             'Give another layout=[...], or the noise itself, e.g. noise="depolarizing:0.003".'
         )
+    # once placed, what the calibration says of other qubits is of no concern
+    stated = set(calibration.notes)
+    placed = (*(note for note in model.notes if note not in stated), *calibration.notes_on(layout))
     return replace(
         model,
         terms=(*model.terms, *itertools.chain(*terms.values())),
         calibration=None,
         readout_error=tuple((known | dict(model.readout_error)).items()),
-        notes=(*model.notes, *_notes(calibration, choice, durations), *tally.notes()),
+        notes=(*placed, *_notes(calibration, choice, durations), *tally.notes()),
         placement=choice,
     )
 

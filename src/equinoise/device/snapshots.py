@@ -23,7 +23,7 @@ from equinoise.errors import DeviceError
 if TYPE_CHECKING:
     from qiskit.providers import BackendV2
 
-__all__ = ["Calibration", "DeviceSummary", "available", "couplers", "snapshot"]
+__all__ = ["Calibration", "DeviceSummary", "Remark", "available", "couplers", "snapshot"]
 
 
 def _thermal_times(target: Target) -> list[tuple[float | None, float | None]]:
@@ -34,6 +34,21 @@ def _thermal_times(target: Target) -> list[tuple[float | None, float | None]]:
 
 def _time(value: Any) -> float | None:
     return None if value is None or math.isnan(value) or value <= 0 else float(value)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that a calibration lacks or misstates.
+
+    Attributes:
+        what: In words.
+        qubits: Physical qubits.
+        taken: What was taken instead.
+    """
+
+    what: str
+    qubits: tuple[int, ...]
+    taken: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class Calibration:
         readout_error: (p01, p10) per physical qubit, shape (N,): the probability of reading 1 for |0>, of reading 0 for
             |1>; None where missing.
         layout: Physical qubit of each circuit qubit; None: to be chosen for the circuit.
-        notes: What was clipped, symmetrized or missing.
+        remarks: What was clipped, symmetrized or missing, and on which physical qubits.
         target: The backend's ``qiskit.transpiler.Target``.
     """
 
@@ -58,7 +73,7 @@ class Calibration:
     t2: tuple[float | None, ...]
     readout_error: tuple[tuple[float, float] | None, ...]
     layout: tuple[int, ...] | None = None
-    notes: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
     target: Target = field(repr=False, compare=False, kw_only=True)
 
     @classmethod
@@ -96,17 +111,26 @@ class Calibration:
             and not _gate_errors(target, seen)
         ):
             raise DeviceError(_no_noise(backend, name, chosen))
-        notes = []
-        if clipped:
-            notes.append(f"{name}: T2 > 2 T1 {_where(clipped, len(seen))}: T2 clipped to 2 T1")
-        if missing:
-            notes.append(f"{name}: T1 or T2 missing {_where(missing, len(seen))}: no thermal noise there")
         halved = [q for q in seen if q in symmetric]
-        if halved:
-            notes.append(f"{name}: only the mean readout error is known {_where(halved, len(seen))}: p01 = p10 taken")
-        if unread:
-            notes.append(f"{name}: readout error missing {_where(unread, len(seen))}: perfect readout there")
-        return cls(name, target.num_qubits, t1, t2, readout, chosen, tuple(notes), target=target)
+        remarks = (
+            Remark("T2 > 2 T1", tuple(clipped), "T2 clipped to 2 T1"),
+            Remark("T1 or T2 missing", tuple(missing), "no thermal noise there"),
+            Remark("only the mean readout error is known", tuple(halved), "p01 = p10 taken"),
+            Remark("readout error missing", tuple(unread), "perfect readout there"),
+        )
+        return cls(name, target.num_qubits, t1, t2, readout, chosen, remarks, target=target)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The remarks in words, on all qubits that a circuit may be placed on."""
+        return self.notes_on(range(self.num_qubits) if self.layout is None else self.layout)
+
+    def notes_on(self, qubits: Sequence[int]) -> tuple[str, ...]:
+        """The remarks in words, as far as they concern these physical qubits."""
+        told = ((remark, [q for q in qubits if q in set(remark.qubits)]) for remark in self.remarks)
+        return tuple(
+            f"{self.name}: {remark.what} {_where(here, len(qubits))}: {remark.taken}" for remark, here in told if here
+        )
 
 
 def _gate_errors(target: Target, qubits: Sequence[int]) -> bool:

@@ -18,10 +18,10 @@ from equinoise.sampling import Sampling
 __all__ = ["GreatestDepth", "greatest_depth"]
 
 # one depth is tried only while its draws are estimated to stay below this many seconds on one processor
-_AFFORDABLE = 8.0
+_AFFORDABLE = 2.0
 # draws per depth; trajectories come in pairs and scatter more
 _SAMPLES = 16
-_SAMPLED = 48
+_SAMPLED = 32
 _DEEPEST = 400
 # a circuit of more gates than this is not built to be tried
 _MOST_GATES = 40_000

@@ -1,42 +1,22 @@
-"""How the record of a diagnosis shows itself: a few lines, a table of its answers, its curve beside kappa's budget."""
+"""How the record of a diagnosis shows itself in a notebook: a table of its answers, its curve beside kappa's budget."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from equinoise.coherence.law_record import budget_of, costliest, law_facts, sample_text
+from equinoise.coherence.law_record import budget_of, law_facts
 from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import budget_sums
 from equinoise.diagnosis.survival_curve import draw_survival, survival_table
-from equinoise.notebook import facts_html, facts_text
+from equinoise.notebook import facts_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["diagnosis_html", "diagnosis_text", "plot_diagnosis"]
+__all__ = ["diagnosis_html", "plot_diagnosis"]
 
 _GREEN = "#009E73"
 _MOST_BARS = 12
-
-
-def diagnosis_text(record: Record) -> str:
-    """The short report: verdict, size of the gradient, what the noise leaves, where it is lost, how sure."""
-    circuit, warnings = record["circuit"], record["warnings"]
-    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
-    facts = {
-        "problem": f"{circuit['num_qubits']} qubits, {record['layers.count']} layers, {circuit['num_parameters']} "
-        f"parameters; {_stated(record)}",
-        "gradient": f"RMS {record.told('noiseless.rms_gradient')} without noise, "
-        f"{record.number('resources.measured_rms'):.3g} as read; {record['resources.shots']:,} shots resolve "
-        f"{record.number('resources.resolved_rms'):.2g}",
-        "survival": f"R = {_survival(record)}; by the law {record.told('law.survival')}",
-        "kappa": f"{record.told('law.kappa')}; w0 = {record.told('law.fixed_point_share')}",
-        "lost at": costliest(record),
-        "how sure": f"95 % intervals of {sample_text(record)}; bounds {record['law.bound_status']}",
-        "helps": record["advice"][0] if record["advice"] else None,
-        "note": warnings[0] + more if warnings else None,
-    }
-    return facts_text(f"{record['verdict']}: {record['verdict_reason']}", facts)
 
 
 def diagnosis_html(record: Record) -> str:
@@ -46,6 +26,7 @@ def diagnosis_html(record: Record) -> str:
         "verdict": f"{record['verdict']}: {record['verdict_reason']}",
         "problem": f"{record['circuit.num_qubits']} qubits, {record['layers.count']} layers, {_stated(record)}",
         "survival": _survival(record, 4),
+        "direction": record.told("simulated.direction", 4),
         **law_facts(record),
         "RMS gradient": f"{record.told('noiseless.rms_gradient', 4)} without noise, {measured} as measured",
         "shots per gradient": record.told("resources.shots_per_gradient", 4),

@@ -16,18 +16,30 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.circuit.digest import circuit_digest
+from equinoise.circuit.stored.digest import circuit_digest
 from equinoise.coherence.law_record import LAW, Law, LawAt
 from equinoise.coherence.quantity import Quantity, Record
-from equinoise.coherence.sample import Interval
-from equinoise.diagnosis.averages import Simulation, SurvivalPoint
+from equinoise.coherence.sample import Interval, PairedDraws
+from equinoise.diagnosis.averages import MechanismShare, Simulation, SurvivalPoint
 from equinoise.diagnosis.shots import Resources
+from equinoise.diagnosis.stopping import Stopping
 from equinoise.diagnosis.verdict import Verdict
 from equinoise.errors import ParameterError
 from equinoise.initial import InitialState
 from equinoise.problem import Problem
 
-__all__ = ["DIAGNOSIS", "SCHEMA", "SIMULATED", "Advised", "Findings", "diagnosis_record", "read_record"]
+__all__ = [
+    "DIAGNOSIS",
+    "SCHEMA",
+    "SIMULATED",
+    "STATED",
+    "Advised",
+    "Findings",
+    "circuit_facts",
+    "diagnosis_record",
+    "operator_terms",
+    "read_record",
+]
 
 Real = npt.NDArray[np.float64]
 
@@ -71,7 +83,10 @@ class Findings:
         samples: Number of draws.
         seed: Of the draws.
         sampling: What was asked of the draws: samples, seed, engine, ensemble, relative_error.
+        stopping: Why drawing ended, and what is still open.
         warnings: What was assumed, clipped, dropped or approximated.
+        mechanisms: Kappa's parts by kind of noise, costliest first; none where kappa cannot be told from 0.
+        draws: What :meth:`equinoise.Diagnosis.compare` compares, draw by draw; not in the record.
     """
 
     problem: Problem = field(repr=False)
@@ -94,7 +109,10 @@ class Findings:
     samples: int
     seed: int | None
     sampling: dict[str, Any]
+    stopping: Stopping
     warnings: tuple[str, ...]
+    mechanisms: tuple[MechanismShare, ...]
+    draws: PairedDraws = field(repr=False)
 
 
 # -- what was asked --------------------------------------------------------------------------------------------------
@@ -111,20 +129,26 @@ def _name(circuit: QuantumCircuit) -> str:
     return kind if kind == QuantumCircuit.prefix and number.replace("-", "").isdecimal() else name
 
 
-def _circuit(problem: Problem) -> dict[str, Any]:
+def circuit_facts(problem: Problem, circuit: QuantumCircuit) -> dict[str, Any]:
+    """What a circuit is called, its identity and size.
+
+    Args:
+        problem: Whose layers it has.
+        circuit: As the user stated it.
+    """
     return {
-        "name": _name(problem.circuit),
-        "sha256": circuit_digest(problem.circuit),
+        "name": _name(circuit),
+        "sha256": circuit_digest(circuit),
         "num_qubits": problem.num_qubits,
-        "num_parameters": len(problem.parameters),
+        "num_parameters": len(circuit.parameters),
         "couplings": sorted(
             {(min(b.qubits), max(b.qubits)) for layer in problem.layers for b in layer.blocks if len(b.qubits) == 2}
         ),
     }
 
 
-def _terms(readout: SparsePauliOp) -> list[Any]:
-    """["Z0Z1", 0.5] each, on the circuit's qubits."""
+def operator_terms(readout: SparsePauliOp) -> list[Any]:
+    """The terms of an operator, ["Z0Z1", 0.5] each, on the circuit's qubits."""
     return [
         ["".join(f"{letter}{q}" for letter, q in zip(letters, qubits, strict=True)), float(c.real)]
         for letters, qubits, c in readout.to_sparse_list()
@@ -162,27 +186,44 @@ SIMULATED: tuple[Quantity[Simulation], ...] = (
         columns=_real("rms_gradient"),
     ),
     Quantity("simulated.rms_interval", lambda x: x.rms_interval, columns=_real("rms_low", "rms_high")),
+    Quantity(
+        "simulated.direction",
+        lambda x: x.direction,
+        interval="simulated.direction_interval",
+        columns=_real("direction"),
+    ),
+    Quantity(
+        "simulated.direction_interval",
+        lambda x: x.direction_interval,
+        columns=_real("direction_low", "direction_high"),
+    ),
 )
 """What the noisy simulation says."""
 
+STATED: tuple[Quantity[Problem], ...] = (
+    Quantity("versions", lambda _: _versions()),
+    Quantity("circuit", lambda x: circuit_facts(x, x.circuit), columns={"num_qubits": _COUNT}),
+    Quantity("layers", lambda x: {"count": len(x.layers), "found": x.layers_found}),
+    Quantity("qubit_layout", lambda x: None if x.layout is None else x.layout.plain()),
+    Quantity("readout.label", lambda x: x.readout_label, columns={"readout": _WORD}),
+    Quantity("readout.projected", lambda x: x.projected),
+    Quantity("readout.terms", lambda x: operator_terms(x.readout)),
+    Quantity("initial.name", lambda x: x.initial.name, columns={"initial": _WORD}),
+    Quantity("initial.sha256", lambda x: hashlib.sha256(_amplitudes(x.initial)).hexdigest()),
+    Quantity("noise.name", lambda x: x.noise.name, columns={"noise": _WORD}),
+    Quantity("noise.stated", lambda x: x.stated_noise.to_dict()),
+    Quantity("noise.slots_sha256", lambda x: hashlib.sha256(_slots(x)).hexdigest()),
+    Quantity("noise.device", lambda x: getattr(x.noise.placement, "device", None), columns={"device": _WORD}),
+    Quantity("noise.layout", lambda x: getattr(x.noise.placement, "layout", None), columns={"layout": _WORD}),
+)
+"""What was asked: the problem as it was stated."""
+
 DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("schema", lambda _: SCHEMA),
-    Quantity("versions", lambda _: _versions()),
-    Quantity("circuit", lambda x: _circuit(x.problem), columns={"num_qubits": _COUNT}),
-    Quantity("layers", lambda x: {"count": len(x.problem.layers), "found": x.problem.layers_found}),
-    Quantity("qubit_layout", lambda x: None if x.problem.layout is None else x.problem.layout.plain()),
-    Quantity("readout.label", lambda x: x.problem.readout_label, columns={"readout": _WORD}),
-    Quantity("readout.projected", lambda x: x.problem.projected),
-    Quantity("readout.terms", lambda x: _terms(x.problem.readout)),
-    Quantity("initial.name", lambda x: x.problem.initial.name, columns={"initial": _WORD}),
-    Quantity("initial.sha256", lambda x: hashlib.sha256(_amplitudes(x.problem.initial)).hexdigest()),
-    Quantity("noise.name", lambda x: x.problem.noise.name, columns={"noise": _WORD}),
-    Quantity("noise.stated", lambda x: x.problem.stated_noise.to_dict()),
-    Quantity("noise.slots_sha256", lambda x: hashlib.sha256(_slots(x.problem)).hexdigest()),
-    Quantity("noise.device", lambda x: getattr(x.problem.noise.placement, "device", None), columns={"device": _WORD}),
-    Quantity("noise.layout", lambda x: getattr(x.problem.noise.placement, "layout", None), columns={"layout": _WORD}),
+    *(one.of(lambda x: x.problem) for one in STATED),
     Quantity("scale", lambda x: x.scale, open=math.inf, columns=_real("scale")),
     Quantity("sampling", lambda x: x.sampling),
+    Quantity("stopping", lambda x: x.stopping),
     Quantity("equivariance", lambda x: x.equivariance, columns={"noise_class": _WORD}),
     Quantity("symmetry", lambda x: x.symmetry),
     Quantity("light_cone", lambda x: x.light_cone, columns={"width": _COUNT, "parameters": _COUNT}),
@@ -196,6 +237,7 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("noiseless.interval", lambda x: x.noiseless_interval, columns=_real("noiseless_low", "noiseless_high")),
     Quantity("noiseless.per_parameter", lambda x: _named(x.problem, x.noiseless_per_parameter)),
     *(one.of(lambda x: LawAt(x.law, x.scale)) for one in LAW),
+    Quantity("law.mechanisms", lambda x: x.mechanisms),
     Quantity("law.kappa_per_parameter", lambda x: _named(x.problem, x.law.kappa_per_parameter)),
     *(one.of(lambda x: x.simulated) for one in SIMULATED),
     Quantity("curve", lambda x: x.curve),
@@ -206,7 +248,14 @@ DIAGNOSIS: tuple[Quantity[Findings], ...] = (
     Quantity("resources.shift_weight", lambda x: x.resources.shift_weight),
     Quantity("resources.resolved_rms", lambda x: x.resources.resolved_rms, _RADIAN),
     Quantity("resources.readout_factor", lambda x: x.resources.readout_factor),
-    Quantity("resources.measured_rms", lambda x: x.resources.measured_rms, _RADIAN, columns=_real("measured_rms")),
+    Quantity(
+        "resources.measured_rms",
+        lambda x: x.resources.measured_rms,
+        _RADIAN,
+        "resources.measured_interval",
+        columns=_real("measured_rms"),
+    ),
+    Quantity("resources.measured_interval", lambda x: x.resources.measured_interval),
     Quantity(
         "resources.shots_per_gradient",
         lambda x: x.resources.shots_per_gradient,

@@ -52,7 +52,8 @@ def repetition(problem: Problem) -> Repetition | None:
     does, at least twice. Dephasing correlated in time repeats where its amplitudes do; Gaussian phases of any
     covariance do not, and the frames of a compiled circuit need not.
     """
-    if problem.noise.phases or problem.frames is not None or _divided(problem.layers):
+    prepared_inside = problem.preparation is not None and (bool(problem.breaking) or problem.input_varies)
+    if problem.noise.phases or problem.frames is not None or prepared_inside or _divided(problem.layers):
         return None
     stationary = [process for process in problem.processes if isinstance(process, PhaseProcess)]
     amplitudes = list(zip(*(process.amplitudes for process in stationary), strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from equinoise.coherence.sample import Interval
 from equinoise.diagnosis.depth import GreatestDepth
 
 __all__ = ["Resources", "resolved_rms", "shots_per_gradient"]
@@ -24,6 +25,7 @@ class Resources:
         resolved_rms: RMS gradient that the shots resolve, per radian.
         readout_factor: RMS gradient of the measured over the ideal readout (assignment errors).
         measured_rms: RMS gradient at the scale, assignment errors included.
+        measured_interval: 95 % interval of it.
         shots_per_gradient: Shots per expectation value and setting at which it has signal-to-noise 1.
         greatest_scale: Noise scale at which the gradient is still resolved, by the resummed law; infinity if always, 0
             if never.
@@ -38,6 +40,7 @@ class Resources:
     resolved_rms: float
     readout_factor: float
     measured_rms: float
+    measured_interval: Interval
     shots_per_gradient: float
     greatest_scale: float
     greatest_depth: GreatestDepth | None

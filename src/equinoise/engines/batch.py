@@ -140,6 +140,8 @@ class Batch:
         if self._vectors is not None:
             return self._vectors
         program, exact = self.program, self._density_matrices
+        if self.problem.input_varies:
+            return None
         # a slot is written out by acting on each number of a state once: always worth it for small ones
         worth = count * len(program.layers) >= program.numbers * len(set(program.slots))
         if program.numbers > (LARGEST_MATRIX if worth else _SMALL):

@@ -131,7 +131,7 @@ class ExactAnswers(Remade, ABC):
     def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator | None = None) -> list[NoisyDraw]:
         """g_k^2, C^2 and <O^2> at each scale."""
         draws = [self.draw(theta, s) for s in scales]
-        return [NoisyDraw(d.gradient**2, d.value**2, d.square) for d in draws]
+        return [NoisyDraw(d.gradient, d.gradient**2, d.value**2, d.square) for d in draws]
 
     def frozen(self, theta: Real, rng: np.random.Generator | None = None) -> float:
         """sum_k g_k^2 at s = infinity; NaN where the noise has no such limit."""
@@ -144,6 +144,7 @@ class ExactAnswers(Remade, ABC):
         """What one draw adds to kappa, its budget and the second moment, exactly."""
         g0, g1, g2 = self.series(theta)
         return FirstOrderDraw(
+            gradient=g0,
             square=float(np.sum(g0 * g0)),  # not BLAS, whose sums depend on where arrays lie in memory
             slope=float(np.sum(g0 * g1)),
             curvature=float(np.sum(g1 * g1 + 2 * g0 * g2)),

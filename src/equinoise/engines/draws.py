@@ -43,11 +43,13 @@ class NoisyDraw:
     """What one draw of the parameters adds to averages that are quadratic in value and gradient.
 
     Attributes:
+        gradient: g_k, or an unbiased estimate of it; shape (K,).
         gradient_square: g_k^2, or an unbiased estimate of it, which may be negative; shape (K,).
         value_square: C^2 likewise.
         square: <O^2> likewise.
     """
 
+    gradient: Real
     gradient_square: Real
     value_square: float
     square: float
@@ -58,6 +60,7 @@ class FirstOrderDraw:
     """What one draw of the parameters adds to kappa, its budget and the second moment, at s = 0.
 
     Attributes:
+        gradient: g_k, shape (K,).
         square: sum_k g_k^2.
         slope: sum_k g_k g'_k.
         curvature: sum_k (g'_k^2 + g_k g''_k); NaN where the engine does not have it.
@@ -65,6 +68,7 @@ class FirstOrderDraw:
         budget: sum_k g_k g'_k by noise term, shape (terms,).
     """
 
+    gradient: Real
     square: float
     slope: float
     curvature: float

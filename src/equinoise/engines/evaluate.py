@@ -12,9 +12,11 @@ import numpy.typing as npt
 from equinoise.engines.block_space import held_sectors, kept_symmetry
 from equinoise.engines.contract import Engine
 from equinoise.engines.draws import Draw, check_scale, sampled_draws
+from equinoise.engines.loss_gradient import loss_gradient
 from equinoise.engines.replica.average import average
 from equinoise.engines.select import averages, select_engine
 from equinoise.errors import ParameterError
+from equinoise.model.asked import also_of_models
 from equinoise.problem import Problem
 from equinoise.reduction.program import Program
 from equinoise.sampling import Sampling
@@ -173,6 +175,7 @@ def _standard_error(values: Real) -> Any:
     return values.std(axis=0, ddof=1) / np.sqrt(values.shape[0])
 
 
+@also_of_models(loss_gradient)
 def gradient(
     problem: Problem,
     theta: Any,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,11 @@ import numpy.typing as npt
 from equinoise.engines.draws import check_scale, parallel_draws
 from equinoise.engines.model_sweeps import ModelSweeps
 from equinoise.engines.sampled_loss import SampledLoss
-from equinoise.engines.select import PATIENCE, declarations
-from equinoise.errors import UnsupportedError
+from equinoise.engines.select import PATIENCE, Declaration, declarations
 from equinoise.model.qnn import Model
+from equinoise.sampling import Sampling
 
-__all__ = ["LossGradient", "loss_gradient", "model_engine"]
+__all__ = ["LossGradient", "choose_for_model", "loss_gradient", "model_declarations", "model_engine"]
 
 Real = npt.NDArray[np.float64]
 
@@ -58,11 +58,8 @@ def loss_gradient(
     model: Model,
     theta: Any,
     scale: float = 1.0,
-    engine: str = "auto",
     *,
-    samples: int = 256,
-    seed: int = 0,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LossGradient:
     """The loss J = mean_i l(f(x_i), y_i) and its gradient: exactly, one sweep forward and one back a row, or sampled.
@@ -74,10 +71,9 @@ def loss_gradient(
         model: The model.
         theta: Weights, shape (W,), radians, in the order of ``model.weights`` (or a mapping).
         scale: Noise scale s in [0, infinity].
-        engine: "exact", "trajectories", or "auto": exact unless that takes too long or does not fit in memory.
-        samples: Trajectories a row, at least 8, where they are sampled.
-        seed: Of the trajectories.
-        workers: Rows (or trajectories) run at once; all processors by default.
+        sampling: Trajectories a row where they are sampled (256 by default, at least 8), their seed, how many rows or
+            trajectories run at once, and the engine: "exact", "trajectories", or "auto", exact unless that takes too
+            long or does not fit in memory. No ensemble: theta is given.
         progress: Called with 1 after each row.
 
     Raises:
@@ -96,13 +92,15 @@ def loss_gradient(
         >>> eq.loss_gradient(model, [0.3] * len(model.weights)).gradient.shape
         (4,)
     """
-    s, weights = check_scale(scale), model.theta(theta)
-    if model_engine(model, engine, workers) == "trajectories":
-        return _sampled(model, weights, s, samples, seed, workers, progress)
-    sweeps = ModelSweeps(model, workers)
-    found = parallel_draws(
-        lambda row: sweeps.row_gradient(weights, s, row), range(model.rows.count), sweeps.engine.workers, progress
-    )
+    s, weights, sampling = check_scale(scale), model.theta(theta), Sampling.of(sampling, samples=256)
+    if model_engine(model, sampling) == "trajectories":
+        return _sampled(model, weights, s, sampling, progress or _silent)
+    sweeps, found = ModelSweeps(model, sampling.workers), []
+    for each in parallel_draws(
+        lambda row: sweeps.row_gradient(weights, s, row), range(model.rows.count), sweeps.engine.workers
+    ):
+        found.append(each)
+        (progress or _silent)(1)
     predictions = np.stack([values for values, _ in found])
     losses = model.losses(predictions)
     gradient = np.mean([gradient for _, gradient in found], axis=0)
@@ -110,27 +108,52 @@ def loss_gradient(
     return LossGradient(float(losses.mean()), gradient, predictions, losses, none, none, 0.0, s, sweeps.engine.name)
 
 
-def model_engine(model: Model, engine: str = "auto", workers: int | None = None, draws: float = 1) -> str:
+def _silent(done: int) -> None:
+    del done
+
+
+def model_engine(model: Model, sampling: Sampling, draws: float = 1) -> str:
     """The engine that a model's sweeps take: "exact" or "trajectories".
 
     Args:
         model: The model.
-        engine: One of these, or "auto".
-        workers: Draws run at once.
+        sampling: Its engine, one of these or "auto", and how many draws run at once.
         draws: How often all rows are gone through.
 
     Raises:
         UnsupportedError: Another engine, or none serves.
     """
-    if engine not in ("auto", *_ENGINES):
-        raise UnsupportedError(f"no engine {engine!r} for a model; choose auto or one of: {', '.join(_ENGINES)}.")
-    if engine != "auto":
-        return engine
-    found = {one.engine: one for one in declarations(model.problem) if one.engine in _ENGINES}
-    if not found.get("trajectories") or not found["trajectories"].serves:
-        return "exact"
-    seconds = found["exact"].seconds * model.rows.count * draws / (workers or os.cpu_count() or 1)
-    return "exact" if found["exact"].serves and seconds < PATIENCE else "trajectories"
+    return choose_for_model(model, sampling, draws)[0]
+
+
+def choose_for_model(model: Model, sampling: Sampling, draws: float = 1) -> tuple[str, str]:
+    """The engine of :func:`model_engine`, and why."""
+    sampling.check_engine("a model", *_ENGINES)
+    if sampling.engine != "auto":
+        return sampling.engine, "it was asked for"
+    found = {one.engine: one for one in model_declarations(model)}
+    exact, paths = found["exact"], found.get("trajectories")
+    if paths is None or not paths.serves:
+        return "exact", "no other engine serves this model"
+    seconds = exact.seconds * draws / (sampling.workers or os.cpu_count() or 1)
+    if exact.serves and seconds < PATIENCE:
+        return "exact", f"all rows of all draws take {seconds:.2g} s"
+    return "trajectories", f"exact would take {seconds:.2g} s" if exact.serves else f"exact: {exact.reason}"
+
+
+def model_declarations(model: Model) -> tuple[Declaration, ...]:
+    """What each engine declares for a model: its time is that of one draw of the weights, over all rows.
+
+    Args:
+        model: The model.
+    """
+    rows = model.rows.count
+    return tuple(
+        replace(one, seconds=one.seconds * rows)
+        if one.engine in _ENGINES
+        else replace(one, serves=False, reason="a loss is taken through the engines exact and trajectories alone")
+        for one in declarations(model.problem)
+    )
 
 
 _ENGINES = ("exact", "trajectories")
@@ -140,18 +163,15 @@ def _sampled(
     model: Model,
     theta: Real,
     scale: float,
-    samples: int,
-    seed: int,
-    workers: int | None,
-    progress: Callable[[int], None] | None,
+    sampling: Sampling,
+    progress: Callable[[int], None],
 ) -> LossGradient:
     """From trajectories, row after row."""
-    sampled = SampledLoss(model, samples, seed, workers)
+    sampled = SampledLoss(model, sampling)
     rows = []
     for row in range(model.rows.count):
         rows.append(sampled.row(theta, scale, row))
-        if progress is not None:
-            progress(1)
+        progress(1)
     predictions = np.stack([row.predictions for row in rows])
     losses = model.losses(predictions)
     return LossGradient(
@@ -164,6 +184,6 @@ def _sampled(
         loss_bias=float(np.mean([row.loss_bias for row in rows])),
         scale=scale,
         engine=sampled.engine.name,
-        samples=samples,
-        seed=seed,
+        samples=sampling.count,
+        seed=sampling.seed,
     )

@@ -107,6 +107,10 @@ class ModelSweeps:
         )
         return values, self._trained(angles, gradient)
 
+    def row_values(self, theta: Real, scale: float, row: int) -> Real:
+        """f_c of one row, shape (C,): one sweep forward."""
+        return self.engine.values(self.model.angles(theta, row).values, scale, self.operators)
+
     def readout_gradients(self, theta: Real, scale: float, rows: Index) -> ReadoutGradients:
         """f_c and d_k f_c of rows: a sweep for each row and readout."""
         predictions = np.empty((len(rows), len(self.operators)))

@@ -21,6 +21,7 @@ from equinoise.engines.select import select_engine
 from equinoise.engines.vectors.trajectories import TrajectoryEngine
 from equinoise.errors import UnsupportedError
 from equinoise.model.qnn import Model
+from equinoise.sampling import Sampling
 
 __all__ = ["SampledLoss", "SampledRow"]
 
@@ -55,23 +56,21 @@ class SampledLoss:
 
     Args:
         model: The model.
-        samples: Paths a row, at least 8.
-        seed: Of the paths.
-        workers: Paths run at once.
+        sampling: Paths a row, at least 8, their seed, and how many run at once.
 
     Raises:
         UnsupportedError: The circuit or noise breaks the charge, or too few samples.
         MemoryLimitError: Not even one path fits in memory.
     """
 
-    def __init__(self, model: Model, samples: int, seed: int, workers: int | None = None) -> None:
-        if isinstance(samples, bool) or not isinstance(samples, int) or samples < _FEWEST:
-            raise UnsupportedError(f"samples must be at least {_FEWEST} trajectories a row, got {samples!r}.")
-        chosen = select_engine(model.problem, "trajectories", workers=workers)
+    def __init__(self, model: Model, sampling: Sampling) -> None:
+        if sampling.count < _FEWEST:
+            raise UnsupportedError(f"samples must be at least {_FEWEST} trajectories a row, got {sampling.count}.")
+        chosen = select_engine(model.problem, "trajectories", workers=sampling.workers)
         if not isinstance(chosen, TrajectoryEngine):
             raise UnsupportedError("the engine 'trajectories' cannot serve this model.")
         self.engine = chosen
-        self._model, self._samples, self._seed = model, 2 * (samples // 2), seed
+        self._model, self._samples, self._seed = model, 2 * (sampling.count // 2), sampling.seed
         self._readouts = [chosen.program.observable(o) for o in model.readouts]
 
     def row(self, theta: Real, scale: float, row: int, repetition: int = 0) -> SampledRow:
@@ -83,7 +82,7 @@ class SampledLoss:
             values, compiled = self.engine.read_along(phi, scale, self._readouts, rng)
             return values, angles.pulled_back(compiled)[:, model.trained]
 
-        draws = sampled_draws(one, [angles.values] * self._samples, stream, self.engine.workers)
+        draws = list(sampled_draws(one, [angles.values] * self._samples, stream, self.engine.workers))
         values, gradients = (np.array(each) for each in zip(*draws, strict=True))
         return self._put_together(row, values.reshape(2, -1, values.shape[1]), gradients)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ __all__ = [
     "declarations",
     "exact_engine",
     "reading_engine",
+    "sampled_seconds",
     "select_engine",
 ]
 
@@ -68,6 +70,8 @@ _AT_ONCE = 1.0
 # how many times cheaper than an engine that uses the symmetry engine "exact" must be to be taken instead: its cost is
 # underestimated on wide layers
 _CLEARLY = 40.0
+# a pair of trajectories, split by its first event, in trajectories
+_PAIR = 2.0
 # what kappa, budget, second moment and w0 cost, in averages at one scale
 LAW_AVERAGES = 12
 
@@ -257,6 +261,17 @@ def choose(
         return "exact", "the only engine that could serve"
     reasons = "; ".join(f"{d.engine}: {d.reason}" for d in (*found.values(), _declare_average(program)))
     raise UnsupportedError(f"no engine serves this problem. {reasons}.")
+
+
+def sampled_seconds(found: Mapping[str, Declaration], scales: int) -> float:
+    """Seconds that the engine "trajectories" declares for one draw of kappa and of V at some noise scales.
+
+    Args:
+        found: Declarations by engine.
+        scales: Number of noise scales; a pair of trajectories, split by its first event, is about two and a half.
+    """
+    kappa, path = found["state-vector"], found["trajectories"]
+    return kappa.seconds + kappa.gradient + (_PAIR * scales + 1) * path.seconds
 
 
 def choose_engine(

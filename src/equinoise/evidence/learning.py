@@ -25,7 +25,7 @@ from equinoise.evidence.frame.study import Context, Criterion, Study, at_most
 from equinoise.problem import Problem
 
 if TYPE_CHECKING:
-    from equinoise.learn.classifier_circuit import Model
+    from equinoise.learn.classifier_circuit import ClassifierCircuit
 
 __all__ = ["CHANNELS", "STUDY"]
 
@@ -109,24 +109,26 @@ def _run(options: dict[str, Any], parts: list[Real], epochs: int, context: Conte
 
 def _first_gradient(
     options: dict[str, Any], noise: str | None, vectors: Real, numbers: Any, context: Context
-) -> tuple[Model, float]:
+) -> tuple[ClassifierCircuit, float]:
     """The untrained model under a noise, and the norm of the loss's gradient at its first weights."""
-    from equinoise.learn.classifier_circuit import Design, Model
+    from equinoise.learn.classifier_circuit import ClassifierCircuit, Design
     from equinoise.learn.training import first_weights, loss_and_gradient
 
     depth, scale, verified = (options[name] for name in ("depth", "scale", "verified"))
-    model = Model(Design(QUBITS, 2, depth=depth, noise=noise, scale=scale, verified=verified), context.workers)
+    model = ClassifierCircuit(
+        Design(QUBITS, 2, depth=depth, noise=noise, scale=scale, verified=verified), context.workers
+    )
     start = first_weights(model, options["seed"])
     return model, float(np.linalg.norm(loss_and_gradient(model, start, model.loaded(vectors), numbers)[2][0]))
 
 
-def _kept(model: Model, states: Real) -> Real:
+def _kept(model: ClassifierCircuit, states: Real) -> Real:
     """Share of the shots that pass: what is left in the input's charge at the end, whatever the angles."""
     identity = model.program.operator_entries(SparsePauliOp("I" * model.design.num_qubits), model.design.excitations)
     return model.expectations(np.zeros(model.trained.size), states, (identity,))
 
 
-def _laws(model: Model, vectors: Real, context: Context) -> list[Law]:
+def _laws(model: ClassifierCircuit, vectors: Real, context: Context) -> list[Law]:
     """The law of a class count, over uniform angles, for each of some loaded rows."""
     names = {model.problem.parameters[k]: i for i, k in enumerate(model.data)}
     count = SparsePauliOp.from_sparse_list([("Z", [q], -0.5) for q in range(0, QUBITS, 2)], num_qubits=QUBITS)

@@ -18,7 +18,7 @@ from qiskit.quantum_info import SparsePauliOp
 from equinoise.circuit.layers import end_layer, layered
 from equinoise.engines.batch import Batch
 from equinoise.errors import ParameterError, ReadoutError, StateError, UnsupportedError
-from equinoise.interop.angle_expressions import AngleExpressions
+from equinoise.interop.angle_rows import AngleRows
 from equinoise.interop.quantities import Mean, Probabilities, Quantity, Variance
 from equinoise.problem import Problem
 from equinoise.qubit_layout import without_layout
@@ -223,14 +223,12 @@ def prepared_or_empty(circuit: QuantumCircuit) -> str | None:
     """The input that other programs mean: the circuit's own leading gates (None), else all qubits in |0>."""
     try:
         split = layered(circuit)
-    except ParameterError:  # angles that are no linear functions prepare nothing: see AngleExpressions
-        split = layered(AngleExpressions(circuit).circuit)
+    except ParameterError:  # angles that are no linear functions prepare nothing: see AngleRows
+        split = layered(AngleRows(circuit).circuit)
     return None if any(abs(state[1]) > 0 for state in split.prepared.values()) else "0" * circuit.num_qubits
 
 
-def stated_problem(
-    circuit: QuantumCircuit, qubits: Sequence[int], **options: Any
-) -> tuple[Problem, AngleExpressions | None]:
+def stated_problem(circuit: QuantumCircuit, qubits: Sequence[int], **options: Any) -> tuple[Problem, AngleRows | None]:
     """A problem whose readout sees some qubits, and its angles where they are no linear functions.
 
     Args:
@@ -247,7 +245,7 @@ def stated_problem(
     try:
         return stated(circuit), None
     except ParameterError:
-        angles = AngleExpressions(circuit)
+        angles = AngleRows(circuit)
         if angles.circuit.parameters == circuit.parameters:
             raise
         if options.get("at") is not None:

@@ -25,7 +25,7 @@ from equinoise.interop.pennylane_shots import is_state, results_of_samples
 from equinoise.noise.model import NoiseModel
 from equinoise.reduction.prepared import Kept
 
-__all__ = ["SectorDevice"]
+__all__ = ["SectorDevice", "expanded"]
 
 Real = npt.NDArray[np.float64]
 T = TypeVar("T")
@@ -187,6 +187,16 @@ class SectorDevice(Device):  # type: ignore[misc]
         self._circuits = Kept(_KEPT_CIRCUITS)
         self._rng = np.random.default_rng(seed)
         self._said: set[str] = set()
+
+    @property
+    def noise(self) -> NoiseModel | None:
+        """What acts after each layer."""
+        return self._noise
+
+    @property
+    def sector(self) -> dict[str, Any]:
+        """The options charge, projected and postselected."""
+        return dict(self._options)
 
     # -- before the run ------------------------------------------------------------------------------------------
 
@@ -420,7 +430,7 @@ def _accepted(tape: Any, wires: Any) -> Any:
     operations: list[Any] = []
     with qml.QueuingManager.stop_recording():
         for operation in tape.operations:
-            operations += _expanded(operation)
+            operations += expanded(operation)
     if len(operations) != len(tape.operations) or any(
         a is not b for a, b in zip(operations, tape.operations, strict=True)
     ):
@@ -432,7 +442,13 @@ def _only(results: Any) -> Any:
     return results[0]
 
 
-def _expanded(operation: Any) -> list[Any]:
+def expanded(operation: Any) -> list[Any]:
+    """An operation in those that the device takes.
+
+    Raises:
+        UnsupportedError: There are none, or nothing is measured there.
+        NoiseError: A channel of another kind.
+    """
     if takes(operation):
         return [operation]
     name = operation.name
@@ -449,6 +465,6 @@ def _expanded(operation: Any) -> list[Any]:
             f"the gate {described(operation)} is not taken by equinoise.sector: it {why}. Use gates on one or two "
             "wires (IsingXY, IsingZZ, SingleExcitation, QubitUnitary, ...), or default.mixed."
         )
-    parts = [part for inner in operation.decomposition() for part in _expanded(inner)]
+    parts = [part for inner in operation.decomposition() for part in expanded(inner)]
     # an identity on both wires of a pair keeps the parts in one layer; see pennylane_circuit
     return [qml.Identity(wires=operation.wires), *parts] if len(operation.wires) == 2 else parts

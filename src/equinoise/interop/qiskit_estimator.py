@@ -96,6 +96,16 @@ class SectorEstimator(BaseEstimatorV2):  # type: ignore[misc]
         """Of the errors; None for exact values."""
         return self._seed
 
+    @property
+    def noise(self) -> Any:
+        """What acts after each layer, as it was given."""
+        return self._options["noise"]
+
+    @property
+    def sector(self) -> dict[str, Any]:
+        """The options charge, projected and postselected."""
+        return {name: value for name, value in self._options.items() if name != "noise"}
+
     def run(self, pubs: Iterable[Any], *, precision: float | None = None) -> PrimitiveJob:
         """Expectation values of each (circuit, observables, parameter values), broadcast as Qiskit does.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import numbers
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -19,22 +18,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from equinoise.engines.draws import check_scale
 from equinoise.errors import ParameterError
 from equinoise.learn.checkpoint import identity
-from equinoise.learn.classifier_circuit import Design, Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit, Design
+from equinoise.learn.descent import Plan, TrainingError, check_whole
 from equinoise.learn.encoding import Scaling, fitted_encoding
 from equinoise.learn.loader import loader
-from equinoise.learn.training import EpochRecord, Plan, Weights, train
-from equinoise.limits import MOST_GATES, MOST_QUBITS, MOST_SHOTS
+from equinoise.learn.training import EpochRecord, Weights, trained_weights
+from equinoise.limits import MOST_GATES, MOST_QUBITS
 
-__all__ = ["ChargeClassifier", "TrainingError"]
+__all__ = ["ChargeClassifier"]
 
 Real = npt.NDArray[np.float64]
 
 # rows loaded at once in a prediction
 _AT_ONCE = 256
-
-
-class TrainingError(ParameterError, ValueError):
-    """Data or settings of a classifier that do not fit."""
 
 
 class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -157,7 +153,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         settings = {name: getattr(plan, name) for name in ("batch_size", "learning_rate", "shots", "seed")}
         settings |= {"design": self._stated_design(), "scaling": self.scaling}
         key = identity(settings, X, labels)
-        self.weights_, self.history_ = train(
+        self.weights_, self.history_ = trained_weights(
             self._model,
             self.encoding_.vectors(X),
             labels,
@@ -195,7 +191,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        model: Model = self._model
+        model: ClassifierCircuit = self._model
         vectors = self.encoding_.vectors(X)
         weights: Weights = self.weights_
         operators = None if self.shots is None else model.outcomes.operators
@@ -243,21 +239,14 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None or name not in _OPTIONAL:
-                _whole(name, value, least, most)
-        rate = self.learning_rate
-        if isinstance(rate, bool) or not isinstance(rate, numbers.Real) or not 0 < float(rate) <= _FASTEST:
-            raise TrainingError(
-                f"learning_rate must be a positive number of at most {_FASTEST:g}, got {rate!r}: Adam turns each angle "
-                "by about as many radians a step."
-            )
-        shots = None if self.shots is None else int(self.shots)
-        return Plan(int(self.epochs), int(self.batch_size), float(rate), shots, int(self.seed))
+            if value is not None or name == "depth":
+                check_whole(name, value, least, most)
+        return Plan(self.epochs, self.batch_size, self.learning_rate, self.shots, self.seed)
 
     def _width(self, features: int) -> int:
         return int(self.n_qubits) if self.n_qubits is not None else max(features, self.excitations) + self.excitations
 
-    def _compiled(self) -> Model:
+    def _compiled(self) -> ClassifierCircuit:
         design = Design(
             self.n_qubits_,
             len(self.classes_),
@@ -268,7 +257,7 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             check_scale(self.scale),
             bool(self.verified),
         )
-        return Model(design, self.workers)
+        return ClassifierCircuit(design, self.workers)
 
     def _stated_design(self) -> str:
         """All that the exact numbers depend on, with the noise as it acts."""
@@ -281,20 +270,4 @@ class ChargeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 _PREDICTION = 0x7072
 
 
-# what each may be; seeds are those that scikit-learn takes
-_RANGES = {
-    "epochs": (0, 1_000_000),
-    "batch_size": (1, MOST_SHOTS),
-    "depth": (1, MOST_GATES),
-    "seed": (0, 2**32 - 1),
-    "shots": (1, MOST_SHOTS),
-    "n_qubits": (1, MOST_QUBITS),
-    "workers": (1, 4096),
-}
-_OPTIONAL = frozenset({"shots", "n_qubits", "workers"})
-_FASTEST = 10.0
-
-
-def _whole(name: str, value: Any, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= most:
-        raise TrainingError(f"{name} must be a whole number of {least} to {most:,}, got {value!r}.")
+_RANGES = {"depth": (1, MOST_GATES), "n_qubits": (1, MOST_QUBITS), "workers": (1, 4096)}

@@ -22,7 +22,7 @@ from equinoise.reduction.operators import OperatorEntries
 from equinoise.reduction.program import compile_problem
 from equinoise.reduction.shift_rules import shift_costs
 
-__all__ = ["Design", "Model", "Outcomes"]
+__all__ = ["ClassifierCircuit", "Design", "Outcomes"]
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ class Outcomes:
     values: Real
 
 
-class Model:
+class ClassifierCircuit:
     """A design compiled: one problem, one program, one engine; data and angles stream through.
 
     Args:

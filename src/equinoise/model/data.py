@@ -14,7 +14,7 @@ import numpy.typing as npt
 from equinoise.errors import DataError
 from equinoise.limits import check_file
 
-__all__ = ["Rows", "read_labels", "read_rows"]
+__all__ = ["Rows", "read_labels", "read_rows", "read_table"]
 
 Real = npt.NDArray[np.float64]
 
@@ -90,6 +90,22 @@ def read_rows(data: Any, labels: Any, inputs: Sequence[str]) -> Rows:
     return _with_labels(_finite(values, table.where), labels, notes)
 
 
+def read_table(data: Any, labels: Any = None) -> tuple[Real, npt.NDArray[Any] | None]:
+    """All columns of a table, shape (N, F), and apart from them the one that holds the labels.
+
+    Args:
+        data: As for :func:`read_rows`.
+        labels: The name of a column of the data; anything else names none.
+
+    Raises:
+        DataError: Values that are no finite numbers.
+    """
+    table = _table(data, "data")
+    found = table.column(labels) if isinstance(labels, str) else None
+    kept = table if found is None else table.without(labels)
+    return _finite(kept.values, kept.where), found
+
+
 def _with_labels(values: Real, labels: Any, notes: tuple[str, ...]) -> Rows:
     values.setflags(write=False)
     found = None if labels is None else read_labels(labels, values.shape[0])
@@ -142,7 +158,7 @@ def _table(source: Any, what: str) -> _Table:
     if hasattr(source, "to_numpy"):
         source = source.to_numpy()
     try:
-        array = np.array(source)
+        array = np.asarray(source).copy()
     except (TypeError, ValueError) as error:
         raise DataError(f"{what} cannot be read as an array ({error}); rows must have one length.") from None
     if array.ndim == 1:

@@ -57,6 +57,10 @@ class Loss(ABC):
     def curvature(self, predictions: Real, targets: Any) -> Real:
         """d^2 l/dz_c dz_d of each row, shape (N, C, C)."""
 
+    def right(self, predictions: Real, targets: Any) -> npt.NDArray[np.bool_] | None:
+        """Whether each row's most probable class is its label's, shape (N,); None where labels are no classes."""
+        return None
+
 
 class Mean(Loss):
     """l = sum_c z_c: the mean over rows of the sum of all readouts; takes no labels."""
@@ -155,6 +159,10 @@ class Logistic(Loss):
         """Shape (N, 1, 1)."""
         return np.asarray((expit(predictions) * expit(-predictions))[:, :, None])
 
+    def right(self, predictions: Real, targets: Any) -> npt.NDArray[np.bool_]:
+        """Whether z > 0 just where the class is 1."""
+        return np.asarray(((predictions > 0) == (targets > 0))[:, 0])
+
 
 class CrossEntropy(Loss):
     """l = ln(sum_c exp(z_c)) - z_y, the negative log likelihood of softmax(z); one readout a class.
@@ -194,6 +202,10 @@ class CrossEntropy(Loss):
         """diag(p) - p p^T, shape (N, C, C)."""
         p = softmax(predictions, axis=1)
         return np.asarray(p[:, :, None] * (np.eye(p.shape[1]) - p[:, None, :]))
+
+    def right(self, predictions: Real, targets: Any) -> npt.NDArray[np.bool_]:
+        """Whether the largest z_c is the class's."""
+        return np.asarray(predictions.argmax(axis=1) == targets.argmax(axis=1))
 
 
 class GivenLoss(Loss):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from equinoise.model.row_angles import Angles, RowAngles
 from equinoise.notebook import facts_text
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
+from equinoise.sampling import Sampling
 
 __all__ = ["Model"]
 
@@ -53,9 +55,11 @@ class Model:
             "uniform:W", "normal:W", given values, or by groups of weights.
         at: Weights, shape (W,), around which the prior lies: whether this very model can still be trained.
         trained: The weights whose gradient counts; all by default. The others are drawn, too.
+        notes: What else is to be told of how the model came about.
         **problem: What :class:`equinoise.Problem` takes: initial, noise, projected, charge, symmetry, allow_broken.
 
     Attributes:
+        circuit: As it was stated.
         problem: The compiled circuit's statement; its readout sees what any of the readouts sees.
         readouts: O_c on the circuit's own qubits.
         readout_labels: What they are called.
@@ -111,6 +115,7 @@ class Model:
         prior: Any = "uniform",
         at: Any = None,
         trained: Any = None,
+        notes: Sequence[str] = (),
         **problem: Any,
     ) -> None:
         if not isinstance(circuit, QuantumCircuit):
@@ -118,6 +123,7 @@ class Model:
                 f"circuit must be a qiskit.QuantumCircuit, got {type(circuit).__name__}. Load files with "
                 "equinoise.load_circuit, build with equinoise.circuits."
             )
+        self.circuit: QuantumCircuit = circuit.copy()
         stated = tuple(circuit.parameters)
         self.inputs: tuple[Parameter, ...] = () if inputs is None else _chosen(inputs, stated, "inputs")
         self.weights: tuple[Parameter, ...] = tuple(p for p in stated if p not in set(self.inputs))
@@ -132,11 +138,81 @@ class Model:
         self.scale, self.bias = (_of_readouts(v, n, len(self.readouts)) for v, n in ((scale, "scale"), (bias, "bias")))
         self.targets: Any = self.loss.targets(self.rows.labels, self.rows.count, len(self.readouts))
         self._angles = RowAngles(self.problem.parameters, self.weights, self.inputs, self.atoms, self.rows.inputs)
-        self.prior: Ensemble = Ensemble.of(prior, around=None if at is None else self.theta(at))
+        self.prior: Ensemble = self._prior(prior, at)
         self._check_prior()
         self._check_seen()
-        self.warnings: tuple[str, ...] = (*self.problem.warnings, *self.rows.notes, *self._notes())
+        self.warnings: tuple[str, ...] = (*self.problem.warnings, *self.rows.notes, *self._notes(), *notes)
         self._frozen = True
+
+    @classmethod
+    def from_qnode(
+        cls, qnode: Any, *, weights: Any = None, data: Any = None, labels: Any = None, loss: Any = "mean", **model: Any
+    ) -> Model:
+        """A PennyLane QNode (or TorchLayer) as a model: angle_g = sum_k a_gk(x) w_k + b_g(x), as the QNode makes them.
+
+        Args:
+            qnode: A QNode on any device and interface; its angles are affine in its weights, and anything in its data.
+            weights: Values of the trained arguments, in their shapes: an array, or a mapping from argument names to
+                arrays. They only say what the circuit looks like; the point of a prior is ``at``, given likewise.
+            data: An array of shape (N, ...), a data frame or a CSV file, for the argument called inputs, x, X, data or
+                features, or a mapping from argument names to arrays.
+            labels: As for :class:`Model`.
+            loss: Of what the QNode returns, expectation values and probabilities.
+            **model: What :class:`Model` takes. Noise is that of the circuit's channels or of an equinoise.sector device
+                where noise= is not given.
+
+        Raises:
+            ParameterError: An angle that is not affine in the weights, or arguments of unknown role.
+            UnsupportedError: What has no place in a model, named.
+            SymmetryError: Gates that break the charge, named; allow_broken=True computes in the full space.
+            EquinoiseError: What :class:`Model` raises.
+
+        Example:
+            >>> import pennylane as qml
+            >>> import equinoise as eq
+            >>> @qml.qnode(qml.device("default.qubit", wires=2))
+            ... def circuit(x, w):
+            ...     qml.X(0)
+            ...     qml.IsingXY(w[0] * x[0] + w[1], wires=[0, 1])
+            ...     return qml.expval(qml.Z(0))
+            >>> eq.Model.from_qnode(circuit, weights=[0.1, 0.2], data=[[0.3], [0.5]], noise="dephasing:0.01")
+            Model(2 qubits, 2 weights, 2 rows, readouts ['Z0'], loss 'mean', noise 'dephasing:0.01')
+        """
+        from equinoise.interop.models.pennylane_model import model_from_qnode
+
+        return model_from_qnode(qnode, weights=weights, data=data, labels=labels, loss=loss, **model)
+
+    @classmethod
+    def from_qnn(cls, network: Any, *, data: Any = None, labels: Any = None, loss: Any = "mean", **model: Any) -> Model:
+        """An EstimatorQNN or SamplerQNN of qiskit-machine-learning as a model.
+
+        Args:
+            network: With its circuit, observables (or what it makes of the outcomes), inputs and weights.
+            data: x, as for :class:`Model`, a column for each of ``input_params``.
+            labels: As for :class:`Model`.
+            loss: Of what the network returns: expectation values, or probabilities.
+            **model: What :class:`Model` takes; ``at`` in the order of ``weight_params``.
+
+        Raises:
+            CircuitError: Another kind of network.
+            EquinoiseError: What :class:`Model` raises.
+
+        Example:
+            >>> import equinoise as eq
+            >>> from qiskit import QuantumCircuit
+            >>> from qiskit.circuit import Parameter
+            >>> from qiskit.circuit.library import XXPlusYYGate
+            >>> from qiskit_machine_learning.neural_networks import EstimatorQNN
+            >>> x, w = Parameter("x"), Parameter("w")
+            >>> circuit = QuantumCircuit(2)
+            >>> _ = circuit.x(0), circuit.append(XXPlusYYGate(w * x), [0, 1])
+            >>> network = EstimatorQNN(circuit=circuit, input_params=[x], weight_params=[w])
+            >>> eq.Model.from_qnn(network, data=[0.3, 0.5], labels=[0, 1], loss="mse")
+            Model(2 qubits, 1 weights, 2 rows, readouts ['Z0Z1'], loss 'mse', noise 'none')
+        """
+        from equinoise.interop.models.qiskit_model import model_from_qnn
+
+        return model_from_qnn(network, data=data, labels=labels, loss=loss, **model)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._frozen:
@@ -161,16 +237,30 @@ class Model:
         several = [readouts] if isinstance(readouts, str | SparsePauliOp) else list(readouts)
         if not several:
             raise ReadoutError("readouts is empty: give at least one label or SparsePauliOp.")
-        first = Problem(circuit, several[0], **statement)
+        # what data alone makes may break the charge, before the first weight
+        weights = set(self.weights)
+        made = [atom.parameter for atom in self.atoms if not atom.depends_on & weights]
+        first = Problem(circuit, several[0], inputs=(*self.inputs, *made), **statement)
         told = [first, *(first.with_readout(readout) for readout in several[1:])]
         self.readouts: tuple[SparsePauliOp, ...] = tuple(problem.readout for problem in told)
         self.readout_labels: tuple[str, ...] = tuple(problem.readout_label for problem in told)
         if len(told) == 1:
             self.problem = first
             return
-        weights = 1 + _COVER * np.arange(len(told))
-        cover = SparsePauliOp.sum([w * readout for w, readout in zip(weights, self.readouts, strict=True)])
+        factors = 1 + _COVER * np.arange(len(told))
+        cover = SparsePauliOp.sum([w * readout for w, readout in zip(factors, self.readouts, strict=True)])
         self.problem = first.with_operator(cover.simplify()).with_noise(first.stated_noise)
+
+    def _prior(self, prior: Any, at: Any) -> Ensemble:
+        if at is None:
+            return Ensemble.of(prior)
+        found = Ensemble.of(prior, around=self.theta(at))
+        if found.kind in ("uniform", "given"):
+            raise ParameterError(
+                f"at= says where the prior lies, but {found.describe()} lie nowhere else: give a prior of some width "
+                "around it, such as 'normal:0.1' or 'uniform:0.1'."
+            )
+        return found
 
     def _check_prior(self) -> None:
         self.draw(1, 0)
@@ -233,6 +323,72 @@ class Model:
         """Weights drawn from the prior, shape (samples, W), radians."""
         return self.prior.draws([p.name for p in self.weights], self._periods(), samples, seed)
 
+    def sampled(self, sampling: Sampling) -> Real:
+        """Weights as a question draws them, shape (S, W), radians: from the model's prior.
+
+        Args:
+            sampling: Completed by the question (:meth:`equinoise.Sampling.of`), without an ensemble.
+
+        Raises:
+            ParameterError: It states an ensemble: a model's is its prior.
+        """
+        if sampling.ensemble.plain() != "uniform":
+            raise ParameterError(
+                f"the sampling states an ensemble ({sampling.ensemble.describe()}), but a model's weights are drawn "
+                "from its prior. State it there: eq.Model(..., prior=..., at=...) or model.with_prior(...)."
+            )
+        return self.draw(sampling.count, sampling.seed)
+
+    def drawn_seed(self, sampling: Sampling) -> int | None:
+        """The seed as results state it: None for given weights."""
+        return None if self.prior.kind == "given" else sampling.seed
+
+    def with_prior(self, prior: Any = "uniform", at: Any = None) -> Model:
+        """The same model with weights drawn otherwise.
+
+        Args:
+            prior: As in :class:`Model`.
+            at: Likewise.
+
+        Raises:
+            ParameterError: They do not fit.
+        """
+        out = copy(self)
+        object.__setattr__(out, "prior", self._prior(prior, at))
+        out._check_prior()
+        object.__setattr__(out, "warnings", (*self.problem.warnings, *self.rows.notes, *out._notes()))
+        return out
+
+    def with_noise(self, noise: Any) -> Model:
+        """The same model under another noise.
+
+        Args:
+            noise: As :class:`equinoise.Problem` takes it.
+
+        Raises:
+            NoiseError: It does not fit.
+        """
+        return self.with_problem(self.problem.with_noise(noise))
+
+    def with_problem(self, problem: Problem) -> Model:
+        """The same model on a changed statement of its circuit: another noise, layout or pulses.
+
+        Args:
+            problem: Made from :attr:`problem`, with the same parameters in the same order.
+
+        Raises:
+            CircuitError: The parameters are others.
+        """
+        if problem.parameters != self.problem.parameters:
+            raise CircuitError(
+                "the changed circuit has other parameters than the model's, so its weights and inputs have no places "
+                "in it: state another Model."
+            )
+        out = copy(self)
+        object.__setattr__(out, "problem", problem)
+        object.__setattr__(out, "warnings", (*out.problem.warnings, *out.rows.notes, *out._notes()))
+        return out
+
     def _loose(self) -> npt.NDArray[np.bool_]:
         return np.array([any(weight in atom.depends_on for atom in self.atoms) for weight in self.weights])
 
@@ -258,6 +414,10 @@ class Model:
     def losses(self, predictions: Real, rows: Any = slice(None)) -> Real:
         """The loss l of rows, shape (R,), from their predictions f, shape (R, C)."""
         return self.loss.value(self.outputs(predictions), self._targets_of(rows))
+
+    def right(self, predictions: Real, rows: Any = slice(None)) -> npt.NDArray[np.bool_] | None:
+        """Whether each row is put into its class, shape (R,); None for a loss without classes."""
+        return self.loss.right(self.outputs(predictions), self._targets_of(rows))
 
     def slopes(self, predictions: Real, rows: Any = slice(None)) -> Real:
         """dl/df_c of rows, shape (R, C)."""

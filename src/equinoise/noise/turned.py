@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.circuit.frames import in_frame
+from equinoise.circuit.compiled.frames import in_frame
 from equinoise.circuit.pauli_sums import PAULI, String
 from equinoise.errors import NoiseError
 from equinoise.noise.phase_modes import PhaseModes
@@ -103,7 +103,9 @@ class Turned(NoiseTerm):
         """A Pauli string's jump, or its generator."""
         string = None if self.whole else self.string
         if string is None:
-            return General(tuple(sorted(self.sites)), self.superoperator())
+            # what acts one after another in the laboratory does so in every frame
+            own = self.term.action
+            return General(tuple(sorted(self.sites)), self.superoperator(), not isinstance(own, General) or own.alone)
         rate, letters = string
         if all(letter == "Z" for _, letter in letters):
             return Diagonal(rate, tuple((q, 1.0) for q, _ in letters), True)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from qiskit.quantum_info import SparsePauliOp
 from scipy.sparse import csr_matrix
 
-from equinoise.errors import ReadoutError
+from equinoise.errors import ReadoutError, StateError
 from equinoise.initial import InitialState, charge_distribution
 from equinoise.problem import Problem
 from equinoise.readout import support
@@ -25,7 +25,7 @@ from equinoise.reduction.block_program import KernelBlock, KernelForms, kernel_r
 from equinoise.reduction.compiled import CompiledProblem, IsotypicSector
 from equinoise.reduction.light_cone import light_cone
 from equinoise.reduction.operators import Entries, OperatorEntries, entries_of, operator_block
-from equinoise.reduction.prepared import prepared
+from equinoise.reduction.prepared import Kept, prepared
 from equinoise.reduction.row_tables import PairTables, RowIndex, TableKey, pair_tables
 from equinoise.reduction.sector import Sector, sector
 from equinoise.reduction.slots.noise_class import NoiseClass, noise_class
@@ -195,11 +195,19 @@ class Program(CompiledProblem):
         """With which weight each charge of the cone's qubits counts: the sector's share for a projected readout."""
         return dict(self._weights)
 
-    def _reduced_vectors(self) -> Complex:
+    def _reduced(self, _: int | None, theta: Real | None) -> Complex:
+        return self._reduced_vectors(theta)
+
+    def _reduced_vectors(self, theta: Real | None = None) -> Complex:
         """Shape (2^w, 2^(n-w)): the state vector with cone qubits as rows, projected on the sector if asked."""
+        # A preparation entangles the cone's qubits with those outside: all of them are in the vector, and those outside
+        # are traced out as V V^dag. Of what is left, coherences between charges are not looked at: gates and weakly
+        # symmetric noise commute with rho -> e^(i phi Q) rho e^(-i phi Q), so that an element |x><y| with q(x) != q(y)
+        # stays among such, and a readout that commutes with Q has no trace with any of them.
         problem = self.problem
         n = problem.num_qubits
-        vector = problem.initial.statevector()
+        state = problem.initial if theta is None else problem.state_behind(theta)
+        vector = state.statevector()
         if (
             problem.projected
             and problem.charge is not None
@@ -214,21 +222,42 @@ class Program(CompiledProblem):
         tensor = vector.reshape((2,) * n).transpose(order)
         return np.ascontiguousarray(tensor.reshape(2**self.width, -1))
 
-    def initial_entries(self, charge: int | None) -> Entries:
-        """The input's density matrix in one of the input's charge blocks: rows, columns and values of its entries."""
-        if charge not in self._initial_cache:
-            self._initial_cache[charge] = self._initial_block(charge)
-        return self._initial_cache[charge]
+    def initial_entries(self, charge: int | None, theta: Real | None = None) -> Entries:
+        """The input's density matrix in one of the input's charge blocks: rows, columns and values of its entries.
+
+        Args:
+            charge: The block's.
+            theta: Parameter values, shape (K,), on which an input that varies from row to row depends.
+        """
+        return self._of_row("entries", charge, theta, self._initial_block)
+
+    def _of_row(self, what: str, charge: int | None, theta: Real | None, make: Callable[..., T]) -> T:
+        """What is made of the input, worked out once for each input that the circuit has been given of late."""
+        problem = self.problem
+        if not problem.input_varies or problem.preparation is None:
+            theta, row = None, b""
+        elif theta is None:
+            raise StateError("the input depends on a row of data: give the parameter values that it has there.")
+        else:
+            row = np.asarray(theta)[list(problem.preparation.parameters)].tobytes()
+        kept = self._matrices_kept if what == "entries" else self._vectors_kept
+        found: T = kept.made((what, charge, row), lambda: make(charge, theta))
+        return found
 
     @cached_property
-    def _initial_cache(self) -> dict[int | None, Entries]:
-        return {}
+    def _matrices_kept(self) -> Kept:
+        # all blocks of as many inputs as half a GB holds
+        return Kept(len(self.charges) * max(1, min(4096, 2**24 // max(1, self.numbers))))
 
-    def _initial_block(self, charge: int | None) -> Entries:
+    @cached_property
+    def _vectors_kept(self) -> Kept:
+        return Kept((len(self.charges) + 1) * max(1, min(4096, 2**24 // 2 ** min(24, self.problem.num_qubits))))
+
+    def _initial_block(self, charge: int | None, theta: Real | None) -> Entries:
         table = self.sectors[charge]
         state: InitialState = self.problem.initial
         if state.product is None:
-            vectors = self._block_vectors(charge)
+            vectors = self._block_vectors(charge, theta)
             return entries_of(vectors @ vectors.conj().T)
         weight = 1.0 if charge is None else self._weights[charge]
         if state.bits is not None:
@@ -247,24 +276,36 @@ class Program(CompiledProblem):
             amplitudes *= product[i][occupations[:, i]]
         return amplitudes
 
-    def _block_vectors(self, charge: int | None) -> Complex:
+    def _block_vectors(self, charge: int | None, theta: Real | None) -> Complex:
         """Shape (D, 2^(n-w)): an entangled input's amplitudes in a block, for each state of the qubits outside."""
         occupations = self.sectors[charge].occupations
         rows = occupations.astype(np.int64) @ (1 << np.arange(self.width, dtype=np.int64))
-        return np.asarray(self._reduced_vectors()[rows])
+        return np.asarray(self._of_row("reduced", None, theta, self._reduced)[rows])
 
     @cached_property
     def input_charges(self) -> frozenset[int | None]:
         """The blocks in which the input, and so the noiseless state, lives."""
         return frozenset((None,)) if self.full else frozenset(self._weights)
 
-    def initial_vectors(self, charge: int | None) -> Complex:
-        """The input in one of its charge blocks as sum_j |v_j><v_j|: shape (D, m), the v_j as columns."""
+    def initial_vectors(self, charge: int | None, theta: Real | None = None) -> Complex:
+        """The input in one of its charge blocks as sum_j |v_j><v_j|: shape (D, m), the v_j as columns.
+
+        Args:
+            charge: The block's.
+            theta: As :meth:`initial_entries` takes it.
+        """
+        return self._of_row("vectors", charge, theta, self._initial_vectors)
+
+    def inputs(self, theta: Real | None = None) -> list[tuple[int | None, Complex]]:
+        """The input's charge blocks, ascending, with its vectors in each, as :meth:`initial_vectors` has them."""
+        return [(q, self.initial_vectors(q, theta)) for q in sorted(self.input_charges, key=lambda c: c or 0)]
+
+    def _initial_vectors(self, charge: int | None, theta: Real | None) -> Complex:
         state: InitialState = self.problem.initial
         if state.product is not None:
             amplitudes = self._product_amplitudes(charge)
             return (math.sqrt(1.0 if charge is None else self._weights[charge]) * amplitudes)[:, None]
-        vectors = self._block_vectors(charge)
+        vectors = self._block_vectors(charge, theta)
         if vectors.shape[1] == 1:
             return vectors
         # The reduced state is V V^dag = sum_j s_j^2 |u_j><u_j|: at most rank V vectors, however many qubits lie

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.circuit.frames import find_frames
-from equinoise.circuit.hidden_charge import NoHiddenCharge
+from equinoise.circuit.compiled.frames import find_frames
+from equinoise.circuit.compiled.hidden_charge import NoHiddenCharge
 from equinoise.circuit.pauli_sums import Sum, from_operator
 from equinoise.circuit.steps import Step
 from equinoise.noise.model import NoiseModel

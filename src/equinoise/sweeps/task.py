@@ -24,7 +24,8 @@ from equinoise.coherence.rates import LAW_GRADIENTS
 from equinoise.coherence.sample import positive_interval
 from equinoise.device.snapshots import snapshot
 from equinoise.diagnosis.averages import Simulation
-from equinoise.diagnosis.diagnose import diagnose, gradients_of
+from equinoise.diagnosis.diagnose import diagnose
+from equinoise.diagnosis.drawing import gradients_of
 from equinoise.diagnosis.record import SIMULATED
 from equinoise.engines.draws import check_scale
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
@@ -332,7 +333,8 @@ def _of_variance(result: GradientVariance, count: int, *, sampled: bool) -> Row:
     (clean, clean_low, clean_high), (noisy, *rms_interval) = rms(0), rms(1)
     survival = float(result.survival[1])
     interval = positive_interval(survival, float(result.survival_error[1]), result.samples)
-    simulation = Simulation(sampled, survival, interval, noisy, (rms_interval[0], rms_interval[1]))
+    unknown = (math.nan, math.nan)
+    simulation = Simulation(sampled, survival, interval, noisy, (rms_interval[0], rms_interval[1]), math.nan, unknown)
     return Record.of(simulation, SIMULATED).columns() | {
         "variance": float(result.variance[0]),
         "noiseless_rms": clean,

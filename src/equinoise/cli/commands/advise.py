@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from equinoise.cli.json_output import JsonFile, checked, shown
+from equinoise.cli.model_options import ModelOptions
 from equinoise.cli.option_groups import grouped
 from equinoise.cli.problem_options import ProblemOptions
 from equinoise.cli.sampling_options import DrawOptions, Scale, simulation
@@ -15,6 +16,7 @@ __all__ = ["advise"]
 @grouped
 def advise(
     problem: ProblemOptions,
+    model: ModelOptions,
     sampling: DrawOptions,
     scale: Scale = 1.0,
     first_samples: Annotated[int, simulation(metavar="N", help="Draws of each prediction by the law.")] = 8,
@@ -28,6 +30,6 @@ def advise(
     with Waiting("preparing") as waiting:
         import equinoise as eq
 
-        stated, asked = problem.problem(), sampling.sampling()
+        stated, asked = problem.stated(model), sampling.sampling()
         found = eq.advise(stated, scale, sampling=asked, first_samples=first_samples, progress=waiting)
     shown(json_file, found.to_dict(), lambda console: print_advice(found, stated, console))

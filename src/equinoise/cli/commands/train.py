@@ -12,16 +12,28 @@ from equinoise.cli.sampling_options import Scale, Seed, Workers
 from equinoise.cli.terminal import say
 
 if TYPE_CHECKING:
+    from equinoise.cli.progress import Waiting
     from equinoise.learn.evaluation import Trained
+    from equinoise.learn.model_training import TrainedModel
 
 __all__ = ["train"]
 
 _circuit, _training = panel("Circuit"), panel("Training")
 
 
+_Source = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="SOURCE", help="module.py:object, an eq.Model of your own; runs the module.", show_default=False
+    ),
+]
 _Data = Annotated[
-    str,
-    typer.Option(metavar="NAME", help="digits (8 x 8 pixels) or breast-cancer (30 features).", show_default=False),
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Instead of SOURCE: the built-in classifier on digits (8 x 8 pixels) or breast-cancer (30 features).",
+        show_default=False,
+    ),
 ]
 _Qubits = Annotated[
     int | None,
@@ -58,7 +70,8 @@ _Checkpoint = Annotated[
 
 
 def train(
-    data: _Data,
+    source: _Source = None,
+    data: _Data = None,
     qubits: _Qubits = None,
     excitations: _Excitations = 1,
     depth: _Depth = 12,
@@ -77,34 +90,104 @@ def train(
     checkpoint: _Checkpoint = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Train a charge-conserving classifier under noise on real data, and judge it on rows held out."""
+    """Train a model of your own under noise, or a charge-conserving classifier judged on rows held out."""
     from equinoise.cli.progress import Waiting
-    from equinoise.errors import UnsupportedError
+    from equinoise.errors import ParameterError, UnsupportedError
 
     checked(json_file)
+    if (source is None) == (data is None):
+        raise ParameterError(
+            "train takes either a SOURCE, module.py:object, or --data NAME for the built-in classifier."
+        )
     try:
         from equinoise.learn.evaluation import train_on
     except ImportError:
         raise UnsupportedError('training needs scikit-learn: pip install "equinoise[learn]".') from None
-    settings: dict[str, Any] = {
+    plan: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "shots": shots,
+        "seed": seed,
+    }
+    stated_noise = "+".join(noise) if noise else None
+    circuit: dict[str, Any] = {
         "n_qubits": qubits,
         "excitations": excitations,
         "depth": depth,
         "interaction": interaction,
-        "noise": "+".join(noise) if noise else None,
-        "scale": scale,
         "verified": verified,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
         "scaling": scaling,
-        "shots": shots,
-        "seed": seed,
-        "workers": workers,
     }
+    running: dict[str, Any] = {"twin": twin, "checkpoint": checkpoint, "scale": scale, "workers": workers}
     with Waiting("preparing") as waiting:
-        found = train_on(data, twin=twin, checkpoint=checkpoint, progress=waiting, **settings)
-    shown(json_file, found.to_dict(), lambda _: _print(found))
+        if source is not None:
+            _refuse_circuit(circuit)
+            own = _own_model(source, stated_noise, plan, waiting, running)
+        else:
+            found = train_on(data or "", noise=stated_noise, progress=waiting, **running, **plan, **circuit)
+    if source is not None:
+        shown(json_file, {"source": source, **own.to_dict()}, lambda _: _print_model(source, own))
+    else:
+        shown(json_file, found.to_dict(), lambda _: _print(found))
+
+
+# what the built-in classifier's circuit is made of, where nothing is said
+_CIRCUIT = {
+    "n_qubits": None,
+    "excitations": 1,
+    "depth": 12,
+    "interaction": "none",
+    "verified": False,
+    "scaling": "maxabs",
+}
+
+
+def _refuse_circuit(circuit: dict[str, Any]) -> None:
+    from equinoise.errors import ParameterError
+
+    stated = [name for name, value in circuit.items() if value != _CIRCUIT[name]]
+    if stated:
+        option = "--qubits" if stated[0] == "n_qubits" else f"--{stated[0]}"
+        raise ParameterError(
+            f"{option} is for the built-in classifier (--data): a model of your own states its circuit."
+        )
+
+
+def _own_model(
+    source: str, noise: str | None, plan: dict[str, Any], waiting: Waiting, running: dict[str, Any]
+) -> TrainedModel:
+    from equinoise.cli.as_model import as_model
+    from equinoise.cli.python_object import is_python_object, python_object
+    from equinoise.errors import SourceError
+    from equinoise.learn.descent import Plan
+    from equinoise.learn.model_training import train as train_model
+
+    if not is_python_object(source):
+        raise SourceError(f"cannot train {source!r}: expected module.py:object, an eq.Model in a Python file.")
+    model = as_model(python_object(source), {} if noise is None else {"noise": noise})
+    return train_model(model, Plan(**plan), progress=lambda done, total: waiting("training", done, total), **running)
+
+
+def _print_model(source: str, found: TrainedModel) -> None:
+    say(f"{source}: {found.theta.size} weights, noise scale {found.scale:g}, engine {found.engine}")
+    say("epoch      loss  accuracy  gradient norm  loss without noise  accuracy without noise")
+    for one in found.history:
+        say(
+            f"{one.epoch:>5}  {one.loss:8.4f}  {_share(one.accuracy):>8}  {one.gradient_norm:13.3g}  "
+            f"{one.noiseless_loss:18.4f}  {_share(one.noiseless_accuracy):>22}"
+        )
+    say(f"trained: loss {found.loss:.4f}, accuracy {_share(found.accuracy)}")
+    say(f"the same weights without noise: loss {found.noiseless_loss:.4f}, accuracy {_share(found.noiseless_accuracy)}")
+    if found.twin is not None:
+        say(f"trained without noise: loss {found.twin.loss:.4f}, accuracy {_share(found.twin.accuracy)}")
+    for note in found.warnings:
+        say(f"note: {note}")
+    say(f"{found.seconds:.1f} s")
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _print(found: Trained) -> None:

@@ -137,6 +137,8 @@ def reduced(problem: Problem, max_dimension: int, tick: Callable[[int], None] | 
     n = problem.num_qubits
     numbers: dict[tuple[object, ...], int] = {}
     free: list[Sum] = []
+    if problem.input_varies:
+        raise UnsupportedError("the input depends on a row of data: bind the inputs of one row.")
     kinds = []
     circuit_steps = _steps(problem)
     for step in circuit_steps:

@@ -100,7 +100,7 @@ class _FewBodyProgram(Program):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._whole, self.order, self.readout_entries, self.square_entries)
 
-    def initial_entries(self, charge: int | None) -> Entries:
+    def initial_entries(self, charge: int | None, theta: Real | None = None) -> Entries:
         """The input's correlations of ``charge`` particles, as rows, columns and values."""
         if charge not in self._correlations:
             self._correlations[charge] = correlations(self, self.order, charge or 0)

@@ -25,11 +25,13 @@ class Blocks:
         unitary: Shape (m, d, d); PAIR blocks scaled so that entry (0, 0) is 1.
         dagger: Their adjoints, last block first.
         generator: Shape (slots, d, d); PAIR generators shifted so that entry (0, 0) is 0.
+        theta: The parameter values, shape (K,), on which the input may depend.
     """
 
     unitary: Complex
     dagger: Complex
     generator: Complex
+    theta: Real
 
     def tangent(self, program: Program, direction: Real) -> tuple[Complex, Complex]:
         """Derivatives of the unitaries and of the adjoints (last block first) along a direction of parameters."""
@@ -53,7 +55,7 @@ def build_blocks(program: Program, theta: Real) -> Blocks:
     pair_slots = pair[program.slot_block]
     generator[pair_slots] -= generator[pair_slots, 0, 0][:, None, None] * np.eye(size)
     dagger = np.ascontiguousarray(unitary.conj().transpose(0, 2, 1)[::-1])
-    return Blocks(unitary, dagger, generator)
+    return Blocks(unitary, dagger, generator, theta)
 
 
 def contract(program: Program, blocks: Blocks, moments: Complex) -> Real:

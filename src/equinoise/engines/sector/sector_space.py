@@ -128,7 +128,7 @@ class SectorSpace(Space[State, SectorPoint, OperatorEntries]):
 
     def input(self, point: SectorPoint) -> State:
         """The input on the cone."""
-        entries = {q: self.program.initial_entries(q) for q in self.program.input_charges}
+        entries = {q: self.program.initial_entries(q, point.blocks.theta) for q in self.program.input_charges}
         return _fill(self._rooms.zero("state", point.orders), entries)
 
     def blank(self, point: SectorPoint) -> State:

@@ -64,7 +64,7 @@ def path_average(program: Program, theta: Real, phases: Real, weights: Real) -> 
         rows = _side_by_side(program.tables[charge].arguments, program.sectors[charge].dimension, count)
         signs = 1.0 - 2.0 * program.sectors[charge].occupations  # (D, w)
         turns = [np.exp(-1j * (phases[:, number] @ signs.T)).ravel() for number in range(len(program.layers))]
-        for vector in program.initial_vectors(charge).T:
+        for vector in program.initial_vectors(charge, theta).T:
             psi = np.tile(np.asarray(vector, dtype=np.complex128), count)[:, None].copy()
             for layer, turn in zip(program.layers, turns, strict=True):
                 kernels.multiply(psi, _ONE, layer.kind, layer.table, blocks.unitary[layer.start : layer.stop], *rows)

@@ -78,8 +78,7 @@ class StateVectorEngine(Remade):
         per_draw = max(1, 16 * 12 * max(program.dimensions))
         self.workers = max(1, min(workers or os.cpu_count() or 1, (room - cost.bytes) // per_draw + 1))
         self._phases: dict[int | None, Phases] = {}
-        self.inputs = [(q, program.initial_vectors(q)) for q in sorted(program.input_charges, key=lambda c: c or 0)]
-        for q, _ in self.inputs:  # shared by all draws, so not left to whichever comes first
+        for q in program.input_charges:  # shared by all draws, so not left to whichever comes first
             _ = program.tables[q], program.readout[q]
 
     # -- what it can do, and at what cost --------------------------------------------------------------------------
@@ -120,7 +119,7 @@ class StateVectorEngine(Remade):
         self._check_scale(scale)
         blocks = build_blocks(self.program, theta)
         total = square = 0.0
-        for charge, vectors in self.inputs:
+        for charge, vectors in self.program.inputs(theta):
             for vector in vectors.T:
                 psi = self._forward(charge, vector, blocks)
                 seen = self.program.readout[charge] @ psi
@@ -138,7 +137,7 @@ class StateVectorEngine(Remade):
         for scale in scales:
             self._check_scale(scale)
         draws = [self._noiseless(build_blocks(self.program, theta)) for _ in scales]
-        return [NoisyDraw(d.gradient**2, d.value**2, d.square) for d in draws]
+        return [NoisyDraw(d.gradient, d.gradient**2, d.value**2, d.square) for d in draws]
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
         """NaN: engine 'trajectories' has the gradient at s = infinity."""
@@ -158,7 +157,7 @@ class StateVectorEngine(Remade):
         # vectors.
         moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         value = square = 0.0
-        for charge, vectors in self.inputs:
+        for charge, vectors in program.inputs(blocks.theta):
             rows = program.tables[charge].arguments
             for vector in vectors.T:
                 psi = self._forward(charge, vector, blocks)
@@ -205,11 +204,12 @@ class StateVectorEngine(Remade):
         blocks = build_blocks(self.program, theta)
         gradient = self._noiseless(blocks).gradient
         sweep = FirstOrderSweep(self.program, self.jumps, self.phases, blocks, gradient, rng)
-        for charge, vectors in self.inputs:
+        for charge, vectors in self.program.inputs(theta):
             sweep.add(charge, vectors)
         square = float(np.sum(gradient**2))
         per_parameter = np.stack([gradient**2, np.full(gradient.size, math.nan)])
-        return FirstOrderDraw(square, float(sweep.budget.sum()), math.nan, per_parameter, sweep.budget)
+        slope = float(sweep.budget.sum())
+        return FirstOrderDraw(gradient, square, slope, math.nan, per_parameter, sweep.budget)
 
 
 def block_count(program: Program) -> int:

@@ -28,9 +28,10 @@ from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contr
 from equinoise.engines.sector.channel import site_populations
 from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.engines.vectors.classical import classical_gradient, is_classical
-from equinoise.engines.vectors.kraus import KrausChannel
+from equinoise.engines.vectors.sampled_channels import KrausChannel
+from equinoise.engines.vectors.split_trajectories import SplitTrajectories
 from equinoise.engines.vectors.state_vector import COUNTLESS, StateVectorEngine, block_count
-from equinoise.engines.vectors.trajectory_record import Running
+from equinoise.engines.vectors.trajectory_record import Running, act_string, moved
 from equinoise.reduction.program import Program
 from equinoise.reduction.row_tables import RowIndex
 
@@ -51,7 +52,7 @@ _FROZEN = 1e6
 
 
 @dataclass(frozen=True)
-class _Site:
+class Site:
     """One qubit's relaxation and depolarizing at a scale, as a channel.
 
     Attributes:
@@ -81,13 +82,10 @@ class TrajectoryEngine(StateVectorEngine):
 
     def __init__(self, program: Program, workers: int | None = None) -> None:
         super().__init__(program, workers)
-        self._sites: dict[tuple[int, float], tuple[_Site, ...]] = {}
+        self._sites: dict[tuple[int, float], tuple[Site, ...]] = {}
         self._channels: dict[tuple[int, float], tuple[KrausChannel, ...]] = {}
-        weights = [float(np.sum(np.abs(v) ** 2)) for _, vectors in self.inputs for v in vectors.T]
-        self._choices = [(q, v) for q, vectors in self.inputs for v in vectors.T]
-        self._weight = sum(weights)
-        self._probabilities = np.array(weights) / self._weight
         self._classical = is_classical(program)
+        self.split = SplitTrajectories(self)
 
     @classmethod
     def cost(cls, program: Program) -> Cost:
@@ -95,7 +93,9 @@ class TrajectoryEngine(StateVectorEngine):
         law = super().cost(program)
         acting = block_count(program) + _CHANNEL * sum(len(slot.joint) for slot in program.slots)
         rows = min(max(program.dimensions), COUNTLESS) * acting
-        return Cost(_CALL + _LAYER * len(program.layers) + _TERM * len(program.budget_terms) + _ROW * rows, law.bytes)
+        seconds = _CALL + _LAYER * len(program.layers) + _TERM * len(program.budget_terms) + _ROW * rows
+        kept = 16 * min(max(program.dimensions), COUNTLESS) * len(program.layers)
+        return Cost(seconds, law.bytes + kept)
 
     def _check_scale(self, scale: float) -> None:
         """Every scale serves."""
@@ -114,7 +114,7 @@ class TrajectoryEngine(StateVectorEngine):
         return self._trajectory(build_blocks(self.program, theta), scale, rng)
 
     def noisy(self, theta: Real, scales: Sequence[float], rng: np.random.Generator) -> list[NoisyDraw]:
-        """Unbiased estimates of g_k^2, C^2 and <O^2> at each scale: products of two independent trajectories.
+        """Unbiased estimates of g_k, g_k^2, C^2 and <O^2> at each scale: squares are products of two trajectories.
 
         The same random numbers serve every scale, so that ratios between scales fluctuate less.
         """
@@ -124,9 +124,12 @@ class TrajectoryEngine(StateVectorEngine):
         for scale in scales:
             if scale == 0:
                 one = two = self._noiseless(blocks)
-            else:
+            elif math.isinf(scale) or not self.split.has_events(scale):  # one of the two branches is empty
                 one, two = (self._trajectory(blocks, scale, np.random.default_rng(seed)) for seed in seeds)
-            out.append(NoisyDraw(one.gradient * two.gradient, one.value * two.value, (one.square + two.square) / 2))
+            else:
+                one, two = self.split.pair(blocks, scale, [np.random.default_rng(seed) for seed in seeds])
+            mean, square = (one.gradient + two.gradient) / 2, (one.square + two.square) / 2
+            out.append(NoisyDraw(mean, one.gradient * two.gradient, one.value * two.value, square))
         return out
 
     def frozen(self, theta: Real, rng: np.random.Generator) -> float:
@@ -137,7 +140,7 @@ class TrajectoryEngine(StateVectorEngine):
         if self.program.noise_class not in ("none", "strong") or not self.program.has_limit:
             return math.nan
         if self._classical:
-            return float(np.sum(classical_gradient(self.program, self.inputs, theta) ** 2))
+            return float(np.sum(classical_gradient(self.program, self.program.inputs(theta), theta) ** 2))
         return float(self.noisy(theta, [math.inf], rng)[0].gradient_square.sum())
 
     # -- one trajectory --------------------------------------------------------------------------------------------
@@ -162,11 +165,30 @@ class TrajectoryEngine(StateVectorEngine):
 
     def _trajectory(self, blocks: Blocks, scale: float, rng: np.random.Generator, gradient: bool = True) -> Draw:
         running, norm = self._path(blocks, scale, rng)
+        return self.estimate(running, blocks, norm, gradient)
+
+    def estimate(self, running: Running, blocks: Blocks, norm: float | None = None, gradient: bool = True) -> Draw:
+        """What a trajectory says at its end; without a norm, the state's own over the input's weight."""
         psi = running.psi
+        if norm is None:
+            norm = kernels.overlap(psi[:, 0], psi[:, 0]) / self._weight(blocks.theta)
         seen = self.program.readout[running.charge] @ psi
         value = kernels.overlap(psi[:, 0], seen[:, 0]) / norm
         square = kernels.overlap(seen[:, 0], seen[:, 0]) / norm
         return Draw(value, square, self._back(running, blocks, seen) / norm if gradient else np.zeros(0))
+
+    def mixture(self, theta: Real) -> tuple[list[tuple[int | None, Complex]], Real]:
+        """The input's vectors, each with its charge, and their weights |v|^2."""
+        choices = [(q, vector) for q, vectors in self.program.inputs(theta) for vector in vectors.T]
+        return choices, np.array([np.sum(np.abs(vector) ** 2) for _, vector in choices])
+
+    def start(self, theta: Real, rng: np.random.Generator) -> tuple[int | None, Complex]:
+        """One of the input's vectors, drawn by its weight, and its charge."""
+        choices, weights = self.mixture(theta)
+        return choices[int(rng.choice(len(choices), p=weights / sum(weights.tolist()))) if len(choices) > 1 else 0]
+
+    def _weight(self, theta: Real) -> float:
+        return float(sum(self.mixture(theta)[1].tolist()))
 
     def _path(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> tuple[Running, float]:
         """A trajectory from the input to the end, and its norm N over the input's."""
@@ -174,8 +196,7 @@ class TrajectoryEngine(StateVectorEngine):
         # A record of jumps is drawn with a probability proportional to N = <psi|psi>, and adds <psi|O|psi>/N: its mean
         # is the sum of f = <psi|O|psi> over all records. The gradient is that of f at a fixed record, divided by the
         # same N; so both are unbiased, and the random choices need no derivative.
-        pick = int(rng.choice(len(self._choices), p=self._probabilities)) if len(self._choices) > 1 else 0
-        charge, vector = self._choices[pick]
+        charge, vector = self.start(blocks.theta, rng)
         angles, parities = self._draw_phases(scale, rng)
         running = Running(charge, np.ascontiguousarray(vector)[:, None].copy())
         for number, layer in enumerate(program.layers):
@@ -183,7 +204,7 @@ class TrajectoryEngine(StateVectorEngine):
             kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *program.tables[running.charge].arguments)
             running.path.append((running.charge, []))
             self._meet_noise(running, number, scale, angles[number], parities[number], rng)
-        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight
+        return running, kernels.overlap(running.psi[:, 0], running.psi[:, 0]) / self._weight(blocks.theta)
 
     def _back(self, running: Running, blocks: Blocks, seen: Complex) -> Real:
         """d<psi|O|psi>/dtheta_k at a fixed record of jumps, from O|psi>: shape (K,); the record stays as it is."""
@@ -217,7 +238,7 @@ class TrajectoryEngine(StateVectorEngine):
             total += (_FROZEN if math.isinf(scale) else math.sqrt(scale)) * process.phases(xi)
         return total, parities
 
-    def sites(self, number: int, scale: float) -> tuple[_Site, ...]:
+    def sites(self, number: int, scale: float) -> tuple[Site, ...]:
         """Each qubit's channel of populations in a slot, prepared once."""
         key = (number, scale)
         if key not in self._sites:
@@ -231,7 +252,7 @@ class TrajectoryEngine(StateVectorEngine):
                 left = 0.0 if math.isinf(scale) and coherence[i] else math.exp(-scale * coherence[i])
                 # E exp(-i angle (z - z')) over the sign of the angle is cos(2 angle)
                 angle = math.acos(min(1.0, left / kept)) / 2 if kept > 0 else 0.0
-                found.append(_Site(i, np.ascontiguousarray(transfer[0]), angle))
+                found.append(Site(i, np.ascontiguousarray(transfer[0]), angle))
             self._sites[key] = tuple(found)
         return self._sites[key]
 
@@ -251,7 +272,7 @@ class TrajectoryEngine(StateVectorEngine):
         """
         width = self.program.width
         turned, empty, filled = angles.copy(), np.ones(width), np.ones(width)
-        stretches: list[tuple[Real, Real, _Site | None, float]] = []
+        stretches: list[tuple[Real, Real, Site | None, float]] = []
         for site in self.sites(number, scale):
             turned[site.qubit] += site.angle if rng.random() < 0.5 else -site.angle
             u = rng.random()
@@ -273,11 +294,11 @@ class TrajectoryEngine(StateVectorEngine):
             turned, parities = np.zeros(width), parities[:0]  # phases act once
         for reset in self.jumps[number].resets:
             if rng.random() < -math.expm1(-scale * reset.rate):
-                self._reset_pair(running, reset.qubits, rng)
+                self.reset_pair(running, rng, reset.qubits)
         for kick in self.jumps[number].strings:
             # exp(s r D[P]) r = (1 + e)/2 r + (1 - e)/2 P r P, e = exp(-2 s r)
             if rng.random() < -math.expm1(-2 * scale * kick.rate) / 2:
-                running.act(kick.operator, kick.operator, running.psi.shape[0], inverse=kick.operator)
+                act_string(running, rng, kick.operator)
         for channel in self.channels(number, scale):
             self._meet_channel(running, channel, rng.random())
 
@@ -291,15 +312,18 @@ class TrajectoryEngine(StateVectorEngine):
 
     def _meet_channel(self, running: Running, channel: KrausChannel, u: float) -> None:
         """One Kraus operator, drawn by the Born probabilities of the state."""
-        pick = channel.pick(running.psi, running.charge, u)
+        self.act(running, channel, channel.pick(running.psi, running.charge, u))
+
+    def act(self, running: Running, channel: KrausChannel, pick: int) -> None:
+        """One Kraus operator of a channel."""
         operator = channel.operators[pick]
-        dimension = self.program.sectors[_moved(running.charge, operator.step)].dimension
+        dimension = self.program.sectors[moved(running.charge, operator.step)].dimension
         if pick == 0:
             running.act(operator, operator.dagger, dimension, inverse=channel.inverse, smallest=channel.smallest)
         else:
             running.act(operator, operator.dagger, dimension)
 
-    def _meet_site(self, running: Running, site: _Site, u: float) -> None:
+    def _meet_site(self, running: Running, site: Site, u: float) -> None:
         """A qubit's relaxation: down, up or no jump, by the Born probabilities of the state."""
         program, transfer, charge = self.program, site.transfer, running.charge
         # Jump probabilities of the channel with Kraus operators sqrt(T01) |0><1|, sqrt(T10) |1><0| and diag(sqrt(T00),
@@ -310,10 +334,10 @@ class TrajectoryEngine(StateVectorEngine):
         occupied = kernels.population(running.psi, high) / whole
         down, up = transfer[0, 1] * occupied, transfer[1, 0] * (1 - occupied)
         if u < down:
-            below = _moved(charge, -1)
+            below = moved(charge, -1)
             running.jump(high, low, below, program.sectors[below].dimension)
         elif u < down + up:
-            above = _moved(charge, 1)
+            above = moved(charge, 1)
             low, high = program.site_rows(site.qubit, above)
             running.jump(low, high, above, program.sectors[above].dimension)
         else:
@@ -321,7 +345,7 @@ class TrajectoryEngine(StateVectorEngine):
             empty[site.qubit], filled[site.qubit] = np.sqrt(np.diag(transfer))
             running.scale(self.phases(charge).products(_turned(empty), _turned(filled)))
 
-    def _reset_pair(self, running: Running, qubits: tuple[int, int], rng: np.random.Generator) -> None:
+    def reset_pair(self, running: Running, rng: np.random.Generator, qubits: tuple[int, int]) -> None:
         """Two qubits are read in the computational basis and left in a random basis state."""
         program, charge = self.program, running.charge
         nothing = np.zeros(0, dtype=np.int32)
@@ -331,18 +355,13 @@ class TrajectoryEngine(StateVectorEngine):
             return list(program.local_rows(qubits, rest)) if inside else [nothing] * 4
 
         # Tr_A(r) (x) 1/4 = sum_ab |a><b| r |b><a| / 4: b is drawn by its population, a uniformly.
-        rows = [row_table(_moved(charge, -local.bit_count()))[local] for local in range(4)]
+        rows = [row_table(moved(charge, -local.bit_count()))[local] for local in range(4)]
         weights = np.array([kernels.population(running.psi, r) for r in rows])
         found = int(rng.choice(4, p=weights / weights.sum()))
         left = int(rng.integers(4))
-        rest = _moved(charge, -found.bit_count())
-        after = _moved(rest, left.bit_count())
+        rest = moved(charge, -found.bit_count())
+        after = moved(rest, left.bit_count())
         running.jump(rows[found], row_table(rest)[left], after, program.sectors[after].dimension)
-
-
-def _moved(charge: int | None, step: int) -> int | None:
-    """A charge after a step; the full space has none."""
-    return None if charge is None else charge + step
 
 
 def _turned(size: Real, angle: Real | float = 0.0) -> Complex:

@@ -15,7 +15,7 @@ from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.engines.vectors.vector_operators import VectorOperator
 from equinoise.reduction.row_tables import RowIndex
 
-__all__ = ["Acted", "Jumped", "Running", "Scaled"]
+__all__ = ["Acted", "Jumped", "Running", "Scaled", "act_string", "moved"]
 
 Complex = npt.NDArray[np.complex128]
 
@@ -158,3 +158,13 @@ class Running:
         before = self.psi if keeps else None
         self.path[-1][1].append(Acted(dagger, charge, inverse, before, self.psi.shape[0]))
         self.psi, self.charge = after, charge
+
+
+def act_string(running: Running, _: np.random.Generator, operator: VectorOperator) -> None:
+    """A Pauli string, which is its own adjoint and inverse."""
+    running.act(operator, operator, running.psi.shape[0], inverse=operator)
+
+
+def moved(charge: int | None, step: int) -> int | None:
+    """A charge after a step; the full space has none."""
+    return None if charge is None else charge + step

@@ -58,18 +58,31 @@ class VectorRows:
                 f"{memory_limit() / 1e9:.3g} GB are free. Use fewer layers or a more local readout."
             )
         self.program = program
-        self._inputs = [(q, vector) for q in sorted(program.input_charges, key=lambda c: c or 0)
-                        for vector in program.initial_vectors(q).T]  # fmt: skip
         self._rotations = program.rotations[:6] + program.rotations[7:8]
 
     def states(self, thetas: Real) -> list[tuple[int | None, Complex]]:
         """The states at each row of thetas, shape (S, K): charge and shape (S, D), one for each part of a mixture."""
-        return [(q, self._states(q, vector, thetas)) for q, vector in self._inputs]
+        if not self.program.problem.input_varies or len(thetas) == 0:
+            return [
+                (q, self._states(q, vector, thetas)) for q, vectors in self.program.inputs() for vector in vectors.T
+            ]
+        # each row has an input of its own; one with fewer parts than another's has zeros for the rest
+        found: dict[tuple[int | None, int], Complex] = {}
+        for i, theta in enumerate(thetas):
+            for q, vectors in self.program.inputs(theta):
+                for part, vector in enumerate(vectors.T):
+                    if (q, part) not in found:
+                        found[q, part] = np.zeros((len(thetas), vector.size), dtype=np.complex128)
+                    found[q, part][i] = self._states(q, vector, thetas[i : i + 1])[0]
+        return [(q, states) for (q, _), states in found.items()]
 
     def values(self, thetas: Real, operators: Sequence[OperatorEntries]) -> Real:
         """Tr[A rho] of several operators, shape (S, len(operators))."""
         out = np.zeros((len(thetas), len(operators)))
-        matrices = [{q: self._matrix(operator, q) for q, _ in self._inputs if q in operator} for operator in operators]
+        matrices = [
+            {q: self._matrix(operator, q) for q in self.program.input_charges if q in operator}
+            for operator in operators
+        ]
         step = max(1, _AT_ONCE // max(self.program.dimensions))
         for start in range(0, len(thetas), step):
             rows = slice(start, start + step)
@@ -98,9 +111,8 @@ class VectorRows:
         blocks = build_blocks(program, theta)
         moments = np.zeros(program.moments_shape(1), dtype=np.complex128)
         # The state and lambda = A psi are undone together, block by block, and each block's moments are read on the way
-        for q, vector in self._inputs:
-            if q not in total:
-                continue
+        parts = [(q, vector) for q, vectors in self.program.inputs(theta) for vector in vectors.T if q in total]
+        for q, vector in parts:
             psi = self._states(q, vector, theta[None])[0]
             adjoint = np.asarray(self._matrix(total, q) @ psi)
             if self._by_shifts:

@@ -80,6 +80,10 @@ def post_selection(problem: Problem, *, draws: float = 1, workers: int | None = 
             f"verification keeps the shots of one charge sum_i (1 - Z_i)/2, but the problem's symmetry is "
             f"{problem.symmetry}. State it with symmetry='charge' if the circuit conserves the charge."
         )
+    if problem.input_varies:
+        raise UnsupportedError(
+            "the input, and with it the share of shots that is kept, depends on a row of data: bind one row's inputs."
+        )
     if problem.charge is None:
         present = np.flatnonzero(problem.initial.charges() > NOTHING_KEPT)
         raise StateError(
@@ -128,6 +132,7 @@ class KeptSector:
         """What the draw adds to kappa, budget and second moment; and D(0), D'(0), shape (2,)."""
         first, factor = self.engine.first_order(theta, rng), 1 / self.kept**2
         scaled = FirstOrderDraw(
+            gradient=first.gradient / self.kept,
             square=first.square * factor,
             slope=first.slope * factor,
             curvature=first.curvature * factor,
@@ -216,6 +221,7 @@ class PostSelection:
         operator = weighted_sum(pair, np.array([1.0, -value[0]]) / d[0])
         change = weighted_sum(pair, np.array([-drift, value[0] * drift - square]) / d[0])
         first = FirstOrderDraw(
+            gradient=g0,
             square=square,
             slope=float(np.sum(g0 * g1)),
             curvature=float(np.sum(g1 * g1 + 2 * g0 * g2)),

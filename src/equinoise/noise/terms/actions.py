@@ -80,10 +80,12 @@ class General:
     Attributes:
         qubits: Ascending.
         generator: On matrices vectorised row by row, shape (4^k, 4^k), the first qubit the least significant bit.
+        alone: Whether it acts by itself, in its place among the others, and not together with those on its qubits.
     """
 
     qubits: tuple[int, ...]
     generator: npt.NDArray[np.complex128]
+    alone: bool = False
 
     @property
     def moves(self) -> tuple[bool, bool]:
@@ -139,23 +141,27 @@ def joint_generators(actions: Sequence[General]) -> tuple[General, ...]:
 
     Terms on one set of qubits, or on a part of it, act at the same time: their generators add up and the channel is the
     exponential of the sum (a Hamiltonian beside a jump, the fifteen jumps of a noisy block). Pairs that overlap in one
-    qubit act one after another, in the order in which each was first named: their sum has no channel on two qubits.
+    qubit act one after another, in the order in which each was first named: their sum has no channel on two qubits. A
+    whole channel, and a named kind seen from a tilted axis, act alone and in their places.
 
     Args:
         actions: In the order given.
     """
-    named = list(dict.fromkeys(action.qubits for action in actions))
+    named = list(dict.fromkeys(action.qubits for action in actions if not action.alone))
     largest = [q for q in named if not any(set(q) < set(other) for other in named)]
-    joint = tuple(General(q, np.zeros((4 ** len(q),) * 2, dtype=np.complex128)) for q in largest)
-    for action in actions:
-        home = home_of(action, joint)
-        home.generator[:] += action.on(home.qubits)
-    return joint
+    shared = [General(q, np.zeros((4 ** len(q),) * 2, dtype=np.complex128)) for q in largest]
+    homes = [home_of(action, shared) for action in actions]
+    for action, home in zip(actions, homes, strict=True):
+        if not action.alone:
+            home.generator[:] += action.on(home.qubits)
+    return tuple(dict.fromkeys(homes))
 
 
 def home_of(action: General, joint: Sequence[General]) -> General:
-    """With which of the joint generators a term acts: the first that has all its qubits."""
-    return next(home for home in joint if set(action.qubits) <= set(home.qubits))
+    """With which of the joint generators a term acts: itself, or the first that has all its qubits."""
+    if action.alone:
+        return action
+    return next(home for home in joint if not home.alone and set(action.qubits) <= set(home.qubits))
 
 
 Action = Diagonal | SiteMoves | PairReset | PauliString | General

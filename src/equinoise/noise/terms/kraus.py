@@ -120,7 +120,7 @@ class Kraus(NoiseTerm):
     @property
     def action(self) -> General:
         """Its generator."""
-        return General(self.qubits, self.superoperator())
+        return General(self.qubits, self.superoperator(), alone=True)
 
     @property
     def bound(self) -> float:

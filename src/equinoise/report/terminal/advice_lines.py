@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
-from equinoise.report.numbers import number, plural
+from equinoise.model.qnn import Model
+from equinoise.numbers import number, plural
 from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
@@ -20,22 +22,28 @@ if TYPE_CHECKING:
 __all__ = ["print_advice"]
 
 
-def print_advice(advice: Advice, problem: Problem, console: Console) -> None:
+def print_advice(advice: Advice, stated: Problem | Model, console: Console) -> None:
     """Print advice.
 
     Args:
         advice: The advice.
-        problem: What it is about.
+        stated: What it is about.
         console: Where to print.
     """
+    if isinstance(stated, Model):
+        problem, what = stated.problem, f"loss {stated.loss.name} of {', '.join(stated.readout_labels)}"
+    else:
+        problem, what = stated, f"readout {stated.readout_label}"
     console.print(
         Text(
-            f"{problem.num_qubits} qubits, {plural(len(problem.layers), 'layer')}, readout {problem.readout_label}, "
+            f"{problem.num_qubits} qubits, {plural(len(problem.layers), 'layer')}, {what}, "
             f"noise {problem.stated_noise.name} at scale {advice.scale:g}: signal-to-noise ratio of one shot "
             f"{number(advice.baseline)}"
         )
     )
-    for title, found in (("What helps", advice.suggestions), ("No help", advice.useless)):
+    same, other = ([one for one in advice.suggestions if one.same_model is kept] for kept in (True, False))
+    titled = (("What helps the same model", same), ("Another model", other), ("No help", advice.useless))
+    for title, found in titled:
         if found:
             console.print()
             console.print(Text(title, style="bold"))
@@ -58,7 +66,7 @@ def print_advice(advice: Advice, problem: Problem, console: Console) -> None:
     )
 
 
-def _table(found: tuple[Suggestion, ...]) -> Table:
+def _table(found: Sequence[Suggestion]) -> Table:
     table = plain_table(("change", "gain", "95 %", "predicted", "shots"), folded=("change",))
     for one in found:
         change = Text(one.change)

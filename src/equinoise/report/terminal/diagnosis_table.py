@@ -15,13 +15,14 @@ from rich.text import Text
 from equinoise.coherence.law_record import budget_of, budget_rows
 from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import BudgetEntry, budget_sums
+from equinoise.diagnosis.screen import LABEL, first_screen
 from equinoise.diagnosis.survival_curve import survival_table
-from equinoise.report.numbers import bar, interval, number, plural, power, ranges, ratio, whole
+from equinoise.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.terminal.equivariance_rows import equivariance_rows
 from equinoise.report.terminal.sketch import POINT, sketch
 from equinoise.report.terminal.table_style import plain_table
 
-__all__ = ["budget_shares", "print_diagnosis"]
+__all__ = ["budget_shares", "print_diagnosis", "print_first_screen"]
 
 _COSTLIEST = 8
 _ATOMS = 4
@@ -34,6 +35,7 @@ _VERDICT_STYLE = {
     "classical": "cyan",
     "undecided": "yellow",
     "noise-limited": "red",
+    "misdirected": "red",
     "shot-limited": "magenta",
 }
 _FIXED_POINT = {
@@ -73,6 +75,22 @@ def budget_shares(record: Record) -> list[dict[str, int | float | str]]:
 
 
 # -- the report ----------------------------------------------------------------------------------------------------
+
+
+def print_first_screen(record: Record, console: Console, source: str | None = None) -> None:
+    """Print the answer on one screen.
+
+    Args:
+        record: Of the diagnosis.
+        console: Where to print.
+        source: What the circuit is called; by default the circuit's own name.
+    """
+    first, *lines = first_screen(record, console.width, source)
+    word = len(record["verdict"])
+    style = _VERDICT_STYLE.get(record["verdict"], "white")
+    console.print(Text.assemble((first[:word], f"bold {style}"), first[word:]), highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(Text.assemble((line[:LABEL], "dim"), line[LABEL:]), highlight=False, soft_wrap=True)
 
 
 def print_diagnosis(record: Record, console: Console, source: str | None = None) -> None:
@@ -267,6 +285,7 @@ def _survival(record: Record) -> RenderableType:
     span = f"{low} to {high}  " if record["law.bound_ends"] is not None else ""
     style = "green" if record["law.bounds_proved"] and span else "yellow"
     rows += [
+        ("  direction", _direction(record)),
         ("  law", Text.assemble((law, "bold"), "  resummed, from kappa, w0 and c2")),
         ("  leading order", f"{leading}  exp(-s kappa)"),
         ("  bounds", Text.assemble(span, (record["law.bound_status"], style))),
@@ -275,6 +294,15 @@ def _survival(record: Record) -> RenderableType:
     if record["law.spectrum"] is not None:
         rows += _spectrum(record["law.spectrum"])
     return _pairs(rows)
+
+
+def _direction(record: Record) -> str:
+    law = record.number("law.direction")
+    foretold = (
+        "measured; the direction law is not proved here" if math.isnan(law) else f"by the direction law {number(law)}"
+    )
+    value, ends = record.number("simulated.direction"), record.bounds("simulated.direction_interval")
+    return f"{number(value)}  {interval(ends)}  cosine with the noiseless gradient; {foretold}"
 
 
 def _spectrum(spectrum: dict[str, Any]) -> list[tuple[str, RenderableType]]:

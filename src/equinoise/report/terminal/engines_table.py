@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from equinoise.report.numbers import number, plural
+from equinoise.model.qnn import Model
+from equinoise.numbers import number, plural
 from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["print_engines"]
 
 
-def print_engines(problem: Problem, found: Sequence[Declaration], chosen: str, reason: str, console: Console) -> None:
+def print_engines(
+    stated: Problem | Model, found: Sequence[Declaration], chosen: str, reason: str, console: Console
+) -> None:
     """Print what each engine declares; the one that auto takes is marked."""
+    problem = stated.problem if isinstance(stated, Model) else stated
     layers = plural(len(problem.layers), "layer")
-    console.print(Text(f"{problem.num_qubits} qubits, {layers}, readout {problem.readout_label}"))
+    labels = ", ".join(stated.readout_labels) if isinstance(stated, Model) else problem.readout_label
+    rows = f", {plural(stated.rows.count, 'row')}" if isinstance(stated, Model) else ""
+    console.print(Text(f"{problem.num_qubits} qubits, {layers}, readout {labels}{rows}"))
     columns = ("", "engine", "one draw", "memory", "computes", "error")
     table = plain_table(columns, left=("", "engine"), folded=("computes", "error"))
     for one in found:

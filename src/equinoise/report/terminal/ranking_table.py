@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from equinoise.report.numbers import number, plural, ranges, whole
+from equinoise.numbers import number, plural, ranges, whole
 from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from equinoise.report.numbers import plural
+from equinoise.numbers import plural
 from equinoise.report.terminal.table_style import plain_table
 
 if TYPE_CHECKING:

@@ -45,6 +45,7 @@ const dashes = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "s
 const verdicts = {
   "trainable": ["▲", "#00714f"], "classical": ["◆", "#00568a"], "undecided": ["?", "#8a5a00"],
   "noise-limited": ["▼", "#a84300"], "shot-limited": ["▬", "#8c3f70"],
+  "misdirected": ["◀", "#6b4fa0"],
 };
 const ink = "#1a1a1a";
 const amounts = [[0, "#e9f2f8"], [0.35, "#8fc1de"], [0.7, "#2f7fb5"], [1, "#003e66"]];

@@ -13,20 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.rates import BudgetEntry, FirstOrder
+from equinoise.coherence.loss.loss_law_record import LossLaw, LossSurvival, ReadoutLaw
+from equinoise.coherence.rates import FirstOrder
 from equinoise.coherence.sample import PairedDraws, Sampled, few_draws_warning
 from equinoise.engines.draws import check_scale, sampled_draws
 from equinoise.engines.model_sweeps import FirstOrderLoss, ModelSweeps
 from equinoise.errors import ParameterError
 from equinoise.model.qnn import Model
-from equinoise.notebook import facts_text, short
 from equinoise.reduction.shift_rules import gradient_rounding
+from equinoise.sampling import Sampling
 
 __all__ = [
     "LossDraw",
-    "LossLaw",
-    "LossSurvival",
-    "ReadoutLaw",
     "check_batch",
     "loss_draw",
     "loss_law",
@@ -36,11 +34,6 @@ __all__ = [
 
 Real = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
-
-_NOT_PROVED = (
-    "none: bounds are proved for the gradient of one prediction under independent uniform Z rotations, not for that of "
-    "a loss, whose rows add up and whose slope moves with the noise"
-)
 
 
 @dataclass(frozen=True)
@@ -58,127 +51,12 @@ class LossDraw:
     readout_squares: Real
 
 
-@dataclass(frozen=True)
-class LossSurvival:
-    """What the simulated noise leaves at one scale.
-
-    Attributes:
-        scale: Noise scale s.
-        variance: V_loss(s).
-        per_weight: Mean (d_k J)^2, shape (K,).
-        survival: R = sqrt(V_loss(s)/V_loss(0)) with its interval.
-        direction: D(s) = E g(0).g(s) / sqrt(V_loss(0) V_loss(s)): the cosine between the loss's gradients.
-        prediction_variance: V_pred(s).
-        prediction_survival: sqrt(V_pred(s)/V_pred(0)).
-    """
-
-    scale: float
-    variance: float
-    per_weight: Real
-    survival: Sampled
-    direction: Sampled
-    prediction_variance: float
-    prediction_survival: Sampled
-
-
-@dataclass(frozen=True)
-class ReadoutLaw:
-    """The gradient of one readout's prediction.
-
-    Attributes:
-        label: The readout's.
-        variance: E sum_k (d_k f_c)^2 without noise, over draws and rows.
-        kappa: -(1/2) d ln of it/ds at s = 0.
-        survival: Root of what is left of it at each simulated scale.
-    """
-
-    label: str
-    variance: float
-    kappa: Sampled
-    survival: tuple[Sampled, ...]
-
-
-@dataclass(frozen=True)
-class LossLaw:
-    """The coherence law of a model's loss over its prior.
-
-    Attributes:
-        variance: V_loss(0) = E sum_k (d_k J)^2.
-        per_weight: E (d_k J)^2, shape (K,), in the order of the trained weights.
-        kappa: -(1/2) d ln V_loss/ds at s = 0, signed: noise may make the loss steeper.
-        kappa_interval: 95 % interval over the draws.
-        kappa_error: Standard error.
-        kappa_gradient: The part of it from the gradients of the predictions, at a fixed slope of the loss.
-        kappa_residual: The part from the noise's pull on the predictions, which changes the slope; 0 for linear losses.
-        kappa_per_parameter: By weight, shape (K,); NaN where the gradient vanishes.
-        budget: kappa's additive parts.
-        gradient_budget: Those of kappa_gradient.
-        residual_budget: Those of kappa_residual.
-        prediction_variance: V_pred(0) = E sum_c sum_k (d_k f_c)^2, over draws and rows.
-        prediction_kappa: -(1/2) d ln V_pred/ds at s = 0.
-        readouts: Each readout by itself.
-        points: The simulated noise scales.
-        bound_status: What bounds on the survival are worth.
-        samples: Number of draws.
-        seed: Of the draws; None for given weights.
-        batch: Rows of a draw's loss; None for all.
-        ensemble: The prior in words.
-        engine: Engine used.
-        approximations: What was sampled, assumed or left out.
-    """
-
-    variance: float
-    per_weight: Real
-    kappa: float
-    kappa_interval: tuple[float, float]
-    kappa_error: float
-    kappa_gradient: Sampled
-    kappa_residual: Sampled
-    kappa_per_parameter: Real
-    budget: tuple[BudgetEntry, ...]
-    gradient_budget: tuple[BudgetEntry, ...]
-    residual_budget: tuple[BudgetEntry, ...]
-    prediction_variance: float
-    prediction_kappa: Sampled
-    readouts: tuple[ReadoutLaw, ...]
-    points: tuple[LossSurvival, ...]
-    samples: int
-    seed: int | None
-    batch: int | None
-    ensemble: str
-    engine: str
-    bound_status: str = _NOT_PROVED
-    approximations: tuple[str, ...] = ()
-
-    def leading_order(self, scale: npt.ArrayLike) -> Real:
-        """R(s) = exp(-s kappa)."""
-        return np.asarray(np.exp(-np.asarray(scale, dtype=np.float64) * self.kappa))
-
-    def __str__(self) -> str:
-        facts = {
-            "V of the loss": short(self.variance),
-            "V of the predictions": short(self.prediction_variance),
-            "kappa": f"{short(self.kappa)} = {short(self.kappa_gradient.value)} (gradient) + "
-            f"{short(self.kappa_residual.value)} (residual)",
-            "kappa of the predictions": short(self.prediction_kappa.value),
-            "bounds": self.bound_status.partition(":")[0],
-        }
-        for point in self.points:
-            facts[f"at scale {point.scale:g}"] = (
-                f"survival {short(point.survival.value)}, direction {short(point.direction.value)}, predictions "
-                f"{short(point.prediction_survival.value)}"
-            )
-        return facts_text(f"law of a loss ({self.samples} draws, {self.ensemble})", facts)
-
-
 def loss_law(
     model: Model,
-    samples: int = 128,
-    seed: int = 0,
     *,
     scales: Sequence[float] = (1.0,),
     batch: int | None = None,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LossLaw:
     """The coherence law of a model's loss and of its predictions, over the model's prior.
@@ -188,16 +66,14 @@ def loss_law(
 
     Args:
         model: The model; its prior is the ensemble.
-        samples: Number of draws of the weights.
-        seed: Of the draws; the same numbers whatever the number of workers.
         scales: Noise scales at which survival and direction are simulated.
         batch: Rows of each draw's loss, drawn with the weights, as one step of stochastic gradient descent has them;
             all rows by default.
-        workers: Draws run at once; all processors by default.
+        sampling: Draws of the weights (128 by default); no ensemble, and the exact engine alone.
         progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: samples, a scale or batch does not fit.
+        ParameterError: The sampling, a scale or batch does not fit.
         UnsupportedError: The exact engine cannot take the noise.
         MemoryLimitError: The light cone of all readouts is too large.
 
@@ -210,19 +86,25 @@ def loss_law(
         >>> seen = [p.name for p in circuit.parameters][:4]
         >>> model = eq.Model(circuit, "Z1", loss="mse", labels=[0.5], initial="neel", noise="dephasing:0.05",
         ...                  prior="uniform:0.5", trained=seen)
-        >>> found = eq.loss_law(model, samples=8)
+        >>> found = eq.loss_law(model, sampling=eq.Sampling(samples=8))
         >>> bool(abs(found.kappa - found.kappa_gradient.value - found.kappa_residual.value) < 1e-12)
         True
     """
     wanted = [check_scale(s) for s in scales]
     check_batch(model, batch)
-    sweeps = ModelSweeps(model, workers)
+    sampling = Sampling.of(sampling, samples=128)
+    sampling.check_engine("the law of a loss", "exact")
+    thetas, sweeps = model.sampled(sampling), ModelSweeps(model, sampling.workers)
 
     def one(theta: Real, rng: np.random.Generator) -> LossDraw:
         return loss_draw(sweeps, theta, wanted, rows_of(model, batch, rng))
 
-    draws = sampled_draws(one, model.draw(samples, seed), seed, sweeps.engine.workers, progress)
-    return loss_law_from_draws(sweeps, draws, wanted, seed, batch)
+    draws = []
+    for draw in sampled_draws(one, thetas, sampling.seed, sweeps.engine.workers):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
+    return loss_law_from_draws(sweeps, draws, wanted, sampling, batch)
 
 
 def check_batch(model: Model, batch: int | None) -> None:
@@ -258,7 +140,7 @@ def loss_draw(sweeps: ModelSweeps, theta: Real, scales: Sequence[float], rows: I
 
 
 def loss_law_from_draws(
-    sweeps: ModelSweeps, draws: Sequence[LossDraw], scales: Sequence[float], seed: int, batch: int | None
+    sweeps: ModelSweeps, draws: Sequence[LossDraw], scales: Sequence[float], sampling: Sampling, batch: int | None
 ) -> LossLaw:
     """The law from its draws.
 
@@ -266,7 +148,7 @@ def loss_law_from_draws(
         sweeps: Which made them.
         draws: Of the weights.
         scales: At which the draws have gradients.
-        seed: Of the draws.
+        sampling: The draws' seed.
         batch: Rows of a draw's loss; None for all.
     """
     model, program = sweeps.model, sweeps.engine.program
@@ -317,7 +199,7 @@ def loss_law_from_draws(
             for i, s in enumerate(scales)
         ),
         samples=len(draws),
-        seed=None if model.prior.kind == "given" else seed,
+        seed=model.drawn_seed(sampling),
         batch=batch,
         ensemble=model.prior.describe(),
         engine=sweeps.engine.name,
@@ -375,14 +257,10 @@ def survival_point(scale: float, squares: tuple[Real, Real], cross: Real, readou
 
 
 def _cosine(cross: Real, one: Real, other: Real) -> Sampled:
-    """The cosine mean cross / sqrt(mean one x mean other); the interval is that of its size, with the mean's sign."""
+    """The cosine mean cross / sqrt(mean one x mean other); 0 where there is nothing below."""
     if not (one.any() and other.any()):
         return Sampled(0.0, 0.0, 0.0, 0.0)
-    draws = PairedDraws({"cross": cross, "one": one, "other": other})
-    size = draws.ratio(("cross", "cross"), ("one", "other"), root=True)
-    if cross.mean() >= 0:
-        return size
-    return Sampled(-size.value, size.error, -size.high, -size.low)
+    return PairedDraws({"cross": cross, "one": one, "other": other}).cosine("cross", "one", "other")
 
 
 def _floor(sweeps: ModelSweeps) -> float:

@@ -17,8 +17,8 @@ from qiskit import QuantumCircuit
 from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.circuit.blocks import Block, conserves_charge, embed
+from equinoise.circuit.compiled.hidden_charge import HiddenCharge, NoHiddenCharge, Run, hidden_charge
 from equinoise.circuit.gates import Angle, Rotation, fixed_rotation, significant
-from equinoise.circuit.hidden_charge import HiddenCharge, NoHiddenCharge, Run, hidden_charge
 from equinoise.circuit.layers import Layer, placed, segments
 from equinoise.circuit.pauli_sums import PAULI, String
 
@@ -148,7 +148,7 @@ def find_frames(circuit: QuantumCircuit) -> Frames:
     Example:
         >>> import equinoise as eq
         >>> from qiskit import transpile
-        >>> from equinoise.circuit.frames import find_frames
+        >>> from equinoise.circuit.compiled.frames import find_frames
         >>> compiled = transpile(eq.circuits.brickwork(4, depth=2), basis_gates=["rz", "sx", "x", "cz"])
         >>> frames = find_frames(compiled)
         >>> len(frames.layers), all(block.conserving for layer in frames.layers for block in layer.blocks)

@@ -9,7 +9,7 @@ from qiskit.quantum_info import SparsePauliOp
 import slow_twin as reference
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.errors import NoiseError
-from equinoise.learn.classifier_circuit import Design, Model
+from equinoise.learn.classifier_circuit import ClassifierCircuit, Design
 from equinoise.learn.training import Weights, loss_and_gradient
 from equinoise.noise.model import NoiseModel
 
@@ -21,7 +21,7 @@ LABELS = np.array([0, 1, 1, 0])
 
 def built(**options):
     stated = {"depth": 3, "noise": NOISE, "interaction": "rzz", **options}
-    model = Model(Design(5, 2, **stated), workers=2)
+    model = ClassifierCircuit(Design(5, 2, **stated), workers=2)
     weights = Weights(np.random.default_rng(6).normal(size=model.trained.size), np.array([0.7]), np.array([0.1, -0.2]))
     return model, weights
 

@@ -82,15 +82,20 @@ class KrausChannel:
         """Which operator acts on a state, shape (D, 1), of any norm, for a uniform random number u."""
         if u < self.least:
             return 0
+        odds = self.odds(psi, charge)
+        chosen = int(np.searchsorted(np.cumsum(odds), u * odds.sum(), side="right"))
+        return min(chosen, int(odds.size) - 1)
+
+    def odds(self, psi: Complex, charge: int | None) -> Real:
+        """Probability of each operator on a state, shape (D, 1), times the square of its norm: shape (m,)."""
         # <psi| K^dag K |psi> = Tr[K^dag K r] with r the state of these qubits alone: one pass over psi for all m
         local = np.zeros((2 ** len(self.qubits),) * 2, dtype=np.complex128)
         for rows, to, of in local_blocks(self.program, self.qubits, charge, 0):
             found = np.zeros((to.size, of.size), dtype=np.complex128)
             kernels.local_moments(psi, (0,), psi, (0,), rows, to, of, np.ones(found.shape, dtype=np.bool_), found)
             local[np.ix_(to, of)] += found
-        odds = np.maximum(np.einsum("mab,ab->m", self._weights, local).real, 0.0)
-        chosen = int(np.searchsorted(np.cumsum(odds), u * odds.sum(), side="right"))
-        return min(chosen, int(odds.size) - 1)
+        odds: Real = np.maximum(np.einsum("mab,ab->m", self._weights, local).real, 0.0)
+        return odds
 
 
 def kraus_matrices(channel: Complex, *, by_charge: bool) -> Complex:
@@ -106,7 +111,7 @@ def kraus_matrices(channel: Complex, *, by_charge: bool) -> Complex:
 
     Example:
         >>> import numpy as np
-        >>> from equinoise.engines.vectors.kraus import kraus_matrices
+        >>> from equinoise.engines.vectors.sampled_channels import kraus_matrices
         >>> kraus_matrices(np.diag([1, 0.5, 0.5, 1]), by_charge=False).real.round(3).tolist()  # sqrt(3/4), sqrt(1/4) Z
         [[[0.866, 0.0], [0.0, 0.866]], [[-0.5, 0.0], [0.0, 0.5]]]
     """

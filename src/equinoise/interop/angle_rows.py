@@ -1,7 +1,7 @@
-"""Circuits whose angles are any function of their parameters, such as the products of a ZZFeatureMap.
+"""Many parameter values of a circuit whose angles are any function of them, such as the products of a ZZFeatureMap.
 
-The engines take angles that are linear in the parameters. Each other expression gets a parameter of its own, whose
-values are worked out from those of the circuit's parameters, and its derivatives by the chain rule.
+What is not linear is an atom of :mod:`equinoise.circuit.angle_expressions`. Here the atoms' values are worked out for
+many rows at once, and gradients are pulled back by the chain rule.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from qiskit import QuantumCircuit
-from qiskit.circuit import Instruction, Parameter, ParameterExpression
-from qiskit.circuit.library import PauliEvolutionGate
+from qiskit.circuit import Parameter, ParameterExpression
 from qiskit.exceptions import QiskitError
 
+from equinoise.circuit.angle_expressions import linear_in_atoms
 from equinoise.errors import ParameterError
 
-__all__ = ["AngleExpressions"]
+__all__ = ["AngleRows"]
 
 Real = npt.NDArray[np.float64]
 Monomials = dict[tuple[int, ...], float]
@@ -26,16 +26,15 @@ Monomials = dict[tuple[int, ...], float]
 _FAILED = (QiskitError, TypeError, ValueError, RuntimeError, ZeroDivisionError, OverflowError)
 
 
-class AngleExpressions:
+class AngleRows:
     """A circuit, and its angles as functions of another one's parameters.
 
     Args:
         circuit: Any circuit.
 
     Attributes:
-        circuit: The same, composite gates written out where needed, with angles linear in its own parameters; without
-            global phase, which no mean sees.
-        replaced: How many expressions got a parameter of their own.
+        circuit: The same with angles linear in its own parameters; without global phase, which no mean sees.
+        replaced: Number of atoms.
 
     Example:
         >>> from qiskit import QuantumCircuit
@@ -43,18 +42,19 @@ class AngleExpressions:
         >>> a, b = Parameter("a"), Parameter("b")
         >>> circuit = QuantumCircuit(1)
         >>> _ = circuit.rz(a * b, 0)
-        >>> angles = AngleExpressions(circuit)
+        >>> angles = AngleRows(circuit)
         >>> angles.values(np.array([[2.0, 3.0]])), angles.pulled_back(np.array([2.0, 3.0]), np.array([1.0]))
         (array([[6.]]), array([3., 2.]))
     """
 
     def __init__(self, circuit: QuantumCircuit) -> None:
         self._parameters = tuple(circuit.parameters)
-        own: dict[ParameterExpression, Parameter] = {}
-        self.circuit = _linear(circuit, own)
-        self.replaced = len(own)
+        found = linear_in_atoms(circuit)
+        self.circuit = found.circuit.copy()
+        self.circuit.global_phase = 0
+        self.replaced = len(found.atoms)
         index = {parameter: k for k, parameter in enumerate(self._parameters)}
-        expressions = {parameter: expression for expression, parameter in own.items()}
+        expressions: dict[Parameter, ParameterExpression] = {atom.parameter: atom.expression for atom in found.atoms}
         self._columns = [_Column(expressions.get(p, p), index) for p in self.circuit.parameters]
 
     def values(self, thetas: Real) -> Real:
@@ -134,43 +134,3 @@ def _quadratic(expression: ParameterExpression, places: list[tuple[int, Paramete
 def _evaluated(monomials: Monomials, thetas: Real) -> Real:
     parts = [c * np.prod(thetas[:, list(powers)], axis=1) for powers, c in monomials.items()]
     return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
-
-
-def _linear(circuit: QuantumCircuit, own: dict[ParameterExpression, Parameter]) -> QuantumCircuit:
-    out = circuit.copy_empty_like()
-    out.global_phase = 0
-    for item in circuit.data:
-        operation = item.operation
-        free = [p for p in operation.params if isinstance(p, ParameterExpression) and p.parameters]
-        if free and _composite(operation):
-            inner = _linear(operation.definition, own)
-            for part in inner.data:
-                qubits = [item.qubits[inner.find_bit(bit).index] for bit in part.qubits]
-                out.append(part.operation, qubits)
-            continue
-        if any(not _is_linear(p) for p in free):
-            operation = operation.to_mutable()
-            operation.params = [_replaced(p, own) for p in operation.params]
-        out.append(operation, item.qubits, item.clbits)
-    return out
-
-
-def _composite(operation: Instruction) -> bool:
-    standard = operation.base_class.__module__.startswith("qiskit.circuit.library.standard_gates")
-    return not standard and not isinstance(operation, PauliEvolutionGate) and operation.definition is not None
-
-
-def _is_linear(expression: ParameterExpression) -> bool:
-    if isinstance(expression, Parameter):
-        return True
-    try:
-        slopes = [expression.gradient(parameter) for parameter in expression.parameters]
-    except _FAILED:
-        return False
-    return not any(isinstance(slope, ParameterExpression) and slope.parameters for slope in slopes)
-
-
-def _replaced(value: Any, own: dict[ParameterExpression, Parameter]) -> Any:
-    if not isinstance(value, ParameterExpression) or not value.parameters or _is_linear(value):
-        return value
-    return own.setdefault(value, Parameter(f"angle {len(own)}"))

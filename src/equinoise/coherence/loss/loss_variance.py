@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from equinoise.coherence.loss_law import LossSurvival, check_batch, rows_of, survival_point
+from equinoise.coherence.loss.loss_law import check_batch, rows_of, survival_point
+from equinoise.coherence.loss.loss_law_record import LossSurvival
 from equinoise.coherence.sample import few_draws_warning
 from equinoise.engines.draws import check_scale, draw_generator, parallel_draws
 from equinoise.engines.loss_gradient import model_engine
 from equinoise.engines.model_sweeps import ModelSweeps
 from equinoise.engines.sampled_loss import SampledLoss
 from equinoise.model.qnn import Model
+from equinoise.sampling import Sampling
 
 __all__ = ["LossVariance", "loss_variance"]
 
@@ -94,13 +96,11 @@ class _FromPaths:
 def loss_variance(
     model: Model,
     scales: Sequence[float] = (1.0,),
-    samples: int = 128,
-    seed: int = 0,
-    engine: str = "auto",
     *,
     paths: int = 32,
     batch: int | None = None,
-    workers: int | None = None,
+    sampling: Sampling | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> LossVariance:
     """V_loss(s) = E sum_k (d_k J)^2 and V_pred(s) = E sum_c sum_k (d_k f_c)^2 over a model's prior.
 
@@ -110,15 +110,14 @@ def loss_variance(
     Args:
         model: The model; its prior is the ensemble.
         scales: Noise scales.
-        samples: Number of draws of the weights.
-        seed: Of the draws and paths.
-        engine: "exact", "trajectories", or "auto": exact unless that takes too long or does not fit in memory.
         paths: Trajectories of each estimate, at least 8, a row.
         batch: Rows of each draw's loss, drawn with the weights; all by default.
-        workers: Draws (or trajectories) run at once.
+        sampling: Draws of the weights (128 by default) and the engine: "exact", "trajectories", or "auto", exact unless
+            that takes too long or does not fit in memory; no ensemble.
+        progress: Called with 1 after each draw.
 
     Raises:
-        ParameterError: samples, a scale or batch does not fit.
+        ParameterError: The sampling, a scale or batch does not fit.
         UnsupportedError: The engine asked for cannot serve.
         MemoryLimitError: The light cone of all readouts is too large.
 
@@ -129,42 +128,57 @@ def loss_variance(
         >>> import equinoise as eq
         >>> circuit = eq.circuits.brickwork(4, depth=2, shared=True)
         >>> model = eq.Model(circuit, "Z1", initial="neel", noise="dephasing:0.05")
-        >>> found = eq.loss_variance(model, samples=8)
+        >>> found = eq.loss_variance(model, sampling=eq.Sampling(samples=8))
         >>> found.variance == found.prediction_variance, found.engine
         (True, 'exact')
     """
     wanted = [check_scale(s) for s in scales]
     check_batch(model, batch)
-    thetas = model.draw(samples, seed)
-    name = model_engine(model, engine, workers, draws=len(thetas) * (1 + len(wanted)))
-    estimator, at_once = _estimator(model, name, paths, seed, workers)
+    sampling = Sampling.of(sampling, samples=128)
+    thetas = model.sampled(sampling)
+    name = model_engine(model, sampling, draws=len(thetas) * (1 + len(wanted)))
+    estimator, at_once = _estimator(model, name, replace(sampling, samples=paths))
 
     def one(item: tuple[int, Real]) -> list[_Squares]:
         number, theta = item
-        rows = rows_of(model, batch, draw_generator(seed, number))
+        rows = rows_of(model, batch, draw_generator(sampling.seed, number))
         return [estimator.squares(theta, s, rows, number) for s in (0.0, *wanted)]
 
-    draws: list[list[_Squares]] = parallel_draws(one, enumerate(thetas), at_once)
-    return _collected(model, draws, wanted, seed, batch, name, paths)
+    draws: list[list[_Squares]] = []
+    for draw in parallel_draws(one, enumerate(thetas), at_once):
+        draws.append(draw)
+        if progress is not None:
+            progress(1)
+    notes = [] if model.prior.kind == "given" else list(few_draws_warning(len(draws)))
+    if name == "trajectories":
+        notes.append(f"squares are products of estimates from {paths} trajectories a row each")
+        if not model.loss.linear:
+            notes.append("the loss's slope at sampled predictions is biased by O(1/trajectories)")
+    variance, readouts, points = _collected(draws, wanted)
+    return LossVariance(
+        variance=variance,
+        prediction_variance=readouts,
+        points=points,
+        samples=len(draws),
+        seed=model.drawn_seed(sampling),
+        batch=batch,
+        ensemble=model.prior.describe(),
+        engine=name,
+        approximations=tuple(notes),
+    )
 
 
-def _estimator(model: Model, name: str, paths: int, seed: int, workers: int | None) -> tuple[_Estimator, int]:
+def _estimator(model: Model, name: str, paths: Sampling) -> tuple[_Estimator, int]:
     """What estimates a draw, and how many draws run at once; trajectories run at once within a draw."""
     if name == "trajectories":
-        return _FromPaths(SampledLoss(model, paths, seed, workers)), 1
-    sweeps = ModelSweeps(model, workers)
+        return _FromPaths(SampledLoss(model, paths)), 1
+    sweeps = ModelSweeps(model, paths.workers)
     return _Exact(sweeps), sweeps.engine.workers
 
 
-def _collected(
-    model: Model,
-    draws: list[list[_Squares]],
-    scales: Sequence[float],
-    seed: int,
-    batch: int | None,
-    engine: str,
-    paths: int,
-) -> LossVariance:
+def _collected(draws: list[list[_Squares]], scales: Sequence[float]) -> tuple[float, float, tuple[LossSurvival, ...]]:
+    """V_loss and V_pred without noise, and the points."""
+
     def column(place: int, of: Callable[[_Squares], Any]) -> Real:
         return np.array([of(draw[place]) for draw in draws])
 
@@ -179,19 +193,4 @@ def _collected(
         )
         for place, s in enumerate(scales, start=1)
     ]
-    notes = [] if model.prior.kind == "given" else list(few_draws_warning(len(draws)))
-    if engine == "trajectories":
-        notes.append(f"squares are products of estimates from {paths} trajectories a row each")
-        if not model.loss.linear:
-            notes.append("the loss's slope at sampled predictions is biased by O(1/trajectories)")
-    return LossVariance(
-        variance=float(clean.sum(axis=1).mean()),
-        prediction_variance=float(readouts.sum(axis=1).mean()),
-        points=tuple(points),
-        samples=len(draws),
-        seed=None if model.prior.kind == "given" else seed,
-        batch=batch,
-        ensemble=model.prior.describe(),
-        engine=engine,
-        approximations=tuple(notes),
-    )
+    return float(clean.sum(axis=1).mean()), float(readouts.sum(axis=1).mean()), tuple(points)

@@ -9,7 +9,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import zz_feature_map
 from qiskit.quantum_info import Operator
 
-from equinoise.interop.angle_expressions import AngleExpressions
+from equinoise.interop.angle_rows import AngleRows
 
 A, B, C = (Parameter(name) for name in "abc")
 EXPRESSIONS = {
@@ -34,7 +34,7 @@ def of(expression):
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_values_are_those_of_binding_the_circuit(name):
     circuit = of(EXPRESSIONS[name])
-    angles = AngleExpressions(circuit)
+    angles = AngleRows(circuit)
     thetas = np.random.default_rng(0).uniform(-2, 2, (4, len(circuit.parameters)))
     for theta, own in zip(thetas, angles.values(thetas), strict=True):
         ours, theirs = (Operator(c.assign_parameters(t)) for c, t in ((angles.circuit, own), (circuit, theta)))
@@ -44,7 +44,7 @@ def test_values_are_those_of_binding_the_circuit(name):
 @pytest.mark.parametrize("name", EXPRESSIONS)
 def test_gradients_are_finite_differences_of_the_values(name):
     circuit = of(EXPRESSIONS[name])
-    angles = AngleExpressions(circuit)
+    angles = AngleRows(circuit)
     theta = np.random.default_rng(1).uniform(0.2, 2, len(circuit.parameters))
     weights = np.random.default_rng(2).normal(size=len(angles.circuit.parameters))
     step = 1e-5
@@ -58,13 +58,13 @@ def test_equal_expressions_share_one_parameter_so_that_ties_stay():
     circuit = QuantumCircuit(2)
     circuit.rxx(A * B, 0, 1)
     circuit.ryy(A * B, 0, 1)
-    assert AngleExpressions(circuit).replaced == 1
+    assert AngleRows(circuit).replaced == 1
 
 
 def test_composite_gates_are_written_out_where_their_angles_are_products():
     circuit = QuantumCircuit(3)
     circuit.append(zz_feature_map(3, reps=1).to_instruction(), range(3))
-    angles = AngleExpressions(circuit)
+    angles = AngleRows(circuit)
     theta = np.array([0.4, -0.3, 1.1])
     own = angles.values(theta[None])[0]
     assert Operator(angles.circuit.assign_parameters(own)).equiv(Operator(circuit.assign_parameters(theta)))

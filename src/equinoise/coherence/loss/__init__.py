@@ -1,0 +1,1 @@
+"""The coherence law of a model's loss."""

@@ -1,0 +1,1 @@
+"""The diagnosis of a model: whether the gradient of its loss survives."""

@@ -1,0 +1,218 @@
+"""Pairs of trajectories split by their first event, for averages that are quadratic in value and gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from equinoise.engines.draws import Draw
+from equinoise.engines.sector.block_unitaries import Blocks
+from equinoise.engines.vectors import vector_kernels as kernels
+from equinoise.engines.vectors.first_event import Event, EventGroup, Walk
+from equinoise.engines.vectors.trajectory_record import Running, act_string, moved
+
+if TYPE_CHECKING:
+    from equinoise.engines.vectors.trajectories import Site, TrajectoryEngine
+
+__all__ = ["SplitTrajectories"]
+
+Real = npt.NDArray[np.float64]
+Complex = npt.NDArray[np.complex128]
+
+_ONE = (0,)
+# a smaller probability of any event is rounding
+_NEVER = 1e-14
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """The branch without events of a circuit's trajectories.
+
+    Attributes:
+        phases: Random phases per slot and qubit that it met, shape (L, w).
+        running: Its end.
+        states: Before each slot's noise, shape (D, 1) each, with what a way back from there loses.
+        left: Its probability before each slot's noise, and in the end.
+        draw: What it says.
+    """
+
+    phases: Real
+    running: Running
+    states: list[tuple[Complex, float]]
+    left: list[float]
+    draw: Draw
+
+
+class SplitTrajectories:
+    """Estimates from trajectories, each split by its first event; see :mod:`equinoise.engines.vectors.first_event`.
+
+    Args:
+        engine: Whose noise, inputs and readout they take.
+    """
+
+    def __init__(self, engine: TrajectoryEngine) -> None:
+        self.engine, self.program = engine, engine.program
+        self._events: dict[tuple[int, float], tuple[EventGroup, ...]] = {}
+
+    def pair(self, blocks: Blocks, scale: float, rngs: Sequence[np.random.Generator]) -> list[Draw]:
+        """Independent estimates of value, <O^2> and gradient, each split by its first event.
+
+        They share the branch without events, unless that depends on random numbers: on phases that are no turn by Z,
+        or on which vector of a mixture the input is.
+        """
+        shared: _Branch | None = None
+        out = []
+        for rng in rngs:
+            if shared is None or not self._one_branch or len(self.engine.mixture(blocks.theta)[0]) > 1:
+                shared = self._no_event(blocks, scale, rng)
+            out.append(self._with_events(shared, blocks, scale, rng))
+        return out
+
+    def has_events(self, scale: float) -> bool:
+        """Whether anything can happen at all, besides random phases."""
+        slots = (self.slot_events(number, scale) for number in range(self.engine.depth))
+        return any(group.events or group.channel for slot in slots for group in slot)
+
+    @cached_property
+    def _one_branch(self) -> bool:
+        """Whether the branch without events is the same for all random numbers, from one vector."""
+        turns = all(self._is_flip(row) for slot in self.engine.jumps for row in slot.weights)
+        return turns and not self.program.processes
+
+    def _is_flip(self, weights: Real) -> bool:
+        """Whether a jump K = sum_i weights[i] Z_i acts on one qubit, so that K^2 is a number and K a turn by Z.
+
+        Where noise correlated in time draws phases anyway, all of them stay phases.
+        """
+        return int(np.count_nonzero(weights)) == 1 and not self.program.processes
+
+    def _no_event(self, blocks: Blocks, scale: float, rng: np.random.Generator) -> _Branch:
+        """The branch without events, its states before each slot's noise, and its share."""
+        charge, vector = self.engine.start(blocks.theta, rng)
+        phases = self._random_phases(scale, rng)
+        walk = Walk(Running(charge, np.ascontiguousarray(vector)[:, None].copy()), until=0.0)
+        left, states = [1.0], []
+        for number in range(self.engine.depth):
+            self._pass_layer(walk, blocks, number)
+            states.append((walk.running.psi.copy(), walk.running.reach))
+            self._pass_noise(walk, number, scale, phases[number], rng)
+            left.append(walk.left)
+        return _Branch(phases, walk.running, states, left, self.engine.estimate(walk.running, blocks))
+
+    def _with_events(self, split: _Branch, blocks: Blocks, scale: float, rng: np.random.Generator) -> Draw:
+        """The branch without events and, in the share that it leaves, one trajectory with at least one."""
+        none, happens = split.left[-1], 1 - split.left[-1]
+        if happens < _NEVER:
+            return split.draw
+        until = none + happens * rng.random()
+        first = next(i for i, left in enumerate(split.left[1:]) if left <= until)
+        path = [(charge, list(met)) for charge, met in split.running.path[: first + 1]]
+        path[first][1].clear()
+        psi, reach = split.states[first]
+        running = Running(path[first][0], psi.copy(), reach, path)
+        walk = Walk(running, until, split.left[first])
+        self._pass_noise(walk, first, scale, split.phases[first], rng)
+        for number in range(first + 1, self.engine.depth):
+            self._pass_layer(walk, blocks, number)
+            self._pass_noise(walk, number, scale, split.phases[number], rng)
+        sampled = self.engine.estimate(running, blocks)
+        return Draw(
+            none * split.draw.value + happens * sampled.value,
+            none * split.draw.square + happens * sampled.square,
+            none * split.draw.gradient + happens * sampled.gradient,
+        )
+
+    def _pass_layer(self, walk: Walk, blocks: Blocks, number: int) -> None:
+        running, layer = walk.running, self.program.layers[number]
+        u = blocks.unitary[layer.start : layer.stop]
+        kernels.multiply(running.psi, _ONE, layer.kind, layer.table, u, *self.program.tables[running.charge].arguments)
+        running.path.append((running.charge, []))
+
+    def _pass_noise(self, walk: Walk, number: int, scale: float, angles: Real, rng: np.random.Generator) -> None:
+        if np.any(angles):
+            here = self.engine.phases(walk.running.charge)
+            walk.running.scale(here.products(np.exp(-1j * angles), np.exp(1j * angles)))
+        walk.pass_slot(self.slot_events(number, scale), self.engine.phases, self.engine.act, rng)
+
+    def _random_phases(self, scale: float, rng: np.random.Generator) -> Real:
+        """Gaussian phases per slot and qubit, shape (L, w), of jumps that are no turn by Z, and of processes."""
+        total = np.zeros((self.engine.depth, self.program.width))
+        for number, slot in enumerate(self.engine.jumps):
+            for rate, weights in zip(slot.rates, slot.weights, strict=True):
+                if not self._is_flip(weights):
+                    total[number] += math.sqrt(scale * rate) * rng.standard_normal() * weights
+        for process in self.program.processes:
+            total += math.sqrt(scale) * process.phases(rng.standard_normal(process.rank))
+        return total
+
+    def slot_events(self, number: int, scale: float) -> tuple[EventGroup, ...]:
+        """What can happen in a slot, prepared once; in the order of the engine's own."""
+        key = (number, scale)
+        if key not in self._events:
+            slot, found = self.engine.jumps[number], list[Event]()
+            for rate, weights in zip(slot.rates, slot.weights, strict=True):
+                if self._is_flip(weights):
+                    place = int(np.flatnonzero(weights)[0])
+                    found.append(self._flip((place,), scale * rate * float(weights[place]) ** 2))
+            found += [self._flip(qubits, scale * rate) for qubits, rate, _ in slot.parities]
+            found += [self._site_events(site) for site in self.engine.sites(number, scale)]
+            for reset in slot.resets:
+                odds = -math.expm1(-scale * reset.rate)
+                happen = partial(self.engine.reset_pair, qubits=reset.qubits)
+                found.append(Event(None, (1 - odds, 1 - odds), happen))
+            for kick in slot.strings:
+                odds = -math.expm1(-2 * scale * kick.rate) / 2
+                found.append(Event(None, (1 - odds, 1 - odds), partial(act_string, operator=kick.operator)))
+            groups = [EventGroup(tuple(found))]
+            for channel in self.engine.channels(number, scale):
+                groups[-1] = replace(groups[-1], channel=channel)
+                groups.append(EventGroup(()))
+            self._events[key] = tuple(groups)
+        return self._events[key]
+
+    def _flip(self, qubits: tuple[int, ...], exponent: float) -> Event:
+        """exp(x D[P]) r = (1 + e)/2 r + (1 - e)/2 P r P, e = exp(-2 x), of a product P of Z."""
+
+        def happen(running: Running, rng: np.random.Generator) -> None:
+            running.scale(self.engine.phases(running.charge).parity(qubits).astype(np.complex128))
+
+        odds = -math.expm1(-2 * exponent) / 2
+        return Event(None, (1 - odds, 1 - odds), happen)
+
+    def _site_events(self, site: Site) -> Event:
+        """One qubit falls or rises; where it does neither, the phase of random sign is Z with the same mean."""
+        # E exp(-i angle (z - z')) over the sign of the angle is cos(2 angle) = 1 - 2 turn
+        turn = math.sin(site.angle) ** 2
+        stay = np.diag(site.transfer)
+
+        def happen(running: Running, rng: np.random.Generator) -> None:
+            program, charge = self.program, running.charge
+            occupied = self._occupied(running, site.qubit)
+            odds = np.array([site.transfer[0, 1] * occupied, site.transfer[1, 0] * (1 - occupied), 0.0])
+            odds[2] = turn * (stay[1] * occupied + stay[0] * (1 - occupied))
+            which = int(np.searchsorted(np.cumsum(odds), rng.random() * odds.sum(), side="right"))
+            if which == 0:
+                below = moved(charge, -1)
+                running.jump(*program.site_rows(site.qubit, charge)[::-1], below, program.sectors[below].dimension)
+            elif which == 1:
+                above = moved(charge, 1)
+                running.jump(*program.site_rows(site.qubit, above), above, program.sectors[above].dimension)
+            else:
+                empty, filled = np.ones((2, program.width), dtype=np.complex128)
+                empty[site.qubit], filled[site.qubit] = math.sqrt(stay[0]), -math.sqrt(stay[1])
+                running.scale(self.engine.phases(charge).products(empty, filled))
+
+        return Event(site.qubit, ((1 - turn) * float(stay[0]), (1 - turn) * float(stay[1])), happen)
+
+    def _occupied(self, running: Running, qubit: int) -> float:
+        """Population of a qubit's |1>."""
+        if running.charge == 0:
+            return 0.0
+        whole = kernels.overlap(running.psi[:, 0], running.psi[:, 0])
+        return float(kernels.population(running.psi, self.program.site_rows(qubit, running.charge)[1]) / whole)

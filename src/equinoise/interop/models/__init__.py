@@ -1,0 +1,1 @@
+"""Models that were stated in other frameworks: QNodes, EstimatorQNNs."""
