@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from equinoise.design.design_space import DesignSpace
     from equinoise.design.model_advice import advise
     from equinoise.design.rank import rank
+    from equinoise.diagnosis.beyond.extrapolation import Extrapolation, extrapolate
     from equinoise.diagnosis.diagnose import Diagnosis, diagnose
     from equinoise.engines.batch import Expectations, expectations
     from equinoise.engines.evaluate import (
@@ -50,6 +51,7 @@ __all__ = [
     "EquinoiseError",
     "Expectation",
     "Expectations",
+    "Extrapolation",
     "Gradient",
     "GradientVariance",
     "Jump",
@@ -67,6 +69,7 @@ __all__ = [
     "diagnose",
     "expectation",
     "expectations",
+    "extrapolate",
     "find_symmetries",
     "free_angles",
     "gradient",
@@ -95,6 +98,7 @@ _HOMES = {
     "EquinoiseError": "errors:EquinoiseError",
     "Expectation": "engines.evaluate:Expectation",
     "Expectations": "engines.batch:Expectations",
+    "Extrapolation": "diagnosis.beyond.extrapolation:Extrapolation",
     "Gradient": "engines.evaluate:Gradient",
     "GradientVariance": "engines.evaluate:GradientVariance",
     "Jump": "noise.terms.jump:Jump",
@@ -112,6 +116,7 @@ _HOMES = {
     "diagnose": "diagnosis.diagnose:diagnose",
     "expectation": "engines.evaluate:expectation",
     "expectations": "engines.batch:expectations",
+    "extrapolate": "diagnosis.beyond.extrapolation:extrapolate",
     "find_symmetries": "reduction.symmetry_search:find_symmetries",
     "free_angles": "sources:free_angles",
     "gradient": "engines.evaluate:gradient",

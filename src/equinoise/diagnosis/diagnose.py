@@ -149,7 +149,7 @@ def diagnose(
     Raises:
         ParameterError: shots, scale, relative_error or the sampling does not fit.
         UnsupportedError: The engine asked for cannot serve (saying which does).
-        MemoryLimitError: The cone is too large for any engine.
+        MemoryLimitError: The cone is too large for any engine; :func:`equinoise.extrapolate` answers from fewer layers.
         Interrupted: By Ctrl-C after the second draw, with the diagnosis of the draws so far.
 
     Source:

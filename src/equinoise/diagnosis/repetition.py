@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from equinoise.noise.model import NoiseModel
 from equinoise.noise.terms import NoiseTerm, PhaseProcess, Slot
 from equinoise.problem import Problem
 
-__all__ = ["Repetition", "repeated", "repetition"]
+__all__ = ["Repetition", "repeated", "repetition", "shortened"]
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,25 @@ def repeated(problem: Problem, depth: int, how: Repetition) -> Problem:
     Angles that share a parameter within a repetition, or with the next one, or throughout, do so again. A phase process
     stays one process over all layers, correlated over as many slots as before.
     """
-    circuit = QuantumCircuit(problem.num_qubits)
     names = _Names(problem, how, depth)
-    terms: list[NoiseTerm] = []
     sources = [how.source(number, depth, len(problem.layers)) for number in range(depth)]
+    return _of_layers(problem, sources, names.at)
+
+
+def shortened(problem: Problem, depth: int, how: Repetition) -> Problem:
+    """The same circuit with only its head and its last layers, of ``depth`` layers in all: it ends as it did."""
+    left_out = len(problem.layers) - depth
+    sources = [number if number < how.head else number + left_out for number in range(depth)]
+    return _of_layers(problem, sources, lambda parameter, _: parameter)
+
+
+def _of_layers(problem: Problem, sources: Sequence[int], name: Callable[[Parameter, int], Parameter]) -> Problem:
+    """The problem made of some of a problem's layers with their noise; ``name`` is given a parameter and its layer."""
+    circuit = QuantumCircuit(problem.num_qubits)
+    terms: list[NoiseTerm] = []
     for number, source in enumerate(sources):
         layer = _layer_circuit(problem, source)
-        circuit.compose(layer.assign_parameters({p: names.at(p, number) for p in layer.parameters}), inplace=True)
+        circuit.compose(layer.assign_parameters({p: name(p, number) for p in layer.parameters}), inplace=True)
         end_layer(circuit)
         terms += [replace(t, layers=(number,), gate=None, on=None) for t in problem.slots[source].terms]
     # as they were stated, since a process may act more than once in a slot: the gates that it is tied to repeat
@@ -121,7 +133,7 @@ def repeated(problem: Problem, depth: int, how: Repetition) -> Problem:
         circuit,
         problem.readout,
         initial=problem.initial,
-        noise=NoiseModel(terms, name=problem.noise.name),
+        noise=NoiseModel(terms, readout_error=dict(problem.noise.readout_error), name=problem.noise.name),
         projected=problem.projected,
         charge=problem.charge,
         allow_broken=problem.allow_broken,

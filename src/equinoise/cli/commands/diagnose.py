@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from equinoise.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from equinoise.cli.progress import Waiting
+    from equinoise.diagnosis.beyond.extrapolation import Extrapolation
     from equinoise.diagnosis.diagnose import Diagnosis
     from equinoise.problem import Problem
     from equinoise.sampling import Sampling
@@ -69,7 +71,9 @@ def diagnose(
     targets.check()
     with Waiting("preparing") as waiting:
         import equinoise as eq
+        from equinoise.diagnosis.beyond.extrapolation import no_engine_fits
 
+        deep: Extrapolation | None = None
         stated, asked = problem.stated(model), sampling.sampling()
         if isinstance(stated, eq.Model):
             _check_of_model({"relative-error": relative_error, "precision": precision, "seconds": seconds}, plot_file)
@@ -78,10 +82,16 @@ def diagnose(
             _check_parameters(stated, problem)
             asked = replace(asked, precision=precision, seconds=seconds)
             options = {"shots": shots, "relative_error": relative_error}
-            diagnosis, interrupted = _answered(stated, scale, asked, options, advice, waiting)
+            if asked.engine == "auto" and no_engine_fits(stated):
+                deep = eq.extrapolate(stated, scale, shots=shots, sampling=asked, progress=waiting)
+            else:
+                diagnosis, interrupted = _answered(stated, scale, asked, options, advice, waiting)
 
     if isinstance(stated, eq.Model):
         about.write(json_file, csv_file, html_file)
+        return
+    if deep is not None:
+        _print_extrapolation(deep, json_file, [csv_file, plot_file, html_file])
         return
     targets.write(diagnosis, problem.source)
     if json_file != "-":
@@ -183,6 +193,21 @@ def _check_of_model(stopping: dict[str, float | None], plot_file: str | None) ->
         raise UnsupportedError("--plot draws the survival of a circuit; for a model write --html or --json.")
 
 
+def _print_extrapolation(found: Extrapolation, json_file: str | None, others: Sequence[str | None]) -> None:
+    """What is said where no engine fits: a few lines, and the record."""
+    from equinoise.report.files import write_whole
+
+    if json_file == "-":
+        sys.stdout.write(_json(found))
+        return
+    if json_file is not None:
+        write_whole(json_file, _json(found))
+    terminal = Terminal()
+    terminal.print(str(found), highlight=False, markup=False)
+    if any(others):
+        terminal.print("  note      extrapolated: no budget, curve or page was written", highlight=False, markup=False)
+
+
 def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diagnosis:
     """With what would help most; without it the diagnosis stands, and says why."""
     import equinoise as eq
@@ -195,7 +220,7 @@ def _advised(diagnosis: Diagnosis, sampling: Sampling, waiting: Waiting) -> Diag
     return diagnosis.with_advice(found)
 
 
-def _json(diagnosis: Diagnosis) -> str:
+def _json(diagnosis: Diagnosis | Extrapolation) -> str:
     import json
 
     return json.dumps(diagnosis.to_dict(), indent=2, allow_nan=False) + "\n"

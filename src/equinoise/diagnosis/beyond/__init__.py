@@ -1,0 +1,1 @@
+"""Verdicts about circuits that no engine can simulate."""
