@@ -15,7 +15,7 @@ import equinoise as eq
 from equinoise.engines.draws import draw_generator
 from equinoise.engines.sector.exact import ExactEngine
 from equinoise.engines.select import declarations
-from equinoise.engines.vectors.sampled_channels import KrausChannel, kraus_matrices
+from equinoise.engines.vectors.events.sampled_channels import KrausChannel, kraus_matrices
 from equinoise.engines.vectors.state_vector import StateVectorEngine
 from equinoise.engines.vectors.trajectories import TrajectoryEngine
 from equinoise.engines.vectors.vector_operators import LocalOperator, StringOperator

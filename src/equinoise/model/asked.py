@@ -6,11 +6,11 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from equinoise.errors import ParameterError
+from equinoise.errors import ParameterError, UnsupportedError
 from equinoise.model.qnn import Model
 from equinoise.problem import Problem
 
-__all__ = ["Asked", "also_of_models"]
+__all__ = ["Asked", "also_of_models", "of_problems_alone"]
 
 P = ParamSpec("P")
 M = ParamSpec("M")
@@ -48,6 +48,26 @@ def also_of_models(
         question.register(Problem, of_problem)
         question.register(Model, of_model)
         return cast("Asked[P, T, M, A]", functools.update_wrapper(question, of_problem))
+
+    return asked
+
+
+def of_problems_alone(
+    reason: str,
+) -> Callable[[Callable[Concatenate[Problem, P], T]], Callable[Concatenate[Problem, P], T]]:
+    """Makes a question refuse a model, and say why.
+
+    Args:
+        reason: Why it is not asked of a model, and what is asked instead.
+    """
+
+    def asked(of_problem: Callable[Concatenate[Problem, P], T]) -> Callable[Concatenate[Problem, P], T]:
+        name = of_problem.__name__
+
+        def refused(model: Model, /, *args: Any, **kwargs: Any) -> Any:
+            raise UnsupportedError(f"{name} takes a Problem and no Model: {reason}")
+
+        return cast("Callable[Concatenate[Problem, P], T]", also_of_models(refused)(of_problem))
 
     return asked
 

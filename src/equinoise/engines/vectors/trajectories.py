@@ -28,10 +28,10 @@ from equinoise.engines.sector.block_unitaries import Blocks, build_blocks, contr
 from equinoise.engines.sector.channel import site_populations
 from equinoise.engines.vectors import vector_kernels as kernels
 from equinoise.engines.vectors.classical import classical_gradient, is_classical
-from equinoise.engines.vectors.sampled_channels import KrausChannel
-from equinoise.engines.vectors.split_trajectories import SplitTrajectories
+from equinoise.engines.vectors.events.sampled_channels import KrausChannel
+from equinoise.engines.vectors.events.split_trajectories import SplitTrajectories
+from equinoise.engines.vectors.events.trajectory_record import Running, act_string, moved
 from equinoise.engines.vectors.state_vector import COUNTLESS, StateVectorEngine, block_count
-from equinoise.engines.vectors.trajectory_record import Running, act_string, moved
 from equinoise.reduction.program import Program
 from equinoise.reduction.row_tables import RowIndex
 

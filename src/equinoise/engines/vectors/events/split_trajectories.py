@@ -14,8 +14,8 @@ import numpy.typing as npt
 from equinoise.engines.draws import Draw
 from equinoise.engines.sector.block_unitaries import Blocks
 from equinoise.engines.vectors import vector_kernels as kernels
-from equinoise.engines.vectors.first_event import Event, EventGroup, Walk
-from equinoise.engines.vectors.trajectory_record import Running, act_string, moved
+from equinoise.engines.vectors.events.first_event import Event, EventGroup, Walk
+from equinoise.engines.vectors.events.trajectory_record import Running, act_string, moved
 
 if TYPE_CHECKING:
     from equinoise.engines.vectors.trajectories import Site, TrajectoryEngine
@@ -50,7 +50,7 @@ class _Branch:
 
 
 class SplitTrajectories:
-    """Estimates from trajectories, each split by its first event; see :mod:`equinoise.engines.vectors.first_event`.
+    """Estimates from trajectories, each split by its first event (:mod:`equinoise.engines.vectors.events.first_event`).
 
     Args:
         engine: Whose noise, inputs and readout they take.

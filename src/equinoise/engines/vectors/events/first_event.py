@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.engines.vectors.diagonals import Phases
-from equinoise.engines.vectors.sampled_channels import KrausChannel
-from equinoise.engines.vectors.trajectory_record import Running
+from equinoise.engines.vectors.events.sampled_channels import KrausChannel
+from equinoise.engines.vectors.events.trajectory_record import Running
 
 __all__ = ["Event", "EventGroup", "Walk"]
 
