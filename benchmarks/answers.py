@@ -2,11 +2,11 @@
 
     python -m benchmarks.answers [--reference FILE] [--make]
 
-Cones of 4 to 20 qubits under dephasing, relaxation, two device snapshots, bit flips and slow phases, read by Z, a hop
-or a Heisenberg bond; a model with 100 rows joins once the command takes models. Each is one run of the command as a user types it, with everything it
-prints. Wall-clock seconds count on two idle cores; processor seconds (of the child, all threads) are shown beside them.
-The reference (``--make``, hours) has twenty times the draws of the same engine from another seed and is kept in a file;
-no verdict may contradict it.
+Cones of 4 to 20 qubits under dephasing, relaxation, two devices, bit flips and slow phases, read by Z, a hop or
+a Heisenberg bond; a model with 100 rows joins once the command takes models. Each is one run of the command as a user
+types it, with everything it prints. Wall-clock seconds count on two idle cores; processor seconds (of the child, all
+threads) are shown beside them. The reference (``--make``, hours) has twenty times the draws of the same engine from
+another seed and is kept in a file; no verdict may contradict it.
 """
 
 from __future__ import annotations
