@@ -1,12 +1,12 @@
-"""Twelve diagnoses from the shell: how long until the answer, and whether it agrees with twenty times the draws.
+"""Diagnoses from the shell: how long until the answer, and whether it agrees with twenty times the draws.
 
     python -m benchmarks.answers [--reference FILE] [--make]
 
-Cones of 4 to 20 qubits under dephasing, relaxation, two device snapshots, bit flips and slow phases, read by Z, a hop
-or a Heisenberg bond, and a model with 100 rows. Each is one run of the command as a user types it, with everything it
-prints. Wall-clock seconds count on two idle cores; processor seconds (of the child, all threads) are shown beside them.
-The reference (``--make``, hours) has twenty times the draws of the same engine from another seed and is kept in a file;
-no verdict may contradict it.
+Cones of 4 to 20 qubits under dephasing, relaxation, two devices, bit flips and slow phases, read by Z, a hop or
+a Heisenberg bond; a model with 100 rows joins once the command takes models. Each is one run of the command as a user
+types it, with everything it prints. Wall-clock seconds count on two idle cores; processor seconds (of the child, all
+threads) are shown beside them. The reference (``--make``, hours) has twenty times the draws of the same engine from
+another seed and is kept in a file; no verdict may contradict it.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def ask(arguments: tuple[str, ...], *options: str) -> Answer:
         target = Path(folder) / "answer.json"
         command = [sys.executable, "-m", "equinoise", "diagnose", *arguments, "--json", str(target), *options]
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        subprocess.run(command, check=True, capture_output=True)
         wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
         found: dict[str, Any] = json.loads(target.read_text(encoding="utf-8"))
     stopping = found["stopping"]
@@ -120,11 +120,9 @@ def main() -> int:
         contradicts = reference not in (None, "undecided", row.verdict) and row.verdict != "undecided"
         wrong += contradicts
         size = "unknown" if row.survival is None else f"{row.survival:.3f} +- {row.half_width or 0:.3f}"
-        print(
-            f"{name:>20} {row.verdict:>14} {size:>16} {row.samples:>6} {row.engine:>13} {row.reason:>8} {row.wall:7.1f} "
-            f"{row.processor:7.1f}  {'contradicts ' + str(reference) if contradicts else ''}",
-            flush=True,
-        )
+        against = f"contradicts {reference}" if contradicts else ""
+        told = f"{name:>20} {row.verdict:>14} {size:>16} {row.samples:>6} {row.engine:>13} {row.reason:>8}"
+        print(f"{told} {row.wall:7.1f} {row.processor:7.1f}  {against}", flush=True)
     walls, undecided = [row.wall for row in rows], sum(row.verdict == "undecided" for row in rows)
     met = statistics.median(walls) < MEDIAN and max(walls) < LONGEST and not wrong and undecided <= MOST_UNDECIDED
     print(

@@ -2,10 +2,10 @@
 
     python -m benchmarks.sequential [POOL.npz] [--seeds N]
 
-Each seed takes the draws of a stored pool in an order of its own, and looks at them as ``equinoise diagnose`` does
-(:mod:`equinoise.diagnosis.stopping`). The line, the RMS gradient that the shots resolve, is put at a stated ratio to the
-RMS gradient of the whole pool. A decided verdict is wrong if that of the whole pool is another one; the 95 % intervals
-of R and of the RMS gradient at the end are held against the pool's values.
+Each seed draws from a stored pool, with repetition, and looks at its draws as ``equinoise diagnose`` does
+(:mod:`equinoise.diagnosis.stopping`). The line, the RMS gradient that the shots resolve, is put at a stated ratio to
+the RMS gradient of the whole pool. A decided verdict is wrong if that of the whole pool is another one; the 95 %
+intervals of R and of the RMS gradient at the end are held against the pool's values.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ def run(columns: Any, ratio: float, seeds: int) -> dict[str, float]:
     plan = Plan(0.02, float("inf"), MOST)
     wrong = decided = held = held_rms = draws = 0
     for seed in range(seeds):
-        order = np.random.default_rng([SEED, seed]).permutation(len(columns))
+        # with repetition: the pool is the ensemble, and its means are the truth
+        order = np.random.default_rng([SEED, seed]).integers(len(columns), size=MOST)
         watch, count = Watch(plan, word), plan.first(0.01)
         while True:
             now = averages(columns[order[:count]])

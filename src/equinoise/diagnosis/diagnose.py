@@ -141,7 +141,8 @@ def diagnose(
         sampling: Draws, ensemble and engine. Without a number of samples draws come in growing batches until the
             verdict is decided at 98 % and the survival R known to 2 % (or ``precision``), within 15 ``seconds``; what
             is then still open is said. The engine is the one that gets there soonest.
-        relative_error: Of stated samples, stop as soon as kappa's standard error is at most this share of kappa.
+        relative_error: Instead, stop as soon as kappa's standard error is at most this share of kappa (128 draws at
+            most if none are stated).
         curve: Whether to simulate the survival at a few more scales; None for only where that takes a moment.
         depth: Whether to search the greatest depth at which the gradient is resolved (some seconds).
         progress: Called with (stage, done, total).
@@ -166,6 +167,8 @@ def diagnose(
     if isinstance(shots, bool) or not 1 <= shots <= MOST_SHOTS:
         raise ParameterError(f"shots must be at least 1 and at most {MOST_SHOTS:.0e}, got {shots}.")
     sampling, tell = Sampling.checked(sampling), progress or _silent
+    if relative_error is not None and sampling.samples is None:
+        sampling = Sampling.of(sampling, samples=_USUAL)  # kappa, and not the survival, says when to stop
     plan = Plan.of(sampling)
     if curve is None:
         curve = _curve_is_cheap(problem, sampling)

@@ -1,1 +1,1 @@
-"""Random events along a trajectory: which come first, their record, and channels drawn by Born probabilities."""
+"""Random events along a trajectory: split by the first, their record, and channels drawn by Born probabilities."""
