@@ -112,7 +112,7 @@ def test_a_call_back_into_a_higher_room_is_seen():
 
 
 def asks():
-    """Questions that stop early and tell how far they are, each with the one place from which it tells."""
+    """Questions that stop early and tell how far they are, each with its place."""
     few = eq.Sampling(samples=32)
     return {
         "coherence/law.py:law": lambda tell: eq.law(brickwork(), sampling=few, relative_error=0.5, progress=tell),
@@ -130,8 +130,12 @@ def asks():
 
 @pytest.mark.parametrize("place", asks())
 def test_only_the_question_itself_tells_its_listener(place):
+    """It, or what stands in its own room."""
     listener = planted()
-    assert upward_calls(lambda: asks()[place](listener)) == [f"{place} -> cli/progress.py:planted"]
+    calls = upward_calls(lambda: asks()[place](listener))
+    assert calls
+    room = place.partition("/")[0]
+    assert all(call.startswith(f"{room}/") and call.endswith("-> cli/progress.py:planted") for call in calls)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

@@ -12,8 +12,8 @@ import equinoise as eq
 from equinoise.errors import NoiseError, ParameterError
 from equinoise.evidence.frame.reproduce import StudySummary, Summary
 from equinoise.evidence.frame.study import Criterion, StudyResult
-from equinoise.notebook import MissingPackageError
-from equinoise.table import Table
+from equinoise.text.notebook import MissingPackageError
+from equinoise.text.table import Table
 from report_stores import diagnosed
 
 

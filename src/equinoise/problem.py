@@ -29,13 +29,13 @@ from equinoise.noise.model import NoiseModel, place_noise
 from equinoise.noise.phase_modes import PhaseModes
 from equinoise.noise.terms import PhaseProcess, Slot
 from equinoise.noise.turned import turned_processes, turned_slots
-from equinoise.notebook import facts_text
 from equinoise.qubit_layout import QubitLayout, without_layout
 from equinoise.readout import attenuated, commutes_with_charge, parse_readout, support
 from equinoise.symmetry.equivariance import breaking_gates_of, ends_obstacle
 from equinoise.symmetry.generators import Charge
 from equinoise.symmetry.groups import NAMES, Symmetry, change, parse_symmetry
 from equinoise.symmetry.wide_gates import why_not_computed
+from equinoise.text.notebook import facts_text
 
 __all__ = ["Problem"]
 

@@ -11,7 +11,7 @@ import equinoise as eq
 from equinoise.circuit.pauli_sums import sparse_matrix
 from equinoise.coherence.lie.lie_algebra import adjoint_matrix, coordinates, invariant_subspace, lie_algebra
 from equinoise.errors import UnsupportedError
-from equinoise.notebook import MissingPackageError
+from equinoise.text.notebook import MissingPackageError
 
 pytest.importorskip("pennylane")
 

@@ -11,7 +11,7 @@ from equinoise.evidence import channel_diagnostics as diagnostics
 from equinoise.evidence import channel_families
 from equinoise.evidence.frame.rows import Rows
 from equinoise.evidence.frame.study import Context
-from equinoise.table import Table
+from equinoise.text.table import Table
 
 
 @pytest.fixture(scope="module")

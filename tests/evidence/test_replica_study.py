@@ -13,7 +13,7 @@ from equinoise.evidence.ensemble_bounds import ratio_interval
 from equinoise.evidence.frame.cases import Case
 from equinoise.evidence.frame.statistics import fall, line
 from equinoise.evidence.frame.study import Context, StudyResult
-from equinoise.table import as_number
+from equinoise.text.table import as_number
 
 
 def _few(patch: pytest.MonkeyPatch) -> None:

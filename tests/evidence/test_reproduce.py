@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from equinoise.errors import ParameterError
 from equinoise.evidence.frame.reproduce import ReproduceError, reproduce
 from equinoise.evidence.frame.study import Context, Criterion, StudyResult
-from equinoise.table import Table
+from equinoise.text.table import Table
 
 # equinoise.evidence.frame.reproduce is the function; the module of that name is wanted here
 runner = importlib.import_module("equinoise.evidence.frame.reproduce")

@@ -17,9 +17,9 @@ from equinoise.evidence.symmetric import symmetry_laws as study
 from equinoise.evidence.symmetric import symmetry_lie
 from equinoise.evidence.symmetric.symmetry_cases import NOISES, SYMMETRIES, SymmetricCase, grid, unstructured
 from equinoise.evidence.symmetric.symmetry_rivals import survival_of
-from equinoise.notebook import MissingPackageError
 from equinoise.problem import Problem
 from equinoise.sampling import Sampling
+from equinoise.text.notebook import MissingPackageError
 
 
 @pytest.fixture(scope="module")

@@ -18,9 +18,9 @@ import equinoise as eq
 from equinoise.coherence.spectrum import Estimate
 from equinoise.diagnosis.depth import GreatestDepth
 from equinoise.diagnosis.survival_curve import survival_table
-from equinoise.numbers import bar, interval, number, power, ranges, ratio, whole
 from equinoise.report.terminal.diagnosis_table import budget_shares, print_diagnosis
 from equinoise.report.terminal.sketch import POINT, sketch
+from equinoise.text.numbers import bar, interval, number, power, ranges, ratio, whole
 
 
 def diagnosed(noise: object, qubits: int = 6, readout: str = "Z2", **options: object) -> eq.Diagnosis:

@@ -17,7 +17,7 @@ from equinoise.coherence.rates import BudgetEntry, budget_sums
 from equinoise.coherence.resummed import direction_law, leading_order_survival, resummed_survival
 from equinoise.coherence.sample import FEWEST_DRAWS, Interval
 from equinoise.coherence.spectrum import CoherenceSpectrum
-from equinoise.notebook import data_frame, facts_html, facts_text, rows_html
+from equinoise.text.notebook import data_frame, facts_html, facts_text, rows_html
 
 if TYPE_CHECKING:
     import pandas as pd

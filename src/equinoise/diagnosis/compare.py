@@ -13,7 +13,7 @@ import numpy.typing as npt
 from equinoise.coherence.quantity import Record
 from equinoise.coherence.sample import Interval, PairedDraws, log_difference
 from equinoise.errors import ParameterError
-from equinoise.numbers import interval, number
+from equinoise.text.numbers import interval, number
 
 __all__ = ["Asked", "Comparison", "Difference", "compared"]
 

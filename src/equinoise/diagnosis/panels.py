@@ -8,7 +8,7 @@ from equinoise.coherence.law_record import budget_of, law_facts
 from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import budget_sums
 from equinoise.diagnosis.survival_curve import draw_survival, survival_table
-from equinoise.notebook import facts_html
+from equinoise.text.notebook import facts_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,7 @@ from equinoise.coherence.law_record import budget_of
 from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import budget_sums
 from equinoise.limits import MOST_SHOTS
-from equinoise.numbers import number, plural, ranges, whole
+from equinoise.text.numbers import number, plural, ranges, whole
 
 __all__ = ["LABEL", "LINES", "first_screen"]
 

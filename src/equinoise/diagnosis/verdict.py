@@ -80,6 +80,13 @@ def decide(
         return Verdict(
             "shot-limited", f"even without noise the RMS gradient is at most {at_most(noiseless[1])}; {line}"
         )
+    if noisy[1] < threshold and noiseless[0] < threshold:
+        without = f"between {at_least(noiseless[0])} and {at_most(noiseless[1])} without noise"
+        return Verdict(
+            "undecided",
+            f"not resolved, and whether noise or the shots alone limit it is open: the RMS gradient is at most "
+            f"{at_most(noisy[1])}, {without}; {line}",
+        )
     if noisy[1] < threshold:
         return Verdict("noise-limited", f"noise leaves an RMS gradient of at most {at_most(noisy[1])}; {line}")
     if noisy[0] < threshold:

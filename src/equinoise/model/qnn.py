@@ -19,10 +19,10 @@ from equinoise.errors import CircuitError, DataError, ParameterError, ReadoutErr
 from equinoise.model.data import Rows, read_rows
 from equinoise.model.losses import Loss, loss_of
 from equinoise.model.row_angles import Angles, RowAngles
-from equinoise.notebook import facts_text
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import light_cone
 from equinoise.sampling import Sampling
+from equinoise.text.notebook import facts_text
 
 __all__ = ["Model"]
 

@@ -34,7 +34,7 @@ from equinoise.noise.phase_modes import PhaseModes, check_phases_fit, checked_mo
 from equinoise.noise.placing import check_terms_fit, place_processes, place_terms, terms_of_no_gate
 from equinoise.noise.terms import KINDS, NoiseTerm, PhaseProcess, Slot
 from equinoise.noise.terms.kinds import in_order
-from equinoise.notebook import data_frame
+from equinoise.text.notebook import data_frame
 
 if TYPE_CHECKING:
     import pandas as pd

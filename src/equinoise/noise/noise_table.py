@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from equinoise.errors import NoiseError
 from equinoise.noise.phase_modes import PhaseModes
 from equinoise.noise.terms import KINDS, NoiseTerm
-from equinoise.notebook import facts_html, rows_html
+from equinoise.text.notebook import facts_html, rows_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

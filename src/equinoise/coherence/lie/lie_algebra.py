@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 
 from equinoise.circuit.pauli_sums import String, Sum, sparse_matrix
 from equinoise.errors import UnsupportedError
-from equinoise.notebook import MissingPackageError
+from equinoise.text.notebook import MissingPackageError
 
 __all__ = ["LieAlgebra", "adjoint_matrix", "coordinates", "invariant_subspace", "lie_algebra", "restricted"]
 

@@ -13,7 +13,7 @@ from equinoise.coherence.law_record import costliest, sample_text
 from equinoise.coherence.quantity import Quantity, Record
 from equinoise.coherence.rates import BudgetEntry
 from equinoise.coherence.sample import Sampled
-from equinoise.notebook import facts_html, facts_text, rows_html, short
+from equinoise.text.notebook import facts_html, facts_text, rows_html, short
 
 __all__ = ["LOSS_LAW", "LossLaw", "LossSurvival", "ReadoutLaw", "loss_law_facts", "readouts_html"]
 

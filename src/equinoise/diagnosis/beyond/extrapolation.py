@@ -25,12 +25,12 @@ from equinoise.engines.replica.average import average
 from equinoise.engines.select import REPLICA, declarations, select_engine
 from equinoise.errors import UnsupportedError
 from equinoise.measurement import measurement_settings
-from equinoise.notebook import facts_text
 from equinoise.problem import Problem
 from equinoise.reduction.light_cone import LightCone, light_cone
 from equinoise.reduction.program import Program
 from equinoise.reduction.symmetric_program import compiled
 from equinoise.sampling import Sampling
+from equinoise.text.notebook import facts_text
 
 __all__ = ["Extrapolation", "extrapolate", "no_engine_fits"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from equinoise.diagnosis.loss.loss_diagnosis import LossDiagnosis, diagnose_loss
 from equinoise.errors import ParameterError
 from equinoise.model.qnn import Model
-from equinoise.notebook import facts_text, rows_html, short
 from equinoise.sampling import Sampling
+from equinoise.text.notebook import facts_text, rows_html, short
 
 __all__ = ["RunDiagnosis", "diagnose_run"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from equinoise.coherence.law_record import costliest, sample_text
 from equinoise.coherence.loss.loss_law_record import readouts_html
 from equinoise.coherence.quantity import Record
-from equinoise.notebook import facts_html, facts_text, short
+from equinoise.text.notebook import facts_html, facts_text, short
 
 __all__ = ["loss_diagnosis_facts", "loss_diagnosis_html", "loss_diagnosis_text"]
 

@@ -14,7 +14,7 @@ from equinoise.errors import EquinoiseError, ParameterError
 from equinoise.evidence.frame.statistics import finite
 from equinoise.evidence.frame.study import Context, Study
 from equinoise.evidence.frame.study_files import duckdb, files_digest, write, write_table
-from equinoise.table import Table
+from equinoise.text.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from equinoise.errors import ParameterError
 from equinoise.evidence.frame.figure_panels import Layout
 from equinoise.evidence.frame.rows import Row, Rows, Tables
-from equinoise.notebook import rows_html
 from equinoise.sampling import Sampling
-from equinoise.table import Table
+from equinoise.text.notebook import rows_html
+from equinoise.text.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from equinoise.errors import UnsupportedError
-from equinoise.table import Table
+from equinoise.text.table import Table
 from equinoise.whole_file import put_whole
 
 __all__ = ["duckdb", "files_digest", "write", "write_table"]

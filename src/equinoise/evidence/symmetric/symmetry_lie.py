@@ -9,8 +9,8 @@ from equinoise.evidence.frame.rows import Row, Rows
 from equinoise.evidence.frame.statistics import finite
 from equinoise.evidence.frame.study import Context
 from equinoise.evidence.symmetric.symmetry_cases import SYMMETRIES
-from equinoise.notebook import MissingPackageError
 from equinoise.problem import Problem
+from equinoise.text.notebook import MissingPackageError
 
 __all__ = ["lie_deviations", "lie_finding", "lie_rows"]
 

@@ -20,11 +20,11 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from equinoise.errors import EquinoiseError
-from equinoise.numbers import interval, number, plural, whole
 from equinoise.report.files import check_target, write_whole
 from equinoise.report.page.page_data import page_data
 from equinoise.report.page.page_tables import bound_words, ranked
 from equinoise.report.page.results import Results, results_of
+from equinoise.text.numbers import interval, number, plural, whole
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.diagnose import Diagnosis

@@ -6,7 +6,7 @@ import html
 import json
 from typing import TYPE_CHECKING
 
-from equinoise.notebook import rows_html
+from equinoise.text.notebook import rows_html
 
 if TYPE_CHECKING:
     from equinoise.diagnosis.loss.along_run import RunDiagnosis

@@ -20,7 +20,7 @@ from equinoise.report.page.page_tables import (
     thinned,
 )
 from equinoise.report.page.results import Results
-from equinoise.table import Table, as_number
+from equinoise.text.table import Table, as_number
 
 __all__ = ["page_data"]
 

@@ -12,7 +12,7 @@ import numpy as np
 from equinoise.coherence.law_record import law_curve
 from equinoise.coherence.resummed import leading_order_survival
 from equinoise.report.page.results import Results
-from equinoise.table import Table
+from equinoise.text.table import Table
 
 __all__ = [
     "GROUPINGS",

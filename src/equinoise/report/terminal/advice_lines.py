@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from equinoise.model.qnn import Model
-from equinoise.numbers import number, plural
 from equinoise.report.terminal.table_style import plain_table
+from equinoise.text.numbers import number, plural
 
 if TYPE_CHECKING:
     from rich.console import Console

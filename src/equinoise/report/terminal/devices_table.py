@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from equinoise.numbers import number, plural
 from equinoise.report.terminal.table_style import plain_table
+from equinoise.text.numbers import number, plural
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,10 +17,10 @@ from equinoise.coherence.quantity import Record
 from equinoise.coherence.rates import BudgetEntry, budget_sums
 from equinoise.diagnosis.screen import LABEL, first_screen
 from equinoise.diagnosis.survival_curve import survival_table
-from equinoise.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 from equinoise.report.terminal.equivariance_rows import equivariance_rows
 from equinoise.report.terminal.sketch import POINT, sketch
 from equinoise.report.terminal.table_style import plain_table
+from equinoise.text.numbers import bar, interval, number, plural, power, ranges, ratio, whole
 
 __all__ = ["budget_shares", "print_diagnosis", "print_first_screen"]
 

@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from equinoise.coherence.quantity import Record
-from equinoise.numbers import plural, power
+from equinoise.text.numbers import plural, power
 
 __all__ = ["equivariance_rows"]
 

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from equinoise.coherence.quantity import Record
 from equinoise.diagnosis.loss.loss_panels import loss_diagnosis_facts
-from equinoise.numbers import number, plural, ranges
 from equinoise.report.terminal.table_style import plain_table
+from equinoise.text.numbers import number, plural, ranges
 
 __all__ = ["print_model_diagnosis", "print_run"]
 

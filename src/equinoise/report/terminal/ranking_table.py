@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from equinoise.numbers import number, plural, ranges, whole
 from equinoise.report.terminal.table_style import plain_table
+from equinoise.text.numbers import number, plural, ranges, whole
 
 if TYPE_CHECKING:
     from rich.console import Console

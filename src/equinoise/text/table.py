@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from equinoise.errors import ParameterError
-from equinoise.notebook import data_frame, rows_html
+from equinoise.text.notebook import data_frame, rows_html
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Numbers, facts and tables as text: for terminals, notebooks and pages."""
