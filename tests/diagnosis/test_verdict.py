@@ -100,7 +100,7 @@ def test_reason_names_threshold_and_shots(noiseless, noisy, threshold):
 
 
 def test_noise_is_not_blamed_where_the_shots_may_be():
-    """The noiseless interval reaches across the line: it could be that no shots would resolve it without noise either."""
+    """The noiseless interval reaches across the line: without noise these shots may not resolve it either."""
     verdict = decide((0.0095, 0.0105), (0.004, 0.005), 0.01, (0.0, 0.1), "too mixed", 10_000)
     assert verdict.word == "undecided"
     assert "whether noise or the shots alone limit it is open" in verdict.reason
