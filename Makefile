@@ -56,7 +56,7 @@ $(CI_STAMP): $(STAMP) .ci/requirements.txt
 	@touch $@
 
 demo: $(STAMP) ## Diagnose a 16-qubit circuit on a real device's calibration
-	$(BIN)/equinoise diagnose examples/brickwork16.qasm --readout Z8 --noise ibm:torino --samples 64 --seed 0 $(DEMO_FLAGS)
+	$(BIN)/equinoise diagnose examples/brickwork16.qasm --readout Z8 --noise ibm:torino --seed 0 $(DEMO_FLAGS)
 
 # The processes share the cores; BLAS with two threads each mostly waits for itself (small matrices, busy machine: 54 s for 4 s).
 test test-slow fuzz: export OPENBLAS_NUM_THREADS = 1
