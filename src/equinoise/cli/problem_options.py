@@ -31,7 +31,7 @@ Source = Annotated[
     ),
 ]
 Readout = Annotated[
-    list[str] | None, _problem(metavar="LABEL", help="What is measured: Z5, X2X3+Y2Y3; repeated for a model.")
+    list[str] | None, _problem(metavar="LABEL", help="Z5 or X2X3+Y2Y3; repeated for a model.")
 ]
 Noise = Annotated[
     list[str] | None,
@@ -61,7 +61,7 @@ class ProblemOptions:
     allow_broken: Annotated[bool, _problem("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _problem(metavar="NAME", help="E.g. permutation, su2 or parity."),
+        _problem(metavar="NAME", help="Permutation, su2, parity, ..."),
     ] = "charge"
 
     def stated(self, model: ModelOptions) -> Problem | Model:

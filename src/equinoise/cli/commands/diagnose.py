@@ -43,11 +43,11 @@ def diagnose(
     ] = None,
     precision: Annotated[
         float | None,
-        simulation(metavar="P", help="Of the survival, as a share; draws come until then.", show_default="0.02"),
+        simulation(metavar="P", help="Of the survival, as a share.", show_default="0.02"),
     ] = None,
     seconds: Annotated[
         float | None,
-        simulation(metavar="T", help="Most time, as engines declare theirs.", show_default="15"),
+        simulation(metavar="T", help="Most time of the draws.", show_default="15"),
     ] = None,
     advice: Annotated[
         bool,
