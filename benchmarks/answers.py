@@ -134,7 +134,7 @@ def main() -> int:
 
 
 # advice simulates other problems, and is another command's
-_OPTIONS = ("--no-advice",)
+_OPTIONS: tuple[str, ...] = ()
 
 if __name__ == "__main__":
     raise SystemExit(main())

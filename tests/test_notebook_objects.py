@@ -40,16 +40,14 @@ def test_diagnosis_shows_verdict_kappa_and_survival(diagnosis: eq.Diagnosis) -> 
     assert "<script" not in shown
 
 
-def test_printed_diagnosis_is_the_short_report(diagnosis: eq.Diagnosis) -> None:
+def test_printed_diagnosis_is_the_first_screen(diagnosis: eq.Diagnosis) -> None:
     lines = str(diagnosis).splitlines()
-    assert len(lines) <= 12
-    assert lines[0] == f"{diagnosis.verdict.word}: {diagnosis.verdict.reason}"
-    told = {line.split()[0]: line for line in lines[1:]}
-    assert f"RMS {diagnosis.noiseless_rms:.3g}" in told["gradient"]
-    assert f"R = {diagnosis.simulated.survival:.3g}" in told["survival"]
-    assert f"{diagnosis.law.kappa:.3g}" in told["kappa"]
-    assert "qubit" in told["lost"]
-    assert f"{diagnosis.samples} draws" in told["how"]
+    assert len(lines) <= 24
+    assert lines[0].split()[0] == diagnosis.verdict.word.upper()
+    told = {line.split()[0]: line for line in lines if not line.startswith(" ")}
+    assert f"{diagnosis.simulated.rms_gradient:.3g}"[:4] in told["gradient"]
+    assert f"leaves {100 * diagnosis.simulated.survival:.1f} %" in told["noise"]
+    assert {"cone", "lost", "by", "sure", "next"} <= set(told)
     assert len(repr(diagnosis)) < 300
 
 

@@ -26,7 +26,7 @@ intervals = st.tuples(st.floats(1e-6, 10), st.floats(1e-6, 10)).map(lambda pair:
         ((2, 3), (0.5, 0.9), (0.1, 0.2), "classical", "noise-limited"),
         ((2, 3), (0.9, 1.1), (0.1, 0.2), "classical", "undecided"),
         ((0.5, 0.9), (0.4, 0.8), (0.1, 0.2), "classical", "shot-limited"),
-        ((0.9, 1.1), (0.4, 0.8), (0.1, 0.2), "classical", "noise-limited"),
+        ((0.9, 1.1), (0.4, 0.8), (0.1, 0.2), "classical", "undecided"),
         ((2, 3), (1.5, 2), (0.91, 0.97), "classical", "classical"),
         ((2, 3), (1.5, 2), (0.9, 0.97), "classical", "classical"),
         ((2, 3), (1.5, 2), (0.85, 0.95), "classical", "undecided"),
@@ -77,7 +77,8 @@ def test_no_reason_claims_more_than_its_interval(noiseless, noisy, one, other, t
     verdict = decide(noiseless, noisy, threshold, (0.0, 0.1), "too mixed", 1, direction)
     numbers = {key: [float(x) for x in re.findall(key + r" (-?[\d.e-]+)", verdict.reason)] for key in ("least", "most")}
     limits = {"trainable": (noisy[0], direction[0]), "misdirected": (direction[1],)}
-    limits |= {"noise-limited": (noisy[1],), "shot-limited": (noiseless[1],), "undecided": ()}
+    unresolved = (noisy[1],) if "not resolved" in verdict.reason else ()
+    limits |= {"noise-limited": (noisy[1],), "shot-limited": (noiseless[1],), "undecided": unresolved}
     said = numbers["least"] or numbers["most"]
     for claimed, known in zip(said, limits[verdict.word], strict=True):
         assert claimed <= known if numbers["least"] else claimed >= known

@@ -174,9 +174,7 @@ def file_of(circuit, folder):
 
 
 def asked(path, *more):
-    return CliRunner().invoke(
-        app, ["diagnose", path, "--noise", "dephasing:0.01", "--samples", "8", "--no-advice", *more]
-    )
+    return CliRunner().invoke(app, ["diagnose", path, "--noise", "dephasing:0.01", "--samples", "8", *more])
 
 
 @pytest.mark.parametrize("name", QISKIT)

@@ -94,7 +94,7 @@ def test_wide_blocks_beside_breaking_gates_are_exact_in_the_full_space():
 def test_a_wide_gate_that_breaks_the_charge_is_said_to():
     inner = QuantumCircuit(3)
     inner.ccx(0, 1, 2)
-    with pytest.raises(SymmetryError, match=r"gate 'ccx' at position 0 .*\[0, 1, 2\] breaks the charge"):
+    with pytest.raises(SymmetryError, match=r"gate 'ccrx' at position 2 .*\[0, 1, 2\] breaks the charge"):
         eq.Problem(inner.compose(hopping_around(RXGate(0.1).control(2), 3)), "Z0", "neel")
 
 

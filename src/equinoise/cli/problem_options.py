@@ -30,9 +30,7 @@ Source = Annotated[
         show_default=False,
     ),
 ]
-Readout = Annotated[
-    list[str] | None, _problem(metavar="LABEL", help="Z5 or X2X3+Y2Y3; repeated for a model.")
-]
+Readout = Annotated[list[str] | None, _problem(metavar="LABEL", help="Z5 or X2X3+Y2Y3; repeated for a model.")]
 Noise = Annotated[
     list[str] | None,
     _problem(
