@@ -10,9 +10,10 @@ import distributed
 import pytest
 from qiskit import QuantumCircuit, qpy
 from qiskit.circuit import Parameter, ParameterVector
-from qiskit.circuit.library import XXPlusYYGate
+from qiskit.circuit.library import XXPlusYYGate, zz_feature_map
 
 import equinoise as eq
+from equinoise.device.snapshots import snapshot
 from equinoise.report.page.html import page
 from equinoise.report.page.page_tables import ranked, ranking_table
 from equinoise.report.page.results import read_results
@@ -154,6 +155,40 @@ def test_one_row_and_no_data_make_a_model_of_a_built_circuit(tmp_path):
     row = run_task(task)["row"]
     assert row["kappa"] == pytest.approx(found.law.kappa, rel=1e-12)
     assert row["kappa_residual"] == pytest.approx(found.law.kappa_residual.value, rel=1e-12)
+
+
+def test_a_feature_map_that_breaks_the_charge_is_taken_before_the_first_weight(tmp_path):
+    weights = ParameterVector("w", 2)
+    circuit = zz_feature_map(2, reps=1)  # inputs x[0] and x[1], and their product
+    circuit.barrier()
+    circuit.append(XXPlusYYGate(weights[0]), [0, 1])
+    circuit.rz(weights[1], 1)
+    circuit.append(XXPlusYYGate(0.5), [0, 1])
+    with (tmp_path / "zz.qpy").open("wb") as file:
+        qpy.dump(circuit, file)
+    rows, labels, noise = [[0.1, 0.7], [-0.4, 0.9]], [1.0, -1.0], {"dephasing": 0.02}
+    stated = {"circuits": [{"source": "zz.qpy"}], "readouts": "Z0", "noise": [noise], "samples": 4}
+    (task,) = study_from_dict(
+        stated | {"inputs": "x", "data": rows, "labels": labels, "loss": "mse"}, folder=tmp_path
+    ).tasks()
+    model = eq.Model(circuit, "Z0", inputs="x", data=rows, labels=labels, loss="mse", noise=noise)
+    found = eq.diagnose(model, sampling=eq.Sampling(samples=4))
+    row = run_task(task)["row"]
+    assert row["status"] == "done", row["error"]
+    assert row["kappa"] == pytest.approx(found.law.kappa, rel=1e-12)
+    assert row["survival"] == pytest.approx(found.law.points[0].survival.value, rel=1e-12)
+
+
+def test_a_model_is_placed_on_the_device_as_asked():
+    stated = {"noise": "ibm:torino", "layouts": [[0, 1, 2, 3]], "labels": [0.5], "loss": "mse", "samples": 2}
+    source = "brickwork:n=4,depth=2,shared=true"
+    (task,) = study_from_dict({"circuits": [{"source": source}], "readouts": "Z1"} | stated).tasks()
+    row = run_task(task)["row"]
+    noise = eq.NoiseModel.from_backend(snapshot("torino"), [0, 1, 2, 3])
+    model = eq.Model(eq.load_circuit(source), "Z1", labels=[0.5], loss="mse", noise=noise)
+    assert (row["layout"], row["device"]) == ("0,1,2,3", model.problem.noise.placement.device)
+    found = eq.diagnose(model, sampling=eq.Sampling(samples=2))
+    assert row["kappa"] == pytest.approx(found.law.kappa, rel=1e-12)
 
 
 def _mistakes(folder, **changes):
