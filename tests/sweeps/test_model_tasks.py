@@ -130,6 +130,7 @@ def test_the_same_rows_are_the_same_task_and_others_are_not(folder):
         {"prior": '{"*": 0.1}'},
         {"readouts": ("Z1",)},
         {"inputs": ("x0",)},
+        {"trained": ("b",)},
     ):
         assert replace(stated, model=replace(stated.model, **change)).key != stated.key
     groups = [replace(stated.model, prior=text) for text in ('{"w": 0.1, "*": 0.2}', '{"*": 0.2, "w": 0.1}')]
@@ -179,6 +180,25 @@ def test_a_feature_map_that_breaks_the_charge_is_taken_before_the_first_weight(t
     assert row["survival"] == pytest.approx(found.law.points[0].survival.value, rel=1e-12)
 
 
+def test_weights_that_no_readout_sees_are_left_out_of_the_trained_ones():
+    source, stated = "brickwork:n=4,depth=2", {"readouts": "Z1", "labels": [0.5], "loss": "mse", "samples": 4}
+    stated["circuits"] = [{"source": source}]
+    with pytest.raises(StudyFileError, match=r"readouts: the weight 'theta\[10\]'.*with trained="):
+        study_from_dict(stated)
+    (task,) = study_from_dict(stated | {"trained": ["theta[0]", "theta[1]"], "noise": "dephasing:0.02"}).tasks()
+    model = eq.Model(
+        eq.load_circuit(source),
+        "Z1",
+        labels=[0.5],
+        loss="mse",
+        trained=["theta[0]", "theta[1]"],
+        noise="dephasing:0.02",
+    )
+    row = run_task(task)["row"]
+    assert row["kappa"] == pytest.approx(eq.diagnose(model, sampling=eq.Sampling(samples=4)).law.kappa, rel=1e-12)
+    assert row["parameters"] == 2
+
+
 def test_a_model_is_placed_on_the_device_as_asked():
     stated = {"noise": "ibm:torino", "layouts": [[0, 1, 2, 3]], "labels": [0.5], "loss": "mse", "samples": 2}
     source = "brickwork:n=4,depth=2,shared=true"
@@ -217,6 +237,7 @@ def _mistakes(folder, **changes):
         ({"inputs": ["x0", "x7"]}, "inputs", "names 'x7'"),
         ({"inputs": ["x0", 3]}, "inputs[1]", "must be a text"),
         ({"inputs": ["x0", "x1", "w", "b"]}, "inputs", "no weights to train"),
+        ({"trained": ["w", "x0"]}, "trained", "names 'x0'"),
         ({"labels": "z"}, "labels", "no column of the data is called so"),
         ({"labels": [0, 1], "data": [[0.1, 1], [0.2, 1], [0.3, 1]]}, "labels", "one entry for each of the 3 rows"),
         ({"labels": None, "data": [[0.1, 1]]}, "labels", "needs labels"),

@@ -30,6 +30,7 @@ class ModelStatement:
         inputs: Names of parameters, or of parameter vectors, that the data binds.
         data: Rows as JSON, {column: values} or a list of rows; None for a model without inputs.
         labels: Likewise.
+        trained: Names likewise of the weights whose gradient counts; all of them where there are none.
         readouts: Labels of the readouts that the loss takes together.
     """
 
@@ -38,6 +39,7 @@ class ModelStatement:
     inputs: tuple[str, ...] = ()
     data: str | None = field(default=None, repr=False)
     labels: str | None = field(default=None, repr=False)
+    trained: tuple[str, ...] = ()
     readouts: tuple[str, ...] = ()
 
     def content(self) -> dict[str, Any]:
@@ -46,6 +48,7 @@ class ModelStatement:
         return {
             "readouts": list(self.readouts),
             "inputs": list(self.inputs),
+            "trained": list(self.trained),
             "data": _digest(self.data),
             "labels": _digest(self.labels),
             "loss": self.loss,
@@ -80,6 +83,7 @@ class ModelStatement:
             circuit,
             list(self.readouts),
             inputs=self.inputs or None,
+            trained=self.trained or None,
             data=_table(self.data),
             labels=_table(self.labels),
             loss=self.loss,

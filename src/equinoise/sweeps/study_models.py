@@ -1,4 +1,4 @@
-"""The keys of a study file that make its circuits models: inputs, data, labels, loss, prior; read and checked."""
+"""The keys of a study file that make its circuits models: data, labels, loss, prior and the like; read and checked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from equinoise.sweeps.study_values import Mistake, checked_choice, checked_text
 
 __all__ = ["MODEL_KEYS", "NOT_OF_MODELS", "StatedModels", "checked_readouts"]
 
-MODEL_KEYS = ("inputs", "data", "labels", "loss", "prior")
+MODEL_KEYS = ("inputs", "data", "labels", "loss", "prior", "trained")
 """Any of them makes the circuits of a study models."""
 NOT_OF_MODELS: Mapping[str, tuple[Sequence[Any], str]] = {
     "ensemble": ((), "a model's weights are drawn from its prior: state prior"),
@@ -55,6 +55,7 @@ class StatedModels:
 
     Attributes:
         inputs: Names of parameters or vectors.
+        trained: Likewise of the weights whose gradient counts; none for all.
         data: Rows as plain data; None without.
         labels: Likewise.
         losses: Key and name.
@@ -62,6 +63,7 @@ class StatedModels:
     """
 
     inputs: tuple[str, ...]
+    trained: tuple[str, ...]
     data: Any
     labels: Any
     losses: Located
@@ -88,9 +90,13 @@ class StatedModels:
             labels = data.pop(column)
         elif "data" not in given or data is not None:  # else the labels may be a column of data that is not there
             labels = _read("labels", given, folder, wrong)
-        inputs = given.get("inputs", [])
+        inputs, trained = (
+            tuple(text for _, text in values(key, checked_text, [])) if given.get(key) else ()
+            for key in ("inputs", "trained")
+        )
         return cls(
-            inputs=tuple(text for _, text in values("inputs", checked_text, [])) if inputs else (),
+            inputs=inputs,
+            trained=trained,
             data=data,
             labels=labels,
             losses=values("loss", lambda value: checked_choice(value, tuple(LOSSES)), ["mean"]),
@@ -101,7 +107,7 @@ class StatedModels:
         """One for each loss and prior, still without readouts."""
         data, labels = (None if table is None else json.dumps(table) for table in (self.data, self.labels))
         return tuple(
-            ModelStatement(loss, json.dumps(prior), self.inputs, data, labels)
+            ModelStatement(loss, json.dumps(prior), self.inputs, data, labels, self.trained)
             for (_, loss), (_, prior) in itertools.product(self.losses, self.priors)
         )
 
@@ -120,6 +126,9 @@ class StatedModels:
             chosen = chosen_parameters(self.inputs, tuple(circuit.parameters), key) if self.inputs else ()
             if len(chosen) == len(circuit.parameters):
                 raise ParameterError("every parameter of the circuit is an input: there are no weights to train.")
+            key = "trained"
+            if self.trained:
+                chosen_parameters(self.trained, [p for p in circuit.parameters if p not in set(chosen)], key)
             key = "data"
             rows = read_rows(self.data, None, [p.name for p in chosen])
             key = "labels"
@@ -137,7 +146,7 @@ class StatedModels:
         key = at
         try:
             # one row is enough to see whether weights, readouts and priors fit
-            model = Model(circuit, list(joined), inputs=self.inputs or None, data=first)
+            model = Model(circuit, list(joined), inputs=self.inputs or None, trained=self.trained or None, data=first)
             for at_prior, prior in self.priors:
                 key = at_prior
                 model.with_prior(prior)
