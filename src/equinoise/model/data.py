@@ -14,7 +14,7 @@ import numpy.typing as npt
 from equinoise.errors import DataError
 from equinoise.limits import check_file
 
-__all__ = ["Rows", "read_labels", "read_rows", "read_table"]
+__all__ = ["Rows", "plain_table", "read_labels", "read_rows", "read_table"]
 
 Real = npt.NDArray[np.float64]
 
@@ -104,6 +104,35 @@ def read_table(data: Any, labels: Any = None) -> tuple[Real, npt.NDArray[Any] | 
     found = table.column(labels) if isinstance(labels, str) else None
     kept = table if found is None else table.without(labels)
     return _finite(kept.values, kept.where), found
+
+
+def plain_table(source: Any, what: str) -> Any:
+    """A table as plain data, which :func:`read_rows` and :func:`read_labels` take as they took the table.
+
+    Args:
+        source: Array, data frame, columns, or path of a CSV file.
+        what: "data" or "labels", for messages.
+
+    Returns:
+        {column: values} where it has a header, else a list of rows. The entries are not checked.
+
+    Raises:
+        DataError: It is no table, or two columns have one name.
+    """
+    table = _table(source, what)
+    if table.names is None:
+        return table.values.tolist()
+    if len(set(table.names)) < len(table.names):
+        raise DataError(f"two columns of {table.where} have one name: {_some(table.names)}.")
+    columns = table.values.T.tolist()
+    return {name: _numbers(column) for name, column in zip(table.names, columns, strict=True)}
+
+
+def _numbers(column: list[Any]) -> list[Any]:
+    """A column's numbers, which stand as texts where another column of a file holds names; itself if it has names."""
+    if not all(isinstance(cell, str) and (not cell or _is_number(cell)) for cell in column):
+        return column
+    return [float(cell) if cell else np.nan for cell in column]
 
 
 def _with_labels(values: Real, labels: Any, notes: tuple[str, ...]) -> Rows:

@@ -24,7 +24,7 @@ from equinoise.reduction.light_cone import light_cone
 from equinoise.sampling import Sampling
 from equinoise.text.notebook import facts_text
 
-__all__ = ["Model"]
+__all__ = ["Model", "chosen_parameters"]
 
 Real = npt.NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class Model:
             )
         self.circuit: QuantumCircuit = circuit.copy()
         stated = tuple(circuit.parameters)
-        self.inputs: tuple[Parameter, ...] = () if inputs is None else _chosen(inputs, stated, "inputs")
+        self.inputs: tuple[Parameter, ...] = () if inputs is None else chosen_parameters(inputs, stated, "inputs")
         self.weights: tuple[Parameter, ...] = tuple(p for p in stated if p not in set(self.inputs))
         if not self.weights:
             raise ParameterError("every parameter of the circuit is an input: there are no weights to train.")
@@ -224,7 +224,7 @@ class Model:
     def _trained(self, trained: Any) -> npt.NDArray[np.int64]:
         if trained is None:
             return np.arange(len(self.weights))
-        chosen = _chosen(trained, (*self.weights, *self.inputs), "trained")
+        chosen = chosen_parameters(trained, (*self.weights, *self.inputs), "trained")
         both = [p.name for p in chosen if p in set(self.inputs)]
         if both:
             raise ParameterError(
@@ -450,8 +450,17 @@ class Model:
         )
 
 
-def _chosen(names: Any, parameters: Sequence[Parameter], argument: str) -> tuple[Parameter, ...]:
-    """Parameters by themselves, by name, or by their vector's name, in the order given."""
+def chosen_parameters(names: Any, parameters: Sequence[Parameter], argument: str) -> tuple[Parameter, ...]:
+    """Parameters by themselves, by name, or by their vector's name, in the order given.
+
+    Args:
+        names: One or several of them.
+        parameters: Of the circuit.
+        argument: What the names were given as, for messages.
+
+    Raises:
+        ParameterError: A name that is no parameter, or stands twice.
+    """
     known = {p.name: p for p in parameters}
     out: list[Parameter] = []
     for each in [names] if isinstance(names, str | Parameter | ParameterVector) else list(names):

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from equinoise.coherence.quantity import column_kinds
+from equinoise.diagnosis.loss.loss_record import LOSS_DIAGNOSIS
 from equinoise.diagnosis.record import DIAGNOSIS
 from equinoise.sweeps.database import StoreError, first_line, in_use, opened, package
+from equinoise.sweeps.model_statement import MODEL_COLUMNS
 from equinoise.whole_file import PREFIX, remove_leftovers
 
 if TYPE_CHECKING:
@@ -28,13 +30,16 @@ RESULTS: dict[str, str] = {
     "depth": "INTEGER",
     "noise_terms": "VARCHAR",
     **column_kinds(DIAGNOSIS),
+    **MODEL_COLUMNS,
+    **column_kinds(LOSS_DIAGNOSIS),
     "seconds": "DOUBLE",
     "finished_at": "TIMESTAMP",
     "version": "VARCHAR",
     "task": "JSON",
     "diagnosis": "JSON",
 }
-"""Columns of the table ``results``, one row a task; ``key`` is its primary key. Those of a diagnosis are its own."""
+"""Columns of the table ``results``, one row a task; ``key`` is its primary key. Those of a diagnosis, of a
+circuit or a model, are its own."""
 BUDGET: dict[str, str] = {
     "key": "VARCHAR",
     "layer": "INTEGER",

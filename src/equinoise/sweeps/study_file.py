@@ -19,6 +19,7 @@ from typing import Any
 
 from qiskit import QuantumCircuit, qpy
 
+from equinoise.circuit.angle_expressions import linear_in_atoms
 from equinoise.circuit.layers import layered
 from equinoise.device.snapshots import Calibration, snapshot
 from equinoise.engines.select import ENGINES
@@ -29,6 +30,7 @@ from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 from equinoise.readout import commutes_with_charge, parse_readout
 from equinoise.sources import load_circuit
+from equinoise.sweeps.study_models import MODEL_KEYS, NOT_OF_MODELS, StatedModels, checked_readouts
 from equinoise.sweeps.study_values import (
     Mistake,
     checked_choice,
@@ -41,7 +43,7 @@ from equinoise.sweeps.study_values import (
     checked_whole,
 )
 from equinoise.sweeps.task import QUANTITIES
-from equinoise.sweeps.task_grid import PLACES, CircuitPoint, NoisePoint, Study
+from equinoise.sweeps.task_grid import PLACES, CircuitPoint, NoisePoint, Study, placed_labels
 
 __all__ = ["StudyFileError", "load_study", "study_from_dict"]
 
@@ -60,6 +62,7 @@ _KEYS = (
     "engine",
     "relative_error",
     "quantities",
+    *MODEL_KEYS,
 )
 # builders' options that are checked by type here; the order in which they are written, those not named come after
 _OPTIONS = ("n", "depth", "interaction", "phase", "shared", "periodic")
@@ -142,7 +145,8 @@ class _Reader:
     label: str = "the study"
     mistakes: list[tuple[str, str]] = field(default_factory=list)
     loaded: dict[str, QuantumCircuit] = field(default_factory=dict)
-    models: dict[str, NoiseModel] = field(default_factory=dict)
+    noise_models: dict[str, NoiseModel] = field(default_factory=dict)
+    of_models: bool = False
 
     def study(self, name: str) -> Study:
         for key in self.data:
@@ -155,8 +159,10 @@ class _Reader:
                 self.wrong(key, "is missing")
         if not isinstance(self.data.get("name", ""), str):
             self.wrong("name", f"must be a text, got {self.data['name']!r}")
+        stated = StatedModels.read(self.data, self.folder, self.values, self.wrong)
+        self.of_models = stated is not None
         circuits = self.circuits()
-        readouts = self.values("readouts", checked_text, [])
+        readouts = self.values("readouts", partial(checked_readouts, of_models=self.of_models), [])
         initial = self.values("initial", checked_text, ["own"])
         noise = self.values("noise", self.noise, ["none"], tables=True)
         layouts = self.layouts(noise)
@@ -164,6 +170,8 @@ class _Reader:
         self.check_initial(initial, circuits)
         self.check_noise(noise, circuits)
         self.check_layouts(layouts, noise, circuits)
+        if stated is not None:
+            self.check_models(stated, readouts, circuits)
         found: dict[str, Any] = {
             "scales": self.values("scales", checked_noise_scale, [1.0]),
             "samples": self.values("samples", lambda v: checked_whole(v, 1, MOST_DRAWS), [128]),
@@ -174,7 +182,8 @@ class _Reader:
             "relative_error": self.values("relative_error", checked_share, [None]),
             "quantities": self.values("quantities", lambda v: checked_choice(v, QUANTITIES), ["diagnosis"]),
         }
-        lists = (circuits, readouts, initial, noise, layouts, *found.values())
+        models = [None] if stated is None else stated.statements()
+        lists = (circuits, readouts, initial, noise, layouts, models, *found.values())
         tasks = math.prod(len(points) for points in lists)
         if tasks > MOST_TASKS:
             self.wrong(
@@ -189,6 +198,7 @@ class _Reader:
             initial=tuple(None if value == "own" else value for _, value in initial),
             noise=tuple(value for _, value in noise),
             layouts=tuple(value for _, value in layouts),
+            models=tuple(models),
             **{key: tuple(value for _, value in values) for key, values in found.items()},
         )
 
@@ -305,8 +315,11 @@ class _Reader:
         path = self.folder / source
         try:
             circuit = load_circuit(path)
-            problem = Problem(circuit, "Z0")
-            if not problem.parameters:
+            # the inputs of a model may enter nonlinearly, and before the first weight break the charge
+            layers = (
+                layered(linear_in_atoms(circuit).circuit).layers if self.of_models else Problem(circuit, "Z0").layers
+            )
+            if not circuit.parameters:
                 raise ParameterError(f"{source} has no parameters, so that it has no gradient.")
         except EquinoiseError as error:
             self.wrong(f"{where}.source", error)
@@ -319,7 +332,7 @@ class _Reader:
                 source,
                 "file",
                 circuit.num_qubits,
-                len(problem.layers),
+                len(layers),
                 digest=_digest(path),
                 data=base64.b64encode(buffer.getvalue()).decode(),
                 where=where,
@@ -335,7 +348,9 @@ class _Reader:
                     f"{label!r} does not conserve the charge; Z5, Z1Z2 or X2X3+Y2Y3 do, or first, middle, last"
                 )
 
-        for where, label in readouts:
+        for where, label in (
+            (where, label) for where, told in readouts for label in ([told] if isinstance(told, str) else told)
+        ):
             if label not in PLACES:
                 self.on_each([sizes[size] for size in sorted(sizes)], where, partial(check, label))
             if not sizes and label not in PLACES:
@@ -343,6 +358,19 @@ class _Reader:
                     parse_readout(label, 1 + max((int(q) for q in re.findall(r"\d+", label)), default=0))
                 except ReadoutError as error:
                     self.wrong(where, error)
+
+    def check_models(self, stated: StatedModels, readouts: list[tuple[str, Any]], circuits: list[CircuitPoint]) -> None:
+        for key, (served, reason) in NOT_OF_MODELS.items():
+            given = self.data.get(key, [])
+            if any(value not in served for value in (given if isinstance(given, list) else [given])):
+                self.wrong(key, reason)
+        if any(key.partition("[")[0] in ("readouts", *MODEL_KEYS) for key, _ in self.mistakes):
+            return
+        for circuit in circuits:
+            placed = [(where, placed_labels(labels, circuit.num_qubits)) for where, labels in readouts]
+            for key, what in stated.mistakes(self.loaded[circuit.source], circuit.where, placed):
+                if all(key != wrong for wrong, _ in self.mistakes):  # once, not for each circuit
+                    self.wrong(key, f"{what} ({circuit.where}: {circuit.source})")
 
     def check_initial(self, initial: list[tuple[str, Any]], circuits: list[CircuitPoint]) -> None:
         def check(state: str, circuit: CircuitPoint) -> None:
@@ -375,7 +403,7 @@ class _Reader:
             loads: Callable[[str], Any] = json.loads if text.lower().endswith(".json") else tomllib.loads
             return self.table(loads(content), model.name)
         model = NoiseModel.from_string(text)
-        self.models[text] = model
+        self.noise_models[text] = model
         return NoisePoint(text, device=model.calibration is not None)
 
     def table(self, value: Mapping[str, Any], label: str) -> NoisePoint:
@@ -386,7 +414,7 @@ class _Reader:
         except (TypeError, ValueError) as error:
             raise Mistake(f"must hold numbers, texts, lists and tables only: {error}") from None
         label = label or f"table {hashlib.sha256(content.encode()).hexdigest()[:8]}"
-        self.models[content] = model
+        self.noise_models[content] = model
         return NoisePoint(label, table=content)
 
     def check_noise(self, noise: list[tuple[str, Any]], circuits: list[CircuitPoint]) -> None:
@@ -396,11 +424,12 @@ class _Reader:
             outside = [q for q, _ in model.readout_error if q >= circuit.num_qubits]
             if outside:
                 raise ParameterError(f"a readout error is given for qubit {outside[0]}")
-            model.slots(layered(self.loaded[circuit.source]).layers, circuit.num_qubits)
+            layers = layered(linear_in_atoms(self.loaded[circuit.source]).circuit).layers
+            model.slots(layers, circuit.num_qubits)
 
         for where, point in noise:
             if point.table is not None:
-                self.on_each(circuits, where, partial(check, self.models[point.table]))
+                self.on_each(circuits, where, partial(check, self.noise_models[point.table]))
 
     def layouts(self, noise: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         given = self.data.get("layouts")

@@ -134,7 +134,7 @@ def plan(
                 unknown += 1
             else:
                 seconds += each * gradients(task) + _OVERHEAD
-                if "diagnosis" in task.quantities:
+                if "diagnosis" in task.quantities and task.model is None:
                     search = each * _SEARCHED_DRAWS * _SEARCHED_LAYERS / max(1, task.depth)
                     seconds += _SEARCH + min(search, _SEARCH_LIMIT)
     families = {
@@ -162,11 +162,11 @@ def plan(
 def _seconds_per_gradient(task: Task, shapes: dict[tuple[Any, ...], float]) -> float:
     """Declared time of one gradient, once for each shape of problem: rates and layouts change no cost."""
     noise = task.noise_table or _NUMBER.sub("#", task.noise) if not task.noise.startswith("ibm:") else task.noise
-    shape = (task.source, task.readout, task.initial, noise, task.engine, task.quantities, task.samples)
+    shape = (task.source, task.readout, task.initial, noise, task.engine, task.quantities, task.samples, task.model)
     if shape not in shapes:
         try:
             problem = stated_problem(task)
-            name = task.engine
+            name = task.engine if task.model is None else "exact"
             if name == "auto":
                 name, _ = choose(problem, workers=1, draws=gradients(task))
             shapes[shape] = next(d.seconds for d in declarations(problem) if d.engine == name)

@@ -26,16 +26,19 @@ from equinoise.device.snapshots import snapshot
 from equinoise.diagnosis.averages import Simulation
 from equinoise.diagnosis.diagnose import diagnose
 from equinoise.diagnosis.drawing import gradients_of
+from equinoise.diagnosis.loss.loss_diagnosis import LOSS_SWEEPS
 from equinoise.diagnosis.record import SIMULATED
 from equinoise.engines.draws import check_scale
 from equinoise.engines.evaluate import GradientVariance, gradient_variance
 from equinoise.engines.select import choose_engine
 from equinoise.errors import ParameterError
+from equinoise.model.qnn import Model
 from equinoise.noise.model import NoiseModel
 from equinoise.problem import Problem
 from equinoise.reduction.program import compile_problem
 from equinoise.sampling import Sampling
 from equinoise.sources import load_circuit
+from equinoise.sweeps.model_statement import MODEL_COLUMNS, ModelStatement
 
 __all__ = ["QUANTITIES", "TASK_SCHEMA", "Task", "answered", "failed", "gradients", "run_task", "stated_problem"]
 
@@ -72,6 +75,7 @@ class Task:
         noise_table: The noise as canonical JSON, if it was stated as a table.
         circuit_digest: SHA-256 of the circuit file's content; None for a builder.
         circuit_data: The file's circuit as QPY in base64, so that no worker needs the file.
+        model: What makes the circuit a model, of which the whole diagnosis is asked; None for a circuit.
         study: The study's name; no part of the identity, nor are the next three.
         family: "brickwork", "ladder", ..., "file".
         num_qubits: Number of circuit qubits n.
@@ -98,6 +102,7 @@ class Task:
     noise_table: str | None = None
     circuit_digest: str | None = None
     circuit_data: str | None = field(default=None, repr=False)
+    model: ModelStatement | None = None
     study: str = ""
     family: str = ""
     num_qubits: int = 0
@@ -124,7 +129,9 @@ class Task:
 
     def content(self) -> Row:
         """What the answer depends on, and nothing else; circuit and noise files by their content."""
-        return {
+        # a circuit's identity is what it was before there were models
+        model = {} if self.model is None else {"model": self.model.content()}
+        return model | {
             "schema": TASK_SCHEMA,
             "version": self.version,
             "circuit": self.source if self.circuit_digest is None else f"sha256:{self.circuit_digest}",
@@ -150,19 +157,32 @@ class Task:
 
     def stated(self) -> Row:
         """The columns of the result that are known beforehand."""
-        named = {f.name for f in fields(self)} - {"circuit_data", "circuit_digest", "noise_table", "quantities"}
+        named = {f.name for f in fields(self)} - {
+            "circuit_data",
+            "circuit_digest",
+            "noise_table",
+            "quantities",
+            "model",
+        }
         row = {name: getattr(self, name) for name in named - {"layout", "relative_error"}}
         content = self.content() | {"scale": self.scale if math.isfinite(self.scale) else "inf"}  # JSON has no infinity
-        return row | {
-            "key": self.key,
-            "initial": self.initial or "own",
-            "layout": None if self.layout is None else ",".join(map(str, self.layout)),
-            "task": json.dumps(content, sort_keys=True),
-        }
+        of_model = dict.fromkeys(MODEL_COLUMNS) if self.model is None else {**self.model.columns(), "ensemble": None}
+        return (
+            row
+            | of_model
+            | {
+                "key": self.key,
+                "initial": self.initial or "own",
+                "layout": None if self.layout is None else ",".join(map(str, self.layout)),
+                "task": json.dumps(content, sort_keys=True),
+            }
+        )
 
 
 def gradients(task: Task) -> int:
     """How many gradients a task takes, for the choice of an engine and for estimates of time."""
+    if task.model is not None:
+        return LOSS_SWEEPS * task.model.rows * task.samples
     curve = len(_CURVE) if 0 < task.scale < math.inf else 0
     if "diagnosis" in task.quantities:
         return gradients_of(task.samples, curve)
@@ -229,8 +249,30 @@ def stated_problem(task: Task) -> Problem:
     Raises:
         EquinoiseError: Whatever is wrong with it.
     """
+    if task.model is not None:
+        return stated_model(task, task.model).problem
     circuit = (task.source, task.circuit_digest, task.circuit_data)
     return _problem(circuit, task.readout, task.initial, (task.noise, task.noise_table, task.layout))
+
+
+def stated_model(task: Task, statement: ModelStatement) -> Model:
+    """The model that a task states; the last few are kept likewise.
+
+    Raises:
+        EquinoiseError: Whatever is wrong with it.
+    """
+    circuit = (task.source, task.circuit_digest, task.circuit_data)
+    return _model(circuit, statement, task.initial, (task.noise, task.noise_table, task.layout))
+
+
+@lru_cache(maxsize=2)
+def _model(
+    circuit: tuple[str, str | None, str | None],
+    statement: ModelStatement,
+    initial: str | None,
+    noise: tuple[str, str | None, tuple[int, ...] | None],
+) -> Model:
+    return statement.model(_circuit(*circuit), initial, _noise(*noise))
 
 
 @lru_cache(maxsize=2)
@@ -281,6 +323,8 @@ def _answer(task: Task) -> Row:
         "device": None if placement is None else placement.device,
         "noise_terms": problem.stated_noise.describe(),
     }
+    if task.model is not None:
+        return _answer_of_model(task, stated_model(task, task.model), found)
     if "diagnosis" in task.quantities:
         result = diagnose(
             problem,
@@ -320,6 +364,18 @@ def _answer(task: Task) -> Row:
         points = zip(further, variance.survival[2:], laws, strict=True)
         curve = [{"scale": s, "survival": float(r), "law": at} for s, r, at in points]
     return answered(task, found, budget, curve)
+
+
+def _answer_of_model(task: Task, model: Model, found: Row) -> Row:
+    """The diagnosis of a model; its columns are named as a circuit's where they mean the same."""
+    result = diagnose(model, task.scale, shots=task.shots, sampling=task.sampling)
+    record, point, noisy = result.record, result.law.points[0], result.noisy_rms
+    left, turned = point.survival, point.direction
+    ends = (left.interval, noisy.value, noisy.interval, turned.value, turned.interval)
+    simulation = Simulation(False, left.value, *ends)
+    found |= record.columns() | Record.of(simulation, SIMULATED).columns()
+    found |= {"parameters": model.trained.size, "diagnosis": json.dumps(record.data, allow_nan=False)}
+    return answered(task, found, budget_rows(result.law.budget, ","), [])
 
 
 def _of_variance(result: GradientVariance, count: int, *, sampled: bool) -> Row:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from equinoise.sweeps.model_statement import ModelStatement
 from equinoise.sweeps.task import Task
 
-__all__ = ["PLACES", "CircuitPoint", "LayoutPoint", "NoisePoint", "Study"]
+__all__ = ["PLACES", "CircuitPoint", "LayoutPoint", "NoisePoint", "Study", "placed_labels"]
 
 PLACES: dict[str, Callable[[int], str]] = {
     "first": lambda n: "Z0",
@@ -16,6 +17,17 @@ PLACES: dict[str, Callable[[int], str]] = {
     "last": lambda n: f"Z{n - 1}",
 }
 """Readouts by their place among n qubits."""
+
+
+def placed_labels(readout: str | tuple[str, ...], num_qubits: int) -> tuple[str, ...]:
+    """Labels by their qubits, of a readout or of those that a model joins.
+
+    Args:
+        readout: As a study has it.
+        num_qubits: Of the circuit.
+    """
+    labels = (readout,) if isinstance(readout, str) else readout
+    return tuple(PLACES[label](num_qubits) if label in PLACES else label for label in labels)
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Study:
     Attributes:
         name: Of the study.
         circuits: At least one.
-        readouts: Labels, or "first", "middle", "last" for Z0, Z(n//2), Z(n-1).
+        readouts: Labels (a tuple of them for each model), or "first", "middle", "last" for Z0, Z(n//2), Z(n-1).
         initial: "neel", bitstrings; None for the circuit's own preparation.
         noise: At least one.
         layouts: For device noise; each circuit takes those of its length.
@@ -93,11 +105,12 @@ class Study:
         engine: "auto" or names.
         relative_error: Of kappa, at which drawing stops; None for never.
         quantities: Wanted of each task.
+        models: What makes the circuits models; None for circuits.
     """
 
     name: str
     circuits: tuple[CircuitPoint, ...]
-    readouts: tuple[str, ...]
+    readouts: tuple[str | tuple[str, ...], ...]
     initial: tuple[str | None, ...] = (None,)
     noise: tuple[NoisePoint, ...] = (NoisePoint("none"),)
     layouts: tuple[LayoutPoint, ...] = (LayoutPoint(),)
@@ -109,13 +122,15 @@ class Study:
     engine: tuple[str, ...] = ("auto",)
     relative_error: tuple[float | None, ...] = (None,)
     quantities: tuple[str, ...] = ("diagnosis",)
+    models: tuple[ModelStatement | None, ...] = (None,)
 
     def tasks(self) -> Iterator[Task]:
         """The tasks, each once, those of one problem after each other; made one at a time."""
         known: set[str] = set()
-        for circuit, readout, initial, noise in itertools.product(
-            self.circuits, self.readouts, self.initial, self.noise
+        for circuit, readout, initial, noise, model in itertools.product(
+            self.circuits, self.readouts, self.initial, self.noise, self.models
         ):
+            labels = placed_labels(readout, circuit.num_qubits)
             layouts: list[LayoutPoint] = [LayoutPoint()]
             if noise.device:
                 layouts = [layout for layout in self.layouts if layout.fits(circuit, noise)]
@@ -131,7 +146,7 @@ class Study:
             ):
                 task = Task(
                     source=circuit.source,
-                    readout=PLACES[readout](circuit.num_qubits) if readout in PLACES else readout,
+                    readout=", ".join(labels),
                     noise=noise.label,
                     scale=scale,
                     samples=samples,
@@ -146,6 +161,7 @@ class Study:
                     noise_table=noise.table,
                     circuit_digest=circuit.digest,
                     circuit_data=circuit.data,
+                    model=None if model is None else replace(model, readouts=labels),
                     study=self.name,
                     family=circuit.family,
                     num_qubits=circuit.num_qubits,

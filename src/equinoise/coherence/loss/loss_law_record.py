@@ -166,18 +166,49 @@ def _readout_row(one: ReadoutLaw) -> dict[str, Any]:
     }
 
 
+def _real(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "DOUBLE")
+
+
 LOSS_LAW: tuple[Quantity[LossLaw], ...] = (
-    Quantity("noiseless.variance", lambda x: x.variance),
-    Quantity("noiseless.prediction_variance", lambda x: x.prediction_variance),
-    Quantity("law.kappa", lambda x: x.kappa, interval="law.kappa_interval"),
-    Quantity("law.kappa_interval", lambda x: x.kappa_interval),
-    Quantity("law.kappa_error", lambda x: x.kappa_error),
-    Quantity("law.kappa_gradient", lambda x: x.kappa_gradient.value, interval="law.kappa_gradient_interval"),
-    Quantity("law.kappa_gradient_interval", lambda x: x.kappa_gradient.interval),
-    Quantity("law.kappa_residual", lambda x: x.kappa_residual.value, interval="law.kappa_residual_interval"),
-    Quantity("law.kappa_residual_interval", lambda x: x.kappa_residual.interval),
-    Quantity("law.prediction_kappa", lambda x: x.prediction_kappa.value, interval="law.prediction_kappa_interval"),
-    Quantity("law.prediction_kappa_interval", lambda x: x.prediction_kappa.interval),
+    Quantity("noiseless.variance", lambda x: x.variance, columns=_real("variance")),
+    Quantity("noiseless.prediction_variance", lambda x: x.prediction_variance, columns=_real("prediction_variance")),
+    Quantity("law.kappa", lambda x: x.kappa, interval="law.kappa_interval", columns=_real("kappa")),
+    Quantity("law.kappa_interval", lambda x: x.kappa_interval, columns=_real("kappa_low", "kappa_high")),
+    Quantity("law.kappa_error", lambda x: x.kappa_error, columns=_real("kappa_error")),
+    Quantity(
+        "law.kappa_gradient",
+        lambda x: x.kappa_gradient.value,
+        interval="law.kappa_gradient_interval",
+        columns=_real("kappa_gradient"),
+    ),
+    Quantity(
+        "law.kappa_gradient_interval",
+        lambda x: x.kappa_gradient.interval,
+        columns=_real("kappa_gradient_low", "kappa_gradient_high"),
+    ),
+    Quantity(
+        "law.kappa_residual",
+        lambda x: x.kappa_residual.value,
+        interval="law.kappa_residual_interval",
+        columns=_real("kappa_residual"),
+    ),
+    Quantity(
+        "law.kappa_residual_interval",
+        lambda x: x.kappa_residual.interval,
+        columns=_real("kappa_residual_low", "kappa_residual_high"),
+    ),
+    Quantity(
+        "law.prediction_kappa",
+        lambda x: x.prediction_kappa.value,
+        interval="law.prediction_kappa_interval",
+        columns=_real("prediction_kappa"),
+    ),
+    Quantity(
+        "law.prediction_kappa_interval",
+        lambda x: x.prediction_kappa.interval,
+        columns=_real("prediction_kappa_low", "prediction_kappa_high"),
+    ),
     Quantity("law.budget", lambda x: x.budget),
     Quantity("law.gradient_budget", lambda x: x.gradient_budget),
     Quantity("law.residual_budget", lambda x: x.residual_budget),
@@ -190,7 +221,7 @@ LOSS_LAW: tuple[Quantity[LossLaw], ...] = (
     Quantity("seed", lambda x: x.seed),
     Quantity("batch", lambda x: x.batch),
     Quantity("rows", lambda x: x.rows),
-    Quantity("engine", lambda x: x.engine),
+    Quantity("engine", lambda x: x.engine, columns={"engine": "VARCHAR"}),
 )
 """What the law of a loss says; every view of it picks from these."""
 

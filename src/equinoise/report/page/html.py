@@ -251,6 +251,8 @@ def _provenance(results: Results, command: str | None) -> str:
         ("Seeds", "seed"),
         ("Draws of the parameters", "samples"),
         ("Ensemble (angles in radians)", "ensemble"),
+        ("Loss of the models", "loss"),
+        ("Prior of their weights (angles in radians)", "prior"),
         ("Shots per expectation value", "shots"),
         ("Survival", "survival_kind"),
     ):
