@@ -112,7 +112,7 @@ def kraus_matrices(channel: Complex, *, by_charge: bool) -> Complex:
     Example:
         >>> import numpy as np
         >>> from equinoise.engines.vectors.events.sampled_channels import kraus_matrices
-        >>> found = kraus_matrices(np.diag([1, 0.5, 0.5, 1]), by_charge=False)  # sqrt(3/4) and sqrt(1/4) Z, up to phases
+        >>> found = kraus_matrices(np.diag([1, 0.5, 0.5, 1]), by_charge=False)  # sqrt(3/4), sqrt(1/4) Z, up to phases
         >>> np.abs(found).round(3).tolist()
         [[[0.866, 0.0], [0.0, 0.866]], [[0.5, 0.0], [0.0, 0.5]]]
     """
