@@ -20,7 +20,7 @@ OPAQUE = "BlockEncode|QubitUnitary|Beamsplitter|QubitDensityMatrix"
 REFUSALS: dict[str, tuple[str, int]] = {
     "gate without such gates in it": (
         rf"the gate ({OPAQUE}) on wires .* is not taken",
-        10,
+        8,
     ),
     "observable of a continuous variable": (
         r"the observable (NumberOperator|QuadX) on wires .* is neither",
