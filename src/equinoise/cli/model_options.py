@@ -22,7 +22,7 @@ class ModelOptions:
     loss: Annotated[str | None, _model(metavar="NAME", help="mean (default), mse, logistic, cross-entropy.")] = None
     prior: Annotated[
         list[str] | None,
-        _model(metavar="NAME", help="Uniform, uniform:W, normal:W, a file; NAME= of one."),
+        _model(metavar="NAME", help="uniform, uniform:W, normal:W, a file; NAME= of one."),
     ] = None
     at: Annotated[list[str] | None, _model(metavar="FILE", help="Weights to draw around; several: along a run.")] = None
 

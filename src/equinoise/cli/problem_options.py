@@ -59,7 +59,7 @@ class ProblemOptions:
     allow_broken: Annotated[bool, _problem("--allow-broken", help="Where symmetry breaks take the full space.")] = False
     symmetry: Annotated[
         str,
-        _problem(metavar="NAME", help="Permutation, su2, parity, ..."),
+        _problem(metavar="NAME", help="permutation, su2, parity, ..."),
     ] = "charge"
 
     def stated(self, model: ModelOptions) -> Problem | Model:
