@@ -283,9 +283,13 @@ def log_difference(one: Real, other: Real, *, shared: bool = True) -> LogDiffere
     common = min(one.size, other.size)
     if common < 2:
         return LogDifference(math.inf, math.inf)
-    together = float(np.cov(one[:common], other[:common])[0, 1]) if shared else 0.0
-    square = one.var(ddof=1) / one.size + other.var(ddof=1) / other.size
-    error = math.sqrt(max(0.0, float(square - 2 * common * together / (one.size * other.size))))
+    if shared and one.size == other.size:  # the same, from the differences: of equal draws exactly 0
+        square = float((one - other).var(ddof=1)) / one.size
+    else:
+        together = float(np.cov(one[:common], other[:common])[0, 1]) if shared else 0.0
+        square = float(one.var(ddof=1) / one.size + other.var(ddof=1) / other.size)
+        square -= 2 * common * together / (one.size * other.size)
+    error = math.sqrt(max(0.0, square))
     parts = [one[:common] - other[:common]] if shared else [one, other]
     return LogDifference(error, max(_quantile(_standardized(part), _CONFIDENCE) for part in parts) * error)
 
