@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from reprlib import repr as shown
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,9 @@ from scipy.linalg import expm, logm
 from equinoise.circuit.pauli_sums import PAULI, String
 from equinoise.errors import NoiseError
 from equinoise.noise.terms.actions import General
-from equinoise.noise.terms.checks import checked_qubit, checked_rate
-from equinoise.noise.terms.local_matrix import checked_matrix
-from equinoise.noise.terms.term import LAST, JumpOperator, NoiseTerm
+from equinoise.noise.terms.checks import checked_rate
+from equinoise.noise.terms.local_matrix import LocalTerm
+from equinoise.noise.terms.term import LAST, JumpOperator
 
 __all__ = ["Kraus"]
 
@@ -30,7 +30,7 @@ _SMALL = 1e-9
 
 
 @dataclass(frozen=True)
-class Kraus(NoiseTerm):
+class Kraus(LocalTerm):
     """exp(s power E), E the logarithm of the channel r -> sum_i K_i r K_i^dag on one or two qubits.
 
     At s = 1 and power 1 it is the channel itself. E must be a Lindblad generator, so that every other s is a channel
@@ -57,24 +57,15 @@ class Kraus(NoiseTerm):
     example: ClassVar[str] = "{qubits = [0], operators = [[[1, 0], [0, 0.9]], [[0, 0.4358898943540674], [0, 0]]]}"
     rates: ClassVar[tuple[str, ...]] = ("power",)
 
-    qubits: tuple[int, ...]
     operators: tuple[Rows, ...]
     power: float = 1.0
     divisible: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.qubits, str) or not isinstance(self.qubits, Iterable):
-            raise NoiseError(f"kraus 'qubits' must list one or two qubits, got {shown(self.qubits)}.")
-        qubits = tuple(checked_qubit(q, "kraus qubit") for q in self.qubits)
-        if len(qubits) not in (1, 2) or len(set(qubits)) != len(qubits):
-            raise NoiseError(f"kraus acts on one or two different qubits, got {list(qubits)}.")
         if isinstance(self.operators, str) or not isinstance(self.operators, Iterable):
             raise NoiseError(f"kraus 'operators' must list matrices, got {shown(self.operators)}.")
-        arrays = [checked_matrix(k, 2 ** len(qubits), "kraus operator") for k in self.operators]
-        if qubits != tuple(sorted(qubits)):  # exchange the bits of rows and columns
-            arrays = [k[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])] for k in arrays]
-        object.__setattr__(self, "qubits", tuple(sorted(qubits)))
+        arrays = self._arranged({f"kraus operator {number}": k for number, k in enumerate(self.operators)})
         object.__setattr__(self, "operators", tuple(tuple(tuple(map(complex, row)) for row in k) for k in arrays))
         object.__setattr__(self, "power", checked_rate(self.power, "kraus power"))
         found, _ = _generator(self.operators)
@@ -84,11 +75,6 @@ class Kraus(NoiseTerm):
                 f"the channel has no Lindblad generator: its logarithm has the negative rate {least:.2g}. Use a "
                 "channel that noise makes step by step."
             )
-
-    @property
-    def sites(self) -> tuple[int, ...]:
-        """The same as ``qubits``."""
-        return self.qubits
 
     @property
     def text(self) -> str:
@@ -121,23 +107,6 @@ class Kraus(NoiseTerm):
     def action(self) -> General:
         """Its generator."""
         return General(self.qubits, self.superoperator(), alone=True)
-
-    @property
-    def bound(self) -> float:
-        """The generator's norm."""
-        return self.action.bound
-
-    def reach(self, qubits: Collection[int]) -> frozenset[int]:
-        """All its qubits, once one of them is seen: the channel need not be a product."""
-        return frozenset() if set(qubits).isdisjoint(self.qubits) else frozenset(self.qubits)
-
-    def restricted(self, qubits: Collection[int]) -> Self | None:
-        """All or nothing: an operator on one of two qubits reaches the other (see :meth:`reach`)."""
-        return self if set(self.qubits) <= set(qubits) else None
-
-    def placed(self, place: Mapping[int, int]) -> Self:
-        """The bare term on other qubit numbers."""
-        return self._bare(qubits=tuple(place[q] for q in self.qubits))
 
     def plain(self) -> dict[str, Any]:
         """The term as plain data that its class reads back."""

@@ -1,4 +1,4 @@
-"""Terms that are a matrix on one or two qubits."""
+"""Terms stated by matrices on one or two qubits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from equinoise.noise.terms.actions import General
 from equinoise.noise.terms.checks import checked_number, checked_qubit
 from equinoise.noise.terms.term import NoiseTerm
 
-__all__ = ["LocalMatrix", "checked_matrix"]
+__all__ = ["LocalMatrix", "LocalTerm", "checked_matrix"]
 
 Matrix = npt.NDArray[np.complex128]
 Rows = tuple[tuple[complex, ...], ...]
@@ -26,34 +26,74 @@ _GREATEST_ELEMENT = 1e3
 
 
 @dataclass(frozen=True)
-class LocalMatrix(NoiseTerm):
-    """A term stated by a matrix on one or two qubits, the first qubit the least significant bit (Qiskit's order).
+class LocalTerm(NoiseTerm):
+    """A term with any generator on one or two qubits, the first the least significant bit of rows (Qiskit's order).
 
     Attributes:
-        qubits: One or two qubit indices; kept in ascending order, the matrix with them.
-        matrix: Rows of complex numbers, or of [re, im] pairs; shape (2^k, 2^k).
+        qubits: One or two qubit indices; kept in ascending order, the matrices with them.
     """
 
     qubits: tuple[int, ...]
-    matrix: Rows
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def _arranged(self, named: Mapping[str, Any]) -> list[Matrix]:
+        """Puts the qubits in ascending order, and returns matrices on them, checked, in the same order.
+
+        Args:
+            named: What messages call each, to what was given.
+        """
         if isinstance(self.qubits, str) or not isinstance(self.qubits, Iterable):
             raise NoiseError(f"{self.kind} 'qubits' must list one or two qubits, got {shown(self.qubits)}.")
         qubits = [checked_qubit(q, f"{self.kind} qubit") for q in self.qubits]
         if len(qubits) not in (1, 2) or len(set(qubits)) != len(qubits):
             raise NoiseError(f"{self.kind} acts on one or two different qubits, got {qubits}.")
-        array = checked_matrix(self.matrix, 2 ** len(qubits), f"{self.kind} matrix")
+        arrays = [checked_matrix(given, 2 ** len(qubits), name) for name, given in named.items()]
         if qubits != sorted(qubits):  # exchange the bits of rows and columns
-            array = array[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])]
+            arrays = [array[np.ix_([0, 2, 1, 3], [0, 2, 1, 3])] for array in arrays]
         object.__setattr__(self, "qubits", tuple(sorted(qubits)))
-        object.__setattr__(self, "matrix", tuple(tuple(map(complex, row)) for row in array))
+        return arrays
 
     @property
     def sites(self) -> tuple[int, ...]:
-        """The same."""
+        """The same as ``qubits``."""
         return self.qubits
+
+    @property
+    def action(self) -> General:
+        """Its generator, whatever it is."""
+        return General(self.qubits, self.superoperator())
+
+    @property
+    def bound(self) -> float:
+        """The generator's norm."""
+        return self.action.bound
+
+    def reach(self, qubits: Collection[int]) -> frozenset[int]:
+        """All its qubits, once one of them is seen: it need not be a product."""
+        return frozenset() if set(qubits).isdisjoint(self.qubits) else frozenset(self.qubits)
+
+    def restricted(self, qubits: Collection[int]) -> Self | None:
+        """All or nothing: an operator on one of two qubits reaches the other (see :meth:`reach`)."""
+        return self if set(self.qubits) <= set(qubits) else None
+
+    def placed(self, place: Mapping[int, int]) -> Self:
+        """The bare term on other qubit numbers."""
+        return self._bare(qubits=tuple(place[q] for q in self.qubits))
+
+
+@dataclass(frozen=True)
+class LocalMatrix(LocalTerm):
+    """A term stated by one matrix on its qubits.
+
+    Attributes:
+        matrix: Rows of complex numbers, or of [re, im] pairs; shape (2^k, 2^k).
+    """
+
+    matrix: Rows
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        (array,) = self._arranged({f"{self.kind} matrix": self.matrix})
+        object.__setattr__(self, "matrix", tuple(tuple(map(complex, row)) for row in array))
 
     @property
     def array(self) -> Matrix:
@@ -72,28 +112,6 @@ class LocalMatrix(NoiseTerm):
             if abs(value) > 1e-15 * float(np.abs(self.array).max()):
                 out[tuple((q, p) for q, p in zip(self.qubits, letters, strict=True) if p != "I")] = value
         return out
-
-    @property
-    def action(self) -> General:
-        """Its generator, whatever it is."""
-        return General(self.qubits, self.superoperator())
-
-    @property
-    def bound(self) -> float:
-        """The generator's norm."""
-        return self.action.bound
-
-    def reach(self, qubits: Collection[int]) -> frozenset[int]:
-        """All its qubits, once one of them is seen: neither jump nor Hamiltonian need be a product."""
-        return frozenset() if set(qubits).isdisjoint(self.qubits) else frozenset(self.qubits)
-
-    def restricted(self, qubits: Collection[int]) -> Self | None:
-        """All or nothing: an operator on one of two qubits reaches the other (see :meth:`reach`)."""
-        return self if set(self.qubits) <= set(qubits) else None
-
-    def placed(self, place: Mapping[int, int]) -> Self:
-        """The bare term on other qubit numbers."""
-        return self._bare(qubits=tuple(place[q] for q in self.qubits))
 
     def flipped(self, qubits: Collection[int]) -> Self:
         """X K X, X on those of its qubits."""
