@@ -14,27 +14,25 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 
-from equinoise.circuit.blocks import Block, breaking_gates, conserves_charge
-from equinoise.circuit.compiled.frames import Frames, find_frames
-from equinoise.circuit.compiled.hidden_charge import NoHiddenCharge
-from equinoise.circuit.gates import Gate, Rotation
-from equinoise.circuit.layers import Layer, Layered, layered
+from equinoise.circuit.blocks import Block, conserves_charge
+from equinoise.circuit.compiled.frames import Frames
+from equinoise.circuit.gates import Rotation
+from equinoise.circuit.layers import Layer
 from equinoise.circuit.pauli_sums import from_operator
-from equinoise.circuit.preparation import Preparation, leading_preparation
+from equinoise.circuit.preparation import Preparation
 from equinoise.circuit.steps import Step, steps
-from equinoise.errors import CircuitError, NoiseError, ParameterError, ReadoutError, StateError, SymmetryError
-from equinoise.initial import LARGEST_VECTOR, InitialState, parse_initial, prepared_product
+from equinoise.circuit_reading import CircuitReading, angles_of, gates_that_break, prepares_itself, read_circuit
+from equinoise.errors import CircuitError, NoiseError, ReadoutError, StateError, SymmetryError
+from equinoise.initial import InitialState, parse_initial, prepared_product
 from equinoise.measurement import charge_conserving_part
 from equinoise.noise.model import NoiseModel, place_noise
 from equinoise.noise.phase_modes import PhaseModes
 from equinoise.noise.terms import PhaseProcess, Slot
 from equinoise.noise.turned import turned_processes, turned_slots
 from equinoise.qubit_layout import QubitLayout, without_layout
-from equinoise.readout import attenuated, commutes_with_charge, parse_readout, support
+from equinoise.readout import attenuated, commutes_with_charge, label_of, parse_readout, support
 from equinoise.symmetry.equivariance import breaking_gates_of, ends_obstacle
-from equinoise.symmetry.generators import Charge
-from equinoise.symmetry.groups import NAMES, Symmetry, change, parse_symmetry
-from equinoise.symmetry.wide_gates import why_not_computed
+from equinoise.symmetry.groups import Symmetry, change, symmetry_of
 from equinoise.text.notebook import facts_text
 
 __all__ = ["Problem"]
@@ -109,9 +107,6 @@ class Problem:
     """
 
     _frozen = False
-    layers: tuple[Layer, ...]
-    frames: Frames | None
-    preparation: Preparation | None
     breaking: tuple[str, ...]
 
     def __init__(
@@ -143,25 +138,35 @@ class Problem:
         self.parameters: tuple[Parameter, ...] = tuple(circuit.parameters)
         self.projected = bool(projected)
         self.allow_broken = bool(allow_broken)
-        self.symmetry: Symmetry = _symmetry(symmetry, self.num_qubits)
+        self.symmetry: Symmetry = symmetry_of(symmetry, self.num_qubits)
         measured, label = self._placed_readout(readout), readout if isinstance(readout, str) else None
-        self.at: npt.NDArray[np.float64] | None = None if at is None else self._values(at)
-        whole, split, why = self._read(measured, inputs, initial is None)
-        self.layers_found: str = split.found if self.frames is None else self.frames.found
+        self.at: npt.NDArray[np.float64] | None = None if at is None else angles_of(self.parameters, at)
+        found = read_circuit(
+            circuit,
+            measured,
+            inputs=inputs,
+            from_zero=initial is None,
+            beyond_blocks=self.by_charge and not self.allow_broken and self.at is None,
+            at=self.at,
+        )
+        self.layers: tuple[Layer, ...] = found.layers
+        self.frames: Frames | None = found.frames
+        self.preparation: Preparation | None = found.preparation
+        self.layers_found: str = found.found
         self._set_readout(self._seen(measured), label)
-        warnings = [*split.notes, *(() if self.frames is None else self.frames.notes())]
+        warnings = list(found.notes)
         if self.frames is not None and self.frames.prepares and initial is not None:
             warnings.append("the stated input stands before the first gate, also before gates that prepare a state")
         if self.layout is not None:
             warnings.append(self.layout.note())
-        self._check_parameters()
-        self._check_equivariance(why, initial is not None)
-        stated = self._stated_state(initial, split.prepared, warnings)
+        found.check_parameters(self.parameters)
+        self._check_equivariance(found, initial is not None)
+        stated = self._stated_state(initial, found.split.prepared, warnings)
         self.start: InitialState = stated if self.frames is None else _in_frames(stated, self.frames)
         # as layers like others, the preparation's are those of the undivided circuit
         self._undivided: tuple[tuple[Layer, ...], InitialState] | None = None
         if self.preparation is not None:
-            self._undivided = whole.layers, self._stated_state(initial, whole.prepared, [])
+            self._undivided = found.whole.layers, self._stated_state(initial, found.whole.prepared, [])
         self.initial: InitialState = self.start if self.preparation is None else self.state_behind()
         self._check_ends()
         self.charge: int | None = self._charge(charge)
@@ -179,23 +184,6 @@ class Problem:
         super().__setattr__(name, value)
 
     # -- the preparation -----------------------------------------------------------------------------------------
-
-    def _leading(self, inputs: Collection[Parameter], from_zero: bool) -> tuple[Preparation | None, str]:
-        """The leading gates that break the charge and prepare a state; or why there are none, where gates break it."""
-        if not self.by_charge or self.allow_broken or self.at is not None or self.frames or not self._breaking():
-            return None, ""
-        if not from_zero and all(block.conserving for layer in layered(self.circuit).layers for block in layer.blocks):
-            return None, ""  # gates that prepare a state of single qubits, beside the stated input
-        data = frozenset(k for k, parameter in enumerate(self.parameters) if parameter in set(inputs))
-        found = leading_preparation(self.circuit, data, from_zero)
-        if found is None or not found.behind.layers:
-            return None, ""
-        if self.num_qubits > LARGEST_VECTOR:
-            return None, (
-                f"; the first {found.gates} gates would be a preparation, but on {self.num_qubits} qubits, and state "
-                f"vectors are held of at most {LARGEST_VECTOR}"
-            )
-        return found, ""
 
     @property
     def input_varies(self) -> bool:
@@ -228,7 +216,7 @@ class Problem:
         if inside != bool(self.breaking):
             behind = preparation.behind.layers, self.state_behind()
             self.layers, self.initial = self._undivided if inside else behind
-            self.breaking = self._breaking() if inside else ()
+            self.breaking = self._broken if inside else ()
         if inside:
             return f"{gates}: computed with their noise, in the full space of the light cone"
         rows = ", computed once for each row of data" if preparation.parameters else ""
@@ -239,7 +227,7 @@ class Problem:
         return f"{gates} and prepare the input: a state vector{rows}{left_out if noisy else ''}"
 
     def _set_noise(self, noise: Any) -> None:
-        self.stated_noise: NoiseModel = _noise_model(noise)
+        self.stated_noise: NoiseModel = NoiseModel.of(noise)
         told = self._set_preparation()
         layers = self.layers if self.frames is None else self.frames.laboratory
         self.noise: NoiseModel = place_noise(
@@ -264,74 +252,20 @@ class Problem:
             *self.noise.notes,
         )
 
-    def _read(
-        self, measured: SparsePauliOp, inputs: Collection[Parameter], from_zero: bool
-    ) -> tuple[Layered, Layered, str]:
-        """Sets layers, frames and preparation.
-
-        Returns:
-            The undivided circuit, what stands behind a preparation (all of it without), and why gates that break the
-            charge belong to neither frames nor a preparation.
-        """
-        whole = layered(self.circuit, find_preparation=from_zero, at=self.at)
-        if from_zero and not _prepares(whole):
-            whole = layered(self.circuit, find_preparation=False, at=self.at)
-        if not whole.layers:
-            raise CircuitError("the circuit has no gates between preparation and readout.")
-        self.layers = whole.layers
-        self.frames, hides = self._hidden(measured, not from_zero)
-        if self.frames is not None:
-            self.layers = self.frames.layers
-        self.preparation, unprepared = self._leading(inputs, from_zero)
-        if self.preparation is None:
-            return whole, whole, hides + unprepared
-        self.layers = self.preparation.behind.layers
-        return whole, self.preparation.behind, hides
-
-    def _check_equivariance(self, why: str, has_input: bool) -> None:
+    def _check_equivariance(self, found: CircuitReading, has_input: bool) -> None:
         """Sets what breaks the symmetry, and refuses it where that is not allowed."""
-        before = 0 if self.preparation is None else len(self.preparation.layers)
         self.breaking = (
-            self._breaking(before) if self.by_charge else breaking_gates_of(self.steps, self.symmetry, self.circuit)
+            gates_that_break(self.circuit, self.layers, found.divided)
+            if self.by_charge
+            else breaking_gates_of(self.steps, self.symmetry, self.circuit)
         )
         if self.breaking and not self.allow_broken:
             more = f" (and {len(self.breaking) - 1} more)" if len(self.breaking) > 1 else ""
-            own = _OWN_PREPARATION if has_input and _prepares(layered(self.circuit)) else ""
+            own = _OWN_PREPARATION if has_input and prepares_itself(self.circuit) else ""
             raise SymmetryError(
-                f"{self.breaking[0]}{more}{why}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
+                f"{self.breaking[0]}{more}{found.unread}. {_CONSERVING if self.by_charge else _EQUIVARIANT}, or pass "
                 f"allow_broken=True (--allow-broken) to compute in the full space of the light cone.{own}"
             )
-
-    def _check_parameters(self) -> None:
-        used = {
-            k
-            for layer in self.layers
-            for block in layer.blocks
-            for rotation in block.rotations
-            for k, _ in rotation.angle.coefficients
-        }
-        used |= set() if self.preparation is None else set(self.preparation.parameters)
-        unused = [p.name for k, p in enumerate(self.parameters) if k not in used]
-        if unused:
-            raise ParameterError(
-                f"parameter {unused[0]!r} enters no gate"
-                + (f" (nor do {len(unused) - 1} others)" if len(unused) > 1 else "")
-                + ". Remove it or use it in a gate."
-            )
-
-    def _hidden(self, measured: SparsePauliOp, has_input: bool) -> tuple[Frames | None, str]:
-        """The frames of a charge that the gates hide, where they conserve none one by one; else why there are none."""
-        if not self.by_charge or self.allow_broken or self.at is not None or not self._breaking():
-            return None, ""
-        if has_input and all(block.conserving for layer in layered(self.circuit).layers for block in layer.blocks):
-            return None, ""  # it is but the circuit's own preparation that breaks it, beside the stated input
-        try:
-            frames = find_frames(self.circuit)
-        except NoHiddenCharge as error:
-            return None, f"; {error}"
-        if commutes_with_charge(frames.readout(measured)):
-            return frames, ""
-        return None, "; the circuit hides a charge along other axes, but the readout does not conserve that one"
 
     def _seen(self, operator: SparsePauliOp) -> SparsePauliOp:
         """An operator of the laboratory in the frames after the last gate."""
@@ -341,22 +275,6 @@ class Problem:
     def measured(self) -> SparsePauliOp:
         """The readout as it is measured on the circuit's own qubits: :attr:`readout` is what it is in the frames."""
         return self.readout if self.frames is None else self.frames.readout(self.readout, back=True)
-
-    def _breaking(self, first: int = 0) -> tuple[str, ...]:
-        """What breaks the charge, with layers counted from ``first``."""
-        out: dict[int, str] = {}
-        for number, layer in enumerate(self.layers, first):
-            for block in layer.blocks:
-                if not block.conserving:
-                    for gate in breaking_gates(block):
-                        where = f"at position {gate.position} (layer {number}) on qubits {list(gate.qubits)}"
-                        out[gate.position] = f"gate {gate.name!r} {where} {self._reason(gate)}"
-        return tuple(out[p] for p in sorted(out))
-
-    def _reason(self, gate: Gate) -> str:
-        charge = Charge(tuple((q, "Z", -0.5) for q in gate.qubits))
-        operation = self.circuit.data[gate.position].operation
-        return why_not_computed(operation, gate.qubits, charge, "charge") or "breaks the charge sum_i (1 - Z_i)/2"
 
     def _stated_state(
         self, initial: Any, prepared: dict[int, npt.NDArray[np.complex128]], warnings: list[str]
@@ -390,7 +308,11 @@ class Problem:
     @property
     def conserves(self) -> bool:
         """Whether gates and readout conserve the total charge, claimed or not."""
-        return self.readout_conserves and not (self.breaking if self.by_charge else self._breaking())
+        return self.readout_conserves and not (self.breaking if self.by_charge else self._broken)
+
+    @property
+    def _broken(self) -> tuple[str, ...]:
+        return gates_that_break(self.circuit, self.layers)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -561,7 +483,10 @@ class Problem:
 
         with self._changed() as other:
             if not self.by_charge:
-                other.symmetry, other.breaking = _symmetry("charge", self.num_qubits), self._breaking()
+                other.symmetry, other.breaking = (
+                    symmetry_of("charge", self.num_qubits),
+                    self._broken,
+                )
                 other.allow_broken = True
                 other.charge = other._charge(None)
             other.layers = tuple(replace(layer, blocks=tuple(map(opened_block, layer.blocks))) for layer in self.layers)
@@ -572,7 +497,7 @@ class Problem:
         self.readout: SparsePauliOp = operator
         measured = self.measured
         told, where = (measured, "") if self.layout is None else self.layout.told(measured)
-        self.readout_label: str = label or _label(told) + where
+        self.readout_label: str = label or label_of(told) + where
         self.readout_conserves: bool = commutes_with_charge(self.readout)
         if self.by_charge and not self.readout_conserves and not self.allow_broken:
             raise ReadoutError(
@@ -590,7 +515,7 @@ class Problem:
             ParameterError: Wrong number, a missing name, or a value that is not finite.
             SymmetryError: The charge was asked for at given values alone, and the gates break it at these.
         """
-        theta = self._values(values)
+        theta = angles_of(self.parameters, values)
         if self.at is not None and not self.conserves_at(theta):
             raise SymmetryError(
                 "the gates do not conserve the charge sum_i (1 - Z_i)/2 at these parameter values, though they do at "
@@ -602,27 +527,6 @@ class Problem:
         """Whether every block conserves the charge at parameter values, shape (K,), radians."""
         blocks = (block for layer in self.layers for block in layer.blocks)
         return all(conserves_charge(block.rotations, block.qubits, theta) for block in blocks)
-
-    def _values(self, values: Any) -> npt.NDArray[np.float64]:
-        if isinstance(values, Mapping):
-            named = {(k.name if isinstance(k, Parameter) else k): v for k, v in values.items()}
-            missing = [p.name for p in self.parameters if p.name not in named]
-            unknown = sorted(set(named) - {p.name for p in self.parameters})
-            if missing or unknown:
-                raise ParameterError(f"parameter values do not fit: missing {missing[:5]}, unknown {unknown[:5]}.")
-            values = [named[p.name] for p in self.parameters]
-        try:
-            theta = np.array(values, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ParameterError("parameter values must be real numbers in radians.") from None
-        if theta.shape != (len(self.parameters),):
-            raise ParameterError(
-                f"theta must have shape ({len(self.parameters)},), one angle for each of circuit.parameters; "
-                f"got {theta.shape}."
-            )
-        if not np.all(np.isfinite(theta)):
-            raise ParameterError(f"theta has a value that is not finite at index {int(np.argmin(np.isfinite(theta)))}.")
-        return theta
 
     def __str__(self) -> str:
         more = f" (and {len(self.warnings) - 1} more)" if len(self.warnings) > 1 else ""
@@ -643,43 +547,6 @@ class Problem:
         )
 
 
-def _symmetry(symmetry: Symmetry | str, num_qubits: int) -> Symmetry:
-    if isinstance(symmetry, str):
-        return parse_symmetry(symmetry, num_qubits)
-    if not isinstance(symmetry, Symmetry):
-        raise SymmetryError(
-            f"symmetry must be a name or one of equinoise.symmetry's, got {type(symmetry).__name__}. Names: "
-            f"{', '.join(NAMES)}."
-        )
-    if symmetry.num_qubits != num_qubits:
-        raise SymmetryError(
-            f"the symmetry {symmetry} acts on {symmetry.num_qubits} qubits, the circuit has {num_qubits}."
-        )
-    return symmetry
-
-
-def _label(operator: SparsePauliOp) -> str:
-    parts = []
-    for letters, qubits, coefficient in operator.to_sparse_list():
-        value = complex(coefficient).real
-        factor = "" if value == 1 else f"{value:g}*"
-        parts.append(factor + "".join(f"{p}{q}" for p, q in zip(letters, qubits, strict=True)))
-    text = "+".join(parts[:6])
-    return text + ("+..." if len(parts) > 6 else "")
-
-
-def _noise_model(noise: Any) -> NoiseModel:
-    if noise is None:
-        return NoiseModel(name="none")
-    if isinstance(noise, NoiseModel):
-        return noise
-    if isinstance(noise, str):
-        return NoiseModel.from_string(noise)
-    if isinstance(noise, Mapping):
-        return NoiseModel.from_dict(noise)
-    raise NoiseError(f"noise must be a NoiseModel, a specification string or a mapping, got {type(noise).__name__}.")
-
-
 _CONSERVING = (
     "Use gates on one or two qubits that conserve it (XX+YY, RZZ, CPhase, RZ, or products of them on one pair), or "
     "claim another symmetry (symmetry=, --symmetry; 'equinoise symmetries' finds those that the circuit has)"
@@ -688,11 +555,6 @@ _CONSERVING = (
 _LARGEST_NOISY = 8
 _EQUIVARIANT = "Claim a smaller symmetry ('equinoise symmetries' finds those that the circuit has)"
 _OWN_PREPARATION = " The circuit's leading gates prepare a state of their own: leave out 'initial' to use it."
-
-
-def _prepares(split: Layered) -> bool:
-    """Whether a circuit's leading gates take any qubit out of |0>."""
-    return any(abs(state[1]) > 0 for state in split.prepared.values())
 
 
 def _in_frames(state: InitialState, frames: Frames) -> InitialState:

@@ -10,7 +10,7 @@ from qiskit.quantum_info import SparsePauliOp
 
 from equinoise.errors import ReadoutError
 
-__all__ = ["attenuated", "commutes_with_charge", "parse_readout", "support"]
+__all__ = ["attenuated", "commutes_with_charge", "label_of", "parse_readout", "support"]
 
 # gradients are squared, and squares of squares are summed
 _LARGEST = 1e60
@@ -142,3 +142,14 @@ def attenuated(operator: SparsePauliOp, errors: dict[int, tuple[float, float]]) 
             partial = keep + shift
         terms += partial
     return _simplified(SparsePauliOp.from_sparse_list(terms, num_qubits=n))
+
+
+def label_of(operator: SparsePauliOp) -> str:
+    """A readout as a label, its first six terms: ``X2X3+Y2Y3``."""
+    parts = []
+    for letters, qubits, coefficient in operator.to_sparse_list():
+        value = complex(coefficient).real
+        factor = "" if value == 1 else f"{value:g}*"
+        parts.append(factor + "".join(f"{p}{q}" for p, q in zip(letters, qubits, strict=True)))
+    text = "+".join(parts[:6])
+    return text + ("+..." if len(parts) > 6 else "")

@@ -138,6 +138,25 @@ class NoiseModel:
     # -- constructors --------------------------------------------------------------------------------------------
 
     @classmethod
+    def of(cls, noise: Any) -> NoiseModel:
+        """A model from what the user gave: None, a model, what :meth:`from_string` reads, or a mapping.
+
+        Raises:
+            NoiseError: None of these.
+        """
+        if noise is None:
+            return cls(name="none")
+        if isinstance(noise, NoiseModel):
+            return noise
+        if isinstance(noise, str):
+            return cls.from_string(noise)
+        if isinstance(noise, Mapping):
+            return cls.from_dict(noise)
+        raise NoiseError(
+            f"noise must be a NoiseModel, a specification string or a mapping, got {type(noise).__name__}."
+        )
+
+    @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, name: str = "noise") -> NoiseModel:
         """Noise from a mapping with keys dephasing, relaxation, depolarizing, pauli, phases, readout_error.
 

@@ -32,6 +32,7 @@ __all__ = [
     "permutation",
     "reflection",
     "su2",
+    "symmetry_of",
     "translation",
 ]
 
@@ -383,3 +384,25 @@ def _sets(text: str, whole: str, n: int) -> list[list[int]]:
             qubits += range(first, last + 1)
         out.append(qubits)
     return out
+
+
+def symmetry_of(value: Symmetry | str, num_qubits: int) -> Symmetry:
+    """A symmetry from what the user gave: itself, or what :func:`parse_symmetry` reads.
+
+    Args:
+        value: The symmetry or its name.
+        num_qubits: Of the circuit.
+
+    Raises:
+        SymmetryError: Neither, or of another number of qubits.
+    """
+    if isinstance(value, str):
+        return parse_symmetry(value, num_qubits)
+    if not isinstance(value, Symmetry):
+        raise SymmetryError(
+            f"symmetry must be a name or one of equinoise.symmetry's, got {type(value).__name__}. Names: "
+            f"{', '.join(NAMES)}."
+        )
+    if value.num_qubits != num_qubits:
+        raise SymmetryError(f"the symmetry {value} acts on {value.num_qubits} qubits, the circuit has {num_qubits}.")
+    return value
