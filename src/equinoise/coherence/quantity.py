@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from equinoise.coherence.sample import Interval
+from equinoise.coherence.sample import Interval, Sampled
 
-__all__ = ["Quantity", "Record", "column_kinds"]
+__all__ = ["Quantity", "Record", "column_kinds", "sampled_quantity"]
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -41,6 +41,21 @@ class Quantity(Generic[T]):
     def of(self, part: Callable[[S], T]) -> Quantity[S]:
         """The same quantity of a larger result, of which the one it was written for is a part."""
         return replace(self, value=lambda whole: self.value(part(whole)))  # type: ignore[arg-type, return-value]
+
+
+def sampled_quantity(path: str, read: Callable[[T], Sampled], column: str) -> tuple[Quantity[T], Quantity[T]]:
+    """A sampled number and its interval, which stands beside it as ``path_interval``.
+
+    Args:
+        path: Of the number.
+        read: Takes it out of the result.
+        column: Of the number in a store; the ends are ``column_low`` and ``column_high``.
+    """
+    ends = f"{path}_interval"
+    return (
+        Quantity(path, lambda x: read(x).value, interval=ends, columns={column: "DOUBLE"}),
+        Quantity(ends, lambda x: read(x).interval, columns={f"{column}_low": "DOUBLE", f"{column}_high": "DOUBLE"}),
+    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equinoise.coherence.law_record import costliest, sample_text
-from equinoise.coherence.quantity import Quantity, Record
+from equinoise.coherence.quantity import Quantity, Record, sampled_quantity
 from equinoise.coherence.rates import BudgetEntry
 from equinoise.coherence.sample import Sampled
 from equinoise.text.notebook import facts_html, facts_text, rows_html, short
@@ -176,39 +176,9 @@ LOSS_LAW: tuple[Quantity[LossLaw], ...] = (
     Quantity("law.kappa", lambda x: x.kappa, interval="law.kappa_interval", columns=_real("kappa")),
     Quantity("law.kappa_interval", lambda x: x.kappa_interval, columns=_real("kappa_low", "kappa_high")),
     Quantity("law.kappa_error", lambda x: x.kappa_error, columns=_real("kappa_error")),
-    Quantity(
-        "law.kappa_gradient",
-        lambda x: x.kappa_gradient.value,
-        interval="law.kappa_gradient_interval",
-        columns=_real("kappa_gradient"),
-    ),
-    Quantity(
-        "law.kappa_gradient_interval",
-        lambda x: x.kappa_gradient.interval,
-        columns=_real("kappa_gradient_low", "kappa_gradient_high"),
-    ),
-    Quantity(
-        "law.kappa_residual",
-        lambda x: x.kappa_residual.value,
-        interval="law.kappa_residual_interval",
-        columns=_real("kappa_residual"),
-    ),
-    Quantity(
-        "law.kappa_residual_interval",
-        lambda x: x.kappa_residual.interval,
-        columns=_real("kappa_residual_low", "kappa_residual_high"),
-    ),
-    Quantity(
-        "law.prediction_kappa",
-        lambda x: x.prediction_kappa.value,
-        interval="law.prediction_kappa_interval",
-        columns=_real("prediction_kappa"),
-    ),
-    Quantity(
-        "law.prediction_kappa_interval",
-        lambda x: x.prediction_kappa.interval,
-        columns=_real("prediction_kappa_low", "prediction_kappa_high"),
-    ),
+    *sampled_quantity("law.kappa_gradient", lambda x: x.kappa_gradient, "kappa_gradient"),
+    *sampled_quantity("law.kappa_residual", lambda x: x.kappa_residual, "kappa_residual"),
+    *sampled_quantity("law.prediction_kappa", lambda x: x.prediction_kappa, "prediction_kappa"),
     Quantity("law.budget", lambda x: x.budget),
     Quantity("law.gradient_budget", lambda x: x.gradient_budget),
     Quantity("law.residual_budget", lambda x: x.residual_budget),
